@@ -2,8 +2,10 @@
 // Features never import each other: what one needs of another stands here.
 import type { Duplex, Readable, Writable } from "node:stream";
 import type { Server as NetServer } from "node:net";
+import type { Clock } from "./clock.ts";
 import type { Pod } from "./kinds/core-v1.ts";
 import type { JsonObject } from "./object.ts";
+import type { Random } from "./random.ts";
 
 export type Protocol = "TCP" | "UDP" | "SCTP";
 
@@ -149,6 +151,8 @@ export interface DnsStep {
   /** Size of the answer in bytes, and whether it came over TCP. */
   readonly sizeBytes: number;
   readonly tcp: boolean;
+  /** The message id of the question, for dig's header line. */
+  readonly id?: number;
 }
 
 /** A stub resolver that asks cluster DNS over the fabric, as the C library of a pod does. */
@@ -181,7 +185,15 @@ export interface ContainerContext {
   lookup(host: string): Promise<readonly string[]>;
   readonly resolve: Resolve;
   readonly resolvConf: ResolvConf;
-  /** Appends to the container's log. */
+  readonly clock: Clock;
+  readonly random: Random;
+  /** What attach sends: there when the container has `stdin: true`, open until the attached client ends it (stdinOnce) or the pod stops. */
+  readonly stdin?: Readable;
+  /** The container has `tty: true`: raw keystrokes arrive on stdin, and the program's line discipline echoes and edits them. */
+  readonly tty?: boolean;
+  /** Sends a signal to the container's first process, as `kill 1` does. */
+  readonly kill?: (signal: "SIGTERM" | "SIGKILL") => void;
+  /** Appends to the container's log (and to attached clients). */
   readonly stdout: Writable;
   readonly stderr: Writable;
   /** Aborts on SIGTERM; the program should drain and then return. At the grace period's end its sockets are destroyed. */
@@ -192,7 +204,7 @@ export interface PodFiles {
   read(path: string): string | undefined;
   write(path: string, text: string): void;
   remove(path: string): boolean;
-  /** Paths directly below a folder. */
+  /** Absolute paths of the files and folders directly below a folder; a path that ends in "/" is a folder. `write("/a/b/", "")` makes one. */
   list(path: string): readonly string[];
 }
 
@@ -201,7 +213,15 @@ export type InlineProgram = (context: ContainerContext) => Promise<number>;
 
 /** What an image name stands for. */
 export type Image =
-  | { readonly runtime: "inline"; readonly program: InlineProgram; /** Ports the image EXPOSEs. */ readonly ports?: readonly number[] }
+  | {
+      readonly runtime: "inline";
+      readonly program: InlineProgram;
+      /** Ports the image EXPOSEs. */
+      readonly ports?: readonly number[];
+      /** The image's ENTRYPOINT and CMD: argv is (command ?? entrypoint) followed by (args ?? (command ? [] : cmd)). */
+      readonly entrypoint?: readonly string[];
+      readonly cmd?: readonly string[];
+    }
   | { readonly runtime: "worker"; readonly module: string; readonly ports?: readonly number[] }
   | { readonly runtime: "process"; readonly command: readonly string[]; readonly cwd?: string; readonly ports?: readonly number[] };
 
