@@ -1,0 +1,6 @@
+// The store's public face.
+export * from "./contract.ts";
+export { createController, on, type ControllerOptions, type Watch } from "./controller.ts";
+export type { Driver, DriverChange, Entry, PutResult } from "./driver.ts";
+export { createMemoryDriver } from "./memory-driver.ts";
+export { createStore, type StoreOptions } from "./store.ts";
