@@ -80,6 +80,7 @@ function packageText(table: Table, pkg: string, names: readonly string[]): strin
       return (table[field.type]?.fields ?? []).flatMap((inner) => fieldText(field.type, inner));
     }
     const mark = (field.optional || field.omitempty) && !ALWAYS_PRESENT.has(field.json ?? "") ? "?" : "";
+    if (owner === "core/v1.PodTemplateSpec" && field.json === "metadata") return [`  readonly metadata: Partial<${use("../object.ts", "ObjectMeta")}>;`];
     const key = /^[A-Za-z_$][\w$]*$/.test(field.json ?? "") ? field.json : JSON.stringify(field.json);
     return [`  readonly ${key}${mark}: ${reference(field.type)};`];
   };

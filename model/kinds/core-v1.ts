@@ -1021,7 +1021,7 @@ export interface PodStatus {
 }
 
 export interface PodTemplateSpec {
-  readonly metadata: ObjectMeta;
+  readonly metadata: Partial<ObjectMeta>;
   readonly spec: PodSpec;
 }
 

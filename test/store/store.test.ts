@@ -37,7 +37,7 @@ t.test("an update needs the current resourceVersion", async (t) => {
 t.test("spec and status are written apart, and only desired state counts generations", async (t) => {
   const { store } = await testStore();
   const selector = { matchLabels: { app: "web" } };
-  const template = { metadata: { name: "", labels: { app: "web" } }, spec: { containers: [] } };
+  const template = { metadata: { labels: { app: "web" } }, spec: { containers: [] } };
   const made = await store.create(Deployments, {
     apiVersion: "apps/v1",
     kind: "Deployment",
