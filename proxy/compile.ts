@@ -1,0 +1,136 @@
+// Objects → tables: one Service with its EndpointSlices becomes the ServicePorts that rules are made of.
+// Upstream: pkg/proxy/servicechangetracker.go, endpointslicecache.go. Parsed slices are memoised by object identity.
+import type { Service } from "../model/kinds/core-v1.ts";
+import type { Endpoint, EndpointSlice } from "../model/kinds/discovery-v1.ts";
+import { canonicalIp, Cidr, ipFamily, type IpFamily, isCidr } from "../model/ip.ts";
+import { keyOf } from "../model/object.ts";
+import type { Protocol } from "../model/ports.ts";
+import { hostPort, type ProxyEndpoint, type ServicePort, type ServiceTable } from "./service-port.ts";
+
+const SERVICE_PROXY_NAME = "service.kubernetes.io/service-proxy-name";
+const HEADLESS = "service.kubernetes.io/headless";
+const SERVICE_NAME = "kubernetes.io/service-name";
+const BALANCER = "loopkube.dev/balancer";
+
+/** False for Services that another proxy handles, headless ones and ExternalNames. */
+export function isProxied(service: Service): boolean {
+  const labels = service.metadata.labels ?? {};
+  if (SERVICE_PROXY_NAME in labels || HEADLESS in labels) return false;
+  const { type, clusterIP = "" } = service.spec ?? {};
+  return type !== "ExternalName" && clusterIP !== "" && clusterIP !== "None";
+}
+
+/** `namespace/name` of the Service that a slice belongs to, undefined when it is not for this proxy. */
+export function serviceOfSlice(slice: EndpointSlice): string | undefined {
+  const labels = slice.metadata.labels ?? {};
+  const name = labels[SERVICE_NAME];
+  if (!name || SERVICE_PROXY_NAME in labels || HEADLESS in labels) return undefined;
+  return `${slice.metadata.namespace ?? ""}/${name}`;
+}
+
+/** Compiles one Service; the table has no ports when the Service is not proxied. */
+export function compileService(service: Service, slices: readonly EndpointSlice[]): ServiceTable {
+  const key = keyOf(service);
+  if (!isProxied(service)) return { key, ports: [] };
+  const { spec = {} } = service;
+  const clusterIPs = spec.clusterIPs && spec.clusterIPs.length > 0 ? spec.clusterIPs : [spec.clusterIP ?? ""];
+  const ports: ServicePort[] = [];
+  for (const text of clusterIPs) {
+    const clusterIP = canonicalIp(text);
+    const family = clusterIP && ipFamily(clusterIP);
+    if (!clusterIP || !family) continue;
+    const shared = sharedFields(service, family);
+    for (const port of spec.ports ?? []) {
+      const portName = port.name ?? "";
+      const protocol = port.protocol ?? "TCP";
+      const endpoints = endpointsOf(slices, family, portName, protocol);
+      ports.push({
+        ...shared,
+        id: portName === "" ? key : `${key}:${portName}`,
+        portName,
+        protocol,
+        clusterIP,
+        port: port.port,
+        nodePort: spec.type === "ClusterIP" ? 0 : (port.nodePort ?? 0),
+        endpoints,
+        usable: endpoints.some((endpoint) => endpoint.ready || (endpoint.serving && endpoint.terminating)),
+      });
+    }
+  }
+  return { key, ports };
+}
+
+function sharedFields(service: Service, family: IpFamily) {
+  const { spec = {}, status, metadata } = service;
+  const ofFamily = (ips: readonly (string | undefined)[]): readonly string[] =>
+    ips.flatMap((ip) => {
+      const canonical = canonicalIp(ip ?? "");
+      return canonical && ipFamily(canonical) === family ? [canonical] : [];
+    });
+  const captured = (status?.loadBalancer?.ingress ?? []).filter((ingress) => ingress.ipMode !== "Proxy");
+  const ranges = (spec.loadBalancerSourceRanges ?? []).map((range) => range.trim()).filter(isCidr);
+  return {
+    namespace: metadata.namespace ?? "",
+    name: metadata.name,
+    family,
+    externalIPs: ofFamily(spec.externalIPs ?? []),
+    loadBalancerIPs: ofFamily(captured.map((ingress) => ingress.ip)),
+    sourceRanges: ranges.map((range) => new Cidr(range)).filter((range) => range.family === family),
+    affinitySeconds: spec.sessionAffinity === "ClientIP" ? (spec.sessionAffinityConfig?.clientIP?.timeoutSeconds ?? 10_800) : 0,
+    internalLocal: spec.internalTrafficPolicy === "Local",
+    externalLocal: spec.externalTrafficPolicy === "Local",
+    healthCheckNodePort: spec.healthCheckNodePort ?? 0,
+    balancer: metadata.annotations?.[BALANCER] ?? "",
+  };
+}
+
+/** Union of the slices' endpoints for one port; an address that is briefly in two slices counts once. */
+function endpointsOf(slices: readonly EndpointSlice[], family: IpFamily, portName: string, protocol: Protocol): readonly ProxyEndpoint[] {
+  const byId = new Map<string, ProxyEndpoint>();
+  for (const slice of slices) {
+    if (slice.addressType !== family) continue;
+    for (const endpoint of parseSlice(slice).get(`${protocol}/${portName}`) ?? []) {
+      const earlier = byId.get(endpoint.id);
+      if (!earlier || (endpoint.ready && !earlier.ready)) byId.set(endpoint.id, endpoint);
+    }
+  }
+  return [...byId.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
+}
+
+const parsed = new WeakMap<EndpointSlice, ReadonlyMap<string, readonly ProxyEndpoint[]>>();
+
+/** A slice's endpoints by `protocol/portname`. */
+function parseSlice(slice: EndpointSlice): ReadonlyMap<string, readonly ProxyEndpoint[]> {
+  const known = parsed.get(slice);
+  if (known) return known;
+  const byPort = new Map<string, readonly ProxyEndpoint[]>();
+  for (const { name = "", protocol = "TCP", port } of slice.ports ?? []) {
+    if (port === undefined) continue;
+    byPort.set(`${protocol}/${name}`, (slice.endpoints ?? []).flatMap((endpoint) => parseEndpoint(endpoint, port)));
+  }
+  parsed.set(slice, byPort);
+  return byPort;
+}
+
+const NONE: readonly string[] = [];
+
+function parseEndpoint({ addresses, conditions, nodeName = "", hints, targetRef }: Endpoint, port: number): readonly ProxyEndpoint[] {
+  const ip = canonicalIp(addresses[0] ?? "");
+  if (!ip) return [];
+  const terminating = conditions?.terminating ?? false;
+  const ready = conditions?.ready ?? true;
+  return [
+    {
+      id: hostPort(ip, port),
+      ip,
+      port,
+      node: nodeName,
+      ready,
+      serving: conditions?.serving ?? true,
+      terminating,
+      zoneHints: hints?.forZones?.map((zone) => zone.name) ?? NONE,
+      nodeHints: hints?.forNodes?.map((node) => node.name) ?? NONE,
+      pod: targetRef?.kind === "Pod" ? `${targetRef.namespace ?? ""}/${targetRef.name ?? ""}` : "",
+    },
+  ];
+}

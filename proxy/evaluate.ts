@@ -1,0 +1,142 @@
+// Rules + flow + node → decision with its reasons. Pure: which endpoint of the candidates is taken is the chooser's business.
+// Upstream: the chains service-, external-, local-, firewall-, nodeport- and cluster-ips-check of pkg/proxy/nftables, and their
+// counterparts of the iptables and ipvs proxiers.
+import { type Cidr, ipFamily } from "../model/ip.ts";
+import type { Flow } from "../model/ports.ts";
+import type { Rule, Rules } from "./rules.ts";
+import type { ProxyEndpoint, ServicePort } from "./service-port.ts";
+import { categorize, type NodeView } from "./topology.ts";
+
+export type ProxyMode = "iptables" | "nftables" | "ipvs" | "userspace";
+export const PROXY_MODES: readonly ProxyMode[] = ["iptables", "nftables", "ipvs", "userspace"];
+
+export interface ProxyConfig {
+  readonly mode: ProxyMode;
+  readonly serviceCIDRs: readonly Cidr[];
+  /** Blocks on whose addresses of the node NodePorts answer; undefined: all (nftables: the primary address of each family). */
+  readonly nodePortAddresses: readonly Cidr[] | undefined;
+  readonly masqueradeAll: boolean;
+  /** The proxy can tell pods from others (upstream: --cluster-cidr and the like). */
+  readonly localDetector: boolean;
+  /** iptables mode, IPv4: NodePorts also on 127.0.0.1. */
+  readonly localhostNodePorts: boolean;
+}
+
+export type Decision =
+  /** No rule is about this flow, or one lets it go on untouched. */
+  | { readonly type: "pass"; readonly matched: readonly string[] }
+  | { readonly type: "reject" | "drop"; readonly matched: readonly string[]; readonly rule?: Rule }
+  | {
+      readonly type: "balance";
+      readonly rule: Rule;
+      readonly candidates: readonly ProxyEndpoint[];
+      /** Before the hairpin rule, which depends on the endpoint taken. */
+      readonly masquerade: boolean;
+      readonly matched: readonly string[];
+    };
+
+export type Source = "pod" | "node" | "external";
+
+/** Where a flow comes from, as this node sees it. */
+export function sourceOf(flow: Pick<Flow, "from" | "source">, node: NodeView): Source {
+  if (flow.from.kind === "pod") return "pod";
+  if (flow.from.kind === "host") return "external";
+  return node.addresses.includes(flow.source.ip) || flow.source.ip === "127.0.0.1" || flow.source.ip === "::1" ? "node" : "external";
+}
+
+/** Decides a flow by the rules of `node`. */
+export function evaluate(rules: Rules, flow: Flow, node: NodeView, config: ProxyConfig): Decision {
+  const { ip, port } = flow.destination;
+  const rule = rules.atAddress(ip, port, flow.protocol) ?? nodePortRule(rules, flow, node, config);
+  if (rule) return rule.destination === "ClusterIP" ? internal(rule, flow, node, config) : external(rule, flow, node);
+  return unmatched(rules, flow, node, config);
+}
+
+/** True when NodePorts answer on this address of the node. */
+export function hasNodePorts(ip: string, node: NodeView, config: ProxyConfig): boolean {
+  if (ip === "127.0.0.1" && !node.addresses.includes(ip)) {
+    return config.localhostNodePorts && config.mode === "iptables" && config.nodePortAddresses === undefined;
+  }
+  if (!node.addresses.includes(ip)) return false;
+  if (config.nodePortAddresses) return config.nodePortAddresses.some((block) => block.contains(ip));
+  if (config.mode !== "nftables") return true;
+  return ip === node.addresses.find((address) => ipFamily(address) === ipFamily(ip));
+}
+
+function nodePortRule(rules: Rules, flow: Flow, node: NodeView, config: ProxyConfig): Rule | undefined {
+  const { ip, port } = flow.destination;
+  const family = ipFamily(ip);
+  return family && hasNodePorts(ip, node, config) ? rules.atNodePort(port, flow.protocol, family) : undefined;
+}
+
+function internal(rule: Rule, flow: Flow, node: NodeView, config: ProxyConfig): Decision {
+  const { port } = rule;
+  const sets = categorize(port, node);
+  const masquerade = config.masqueradeAll || (config.localDetector && sourceOf(flow, node) !== "pod");
+  const policy = `internalTrafficPolicy ${port.internalLocal ? "Local" : "Cluster"}`;
+  const candidates = (port.internalLocal ? sets.local : sets.cluster) ?? [];
+  return balance(rule, candidates, masquerade, [rule.label, describe(policy, candidates, port, sets.topology)]);
+}
+
+function external(rule: Rule, flow: Flow, node: NodeView): Decision {
+  const { port } = rule;
+  const sets = categorize(port, node);
+  const source = sourceOf(flow, node);
+  if (rule.destination === "LoadBalancer" && !allowedBySourceRanges(port, flow)) {
+    const ranges = port.sourceRanges.join(", ");
+    return { type: "drop", rule, matched: [rule.label, `loadBalancerSourceRanges [${ranges}] do not hold ${flow.source.ip}`] };
+  }
+  const cluster = sets.cluster ?? [];
+  if (!port.externalLocal) {
+    return balance(rule, cluster, true, [rule.label, describe("externalTrafficPolicy Cluster", cluster, port, sets.topology)]);
+  }
+  if (source !== "external" && cluster.length > 0) {
+    const why = `externalTrafficPolicy Local, short-circuited for a ${source === "pod" ? "pod" : "process of the node"}`;
+    return balance(rule, cluster, source === "node", [rule.label, describe(why, cluster, port, sets.topology)]);
+  }
+  const local = sets.local ?? [];
+  return balance(rule, local, false, [rule.label, describe("externalTrafficPolicy Local", local, port, "")]);
+}
+
+/** No range: all are allowed. A packet whose source is already the load balancer's address is let through, as upstream does. */
+function allowedBySourceRanges(port: ServicePort, flow: Flow): boolean {
+  if (port.sourceRanges.length === 0 || flow.source.ip === flow.destination.ip) return true;
+  return port.sourceRanges.some((range) => range.contains(flow.source.ip));
+}
+
+function balance(rule: Rule, candidates: readonly ProxyEndpoint[], masquerade: boolean, matched: readonly string[]): Decision {
+  if (candidates.length > 0) return { type: "balance", rule, candidates, masquerade, matched };
+  if (rule.port.usable) return { type: "drop", rule, matched: [...matched, `${rule.port.id} has no local endpoints`] };
+  return { type: "reject", rule, matched: [...matched, `${rule.port.id} has no endpoints`] };
+}
+
+const described = new WeakMap<readonly ProxyEndpoint[], Map<string, string>>();
+
+/** "internalTrafficPolicy Cluster: 2 of 3 endpoints, hinted for the zone"; remembered, since it is said for every flow. */
+function describe(policy: string, candidates: readonly ProxyEndpoint[], port: ServicePort, topology: string): string {
+  let texts = described.get(candidates);
+  if (!texts) described.set(candidates, (texts = new Map()));
+  let text = texts.get(policy);
+  if (text === undefined) {
+    const total = port.endpoints.length;
+    const how = topology === "" ? "" : `, hinted for this ${topology}`;
+    const fallBack = candidates.length > 0 && candidates.every((endpoint) => !endpoint.ready) ? ", all terminating" : "";
+    texts.set(policy, (text = `${policy}: ${candidates.length} of ${total} endpoint${total === 1 ? "" : "s"}${how}${fallBack}`));
+  }
+  return text;
+}
+
+function unmatched(rules: Rules, flow: Flow, node: NodeView, config: ProxyConfig): Decision {
+  const { ip, port } = flow.destination;
+  if (rules.isClusterIP(ip) && (config.mode === "nftables" || config.mode === "ipvs")) {
+    return { type: "reject", matched: [`ClusterIP ${ip} has no port ${port}/${flow.protocol} (${config.mode})`] };
+  }
+  if (config.mode === "nftables" && !rules.isClusterIP(ip) && config.serviceCIDRs.some((block) => block.contains(ip))) {
+    return { type: "drop", matched: [`${ip} is in the service CIDR but belongs to no Service (${config.mode})`] };
+  }
+  const health = node.addresses.includes(ip) ? rules.atHealthCheckNodePort(port) : undefined;
+  if (health && flow.protocol === "TCP") {
+    return { type: "pass", matched: [`healthCheckNodePort ${port} of ${health.namespace}/${health.name}: accepted`] };
+  }
+  return { type: "pass", matched: [] };
+}

@@ -1,0 +1,64 @@
+// Which endpoints of a ServicePort a node's rules may use: readiness, terminating fall-back, topology hints, local policies.
+// Upstream: pkg/proxy/topology.go CategorizeEndpoints.
+import { externallyAccessible, type ProxyEndpoint, type ServicePort } from "./service-port.ts";
+
+/** A node as its rules see it. */
+export interface NodeView {
+  readonly name: string;
+  /** First of each family is the primary one. */
+  readonly addresses: readonly string[];
+  readonly zone: string;
+}
+
+export interface EndpointSets {
+  /** For Cluster policies; undefined when no policy of the port is Cluster. */
+  readonly cluster: readonly ProxyEndpoint[] | undefined;
+  /** For Local policies; undefined when none is. */
+  readonly local: readonly ProxyEndpoint[] | undefined;
+  /** Both together, in the order of the endpoints. */
+  readonly reachable: readonly ProxyEndpoint[];
+  /** Which hints chose `cluster`. */
+  readonly topology: "" | "node" | "zone";
+}
+
+const isReady = (endpoint: ProxyEndpoint): boolean => endpoint.ready;
+const isServingTerminating = (endpoint: ProxyEndpoint): boolean => endpoint.serving && endpoint.terminating;
+
+/** Ready ones, else those that terminate but still serve. */
+function readyOrServing(endpoints: readonly ProxyEndpoint[]): readonly ProxyEndpoint[] {
+  const ready = endpoints.filter(isReady);
+  return ready.length > 0 ? ready : endpoints.filter(isServingTerminating);
+}
+
+/** Hints count only when every ready endpoint has one and some endpoint is hinted for this node (or else its zone). */
+function topologyOf(ready: readonly ProxyEndpoint[], node: NodeView, preferSameNode: boolean): EndpointSets["topology"] {
+  const usable = (hints: (endpoint: ProxyEndpoint) => readonly string[], here: string): boolean =>
+    here !== "" && ready.length > 0 && ready.every((e) => hints(e).length > 0) && ready.some((e) => hints(e).includes(here));
+  if (preferSameNode && usable((endpoint) => endpoint.nodeHints, node.name)) return "node";
+  return usable((endpoint) => endpoint.zoneHints, node.zone) ? "zone" : "";
+}
+
+/** The sets of one port on one node, memoised while port and node stay the same. `preferSameNode` is the gate of KEP-3015. */
+export function categorize(port: ServicePort, node: NodeView, preferSameNode = true): EndpointSets {
+  if (!preferSameNode) return compute(port, node, false);
+  let views = memo.get(port);
+  if (!views) memo.set(port, (views = new WeakMap()));
+  let sets = views.get(node);
+  if (!sets) views.set(node, (sets = compute(port, node, true)));
+  return sets;
+}
+
+const memo = new WeakMap<ServicePort, WeakMap<NodeView, EndpointSets>>();
+
+function compute(port: ServicePort, node: NodeView, preferSameNode: boolean): EndpointSets {
+  const usesCluster = !port.internalLocal || externallyAccessible(port);
+  const usesLocal = port.internalLocal || (externallyAccessible(port) && port.externalLocal);
+  const usable = readyOrServing(port.endpoints);
+  const topology = topologyOf(port.endpoints.filter(isReady), node, preferSameNode);
+  const hinted = (endpoint: ProxyEndpoint): boolean =>
+    topology === "node" ? endpoint.nodeHints.includes(node.name) : topology === "zone" ? endpoint.zoneHints.includes(node.zone) : true;
+  const cluster = usesCluster ? (topology === "" ? usable : usable.filter(hinted)) : undefined;
+  const local = usesLocal ? readyOrServing(port.endpoints.filter((endpoint) => endpoint.node === node.name)) : undefined;
+  const reachable = !local ? (cluster ?? []) : !cluster ? local : port.endpoints.filter((e) => cluster.includes(e) || local.includes(e));
+  return { cluster, local, reachable, topology };
+}
