@@ -1,0 +1,43 @@
+// `loopkube status`: every address of the running cluster, for people or (-o json) for scripts.
+import { Command } from "commander";
+import type { JsonObject } from "../../model/object.ts";
+import { connected, fetchStatus, withName } from "../connect.ts";
+import { print, style, textTable } from "../terminal.ts";
+
+export function statusCommand(): Command {
+  return withName(new Command("status").description("show the running cluster's addresses and health"))
+    .option("-o, --output <format>", "json")
+    .action((options: { name?: string; output?: string }) =>
+      connected(options, async (client, state) => {
+        const status = await fetchStatus(client, state);
+        print(options.output === "json" ? JSON.stringify(status, undefined, 2) : statusText(status));
+      }),
+    );
+}
+
+interface NodeStatus {
+  readonly name: string;
+  readonly ip: string;
+  readonly podCIDR: string;
+}
+
+/** The status as a person reads it. */
+export function statusText(status: JsonObject): string {
+  const ingress = status["ingress"] as { http?: string; https?: string } | undefined;
+  const nodes = (status["nodes"] ?? []) as unknown as readonly NodeStatus[];
+  const addresses = textTable(
+    ["", ""],
+    [
+      ["API server", String(status["api"])],
+      ["kubeconfig", String(status["kubeconfig"])],
+      ["cluster DNS", `${status["dns"]}  (Service ${status["dnsService"]})`],
+      ["gateway", `${status["gateway"]}  (SOCKS5, HTTP proxy)`],
+      ["ingress", `${ingress?.http}  ${ingress?.https}`],
+      ["address plan", `${status["addressPlan"]}, cluster index ${status["index"]}, proxy mode ${status["proxyMode"]}, seed ${status["seed"]}`],
+    ],
+  );
+  const table = textTable(["NODE", "ADDRESS", "PODS"], nodes.map((node) => [node.name, node.ip, node.podCIDR]));
+  const pods = status["pods"] as Record<string, number> | undefined;
+  const counts = Object.entries(pods ?? {}).map(([phase, count]) => `${count} ${phase}`).join(", ");
+  return `${style("bold", String(status["name"]))}${addresses}\n\n${table}\n\npods: ${counts === "" ? "none" : counts}`;
+}

@@ -1,0 +1,184 @@
+// `loopkube up`: starts a cluster, merges its context, prints what to type next and runs until Ctrl-C; with -d it goes to the background.
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { Command, InvalidArgumentError, Option } from "commander";
+import { applyManifests, createApiClient, type Cluster, type ClusterOptions, PROXY_MODES, startCluster, WELL_KNOWN_PORTS } from "../../cluster/index.ts";
+import { realClock } from "../../model/clock.ts";
+import { isCidr } from "../../model/ip.ts";
+import { detach, type Ready } from "../detach.ts";
+import { Failure } from "../failure.ts";
+import { kubeconfigPath, mergeKubeconfig, removeFromKubeconfig } from "../kubeconfig-file.ts";
+import { nextCommands } from "../next-commands.ts";
+import { isAlive, processStart, readState, removeState, type RunState, stateDirectory, writeState } from "../run-state.ts";
+import { createProgress, print, style } from "../terminal.ts";
+import { DEMO_DIRECTORY } from "../demo.ts";
+
+export interface UpOptions {
+  readonly name: string;
+  readonly nodes: number;
+  readonly demo?: boolean;
+  readonly addressPlan?: "direct" | "mapped";
+  readonly serviceCidr?: string;
+  readonly podCidr?: string;
+  readonly seed?: string;
+  readonly propagationDelay: number;
+  readonly proxyMode: NonNullable<ClusterOptions["proxyMode"]>;
+  readonly kubeconfig?: string;
+  readonly ownKubeconfig?: boolean;
+  readonly file: readonly string[];
+  readonly detach?: boolean;
+  readonly output?: string;
+  readonly strictImages?: boolean;
+  readonly quiet?: boolean;
+}
+
+const cidr = (text: string): string => {
+  if (!isCidr(text)) throw new InvalidArgumentError("not an address block such as 127.96.0.0/16");
+  return text;
+};
+const count = (text: string): number => {
+  if (!/^[1-9]\d{0,2}$/.test(text)) throw new InvalidArgumentError("not a number from 1 to 999");
+  return Number(text);
+};
+
+/** `100ms`, `2s`, or plain milliseconds. */
+const duration = (text: string): number => {
+  const match = /^(\d+(?:\.\d+)?)(ms|s)?$/.exec(text);
+  if (!match) throw new InvalidArgumentError("not a duration such as 200ms or 2s");
+  return Number(match[1]) * (match[2] === "s" ? 1000 : 1);
+};
+
+export function upCommand(): Command {
+  return new Command("up")
+    .description("start a cluster")
+    .option("--demo", "run the demo shop in it")
+    .option("--nodes <count>", "number of nodes", count, 3)
+    .addOption(new Option("--name <name>", "the cluster's name").default("loopkube"))
+    .addOption(new Option("--address-plan <plan>", "direct: addresses are socket addresses; mapped: all on 127.0.0.1").choices(["direct", "mapped"]))
+    .option("--service-cidr <block>", "Service addresses (default 127.96.0.0/16)", cidr)
+    .option("--pod-cidr <block>", "pod addresses (default 127.244.0.0/16)", cidr)
+    .option("--seed <seed>", "seed of all random choices (default: the time)")
+    .option("--propagation-delay <duration>", "how late nodes, DNS and ingress see changes", duration, 0)
+    .addOption(new Option("--proxy-mode <mode>", "how Services choose pods").choices([...PROXY_MODES]).default("iptables"))
+    .option("--kubeconfig <file>", "merge the context into this file (default: $KUBECONFIG or ~/.kube/config)")
+    .option("--own-kubeconfig", "leave the user's kubeconfig alone and print how to use the cluster's own")
+    .option("-f, --file <file>", "apply this manifest or folder, may be repeated", (path: string, all: string[]) => [...all, path], [])
+    .option("--strict-images", "unknown images fail with ErrImagePull instead of answering as an echo server")
+    .option("-d, --detach", "go to the background when ready")
+    .option("-q, --quiet", "print nothing but errors")
+    .option("-o, --output <format>", "json: print the status when ready")
+    .action(async (options: UpOptions) => {
+      refuseSecond(options.name);
+      if (options.detach) return show(await detach(options.name), options);
+      await run(options);
+    });
+}
+
+function refuseSecond(name: string): void {
+  if (!/^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/.test(name)) {
+    throw new Failure(`"${name}" is no valid cluster name`, { advice: ["use lower-case letters, digits and dashes: --name lab-1"] });
+  }
+  const state = readState(name);
+  if (state && isAlive(state)) {
+    throw new Failure(`a cluster named "${name}" is already running (pid ${state.pid})`, {
+      advice: ["stop it: loopkube down", "or start another one beside it: loopkube up --name lab"],
+    });
+  }
+}
+
+async function run(options: UpOptions): Promise<void> {
+  const began = realClock.monotonic();
+  const progress = createProgress(options.quiet ?? options.output === "json");
+  const interrupted = new AbortController();
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => interrupted.abort());
+  await cleanStale(options);
+  const files = manifestFiles(options);
+  await using cluster = await progress.phase(`cluster "${options.name}" with ${options.nodes} ${options.nodes === 1 ? "node" : "nodes"}`, () =>
+    startCluster(clusterOptions(options)),
+  );
+  const merged = options.ownKubeconfig ? undefined : kubeconfigPath(options.kubeconfig);
+  const state = stateOf(cluster, options, merged);
+  writeState(state, cluster.kubeconfig);
+  try {
+    if (merged) await mergeKubeconfig(merged, cluster.kubeconfigEntry);
+    await applyFiles(cluster, files, progress);
+    await progress.phase("DNS, ingress and pods ready", () => cluster.ready());
+    const ready: Ready = { status: { ...cluster.status(), kubeconfig: state.kubeconfig }, state, elapsedMs: realClock.monotonic() - began };
+    if (process.send) process.send(ready);
+    else show(ready, options);
+    if (!interrupted.signal.aborted) await new Promise<void>((resolve) => interrupted.signal.addEventListener("abort", () => resolve(), { once: true }));
+    await progress.phase("stopping", () => cluster.stop());
+  } finally {
+    if (merged) await removeFromKubeconfig(merged, state.context);
+    removeState(options.name);
+  }
+}
+
+async function cleanStale(options: UpOptions): Promise<void> {
+  const stale = readState(options.name);
+  if (!stale && !existsSync(stateDirectory(options.name))) return;
+  if (!options.quiet && options.output !== "json") process.stderr.write(` • cleaning up after "${options.name}", which ended without stopping\n`);
+  if (stale?.merged) await removeFromKubeconfig(stale.merged, stale.context);
+  removeState(options.name);
+}
+
+function clusterOptions(options: UpOptions): ClusterOptions {
+  return {
+    name: options.name,
+    nodes: options.nodes,
+    propagationDelayMs: options.propagationDelay,
+    proxyMode: options.proxyMode,
+    ports: WELL_KNOWN_PORTS,
+    ...(options.addressPlan ? { addressPlan: options.addressPlan } : {}),
+    ...(options.serviceCidr ? { serviceCidr: options.serviceCidr } : {}),
+    ...(options.podCidr ? { podCidr: options.podCidr } : {}),
+    ...(options.seed === undefined ? {} : { seed: options.seed }),
+    ...(options.strictImages ? { strictImages: true } : {}),
+  };
+}
+
+function stateOf(cluster: Cluster, options: UpOptions, merged: string | undefined): RunState {
+  return {
+    name: options.name,
+    pid: process.pid,
+    started: processStart(process.pid),
+    startedAt: new Date(realClock.now()).toISOString(),
+    server: cluster.server,
+    kubeconfig: join(stateDirectory(options.name), "kubeconfig"),
+    context: cluster.kubeconfigEntry["current-context"],
+    ...(merged ? { merged } : {}),
+  };
+}
+
+/** The manifests to apply, read before anything starts so that a bad path fails at once. */
+function manifestFiles(options: UpOptions): readonly { readonly path: string; readonly text: string }[] {
+  const paths = [...(options.demo ? [DEMO_DIRECTORY] : []), ...options.file];
+  return paths.flatMap(expand).map((path) => ({ path, text: readFileSync(path, "utf8") }));
+}
+
+function expand(path: string): readonly string[] {
+  if (!existsSync(path)) throw new Failure(`the path "${path}" does not exist`);
+  if (!statSync(path).isDirectory()) return [path];
+  return readdirSync(path).filter((name) => /\.(ya?ml|json)$/.test(name)).sort().map((name) => join(path, name));
+}
+
+async function applyFiles(cluster: Cluster, files: readonly { readonly path: string; readonly text: string }[], progress: ReturnType<typeof createProgress>): Promise<void> {
+  if (files.length === 0) return;
+  using client = createApiClient(cluster.kubeconfig);
+  let objects = 0;
+  await progress.phase(`objects from ${files.length === 1 ? files[0]?.path : `${files.length} files`}`, async () => {
+    for (const { path, text } of files) objects += (await applyManifests(client, cluster.store.resources, text, { file: path })).length;
+  });
+  if (objects === 0) throw new Failure("the manifests hold no objects");
+}
+
+function show(ready: Ready, options: UpOptions): void {
+  if (options.output === "json") return print(JSON.stringify(ready.status, undefined, 2));
+  if (options.quiet) return;
+  const context = ready.state.merged
+    ? `Context "${ready.state.context}" set in ${ready.state.merged}.`
+    : `${style("bold", `export KUBECONFIG=${ready.state.kubeconfig}`)}`;
+  print(`\nReady in ${(ready.elapsedMs / 1000).toFixed(2)} s. ${ready.state.merged ? context : "Your kubeconfig is untouched; in another terminal:"}`);
+  if (!ready.state.merged) print(`\n  ${context}`);
+  print(`\n${nextCommands(ready.status, { demo: options.demo ?? false, detached: options.detach ?? false })}`);
+}

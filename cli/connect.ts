@@ -1,0 +1,38 @@
+// From a command to the API server of the cluster it means.
+import { readFileSync } from "node:fs";
+import type { Command } from "commander";
+import { type ApiClient, createApiClient } from "../cluster/api-client.ts";
+import type { JsonObject } from "../model/object.ts";
+import { Failure } from "./failure.ts";
+import { type RunState, runningCluster } from "./run-state.ts";
+
+export const DIAGNOSTICS_PATH = "/apis/loopkube.dev/v1alpha1";
+
+/** Adds `--name`, by which a command finds its cluster. */
+export function withName(command: Command): Command {
+  return command.option("--name <name>", "the cluster's name (default: the only one running)");
+}
+
+/** Runs `work` with a client of the running cluster. */
+export async function connected<T>(options: { readonly name?: string }, work: (client: ApiClient, state: RunState) => Promise<T>): Promise<T> {
+  const state = runningCluster(options.name);
+  let kubeconfig: string;
+  try {
+    kubeconfig = readFileSync(state.kubeconfig, "utf8");
+  } catch (error) {
+    throw new Failure(`the cluster's kubeconfig ${state.kubeconfig} cannot be read`, { cause: error, advice: ["loopkube down; loopkube up"] });
+  }
+  using client = createApiClient(kubeconfig);
+  return await work(client, state);
+}
+
+/** `…/what?a=b`, leaving out undefined values. */
+export function diagnosticsPath(what: string, query: Readonly<Record<string, string | undefined>> = {}): string {
+  const defined = Object.entries(query).filter((entry): entry is [string, string] => entry[1] !== undefined);
+  const search = new URLSearchParams(defined).toString();
+  return `${DIAGNOSTICS_PATH}/${what}${search === "" ? "" : `?${search}`}`;
+}
+
+export async function fetchStatus(client: ApiClient, state: RunState): Promise<JsonObject> {
+  return { ...(await client.request("GET", diagnosticsPath("status"))), kubeconfig: state.kubeconfig };
+}

@@ -1,0 +1,87 @@
+// What a running cluster leaves for the other commands: ${XDG_STATE_HOME:-~/.local/state}/loopkube/<name>/run.json and its kubeconfig.
+// Only `down` uses the pid; everything else talks to the API server.
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { homedir } from "node:os";
+import { join } from "node:path";
+import { Failure } from "./failure.ts";
+
+export interface RunState {
+  readonly name: string;
+  readonly pid: number;
+  /** Distinguishes the process from a later one with the same pid; "" where the system does not tell. */
+  readonly started: string;
+  readonly startedAt: string;
+  readonly server: string;
+  /** The cluster's own kubeconfig file. */
+  readonly kubeconfig: string;
+  /** The user's file that the context was merged into, if any, and the context's name. */
+  readonly merged?: string;
+  readonly context: string;
+}
+
+export function stateRoot(env: NodeJS.ProcessEnv = process.env): string {
+  return join(env["XDG_STATE_HOME"] || join(homedir(), ".local", "state"), "loopkube");
+}
+
+export function stateDirectory(name: string): string {
+  return join(stateRoot(), name);
+}
+
+/** The state of a cluster of this name, running or stale; undefined when there is none or it cannot be read. */
+export function readState(name: string): RunState | undefined {
+  try {
+    return JSON.parse(readFileSync(join(stateDirectory(name), "run.json"), "utf8")) as RunState;
+  } catch {
+    return undefined;
+  }
+}
+
+export function writeState(state: RunState, kubeconfig: string): void {
+  const directory = stateDirectory(state.name);
+  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  writeFileSync(state.kubeconfig, kubeconfig, { mode: 0o600 });
+  writeFileSync(join(directory, "run.json"), `${JSON.stringify(state, undefined, 2)}\n`, { mode: 0o600 });
+}
+
+export function removeState(name: string): void {
+  rmSync(stateDirectory(name), { recursive: true, force: true });
+}
+
+/** Names of all clusters with a state directory. */
+export function listStates(): readonly string[] {
+  try {
+    return readdirSync(stateRoot(), { withFileTypes: true }).filter((entry) => entry.isDirectory()).map((entry) => entry.name);
+  } catch {
+    return [];
+  }
+}
+
+/** True while the process that wrote the state lives. */
+export function isAlive(state: RunState): boolean {
+  try {
+    process.kill(state.pid, 0);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EPERM") return false;
+  }
+  return state.started === "" || state.started === processStart(state.pid);
+}
+
+/** The kernel's start time of a process, "" where /proc is missing. */
+export function processStart(pid: number): string {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+    return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19] ?? "";
+  } catch {
+    return "";
+  }
+}
+
+/** The running cluster that a command means: the one named, else the only one. Throws Failure that says what to type. */
+export function runningCluster(name: string | undefined): RunState {
+  const running = listStates().map(readState).filter((state): state is RunState => state !== undefined && isAlive(state));
+  const found = name === undefined && running.length === 1 ? running[0] : running.find((state) => state.name === (name ?? "loopkube"));
+  if (found) return found;
+  const names = running.map((state) => state.name).join(", ");
+  const advice = names === "" ? ["start one: loopkube up"] : [`running: ${names}; choose one with --name`];
+  throw new Failure(name === undefined && names === "" ? "no cluster is running" : `no cluster named "${name ?? "loopkube"}" is running`, { advice });
+}
