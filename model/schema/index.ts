@@ -1,8 +1,16 @@
 // The schema of every kind, and all that is a pure function of it.
-export { type ScalarName, type SchemaField, SchemaTable, type SchemaType, type Shape, builtInSchemas } from "./table.ts";
+export {
+  type ResolvedField,
+  type ScalarName,
+  type SchemaField,
+  type SchemaType,
+  type Shape,
+  SchemaTable,
+  builtInSchemas,
+} from "./table.ts";
 export { type ParsedBody, parseJson, parseYaml } from "./parse.ts";
-export { type DecodeOptions, type Decoded, type FieldValidation, decodeBody, decodeValue } from "./validate.ts";
+export { type Decoded, type DecodeOptions, type FieldValidation, decodeBody, decodeValue } from "./validate.ts";
 export { applyDefaults } from "./defaults.ts";
 export { validateCreate, validateUpdate } from "./validation/index.ts";
-export { type ProtobufObject, decodeProtobuf } from "./protobuf.ts";
-export { type OpenApiRoot, openApiV3, openApiV3Root } from "./openapi.ts";
+export { type ProtobufObject, decodeProtobuf, isProtobuf } from "./protobuf.ts";
+export { openApiV3, openApiV3Root } from "./openapi.ts";
