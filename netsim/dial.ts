@@ -1,0 +1,116 @@
+// A connection made inside this process as a pod, a node or the host. It is decided before it connects, so a reject is ECONNREFUSED
+// and a drop is ETIMEDOUT, exactly as a real client would see them.
+import { connect, type Socket } from "node:net";
+import type { Duplex } from "node:stream";
+import { sleep } from "../model/clock.ts";
+import { assertNever } from "../model/errors.ts";
+import type { DialOptions, Peer, SocketAddress } from "../model/ports.ts";
+import { decide, type Decision } from "./decide.ts";
+import { delivered, deliverInMemory } from "./deliver.ts";
+import { addressError, errnoOf, hostPort, type ErrnoCode } from "./errno.ts";
+import type { FabricState } from "./fabric-state.ts";
+import { ipv4Number, isLoopback } from "./ip-block.ts";
+import type { LiveFlow } from "./live-flow.ts";
+
+/** As Linux gives up on SYN retries. */
+const TIMEOUT_MS = 127_000;
+
+export interface FabricDialOptions extends DialOptions {
+  /** Keep writing after the other end's FIN; default false, as net.connect. */
+  readonly allowHalfOpen?: boolean;
+}
+
+/** Rejects with Node-shaped errors (`connect ECONNREFUSED …`), or with the signal's reason. */
+export async function dial(state: FabricState, from: Peer, to: SocketAddress, options: FabricDialOptions = {}): Promise<Duplex> {
+  options.signal?.throwIfAborted();
+  if (!(Number.isInteger(to.port) && to.port >= 0 && to.port <= 65535)) throw addressError("connect", "EINVAL", to);
+  if (ipv4Number(to.ip) < 0 && !to.ip.includes(":")) throw addressError("connect", "EINVAL", to);
+  const inCluster = state.plan.isClusterAddress(to.ip);
+  if (!inCluster && isLoopback(to.ip)) return from.kind === "pod" ? dialOwnLoopback(state, from, to, options) : connectSocket(state, to, to, options);
+  if (!inCluster) throw addressError("connect", "ENETUNREACH", to);
+  const flow = open(state, from, to);
+  const decision = decide(state, flow);
+  switch (decision.type) {
+    case "deliver":
+      return deliver(state, flow, decision, to, false, options);
+    case "refuse":
+      throw addressError("connect", "ECONNREFUSED", to);
+    case "drop":
+      await sleep(state.clock, options.timeoutMs ?? TIMEOUT_MS, options.signal);
+      throw addressError("connect", "ETIMEDOUT", to);
+    default:
+      return assertNever(decision);
+  }
+}
+
+function open(state: FabricState, from: Peer, to: SocketAddress): LiveFlow {
+  state.counters.dialled++;
+  const flow = state.openFlow("TCP", from, { ip: from.ip, port: state.ephemeralPort(from.ip) }, to);
+  if (flow.traced) state.trace.record(flow.id, flow.node, "dial", `TCP ${hostPort(flow.source)} → ${hostPort(to)}`);
+  return flow;
+}
+
+/** A pod's 127.0.0.1 is its own: neither proxy nor policy has a say. */
+async function dialOwnLoopback(state: FabricState, from: Peer, to: SocketAddress, options: FabricDialOptions): Promise<Duplex> {
+  const exposure = state.exposures.find("TCP", from.ip, to.port);
+  if (!exposure) throw addressError("connect", "ECONNREFUSED", to);
+  const decision = { type: "deliver", exposure, masqueradeAs: undefined, verdict: { type: "pass", matched: [] } } as const;
+  return deliver(state, open(state, from, { ip: from.ip, port: to.port }), decision, to, true, options);
+}
+
+async function deliver(
+  state: FabricState,
+  flow: LiveFlow,
+  decision: Extract<Decision, { type: "deliver" }>,
+  to: SocketAddress,
+  loopback: boolean,
+  options: FabricDialOptions,
+): Promise<Duplex> {
+  const { backend } = decision.exposure;
+  if (backend.type === "server") {
+    const local = loopback ? { ip: to.ip, port: flow.source.port } : flow.source;
+    return deliverInMemory(state, flow, decision, { local, remote: to, allowHalfOpen: options.allowHalfOpen ?? false, loopback });
+  }
+  if (backend.type === "datagram") throw addressError("connect", "ECONNREFUSED", to);
+  const socket = await connectSocket(state, backend.address, to, options);
+  delivered(state, flow, decision, "pipe");
+  flow.far = socket;
+  state.live.add(flow);
+  socket.once("close", () => {
+    state.live.remove(flow);
+    state.counters.closed++;
+  });
+  return socket;
+}
+
+/** An unbound socket of the machine to a loopback address; errors name `to`, what the client asked for. */
+function connectSocket(state: FabricState, at: SocketAddress, to: SocketAddress, options: FabricDialOptions): Promise<Socket> {
+  if (!state.budget.take(1)) return Promise.reject(addressError("connect", "EMFILE", to));
+  const socket = connect({ host: at.ip, port: at.port, noDelay: true, allowHalfOpen: options.allowHalfOpen ?? false });
+  socket.once("close", () => state.budget.give(1));
+  socket.on("error", () => {});
+  return new Promise((resolve, reject) => {
+    const { signal } = options;
+    const onAbort = (): void => {
+      socket.destroy();
+      reject(signal?.reason);
+    };
+    signal?.addEventListener("abort", onAbort, { once: true });
+    const onError = (error: Error): void => {
+      signal?.removeEventListener("abort", onAbort);
+      reject(addressError("connect", connectCode(error), to));
+    };
+    socket.once("error", onError);
+    socket.once("connect", () => {
+      signal?.removeEventListener("abort", onAbort);
+      socket.off("error", onError);
+      resolve(socket);
+    });
+  });
+}
+
+function connectCode(error: Error): ErrnoCode {
+  const code = errnoOf(error);
+  return code === "EADDRNOTAVAIL" || code === "ENETUNREACH" || code === "EHOSTUNREACH" || code === "ETIMEDOUT" || code === "EACCES" ? code : "ECONNREFUSED";
+}
+

@@ -1,0 +1,51 @@
+// What is reachable on the fabric: address and port → backend and owner. The endpoint side of every verdict.
+import type { Backend, Peer, Protocol, SocketAddress } from "../model/ports.ts";
+import { addressError } from "./errno.ts";
+
+/** One backend at one cluster address. */
+export interface Exposure {
+  readonly address: SocketAddress;
+  readonly protocol: Protocol;
+  readonly backend: Backend;
+  readonly owner: Peer;
+}
+
+export class Exposures {
+  readonly #tcp = new Map<string, Exposure>();
+  readonly #udp = new Map<string, Exposure>();
+  readonly #owners = new Map<string, { readonly peer: Peer; count: number }>();
+
+  get size(): number {
+    return this.#tcp.size + this.#udp.size;
+  }
+  find(protocol: Protocol, ip: string, port: number): Exposure | undefined {
+    return this.#table(protocol).get(`${ip}:${port}`);
+  }
+  /** Throws EADDRINUSE when the address and port are taken. */
+  add(exposure: Exposure): void {
+    const { address, protocol, owner } = exposure;
+    const table = this.#table(protocol);
+    const key = `${address.ip}:${address.port}`;
+    if (table.has(key)) throw addressError("listen", "EADDRINUSE", address);
+    table.set(key, exposure);
+    const known = this.#owners.get(address.ip);
+    if (known) known.count++;
+    else this.#owners.set(address.ip, { peer: owner, count: 1 });
+  }
+  remove(exposure: Exposure): void {
+    const { address, protocol } = exposure;
+    const table = this.#table(protocol);
+    const key = `${address.ip}:${address.port}`;
+    if (table.get(key) !== exposure) return;
+    table.delete(key);
+    const known = this.#owners.get(address.ip);
+    if (known && --known.count === 0) this.#owners.delete(address.ip);
+  }
+  /** Who owns an address on which something is exposed. */
+  ownerOf(ip: string): Peer | undefined {
+    return this.#owners.get(ip)?.peer;
+  }
+  #table(protocol: Protocol): Map<string, Exposure> {
+    return protocol === "UDP" ? this.#udp : this.#tcp;
+  }
+}

@@ -1,0 +1,130 @@
+// What every step of the path shares: the hooks, the tables, the counters, and the opening of a flow (identity and node).
+import type { Clock } from "../model/clock.ts";
+import type { Flow, Peer, PolicyVerdict, Protocol, SocketAddress, Verdict } from "../model/ports.ts";
+import type { Random } from "../model/random.ts";
+import type { AddressPlan } from "./address-plan.ts";
+import type { DescriptorBudget } from "./descriptor-budget.ts";
+import { Exposures } from "./exposures.ts";
+import type { FlowTrace } from "./flow-trace.ts";
+import { LiveFlow, LiveFlows } from "./live-flow.ts";
+
+/** Filled by other features; all synchronous, all optional. */
+export interface FabricHooks {
+  /** The pod or node at an address. */
+  identify?: ((ip: string) => Peer | undefined) | undefined;
+  /** The proxy's decision; without it every flow passes. */
+  verdict?: ((flow: Flow) => Verdict) | undefined;
+  /** The policy's decision on a chosen endpoint; a denied flow is dropped. */
+  policy?: ((flow: Flow, endpoint: SocketAddress) => PolicyVerdict) | undefined;
+  /** Nodes that answer for a load balancer address (externalTrafficPolicy Local: those with an endpoint); without it all. */
+  loadBalancerNodes?: ((destination: SocketAddress, protocol: Protocol) => readonly string[]) | undefined;
+}
+
+export interface FabricNode {
+  readonly name: string;
+  readonly ip: string;
+}
+
+/** Totals since the fabric was made. */
+export interface FlowCounters {
+  accepted: number;
+  dialled: number;
+  delivered: number;
+  handedOver: number;
+  piped: number;
+  rejected: number;
+  dropped: number;
+  denied: number;
+  noEndpoint: number;
+  closed: number;
+  datagrams: number;
+}
+
+const noCounts = (): FlowCounters => ({
+  accepted: 0,
+  dialled: 0,
+  delivered: 0,
+  handedOver: 0,
+  piped: 0,
+  rejected: 0,
+  dropped: 0,
+  denied: 0,
+  noEndpoint: 0,
+  closed: 0,
+  datagrams: 0,
+});
+
+const EPHEMERAL_FIRST = 32768;
+const EPHEMERAL_COUNT = 28232;
+const HOST: Peer = { kind: "host", ip: "127.0.0.1" };
+
+export class FabricState {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly plan: AddressPlan;
+  readonly trace: FlowTrace;
+  readonly budget: DescriptorBudget;
+  readonly hooks: FabricHooks = {};
+  readonly exposures = new Exposures();
+  readonly live = new LiveFlows();
+  readonly counters = noCounts();
+  #nodes: readonly FabricNode[] = [];
+  #nodeByIp = new Map<string, Peer>();
+  #nextFlow = 1;
+  readonly #nextPort = new Map<string, number>();
+  readonly #balancerStreams = new Map<string, Random>();
+
+  constructor(parts: { clock: Clock; random: Random; plan: AddressPlan; trace: FlowTrace; budget: DescriptorBudget }) {
+    this.clock = parts.clock;
+    this.random = parts.random;
+    this.plan = parts.plan;
+    this.trace = parts.trace;
+    this.budget = parts.budget;
+  }
+  get nodes(): readonly FabricNode[] {
+    return this.#nodes;
+  }
+  set nodes(nodes: readonly FabricNode[]) {
+    this.#nodes = nodes;
+    this.#nodeByIp = new Map(nodes.map(({ name, ip }) => [ip, { kind: "node", name, ip }]));
+  }
+  /** Anything that is neither pod nor node is the host. */
+  identify(ip: string): Peer {
+    if (ip === HOST.ip) return HOST;
+    return this.hooks.identify?.(ip) ?? this.#nodeByIp.get(ip) ?? this.exposures.ownerOf(ip) ?? { kind: "host", ip };
+  }
+  /** Identity is known, the destination is not decided yet. */
+  openFlow(protocol: Protocol, from: Peer, source: SocketAddress, destination: SocketAddress): LiveFlow {
+    return new LiveFlow(this.#nextFlow++, protocol, from, source, destination, this.#nodeFor(from, destination, protocol), this.trace.sample());
+  }
+  /** The next source port of an in-process client, as the kernel's ephemeral range. */
+  ephemeralPort(ip: string): number {
+    const next = this.#nextPort.get(ip) ?? 0;
+    this.#nextPort.set(ip, (next + 1) % EPHEMERAL_COUNT);
+    return EPHEMERAL_FIRST + next;
+  }
+  /** The address that a pod sees of a masqueraded flow. */
+  nodeIp(name: string): string | undefined {
+    return this.#nodes.find((node) => node.name === name)?.ip;
+  }
+  /** Whose rules apply: a pod's or node's own; else the addressed node, a seeded choice for a load balancer, the first node. */
+  #nodeFor(from: Peer, destination: SocketAddress, protocol: Protocol): string {
+    if (from.kind === "pod") return from.node;
+    if (from.kind === "node") return from.name;
+    const first = this.#nodes[0]?.name ?? "";
+    const block = this.plan.blockOf(destination.ip);
+    if (block === "node") {
+      const addressed = this.#nodeByIp.get(destination.ip);
+      return addressed?.kind === "node" ? addressed.name : first;
+    }
+    if (block !== "load-balancer") return first;
+    const names = this.hooks.loadBalancerNodes?.(destination, protocol) ?? this.#nodes.map((node) => node.name);
+    return names[this.#balancerStream(destination).int(names.length)] ?? first;
+  }
+  #balancerStream({ ip, port }: SocketAddress): Random {
+    const key = `load-balancer/${ip}:${port}`;
+    let stream = this.#balancerStreams.get(key);
+    if (!stream) this.#balancerStreams.set(key, (stream = this.random.fork(key)));
+    return stream;
+  }
+}

@@ -1,0 +1,127 @@
+// Gives a socket to a pod's own server, as DNAT would: no second connection, no copying. The server binds nothing; a small handle
+// stands in for its listening one, so that listening, address(), close() and its draining mean what they mean to any Node program.
+import type { Server, Socket } from "node:net";
+import type { SocketAddress } from "../model/ports.ts";
+import { MemorySocket } from "./duplex-pair.ts";
+
+/** The parts of net.Server that a server in another's hands needs; Node does not type them. */
+interface ServerInternals {
+  _handle: unknown;
+  _connections: number;
+  _emitCloseIfDrained?: () => void;
+  allowHalfOpen?: boolean;
+  pauseOnConnect?: boolean;
+  httpAllowHalfOpen?: boolean;
+}
+
+interface SocketInternals {
+  _server?: Server & ServerInternals;
+  allowHalfOpen: boolean;
+  _peername?: PeerName;
+  _sockname?: PeerName;
+  readableFlowing: boolean | null;
+  _handle?: { getpeername?: (out: PeerName) => number };
+}
+
+interface PeerName {
+  address?: string;
+  port?: number;
+  family?: string;
+}
+
+const internals = (server: Server): Server & ServerInternals => server as Server & ServerInternals;
+const socketInternals = (socket: Socket): SocketInternals => socket as unknown as SocketInternals;
+
+/** Addresses as the pod sees them, where they differ from the socket's own. */
+export interface SeenAddresses {
+  readonly local: SocketAddress;
+  readonly remote: SocketAddress;
+}
+
+/**
+ * Readies a server for sockets that it did not accept: half-closed requests get their answer, and one 'listening' starts header
+ * timeouts and closeAllConnections. A server may be armed for several addresses. `onClose` runs when the program closes it.
+ * The returned function withdraws this address; with the last one the server stops listening as by `server.close()`.
+ */
+export function armServer(server: Server, address: SocketAddress, onClose: () => void): () => void {
+  const inner = internals(server);
+  const armed = inner._handle instanceof StandInHandle ? inner._handle : undefined;
+  if (inner._handle && !armed) return () => {};
+  const handle = armed ?? new StandInHandle(address);
+  handle.add(onClose);
+  if (!armed) {
+    inner._handle = handle;
+    if ("httpAllowHalfOpen" in inner) inner.httpAllowHalfOpen = true;
+    server.emit("listening");
+  }
+  return () => {
+    if (handle.withdraw(onClose)) server.close();
+  };
+}
+
+/** The server sees the socket as one that it accepted. `from` is the listener's server, which stops counting it. */
+export function handOver(server: Server, socket: Socket, seen: SeenAddresses): void {
+  const target = internals(server);
+  const inner = socketInternals(socket);
+  const listener = inner._server;
+  if (listener) listener._connections--;
+  inner._server = target;
+  target._connections++;
+  inner.allowHalfOpen = target.allowHalfOpen ?? false;
+  overrideAddresses(inner, seen);
+  if (!target.pauseOnConnect) {
+    // Undoes pauseOnConnect: neither flowing nor paused, and reading, as a socket fresh from accept.
+    inner.readableFlowing = null;
+    socket.read(0);
+  }
+  server.emit("connection", socket);
+}
+
+/** The same for the server's end of an in-memory connection. */
+export function handOverMemory(server: Server, socket: MemorySocket): void {
+  const target = internals(server);
+  target._connections++;
+  socket.allowHalfOpen = target.allowHalfOpen ?? false;
+  socket.once("close", () => {
+    target._connections--;
+    target._emitCloseIfDrained?.();
+  });
+  server.emit("connection", socket);
+}
+
+function overrideAddresses(socket: SocketInternals, { local, remote }: SeenAddresses): void {
+  const peer = { address: remote.ip, port: remote.port, family: familyOf(remote.ip) };
+  socket._peername = peer;
+  socket._sockname = { address: local.ip, port: local.port, family: familyOf(local.ip) };
+  // TLS asks the handle, not the socket.
+  if (socket._handle) socket._handle.getpeername = (out) => (Object.assign(out, peer), 0);
+}
+
+const familyOf = (ip: string): string => (ip.includes(":") ? "IPv6" : "IPv4");
+
+/** What net.Server asks of its listening handle. */
+class StandInHandle {
+  readonly #address: SocketAddress;
+  readonly #onClose = new Set<() => void>();
+  #closing = false;
+  constructor(address: SocketAddress) {
+    this.#address = address;
+  }
+  add(onClose: () => void): void {
+    this.#onClose.add(onClose);
+  }
+  /** True when this was the last address of a server that still listens. */
+  withdraw(onClose: () => void): boolean {
+    return this.#onClose.delete(onClose) && this.#onClose.size === 0 && !this.#closing;
+  }
+  getsockname(out: PeerName): number {
+    Object.assign(out, { address: this.#address.ip, port: this.#address.port, family: familyOf(this.#address.ip) });
+    return 0;
+  }
+  close(): void {
+    this.#closing = true;
+    for (const onClose of [...this.#onClose]) onClose();
+  }
+  ref(): void {}
+  unref(): void {}
+}

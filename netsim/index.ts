@@ -1,0 +1,16 @@
+// The public face of netsim: addresses, listeners, flows.
+export { createAddressPlan, fallbackPort, type AddressBlock, type AddressPlan, type AddressPlanKind, type AddressPlanOptions } from "./address-plan.ts";
+export { claimClusterIndex, type ClusterIndexClaim } from "./cluster-index.ts";
+export { type DescriptorPressure } from "./descriptor-budget.ts";
+export { type FabricDialOptions } from "./dial.ts";
+export { createDuplexPair, MemorySocket } from "./duplex-pair.ts";
+export { addressError, errnoOf, hostPort, streamError, type ErrnoCode } from "./errno.ts";
+export { createFabric, type Fabric, type FabricOptions, type FabricStats, type HostPort } from "./fabric.ts";
+export { type FabricHooks, type FabricNode, type FlowCounters } from "./fabric-state.ts";
+export { FlowTrace } from "./flow-trace.ts";
+export { isLoopback } from "./ip-block.ts";
+export { type Delivery, type LiveFlow, type LiveFlows } from "./live-flow.ts";
+export { pipeBoth } from "./pipe.ts";
+export { createPodIpam, type PodIpam } from "./pod-ipam.ts";
+export { type FabricDatagramSocket } from "./udp.ts";
+export { type UdpFlow, type UdpFlows } from "./udp-flows.ts";

@@ -1,0 +1,30 @@
+// Copies a flow between two sockets: back-pressure, half-close and reset pass through in both directions.
+import type { Duplex } from "node:stream";
+import { Socket } from "node:net";
+import { MemorySocket } from "./duplex-pair.ts";
+
+/** Joins two ends until both are closed; each must allow half-open. */
+export function pipeBoth(a: Duplex, b: Duplex): void {
+  pipeOne(a, b);
+  pipeOne(b, a);
+}
+
+function pipeOne(from: Duplex, to: Duplex): void {
+  from.pipe(to);
+  let failed = false;
+  from.on("error", () => {
+    failed = true;
+    resetEnd(to);
+  });
+  from.on("close", () => {
+    if (failed || to.destroyed) return;
+    if (from.readableEnded) to.end();
+    else to.destroy();
+  });
+}
+
+/** RST where the transport has one, else an abrupt close. */
+export function resetEnd(end: Duplex): void {
+  if (end instanceof Socket || end instanceof MemorySocket) end.resetAndDestroy();
+  else end.destroy();
+}

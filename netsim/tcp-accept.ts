@@ -1,0 +1,46 @@
+// A connection that a real program made to a cluster address. Its handshake is already done, so a reject is a reset and a drop is
+// held until the client leaves; everything else is as in dial.ts.
+import type { Socket } from "node:net";
+import { assertNever } from "../model/errors.ts";
+import type { SocketAddress } from "../model/ports.ts";
+import { decide } from "./decide.ts";
+import { deliverAccepted } from "./deliver.ts";
+import { hostPort } from "./errno.ts";
+import type { FabricState } from "./fabric-state.ts";
+import { holdUnanswered } from "./hold.ts";
+import type { LiveFlow } from "./live-flow.ts";
+
+const ignoreError = (): void => {};
+
+/** Takes a fresh socket along the one path. Synchronous from accept to hand-over. */
+export function acceptTcp(state: FabricState, socket: Socket, destination: SocketAddress): void {
+  const ip = socket.remoteAddress;
+  const port = socket.remotePort;
+  if (ip === undefined || port === undefined) return void socket.destroy();
+  if (!state.budget.take(1)) return void socket.resetAndDestroy();
+  state.counters.accepted++;
+  const flow = state.openFlow("TCP", state.identify(ip), { ip, port }, destination);
+  flow.near = socket;
+  state.live.add(flow);
+  socket.on("error", ignoreError);
+  socket.once("close", () => closed(state, flow));
+  if (flow.traced) state.trace.record(flow.id, flow.node, "accept", `TCP ${hostPort(flow.source)} → ${hostPort(destination)}`);
+  const decision = decide(state, flow);
+  switch (decision.type) {
+    case "deliver":
+      return deliverAccepted(state, flow, socket, decision);
+    case "refuse":
+      return void socket.resetAndDestroy();
+    case "drop":
+      return holdUnanswered(state, socket);
+    default:
+      return assertNever(decision);
+  }
+}
+
+function closed(state: FabricState, flow: LiveFlow): void {
+  state.budget.give(1);
+  state.live.remove(flow);
+  state.counters.closed++;
+  if (flow.traced) state.trace.record(flow.id, flow.node, "close", "closed");
+}

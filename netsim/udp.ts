@@ -1,0 +1,172 @@
+// Datagrams on the fabric, from real programs and from inside. The first of a 4-tuple is decided, the rest follow its entry;
+// answers come from the address that the client sent to. A reject tells an in-process sender ECONNREFUSED; to a real program
+// nothing can be sent (ICMP needs privilege), so it sees silence.
+import { createSocket, type Socket as UdpSocket } from "node:dgram";
+import { ipFamily } from "../model/ip.ts";
+import type { DatagramSocket, Peer, SocketAddress } from "../model/ports.ts";
+import { decide } from "./decide.ts";
+import { addressError, hostPort, type ErrnoCode } from "./errno.ts";
+import type { Exposure } from "./exposures.ts";
+import type { FabricState } from "./fabric-state.ts";
+import { isLoopback } from "./ip-block.ts";
+import { firstOf, type OpenListener } from "./listen.ts";
+import { flowKey, UdpFlows, type UdpEntry } from "./udp-flows.ts";
+import { putOnWire } from "./wire.ts";
+
+/** The handle of an in-process sender; set `onError` to hear of rejects. */
+export interface FabricDatagramSocket extends DatagramSocket {
+  onError?: (error: NodeJS.ErrnoException) => void;
+}
+
+type OnMessage = (message: Uint8Array, source: SocketAddress) => void;
+
+/** Largest payload of a UDP datagram over IPv4. */
+const MAX_BYTES = 65507;
+
+export class UdpFabric {
+  readonly flows: UdpFlows;
+  readonly #state: FabricState;
+  readonly #handles = new Map<string, OnMessage>();
+
+  constructor(state: FabricState) {
+    this.#state = state;
+    this.flows = new UdpFlows(state.clock);
+  }
+  stop(): void {
+    this.flows.clear();
+    this.#handles.clear();
+  }
+  /** A real socket on the first candidate that can be had; its datagrams are those sent to the cluster address `to`. */
+  listen(candidates: readonly SocketAddress[], to: SocketAddress): Promise<OpenListener> {
+    return firstOf(candidates, async (at) => {
+      const socket = await bind(at);
+      socket.on("message", (message, { address, port }) => {
+        const source = { ip: address, port };
+        this.#receive(message, source, to, undefined, (answer) => socket.send(answer, port, address, ignoreError));
+      });
+      socket.on("error", () => {});
+      let closing: Promise<void> | undefined;
+      const close = (): Promise<void> => (closing ??= new Promise((done) => socket.close(done)));
+      return { socket: { ip: at.ip, port: socket.address().port }, close };
+    });
+  }
+  /** An in-process sender with a source port of its own. */
+  open(from: Peer, onMessage: OnMessage): FabricDatagramSocket {
+    const local = { ip: from.ip, port: this.#state.ephemeralPort(from.ip) };
+    const key = hostPort(local);
+    this.#handles.set(key, onMessage);
+    const handle: FabricDatagramSocket = {
+      local,
+      send: (message, to) => this.#send(handle, from, message, to),
+      close: () => {
+        if (this.#handles.get(key) === onMessage) this.#handles.delete(key);
+      },
+    };
+    return handle;
+  }
+  #send(handle: FabricDatagramSocket, from: Peer, message: Uint8Array, to: SocketAddress): void {
+    const fail = (code: ErrnoCode): void => handle.onError?.(addressError("send", code, to));
+    const ownLoopback = from.kind === "pod" && isLoopback(to.ip) && !this.#state.plan.isClusterAddress(to.ip);
+    const destination = ownLoopback ? { ip: from.ip, port: to.port } : to;
+    const copy = Buffer.from(message);
+    putOnWire({
+      arrive: () => {
+        if (copy.byteLength > MAX_BYTES) return fail("EMSGSIZE");
+        if (!this.#state.plan.isClusterAddress(destination.ip)) return fail("ENETUNREACH");
+        const reply = (answer: Uint8Array): void => this.#replyInside(handle.local, to, answer);
+        const outcome = this.#receive(copy, handle.local, destination, from, reply);
+        if (outcome === "refused") fail("ECONNREFUSED");
+      },
+    });
+  }
+  #replyInside(local: SocketAddress, from: SocketAddress, answer: Uint8Array): void {
+    const copy = Buffer.from(answer);
+    putOnWire({ arrive: () => this.#handles.get(hostPort(local))?.(copy, from) });
+  }
+
+  #receive(
+    message: Uint8Array,
+    source: SocketAddress,
+    destination: SocketAddress,
+    from: Peer | undefined,
+    send: (answer: Uint8Array) => void,
+  ): "sent" | "refused" | "dropped" {
+    this.#state.counters.datagrams++;
+    const key = flowKey(source, destination);
+    let entry = this.flows.touch(key);
+    if (!entry) {
+      const opened = this.#open(source, destination, from ?? this.#state.identify(source.ip), send);
+      if (typeof opened === "string") return opened;
+      entry = opened;
+      this.flows.add(key, entry);
+    }
+    const exposure = this.#state.exposures.find("UDP", entry.endpoint.ip, entry.endpoint.port);
+    if (!exposure) return "refused";
+    return this.#deliver(exposure, entry, message);
+  }
+  #open(source: SocketAddress, destination: SocketAddress, from: Peer, send: (answer: Uint8Array) => void): UdpEntry | "refused" | "dropped" {
+    const { trace, clock } = this.#state;
+    const flow = this.#state.openFlow("UDP", from, source, destination);
+    if (flow.traced) trace.record(flow.id, flow.node, "accept", `UDP ${hostPort(source)} → ${hostPort(destination)}`);
+    const decision = decide(this.#state, flow);
+    if (decision.type !== "deliver") return decision.type === "refuse" ? "refused" : "dropped";
+    const { exposure, masqueradeAs, verdict } = decision;
+    if (flow.traced) trace.record(flow.id, flow.node, "deliver", `datagram ${hostPort(exposure.address)}`);
+    this.#state.counters.delivered++;
+    const entry: UdpEntry = {
+      id: flow.id,
+      from,
+      source,
+      destination,
+      node: flow.node,
+      endpoint: exposure.address,
+      service: verdict.type === "dnat" ? verdict.service : undefined,
+      replied: false,
+      lastSeenAt: clock.monotonic(),
+      seenSource: masqueradeAs === undefined ? source : { ip: masqueradeAs, port: source.port },
+      reply: (answer) => {
+        entry.replied = true;
+        entry.lastSeenAt = clock.monotonic();
+        send(answer);
+      },
+    };
+    return entry;
+  }
+  #deliver({ backend }: Exposure, entry: UdpEntry, message: Uint8Array): "sent" | "dropped" {
+    if (backend.type === "datagram") {
+      backend.handler(message, entry.seenSource, entry.reply);
+      return "sent";
+    }
+    if (backend.type !== "socket") return "dropped";
+    const upstream = this.#upstreams.get(entry) ?? this.#upstream(entry);
+    upstream?.send(message, backend.address.port, backend.address.ip, ignoreError);
+    return upstream ? "sent" : "dropped";
+  }
+  readonly #upstreams = new WeakMap<UdpEntry, UdpSocket>();
+  /** A socket of this entry's own to a process pod, so that answers find their way back. */
+  #upstream(entry: UdpEntry): UdpSocket | undefined {
+    if (!this.#state.budget.take(1)) return undefined;
+    const socket = createSocket("udp4");
+    socket.on("message", entry.reply);
+    socket.on("error", () => {});
+    this.#upstreams.set(entry, socket);
+    entry.onRemoved = () => {
+      this.#state.budget.give(1);
+      socket.close();
+    };
+    return socket;
+  }
+}
+
+const ignoreError = (): void => {};
+
+function bind(at: SocketAddress): Promise<UdpSocket> {
+  const socket = createSocket({ type: ipFamily(at.ip) === "IPv6" ? "udp6" : "udp4" });
+  return new Promise((resolve, reject) => {
+    socket.once("error", reject);
+    socket.bind({ address: at.ip, port: at.port, exclusive: true }, () => {
+      socket.off("error", reject);
+      resolve(socket);
+    });
+  });
+}
