@@ -153,6 +153,8 @@ export interface FieldError {
   /** Path as upstream writes it: `spec.ports[0].nodePort`. */
   readonly field: string;
   readonly value?: unknown;
+  /** The value as Go's %#v prints it, when that is not JSON. */
+  readonly valueText?: string;
   readonly detail?: string;
   /** For NotSupported: the values that are. */
   readonly supported?: readonly string[];
@@ -171,10 +173,16 @@ export function fieldErrorText(error: FieldError): string {
     NotFound: "Not found",
   };
   const bare = error.type === "Required" || error.type === "Forbidden" || error.type === "TooLong";
-  const value = bare ? "" : `: ${JSON.stringify(error.value ?? null)}`;
+  const value = bare ? "" : `: ${error.valueText ?? goText(error.value)}`;
   const supported = error.supported?.map((item) => JSON.stringify(item)).join(", ");
   const detail = supported === undefined ? error.detail : `supported values: ${supported}`;
   return `${error.field}: ${title[error.type]}${value}${detail === undefined || detail === "" ? "" : `: ${detail}`}`;
+}
+
+/** A value as field.Error prints it: lists of strings in Go syntax, all else as JSON. */
+function goText(value: unknown): string {
+  if (!Array.isArray(value) || !value.every((item) => typeof item === "string")) return JSON.stringify(value ?? null);
+  return value.length === 0 ? "[]string(nil)" : `[]string{${value.map((item) => JSON.stringify(item)).join(", ")}}`;
 }
 
 /** For the end of a `switch` over a union: a broken invariant, not a user's mistake. */

@@ -1,0 +1,155 @@
+// Allocates ClusterIPs, NodePorts and health check ports inside the write, so that a create already answers with them.
+// Upstream: pkg/registry/core/service/storage/alloc.go. What a Service holds is read back from the store after each commit.
+import { invalid, StatusError, type FieldError } from "../model/errors.ts";
+import { canonicalIp, ipFamily, type IpFamily } from "../model/ip.ts";
+import type { Service } from "../model/kinds/core-v1.ts";
+import { type Draft, objectKey } from "../model/object.ts";
+import type { Random } from "../model/random.ts";
+import { Services } from "../model/resources.ts";
+import type { Admission, Reader } from "../store/contract.ts";
+import { initIpFamilies } from "./ip-families.ts";
+import { IpAllocator } from "./ip-allocator.ts";
+import { PortAllocator } from "./port-allocator.ts";
+import { allocatesNodePorts, heldClusterIPs, heldNodePorts, isHeadless, needsClusterIP, needsHealthCheckNodePort, needsNodePorts } from "./service-fields.ts";
+
+export interface AllocationOptions {
+  /** One block, or one of each family for dual-stack; the first family is the default. */
+  readonly serviceCIDRs: readonly string[];
+  /** Default 30000-32767. */
+  readonly nodePortRange?: { readonly first: number; readonly last: number };
+  readonly random: Random;
+}
+
+type ServiceDraft = Draft<Service>;
+type Held = { readonly ips: readonly string[]; readonly ports: readonly number[] };
+
+export function serviceAllocation(options: AllocationOptions): Admission {
+  const allocators = new Allocators(options);
+  return {
+    name: "ServiceAllocation",
+    types: [Services],
+    admit({ operation, object, old, subresource }, tx) {
+      allocators.load(tx);
+      const service = object as ServiceDraft;
+      const { namespace = "", name } = service.metadata;
+      tx.onCommit(() => allocators.sync(tx, namespace, name));
+      if (operation === "DELETE" || subresource !== undefined) return;
+      allocators.allocate(service, old as Service | undefined);
+    },
+  };
+}
+
+class Allocators {
+  readonly #ips: ReadonlyMap<IpFamily, IpAllocator>;
+  readonly #ports: PortAllocator;
+  readonly #held = new Map<string, Held>();
+  #loaded = false;
+
+  constructor({ serviceCIDRs, nodePortRange = { first: 30_000, last: 32_767 }, random }: AllocationOptions) {
+    const blocks = serviceCIDRs.map((cidr) => new IpAllocator(cidr, random.fork(`cluster-ips ${cidr}`)));
+    this.#ips = new Map(blocks.map((block) => [block.family, block]));
+    this.#ports = new PortAllocator(nodePortRange, random.fork("node-ports"));
+  }
+  /** Reads what every Service holds, once. */
+  load(reader: Reader): void {
+    if (this.#loaded) return;
+    this.#loaded = true;
+    for (const service of reader.list(Services)) this.sync(reader, service.metadata.namespace ?? "", service.metadata.name);
+  }
+  /** Brings the books in line with the stored Service, which may be gone. */
+  sync(reader: Reader, namespace: string, name: string): void {
+    const key = objectKey(namespace, name);
+    const before = this.#held.get(key);
+    const service = reader.get(Services, namespace, name);
+    const now: Held = service ? { ips: heldClusterIPs(service), ports: heldNodePorts(service) } : { ips: [], ports: [] };
+    for (const ip of before?.ips ?? []) this.#blockOf(ip)?.release(ip, key);
+    for (const port of before?.ports ?? []) this.#ports.release(port, key);
+    for (const ip of now.ips) this.#blockOf(ip)?.take(ip, key);
+    for (const port of now.ports) this.#ports.take(port, key);
+    if (now.ips.length + now.ports.length > 0) this.#held.set(key, now);
+    else this.#held.delete(key);
+  }
+  allocate(service: ServiceDraft, old: Service | undefined): void {
+    const families = [...this.#ips.keys()];
+    initIpFamilies(service, old, families);
+    this.#allocateClusterIPs(service);
+    this.#allocatePorts(service, old);
+  }
+  #blockOf(ip: string): IpAllocator | undefined {
+    const family = ipFamily(ip);
+    return family && this.#ips.get(family);
+  }
+  #allocateClusterIPs(service: ServiceDraft): void {
+    const { spec } = service;
+    if (!spec || !needsClusterIP(service) || isHeadless(service)) return;
+    const key = objectKey(service.metadata.namespace ?? "", service.metadata.name);
+    const clusterIPs = [...(spec.clusterIPs ?? [])];
+    (spec.ipFamilies ?? []).forEach((family, i) => {
+      const block = this.#ips.get(family as IpFamily);
+      if (!block) return;
+      const wanted = clusterIPs[i];
+      if (!wanted) {
+        const ip = block.next();
+        if (!ip) throw internal("failed to allocate a serviceIP: range is full");
+        clusterIPs[i] = ip;
+        return;
+      }
+      const ip = canonicalIp(wanted) ?? wanted;
+      const holder = block.holder(ip);
+      const refusal = !block.has(ip) ? outOfRange(block, ip) : holder !== undefined && holder !== key ? "provided IP is already allocated" : "";
+      if (refusal !== "") {
+        throw refuse(service, { type: "Invalid", field: "spec.clusterIPs", value: clusterIPs, detail: `failed to allocate IP ${wanted}: ${refusal}` });
+      }
+    });
+    spec.clusterIPs = clusterIPs;
+    const [primary] = clusterIPs;
+    if (primary) spec.clusterIP = primary;
+  }
+  #allocatePorts(service: ServiceDraft, old: Service | undefined): void {
+    const { spec } = service;
+    if (!spec) return;
+    const key = objectKey(service.metadata.namespace ?? "", service.metadata.name);
+    const mine = new Set<number>();
+    const claim = (port: number): string => {
+      if (!this.#ports.has(port)) {
+        return `provided port is not in the valid range. The range of valid ports is ${this.#ports.first}-${this.#ports.last}`;
+      }
+      const holder = this.#ports.holder(port);
+      if (holder !== undefined && holder !== key) return "provided port is already allocated";
+      mine.add(port);
+      return "";
+    };
+    const next = (): number => {
+      const port = this.#ports.next(mine);
+      if (port === undefined) throw internal("failed to allocate a nodePort: range is full");
+      mine.add(port);
+      return port;
+    };
+    if (needsNodePorts(service)) {
+      (spec.ports ?? []).forEach((port, i) => {
+        if (!port.nodePort) return;
+        const refusal = claim(port.nodePort);
+        if (refusal !== "") throw refuse(service, { type: "Invalid", field: `spec.ports[${i}].nodePort`, value: port.nodePort, detail: refusal });
+      });
+      for (const port of spec.ports ?? []) {
+        if (port.nodePort || !allocatesNodePorts(service)) continue;
+        // One number serves all protocols of a port, as for TCP and UDP 53.
+        const shared = spec.ports?.find((other) => other.port === port.port && other.protocol !== port.protocol && other.nodePort);
+        port.nodePort = shared?.nodePort ?? next();
+      }
+    }
+    if (!needsHealthCheckNodePort(service)) return;
+    if (!spec.healthCheckNodePort) spec.healthCheckNodePort = next();
+    else if (spec.healthCheckNodePort !== old?.spec?.healthCheckNodePort) {
+      const refusal = claim(spec.healthCheckNodePort);
+      if (refusal !== "") throw internal(`failed to allocate requested HealthCheck NodePort ${spec.healthCheckNodePort}: ${refusal}`);
+    }
+  }
+}
+
+function outOfRange(block: IpAllocator, ip: string): string {
+  return block.cidr.contains(ip) ? `provided IP ${ip} is not in the valid range` : "the provided network does not match the current range";
+}
+
+const refuse = (service: ServiceDraft, error: FieldError): StatusError => invalid(Services, service.metadata.name, [error]);
+const internal = (detail: string): StatusError => new StatusError(500, "InternalError", `Internal error occurred: ${detail}`);
