@@ -1,0 +1,60 @@
+// What every handler of the API server gets: the server's dependencies, and one request with who sent it.
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Duplex } from "node:stream";
+import type { Clock } from "../model/clock.ts";
+import type { Ids } from "../model/ids.ts";
+import type { Diagnostics, Hop, KubeletStreams, SocketAddress } from "../model/ports.ts";
+import type { Store } from "../store/index.ts";
+import type { Authenticator, User } from "./authentication.ts";
+import type { RequestMetrics } from "./metrics.ts";
+import type { VersionInfo } from "./version.ts";
+
+/** The parts that the composition root supplies. */
+export interface ApiContext {
+  readonly store: Store;
+  readonly streams: KubeletStreams;
+  readonly diagnostics: readonly Diagnostics[];
+  readonly clock: Clock;
+  readonly ids: Ids;
+  readonly version: VersionInfo;
+  readonly authenticator: Authenticator;
+  readonly metrics: RequestMetrics;
+  /** Connects to a cluster address as the API server does; absent: proxy subresources answer 503. */
+  readonly dial: ((to: SocketAddress, signal: AbortSignal) => Promise<Duplex>) | undefined;
+  /** The live trace of flows; absent: `trace` answers 404. */
+  readonly trace: ((signal: AbortSignal) => AsyncIterable<Hop>) | undefined;
+}
+
+/** One authenticated request. */
+export interface ApiRequest {
+  readonly method: string;
+  readonly url: URL;
+  readonly query: URLSearchParams;
+  readonly user: User;
+  readonly incoming: IncomingMessage;
+  readonly response: ServerResponse;
+  /** Texts for `Warning: 299` headers, filled while the request is handled. */
+  readonly warnings: string[];
+  /** Aborts when the client has gone or the server stops. */
+  readonly signal: AbortSignal;
+}
+
+/** What a handler answers. "sent" means that it has written the response itself. */
+export type Answer =
+  | { readonly type: "object"; readonly code: number; readonly body: object; readonly contentType?: string }
+  /** A long list: `head` is the object without its items. */
+  | { readonly type: "list"; readonly head: Readonly<Record<string, unknown>>; readonly items: readonly object[] }
+  | { readonly type: "text"; readonly code: number; readonly body: string; readonly contentType: string; readonly headers?: Readonly<Record<string, string>> }
+  | { readonly type: "sent" };
+
+export type Handler = (request: ApiRequest, context: ApiContext) => Answer | Promise<Answer>;
+
+/** A 200 (or `code`) answer with one object. */
+export function objectAnswer(body: object, code = 200): Answer {
+  return { type: "object", code, body };
+}
+
+/** A plain text answer. */
+export function textAnswer(body: string, code = 200, headers: Readonly<Record<string, string>> = {}): Answer {
+  return { type: "text", code, body, contentType: "text/plain; charset=utf-8", headers };
+}
