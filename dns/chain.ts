@@ -1,0 +1,104 @@
+// A Corefile made live: for each server block the chain of its plugins, and the choice of block for a name.
+// Upstream: CoreDNS core/dnsserver (config, server.ServeDNS).
+import { CorefileError, parseCorefile } from "./corefile.ts";
+import type { ServerBlock } from "./corefile.ts";
+import { emptyReply } from "./message.ts";
+import type { Query } from "./message.ts";
+import { isWithin } from "./name.ts";
+import type { DnsPlugin, MaybeReply, Next, PluginEnv } from "./plugin.ts";
+import { bufsizeOf, lameduckOf } from "./plugins/endpoints.ts";
+import { PLUGINS } from "./plugins/index.ts";
+
+/** Queries that plugins may ask of their own server, one inside the other. */
+const MAX_NESTED = 10;
+
+export interface Chain {
+  /** Ports to listen on, from the keys of the server blocks. */
+  readonly ports: readonly number[];
+  readonly plugins: readonly DnsPlugin[];
+  /** Largest UDP answer. */
+  readonly bufsize: number;
+  readonly lameduckMs: number;
+  serve(query: Query, port?: number): MaybeReply;
+  close(): void;
+}
+
+type Env = Omit<PluginEnv, "blockZones" | "plugins" | "ask">;
+
+interface Site {
+  readonly zone: string;
+  readonly port: number;
+  readonly serve: Next;
+}
+
+/** Sets a Corefile up; throws CorefileError, with nothing left running. */
+export function createChain(corefile: string, env: Env): Chain {
+  const blocks = parseCorefile(corefile);
+  const plugins: DnsPlugin[] = [];
+  const sites: Site[] = [];
+  let depth = 0;
+
+  const serve = (query: Query, port = 53): MaybeReply => {
+    if (query.question.class !== 1) return emptyReply("REFUSED", "server", "only class IN is served");
+    let best: Site | undefined;
+    for (const site of sites) {
+      if (site.port === port && isWithin(query.name, site.zone) && (!best || site.zone.length > best.zone.length)) best = site;
+    }
+    return best ? best.serve(query) : emptyReply("REFUSED", "server", "no server block is responsible for the name");
+  };
+  const ask = (query: Query): MaybeReply => {
+    if (depth >= MAX_NESTED) return emptyReply("SERVFAIL", "server", "too many CNAMEs");
+    depth++;
+    try {
+      return serve(query, blocks[0]?.port);
+    } finally {
+      depth--;
+    }
+  };
+
+  try {
+    for (const block of blocks) {
+      const own = setupBlock(block, { ...env, ask });
+      plugins.push(...own);
+      for (const zone of block.zones) sites.push({ zone, port: block.port, serve: link(own) });
+    }
+  } catch (error) {
+    for (const plugin of plugins) plugin.close?.();
+    throw error;
+  }
+  return {
+    ports: [...new Set(blocks.map((block) => block.port))],
+    plugins,
+    bufsize: bufsizeOf(plugins),
+    lameduckMs: lameduckOf(plugins),
+    serve,
+    close: () => plugins.forEach((plugin) => plugin.close?.()),
+  };
+}
+
+function setupBlock(block: ServerBlock, env: Omit<PluginEnv, "blockZones" | "plugins">): readonly DnsPlugin[] {
+  const own: DnsPlugin[] = [];
+  const complete: PluginEnv = { ...env, blockZones: block.zones, plugins: () => own };
+  for (const directive of block.directives) {
+    if (!PLUGINS.some((type) => type.name === directive.name.text)) throw new CorefileError(`Unknown directive '${directive.name.text}'`, directive.name);
+  }
+  for (const type of PLUGINS) {
+    const stanzas = block.directives.filter((directive) => directive.name.text === type.name);
+    const [first, second] = stanzas;
+    if (!first) continue;
+    if (second && (type.stanzas ?? "once") === "once") throw new CorefileError(`plugin/${type.name}: this plugin can only be used once per Server Block`, second.name);
+    try {
+      for (const stanza of type.stanzas === "each" ? stanzas : [first]) own.push(type.setup(stanza, complete, stanzas));
+    } catch (error) {
+      for (const plugin of own) plugin.close?.();
+      throw error;
+    }
+  }
+  return own;
+}
+
+/** The plugins' serve functions, each with the rest of the chain behind it; at the end nobody answers. */
+function link(plugins: readonly DnsPlugin[]): Next {
+  const end: Next = (query) => emptyReply("SERVFAIL", "server", `no plugin answers ${query.question.name}: forward is not configured for it`);
+  return plugins.reduceRight<Next>((next, plugin) => (plugin.serve ? (query) => plugin.serve?.(query, next) ?? next(query) : next), end);
+}

@@ -1,0 +1,96 @@
+// What is asked and what is answered, free of wire format: the values that pass along the plugin chain.
+// Upstream: CoreDNS request.Request and dns.Msg.
+import type { SocketAddress } from "../model/ports.ts";
+import { typeName } from "./record.ts";
+import type { ResourceRecord } from "./record.ts";
+
+/** Response codes by name (RFC 1035, 2136, 6891). */
+export const RCODES = { NOERROR: 0, FORMERR: 1, SERVFAIL: 2, NXDOMAIN: 3, NOTIMP: 4, REFUSED: 5, BADVERS: 16 } as const;
+export type Rcode = keyof typeof RCODES;
+const RCODE_NAMES: ReadonlyMap<number, string> = new Map(Object.entries(RCODES).map(([name, code]) => [code, name]));
+
+/** "NXDOMAIN", or "RCODE9". */
+export function rcodeName(code: number): string {
+  return RCODE_NAMES.get(code) ?? `RCODE${code}`;
+}
+
+export interface Question {
+  /** As asked, letter case kept, fully qualified. */
+  readonly name: string;
+  readonly type: number;
+  readonly class: number;
+}
+
+export interface EdnsOption {
+  readonly code: number;
+  readonly data: Uint8Array;
+}
+
+/** The OPT record of a query. */
+export interface Edns {
+  readonly udpSize: number;
+  readonly version: number;
+  readonly do: boolean;
+  readonly options: readonly EdnsOption[];
+}
+
+export interface Query {
+  readonly id: number;
+  readonly opcode: number;
+  readonly recursionDesired: boolean;
+  readonly checkingDisabled: boolean;
+  readonly authenticData: boolean;
+  readonly question: Question;
+  /** The question's name in lower case. */
+  readonly name: string;
+  readonly edns: Edns | undefined;
+  readonly transport: "udp" | "tcp";
+  readonly client: SocketAddress;
+  /** Size of the query in bytes. */
+  readonly sizeBytes: number;
+  /** Serial in an IXFR's authority section. */
+  readonly ixfrSerial?: number;
+}
+
+/** A reason, for people: which plugin decided, on what ground. */
+export interface Reason {
+  readonly plugin: string;
+  readonly text: string;
+}
+
+export interface Reply {
+  readonly rcode: Rcode;
+  readonly answers: readonly ResourceRecord[];
+  readonly authorities: readonly ResourceRecord[];
+  readonly additionals: readonly ResourceRecord[];
+  readonly aa: boolean;
+  readonly tc?: boolean;
+  readonly ra?: boolean;
+  readonly why: readonly Reason[];
+  /** Lower-case zone that answered; names within it take the query's spelling of it. */
+  readonly zone?: string;
+  /** Clock milliseconds until which this very reply may be given again (set by cache). */
+  readonly keepUntil?: number;
+  /** Never given again from memory: it depends on more than the question. */
+  readonly volatile?: boolean;
+}
+
+/** A reply without records. */
+export function emptyReply(rcode: Rcode, plugin: string, text: string): Reply {
+  return { rcode, answers: [], authorities: [], additionals: [], aa: false, why: [{ plugin, text }] };
+}
+
+/** The same query with another question: what a plugin asks of the chain on its own behalf. */
+export function requery(query: Query, name: string, type = query.question.type): Query {
+  return { ...query, question: { name, type, class: 1 }, name: name.toLowerCase() };
+}
+
+/** `web.default.svc.cluster.local. A`. */
+export function questionText(question: Question): string {
+  return `${question.name} ${typeName(question.type)}`;
+}
+
+/** Continues at once with a value that is there, later with a promised one. */
+export function then<T, U>(value: T | Promise<T>, use: (value: T) => U | Promise<U>): U | Promise<U> {
+  return value instanceof Promise ? value.then(use) : use(value);
+}

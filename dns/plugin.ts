@@ -1,0 +1,124 @@
+// What a plugin is: something that answers a query or passes it on, set up from one stanza of the Corefile.
+// Upstream: CoreDNS plugin/plugin.go. Serving is synchronous unless a plugin has to wait.
+import type { Clock } from "../model/clock.ts";
+import type { SocketAddress } from "../model/ports.ts";
+import type { Random } from "../model/random.ts";
+import { CorefileError, zonesOf } from "./corefile.ts";
+import type { Directive, Token } from "./corefile.ts";
+import type { Query, Reply } from "./message.ts";
+import type { Metrics } from "./metrics.ts";
+import { isWithin } from "./name.ts";
+import type { ResourceRecord } from "./record.ts";
+import type { Zone } from "./zone.ts";
+
+export type MaybeReply = Reply | Promise<Reply>;
+
+/** Asks the rest of the chain. */
+export type Next = (query: Query) => MaybeReply;
+
+/** A page that a plugin serves over HTTP on the pod's address. */
+export interface PluginPage {
+  readonly port: number;
+  readonly path: string;
+  respond(): { readonly status: number; readonly type: string; readonly body: string };
+}
+
+export interface DnsPlugin {
+  readonly name: string;
+  serve?(query: Query, next: Next): MaybeReply;
+  readonly page?: PluginPage;
+  /** False while the plugin cannot serve yet: what `ready` asks. */
+  ready?(): boolean;
+  /** All records of a zone, SOA first and last, or only the SOA when `serial` is current; undefined when the zone is another's. */
+  transfer?(zone: string, serial: number): readonly ResourceRecord[] | undefined;
+  /** Search path for a client, for autopath. */
+  searchPath?(query: Query): readonly string[];
+  close?(): void;
+}
+
+/** What a plugin may use. */
+export interface PluginEnv {
+  readonly zone: Zone;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** The server's own addresses. */
+  readonly serverIPs: readonly string[];
+  /** Zones of the server block. */
+  readonly blockZones: readonly string[];
+  readonly metrics: Metrics;
+  /** Asks the whole server again, as a new query: CNAME targets outside a zone. */
+  ask(query: Query): MaybeReply;
+  /** The plugins of this block, in order; complete once all are set up. */
+  plugins(): readonly DnsPlugin[];
+  /** One exchange with another DNS server, over the pod's own network. */
+  exchange(server: SocketAddress, message: Buffer, options: { readonly tcp: boolean; readonly timeoutMs: number }): Promise<Buffer>;
+  readFile(path: string): string | undefined;
+  log(line: string): void;
+  /** Ends the server with exit code 1. */
+  fatal(message: string): void;
+}
+
+export interface PluginType {
+  readonly name: string;
+  /** Reads one stanza; throws CorefileError. `all` are the block's stanzas of this plugin. */
+  setup(stanza: Directive, env: PluginEnv, all: readonly Directive[]): DnsPlugin;
+  /** How often it may stand in a block: once (the default), once for each stanza, or with all stanzas in one plugin. */
+  readonly stanzas?: "once" | "each" | "together";
+}
+
+/** Zones given as arguments, else those of the server block. */
+export function zonesFrom(args: readonly Token[], env: PluginEnv): readonly string[] {
+  return args.length === 0 ? env.blockZones : args.flatMap((token) => zonesOf(token.text));
+}
+
+/** True when `zones` (of a fallthrough option) cover the name; undefined zones: no fallthrough. */
+export function fallsThrough(zones: readonly string[] | undefined, name: string): boolean {
+  return zones?.some((zone) => isWithin(name, zone)) ?? false;
+}
+
+/** Zones of a `fallthrough [ZONES…]` line: all when none is named. */
+export function fallthroughZones(line: Directive): readonly string[] {
+  return line.args.length === 0 ? ["."] : line.args.flatMap((token) => zonesOf(token.text));
+}
+
+/** Fails like caddy's ArgErr. */
+export function argumentError(line: Directive): never {
+  throw new CorefileError(`Wrong argument count or unexpected line ending after '${line.args.at(-1)?.text ?? line.name.text}'`, line.name);
+}
+
+/** Fails on a line that the plugin does not know. */
+export function unknownProperty(line: Directive): never {
+  throw new CorefileError(`unknown property '${line.name.text}'`, line.name);
+}
+
+/** Refuses arguments and a block. */
+export function takesNothing(stanza: Directive): void {
+  if (stanza.args.length > 0) argumentError(stanza);
+  for (const line of stanza.body) unknownProperty(line);
+}
+
+/** An integer argument within bounds. */
+export function integerArgument(token: Token | undefined, line: Directive, min: number, max: number): number {
+  if (!token) argumentError(line);
+  const value = Number(token.text);
+  if (!/^-?\d+$/.test(token.text)) throw new CorefileError(`'${token.text}' is not a number`, token);
+  if (value < min || value > max) throw new CorefileError(`${line.name.text} must be in range [${min}, ${max}]: ${value}`, token);
+  return value;
+}
+
+/** A Go duration ("5s", "1m30s", "500ms") in milliseconds. */
+export function durationArgument(token: Token | undefined, line: Directive): number {
+  if (!token) argumentError(line);
+  const units: Readonly<Record<string, number>> = { ns: 1e-6, us: 1e-3, ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
+  const parts = [...token.text.matchAll(/(\d+(?:\.\d+)?)(ns|us|ms|s|m|h)/g)];
+  if (parts.length === 0 || parts.map((part) => part[0]).join("") !== token.text) throw new CorefileError(`time: invalid duration "${token.text}"`, token);
+  return parts.reduce((sum, part) => sum + Number(part[1]) * (units[part[2] ?? "s"] ?? 0), 0);
+}
+
+/** The port of ":8080" or "host:8080". */
+export function portArgument(token: Token | undefined, fallback: number): number {
+  if (!token) return fallback;
+  const port = Number(/:(\d+)$/.exec(token.text)?.[1]);
+  if (!(port >= 1 && port <= 65_535)) throw new CorefileError(`'${token.text}' is not an address of the form host:port`, token);
+  return port;
+}

@@ -1,0 +1,82 @@
+// health, ready and prometheus: pages over HTTP on the pod's address; reload and bufsize: settings of the server.
+// Upstream: CoreDNS plugin/{health,ready,metrics,reload,bufsize}.
+import { argumentError, durationArgument, integerArgument, portArgument, unknownProperty } from "../plugin.ts";
+import type { DnsPlugin, PluginType } from "../plugin.ts";
+
+export const healthPlugin: PluginType = {
+  name: "health",
+  setup(stanza, env): DnsPlugin & { readonly lameduckMs: number } {
+    let lameduckMs = 0;
+    for (const line of stanza.body) {
+      if (line.name.text !== "lameduck") unknownProperty(line);
+      lameduckMs = durationArgument(line.args[0], line);
+    }
+    const duration = env.metrics.histogram("coredns_health_request_duration_seconds", {});
+    const respond = (): { status: number; type: string; body: string } => {
+      duration.observe(0);
+      return { status: 200, type: "text/plain; charset=utf-8", body: "OK" };
+    };
+    return { name: "health", lameduckMs, page: { port: portArgument(stanza.args[0], 8080), path: "/health", respond } };
+  },
+};
+
+/** How long a stopping server goes on answering. */
+export function lameduckOf(plugins: readonly DnsPlugin[]): number {
+  const health = plugins.find((plugin) => plugin.name === "health");
+  return health && "lameduckMs" in health && typeof health.lameduckMs === "number" ? health.lameduckMs : 0;
+}
+
+export const readyPlugin: PluginType = {
+  name: "ready",
+  setup(stanza, env) {
+    for (const line of stanza.body) if (line.name.text !== "monitor") unknownProperty(line);
+    const respond = (): { status: number; type: string; body: string } => {
+      const waiting = env.plugins().filter((plugin) => plugin.ready?.() === false).map((plugin) => plugin.name);
+      return { status: waiting.length === 0 ? 200 : 503, type: "text/plain; charset=utf-8", body: waiting.length === 0 ? "OK" : waiting.join(",") };
+    };
+    return { name: "ready", page: { port: portArgument(stanza.args[0], 8181), path: "/ready", respond } };
+  },
+};
+
+export const prometheusPlugin: PluginType = {
+  name: "prometheus",
+  setup(stanza, env) {
+    for (const line of stanza.body) unknownProperty(line);
+    env.metrics.counter("coredns_build_info", { goversion: "", revision: "", version: "1.14.7" }).value = 1;
+    env.metrics.counter("coredns_panics_total", {});
+    const respond = (): { status: number; type: string; body: string } => {
+      for (const plugin of env.plugins()) {
+        env.metrics.counter("coredns_plugin_enabled", { server: "dns://:53", zone: env.blockZones[0] ?? ".", view: "", name: plugin.name }).value = 1;
+      }
+      return { status: 200, type: "text/plain; version=0.0.4; charset=utf-8", body: env.metrics.text() };
+    };
+    return { name: "prometheus", page: { port: portArgument(stanza.args[0], 9153), path: "/metrics", respond } };
+  },
+};
+
+/** The ConfigMap is watched, so a change is live at once: the interval is read and has no effect. */
+export const reloadPlugin: PluginType = {
+  name: "reload",
+  setup(stanza) {
+    if (stanza.args.length > 2) argumentError(stanza);
+    for (const token of stanza.args) durationArgument(token, stanza);
+    for (const line of stanza.body) unknownProperty(line);
+    return { name: "reload" };
+  },
+};
+
+/** The server itself lowers what clients advertise: see `bufsizeOf`. */
+export const bufsizePlugin: PluginType = {
+  name: "bufsize",
+  setup(stanza) {
+    const bytes = stanza.args[0] ? integerArgument(stanza.args[0], stanza, 512, 4096) : 1232;
+    return { name: "bufsize", bytes } satisfies DnsPlugin & { bytes: number };
+  },
+};
+
+/** The largest UDP answer that the bufsize plugin of these allows. */
+export function bufsizeOf(plugins: readonly DnsPlugin[]): number {
+  const bufsize = plugins.find((plugin) => plugin.name === "bufsize");
+  return bufsize && "bytes" in bufsize && typeof bufsize.bytes === "number" ? bufsize.bytes : 65_535;
+}
+

@@ -1,0 +1,139 @@
+// kubernetes: answers for Services and pods from the compiled zone; chases CNAMEs that leave it through the server's own chain.
+// Upstream: CoreDNS plugin/kubernetes. Options that speak of the API connection are read and have no effect: the store is in this process.
+import { parseLabelSelector } from "../../model/selectors.ts";
+import { answer, soaRecord } from "../answer.ts";
+import { CorefileError, zonesOf } from "../corefile.ts";
+import type { Directive } from "../corefile.ts";
+import { requery, then } from "../message.ts";
+import { isReverse, matchZone } from "../name.ts";
+import { argumentError, durationArgument, fallsThrough, fallthroughZones, integerArgument, unknownProperty, zonesFrom } from "../plugin.ts";
+import type { DnsPlugin, PluginEnv, PluginType } from "../plugin.ts";
+import { clientSearchPath } from "../search-path.ts";
+import { transferRecords } from "../transfer-records.ts";
+import { defaultKubernetesOptions, ZoneView } from "../view.ts";
+import type { KubernetesOptions } from "../view.ts";
+
+/** What the stanza says. */
+interface Stanza extends KubernetesOptions {
+  readonly fallthrough: readonly string[] | undefined;
+}
+
+/** The plugin with its view, for k8s_external. */
+export interface KubernetesPlugin extends DnsPlugin {
+  readonly view: ZoneView;
+}
+
+export const kubernetesPlugin: PluginType = {
+  name: "kubernetes",
+  setup: (stanza, env) => createKubernetesPlugin(readStanza(stanza, env), env),
+};
+
+/** True for the plugin made here. */
+export function isKubernetesPlugin(plugin: DnsPlugin): plugin is KubernetesPlugin {
+  return "view" in plugin && plugin.view instanceof ZoneView;
+}
+
+function createKubernetesPlugin(options: Stanza, env: PluginEnv): KubernetesPlugin {
+  const view = new ZoneView(env.zone, options, env.serverIPs);
+  return {
+    name: "kubernetes",
+    view,
+    ready: () => env.zone.synced,
+    serve(query, next) {
+      const answered = answer(view, query.question.name, query.question.type);
+      if (!answered) return next(query);
+      const { reply, external } = answered;
+      if (answered.missing && fallsThrough(options.fallthrough, query.name)) {
+        return then(next(query), (other) => ({ ...other, why: [...reply.why, { plugin: "kubernetes", text: "fell through to the next plugin" }, ...other.why] }));
+      }
+      if (!external) return reply;
+      return then(env.ask(requery(query, external.target, external.type)), (chased) => ({
+        ...reply,
+        answers: [...reply.answers, ...chased.answers],
+        tc: chased.tc ?? false,
+        why: [...reply.why, { plugin: "kubernetes", text: `${external.target} is outside the zone: asked the server itself, ${chased.rcode}` }, ...chased.why],
+      }));
+    },
+    transfer(zone, serial) {
+      if (matchZone(zone, options.zones) !== zone) return undefined;
+      const soa = soaRecord(view, zone);
+      return serial !== 0 && serial === env.zone.serial ? [soa] : [soa, ...transferRecords(view, zone), soa];
+    },
+    searchPath: (query) => (options.pods === "verified" ? clientSearchPath(env, query, view.primaryZone) : []),
+  };
+}
+
+function readStanza(stanza: Directive, env: PluginEnv): Stanza {
+  const zones = zonesFrom(stanza.args, env);
+  if (zones.every((zone) => isReverse(`.${zone}`))) throw new CorefileError("plugin/kubernetes: non-reverse zone name must be used", stanza.name);
+  let options: Stanza = { ...defaultKubernetesOptions(zones), fallthrough: undefined };
+  for (const line of stanza.body) options = { ...options, ...readLine(line) };
+  if (options.namespaces.size > 0 && options.namespaceLabels) throw new CorefileError("namespaces and namespace_labels cannot both be set", stanza.name);
+  const foreign = options.multiclusterZones.find((zone) => !zones.includes(zone));
+  if (foreign !== undefined) throw new CorefileError(`is not authoritative for the multicluster zone ${foreign} (authoritative zones: [${zones.join(" ")}])`, stanza.name);
+  if (options.zonal && options.noEndpoints) throw new CorefileError("zonal requires the endpoint cache; remove noendpoints", stanza.name);
+  return options;
+}
+
+function readLine(line: Directive): Partial<Stanza> {
+  const { args } = line;
+  const words = args.map((token) => token.text);
+  const exactly = (count: number): void => void (args.length === count || argumentError(line));
+  switch (line.name.text) {
+    case "endpoint_pod_names":
+      exactly(0);
+      return { endpointPodNames: true };
+    case "noendpoints":
+      exactly(0);
+      return { noEndpoints: true };
+    case "zonal":
+      exactly(0);
+      return { zonal: true };
+    case "pods": {
+      exactly(1);
+      const mode = words[0];
+      if (mode === "disabled" || mode === "insecure" || mode === "verified") return { pods: mode };
+      throw new CorefileError(`wrong value for pods: ${mode},  must be one of: disabled, verified, insecure`, args[0] ?? line.name);
+    }
+    case "namespaces":
+      if (args.length === 0) argumentError(line);
+      return { namespaces: new Set(words) };
+    case "labels":
+      if (args.length === 0) argumentError(line);
+      return { labels: selector(line) };
+    case "namespace_labels":
+      if (args.length === 0) argumentError(line);
+      return { namespaceLabels: selector(line) };
+    case "ttl":
+      return { ttl: integerArgument(args[0], line, 0, 3600) };
+    case "fallthrough":
+      return { fallthrough: fallthroughZones(line) };
+    case "ignore":
+      if (words[0] !== "empty_service") throw new CorefileError(`unable to parse ignore value: '${words[0] ?? ""}'`, args[0] ?? line.name);
+      return { ignoreEmptyService: true };
+    case "multicluster":
+      return { multiclusterZones: args.flatMap((token) => zonesOf(token.text)) };
+    case "startup_timeout":
+      durationArgument(args[0], line);
+      return {};
+    case "endpoint":
+    case "tls":
+    case "kubeconfig":
+    case "apiserver_qps":
+    case "apiserver_burst":
+    case "apiserver_max_inflight":
+      if (args.length === 0) argumentError(line);
+      return {};
+    default:
+      return unknownProperty(line);
+  }
+}
+
+function selector(line: Directive): ReturnType<typeof parseLabelSelector> {
+  const text = line.args.map((token) => token.text).join(" ");
+  try {
+    return parseLabelSelector(text);
+  } catch (error) {
+    throw new CorefileError(`unable to parse label selector value: '${text}': ${error instanceof Error ? error.message : ""}`, line.args[0] ?? line.name);
+  }
+}

@@ -1,0 +1,49 @@
+// transfer: AXFR and IXFR over TCP of the zones that another plugin of the block can list, to clients allowed.
+// Upstream: CoreDNS plugin/transfer. Left out: NOTIFY and TSIG. A transfer is one reply; the server splits it into messages.
+import { Cidr, canonicalIp, isCidr } from "../../model/ip.ts";
+import { CorefileError } from "../corefile.ts";
+import { emptyReply } from "../message.ts";
+import { matchZone } from "../name.ts";
+import { argumentError, unknownProperty, zonesFrom } from "../plugin.ts";
+import type { PluginType } from "../plugin.ts";
+
+const [AXFR, IXFR] = [252, 251];
+
+export const transferPlugin: PluginType = {
+  name: "transfer",
+  setup(stanza, env) {
+    const zones = zonesFrom(stanza.args, env);
+    const allowed: ((ip: string) => boolean)[] = [];
+    for (const line of stanza.body) {
+      if (line.name.text !== "to") unknownProperty(line);
+      if (line.args.length === 0) argumentError(line);
+      for (const token of line.args) {
+        const text = token.text.replace(/^\[?(.*?)\]?(?::53)?$/, "$1");
+        if (token.text === "*") allowed.push(() => true);
+        else if (isCidr(text)) allowed.push((ip) => new Cidr(text).contains(ip));
+        else if (canonicalIp(text) !== undefined) allowed.push((ip) => ip === canonicalIp(text));
+        else throw new CorefileError(`not an IP address or file: "${token.text}"`, token);
+      }
+    }
+    if (allowed.length === 0) throw new CorefileError("'to' is required", stanza.name);
+    return {
+      name: "transfer",
+      serve(query, next) {
+        const { type } = query.question;
+        if (type !== AXFR && type !== IXFR) return next(query);
+        if (query.transport !== "tcp") return emptyReply("REFUSED", "transfer", "transfers are made over TCP");
+        if (matchZone(query.name, zones) === undefined) return next(query);
+        if (!allowed.some((permits) => permits(query.client.ip))) return emptyReply("REFUSED", "transfer", `${query.client.ip} may not transfer`);
+        if (type === IXFR && query.ixfrSerial === undefined) return emptyReply("SERVFAIL", "transfer", "an IXFR needs a SOA in its authority section");
+        const serial = type === IXFR ? (query.ixfrSerial ?? 0) : 0;
+        for (const plugin of env.plugins()) {
+          const answers = plugin.transfer?.(query.name, serial);
+          if (!answers) continue;
+          const text = `${answers.length} records from plugin ${plugin.name}`;
+          return { ...emptyReply("NOERROR", "transfer", text), aa: true, answers, volatile: true };
+        }
+        return next(query);
+      },
+    };
+  },
+};

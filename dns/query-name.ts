@@ -1,0 +1,42 @@
+// What a name below the zone asks for: port, protocol, endpoint, service, namespace.
+// Upstream: CoreDNS plugin/kubernetes/parse.go, zone-scoped names as in its `zonal` option.
+import { labelsOf, trimZone } from "./name.ts";
+
+export interface QueryName {
+  readonly port: string;
+  readonly protocol: string;
+  readonly endpoint: string;
+  readonly cluster: string;
+  readonly service: string;
+  readonly namespace: string;
+  /** "" at the apex. */
+  readonly kind: "" | "svc" | "pod";
+  /** Topology zone of a zone-scoped name; `prefer` falls back to all endpoints. */
+  readonly topologyZone: string;
+  readonly prefer: boolean;
+}
+
+const EMPTY: QueryName = { port: "", protocol: "", endpoint: "", cluster: "", service: "", namespace: "", kind: "", topologyZone: "", prefer: false };
+const bare = (label: string): string => (label.startsWith("_") ? label.slice(1) : label);
+
+/** Parses a lower-case name within `zone`; undefined when no such name can exist. */
+export function parseQueryName(name: string, zone: string, options: { readonly multicluster: boolean; readonly zonal: boolean }): QueryName | undefined {
+  const base = trimZone(name, zone);
+  if (base === "" || base === "svc" || base === "pod") return EMPTY;
+  const labels = labelsOf(base);
+  const kind = labels.at(-1);
+  if (kind !== "svc" && kind !== "pod") return undefined;
+  const parsed = { ...EMPTY, kind, namespace: labels.at(-2) ?? "", service: labels.at(-3) ?? "" } as const;
+  const left = labels.slice(0, -3);
+  const [first = "", second = ""] = left;
+  if (left.length === 0) return parsed;
+  if (left.length === 1) return { ...parsed, endpoint: first };
+  if (left.length === 2) {
+    const ports = !options.multicluster || first.startsWith("_") || second.startsWith("_");
+    return ports ? { ...parsed, port: bare(first), protocol: bare(second) } : { ...parsed, endpoint: first, cluster: second };
+  }
+  const directive = left.at(-2);
+  if (!options.zonal || options.multicluster || left.at(-1) !== "_zone" || kind !== "svc") return undefined;
+  if (directive !== "pin" && directive !== "prefer") return undefined;
+  return { ...parsed, topologyZone: left.slice(0, -2).join("."), prefer: directive === "prefer" };
+}
