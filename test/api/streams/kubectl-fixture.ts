@@ -2,6 +2,7 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { existsSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type RequestListener } from "node:http";
+import { createServer as createTlsServer } from "node:https";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -10,6 +11,7 @@ import type { Duplex } from "node:stream";
 import { StatusError } from "../../../model/errors.ts";
 import type { Pod } from "../../../model/kinds/core-v1.ts";
 import type { ExecStreams, KubeletStreams, LogOptions } from "../../../model/ports.ts";
+import { createCa, issueCertificate, type KeyPair } from "../../../model/x509.ts";
 import { handlePodStream, type PodStreamTarget, serveLogs } from "../../../api/streams/index.ts";
 
 /** One client per way in which kubectl has streamed; a version that is not installed is absent. */
@@ -98,7 +100,7 @@ export interface Fixture {
 }
 
 /** Serves discovery, the pod, its log, and hands upgrades to the code under test. */
-export async function startFixture(pod: Pod, streams: KubeletStreams): Promise<Fixture> {
+export async function startFixture(pod: Pod, streams: KubeletStreams, scheme: "http" | "https" = "http"): Promise<Fixture> {
   const folder = mkdtempSync(join(tmpdir(), "loopkube-streams-"));
   const upgrades: string[] = [];
   const answers = discovery(pod);
@@ -115,7 +117,11 @@ export async function startFixture(pod: Pod, streams: KubeletStreams): Promise<F
     response.writeHead(body ? 200 : 404, { "content-type": "application/json" });
     response.end(JSON.stringify(body ?? new StatusError(404, "NotFound", `no ${url.pathname}`).status));
   };
-  const server = createServer(listener);
+  const ca = createCa("test", Date.now());
+  const serverPair = issueCertificate(ca, { commonName: "server", ipAddresses: ["127.0.0.1"], usages: ["server"], days: 1 });
+  const clientPair = issueCertificate(ca, { commonName: "admin", organizations: ["system:masters"], usages: ["client"], days: 1 });
+  const tls = { ...serverPair, ca: ca.cert, requestCert: true, rejectUnauthorized: true };
+  const server = scheme === "https" ? createTlsServer(tls, listener) : createServer(listener);
   const sockets = new Set<Duplex>();
   server.on("upgrade", (request, socket, head) => {
     sockets.add(socket);
@@ -127,9 +133,9 @@ export async function startFixture(pod: Pod, streams: KubeletStreams): Promise<F
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const address = server.address();
   const port = typeof address === "object" && address ? address.port : 0;
-  const url = `http://127.0.0.1:${port}`;
-  const args = ["--server", url, "--cache-dir", join(folder, "cache")];
-  writeFileSync(join(folder, "config"), JSON.stringify({ apiVersion: "v1", kind: "Config" }));
+  const url = `${scheme}://127.0.0.1:${port}`;
+  const args = ["--cache-dir", join(folder, "cache")];
+  writeFileSync(join(folder, "config"), JSON.stringify(kubeconfig(url, ca, clientPair)));
   const env = { PATH: process.env["PATH"], HOME: folder, KUBECONFIG: join(folder, "config"), TERM: "xterm" };
   return {
     url,
@@ -152,6 +158,19 @@ export async function startFixture(pod: Pod, streams: KubeletStreams): Promise<F
       await new Promise((resolve) => server.close(resolve));
       rmSync(folder, { recursive: true });
     },
+  };
+}
+
+function kubeconfig(server: string, ca: KeyPair, client: KeyPair): unknown {
+  const base64 = (text: string): string => Buffer.from(text).toString("base64");
+  const authority = server.startsWith("https") ? { "certificate-authority-data": base64(ca.cert) } : {};
+  return {
+    apiVersion: "v1",
+    kind: "Config",
+    "current-context": "x",
+    contexts: [{ name: "x", context: { cluster: "x", user: "x" } }],
+    clusters: [{ name: "x", cluster: { server, ...authority } }],
+    users: [{ name: "x", user: { "client-certificate-data": base64(client.cert), "client-key-data": base64(client.key) } }],
   };
 }
 

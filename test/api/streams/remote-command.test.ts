@@ -8,7 +8,7 @@ import t from "tap";
 import { examplePod, kubectls, ProcessStreams, startFixture } from "./kubectl-fixture.ts";
 
 const scriptMissing = spawnSync("script", ["--version"]).error ? "script(1) is not installed" : false;
-if (kubectls.size === 0) t.test("exec with kubectl", { skip: "no kubectl.1.xx is installed beside kubectl" });
+if (kubectls.size === 0) t.test("exec with kubectl", { skip: "no kubectl.1.xx is installed beside kubectl" }, () => undefined);
 
 for (const [version, kubectl] of kubectls) {
   const transport = version === "1.27" || version === "1.29" ? "POST SPDY/3.1" : "GET websocket";
@@ -34,6 +34,14 @@ for (const [version, kubectl] of kubectls) {
     t.match(await exec(["-c", "none", "--", "true"]), { code: 1, stderr: /container not found|container none is not valid for pod web/ }, "no such container");
     const attached = await api.run(kubectl, ["attach", "web", "-i"], "to pid 1\n");
     t.match(attached, { code: 0, stdout: /attached\nto pid 1\n/ }, "attach");
+  });
+
+  t.test(`kubectl ${version}: over TLS with a client certificate`, async (t) => {
+    const api = await startFixture(examplePod("app"), new ProcessStreams(), "https");
+    t.teardown(() => api.close());
+    const result = await api.run(kubectl, ["exec", "-i", "web", "--", "cat"], Buffer.alloc(500_000, "y"));
+    t.equal(result.stderr, "");
+    t.ok(result.stdout === "y".repeat(500_000));
   });
 
   t.test(`kubectl ${version}: a terminal`, { skip: scriptMissing }, async (t) => {
