@@ -1,0 +1,24 @@
+// `npm run bench [startup|http|dns …]`: prints Markdown tables; docs/performance.md keeps the last ones.
+import { join } from "node:path";
+import { benchDns } from "./dns.ts";
+import { benchHttp } from "./http.ts";
+import { benchMemory, benchStartup } from "./startup.ts";
+
+const ROUNDS = Number(process.env["ROUNDS"] ?? 5);
+const SECONDS = Number(process.env["SECONDS_EACH"] ?? 3);
+
+const BENCHES: Readonly<Record<string, () => Promise<string>>> = {
+  startup: async () => {
+    const checkout = await benchStartup(ROUNDS, [process.execPath, join(import.meta.dirname, "../bin/loopkube.mjs")], "checkout, warm");
+    return ["### Start and memory", "", "| what | median | range |", "| --- | --- | --- |", checkout, await benchMemory(), ""].join("\n");
+  },
+  http: () => benchHttp(ROUNDS, SECONDS),
+  dns: () => benchDns(ROUNDS, SECONDS),
+};
+
+const asked = process.argv.slice(2);
+for (const [name, bench] of Object.entries(BENCHES)) {
+  if (asked.length > 0 && !asked.includes(name)) continue;
+  process.stderr.write(`${name} `);
+  process.stdout.write(`${await bench()}\n`);
+}
