@@ -51,12 +51,15 @@ function createCachePlugin(options: Options, env: PluginEnv): DnsPlugin {
       denial: env.metrics.counter("coredns_cache_entries", { ...labels, type: "denial" }),
     },
   };
+  const hits = {
+    success: (): void => void (count.requests.value++, count.success.value++),
+    denial: (): void => void (count.requests.value++, count.denial.value++),
+  };
   return {
     name: "cache",
     serve(query, next) {
       if (matchZone(query.name, options.zones) === undefined) return next(query);
       const key = `${query.edns?.do ? 1 : 0}${query.checkingDisabled ? 1 : 0} ${query.question.type} ${query.question.class} ${query.name}`;
-      count.requests.value++;
       const now = env.clock.now();
       for (const kind of ["denial", "success"] as const) {
         const item = stores[kind].get(key);
@@ -67,9 +70,10 @@ function createCachePlugin(options: Options, env: PluginEnv): DnsPlugin {
           count.entries[kind].value = stores[kind].size;
           continue;
         }
-        count[kind].value++;
-        return aged(item, options.keepTtl ? item.seconds : left, kind, left);
+        hits[kind]();
+        return { ...aged(item, options.keepTtl ? item.seconds : left, kind, left), countHit: hits[kind], ...(options.keepTtl ? { volatile: true } : {}) };
       }
+      count.requests.value++;
       count.misses.value++;
       return then(next(query), (reply) => {
         const keep = reply.volatile ? undefined : cacheable(query, reply);
@@ -86,7 +90,7 @@ function createCachePlugin(options: Options, env: PluginEnv): DnsPlugin {
           break;
         }
         count.entries[kind].value = store.size;
-        return options.keepTtl ? fixed : { ...fixed, keepUntil: now + seconds * 1000 };
+        return options.keepTtl ? { ...fixed, volatile: true } : { ...fixed, keepUntil: now + seconds * 1000, countHit: hits[kind] };
       });
     },
   };

@@ -1,0 +1,185 @@
+// Encoded answers, kept: a question asked again is a copy with id, flags and letter case patched, TTLs aged and addresses shuffled.
+// Upstream: none; CoreDNS packs every reply. Nothing truncated, and nothing that depends on more than the question, is kept.
+import type { Clock } from "../model/clock.ts";
+import type { Random } from "../model/random.ts";
+import { encodeOpt, MAX_TCP_BYTES } from "./encode.ts";
+import type { Encoded } from "./encode.ts";
+import type { Query, Reply } from "./message.ts";
+import { ednsOptionsAt } from "./wire-name.ts";
+import type { Zone } from "./zone.ts";
+
+const HEADER_BYTES = 12;
+const OPT_BYTES = 11;
+const MAX_ENTRIES = 10_000;
+const MAX_BYTES = 32 << 20;
+
+interface Entry {
+  /** Without the OPT record. */
+  readonly bytes: Buffer;
+  readonly questionEnd: number;
+  readonly ttlOffsets: readonly number[];
+  readonly addressOffsets: readonly number[];
+  readonly addressBytes: number;
+  /** Names outside pointers repeat the question's letter case: only the same spelling may have this copy. */
+  readonly caseBound: boolean;
+  readonly keepUntil: number | undefined;
+  readonly generation: number;
+  readonly countHit: (() => void) | undefined;
+  readonly rcode: Reply["rcode"];
+}
+
+interface Recognised {
+  readonly key: string;
+  readonly questionEnd: number;
+  /** Bytes of OPT to append, or undefined without EDNS. */
+  readonly opt: Buffer | undefined;
+  readonly udpSize: number;
+}
+
+/** A kept answer, ready to send. */
+export interface KeptAnswer {
+  readonly bytes: Buffer;
+  readonly rcode: Reply["rcode"];
+}
+
+export class KeptAnswers {
+  readonly #entries = new Map<string, Entry>();
+  readonly #clock: Clock;
+  readonly #random: Random;
+  readonly #zone: Zone;
+  readonly #shuffle: boolean;
+  readonly #bufsize: number;
+  #bytes = 0;
+
+  constructor(options: { readonly clock: Clock; readonly random: Random; readonly zone: Zone; readonly shuffle: boolean; readonly bufsize: number }) {
+    this.#clock = options.clock;
+    this.#random = options.random;
+    this.#zone = options.zone;
+    this.#shuffle = options.shuffle;
+    this.#bufsize = options.bufsize;
+  }
+  get size(): number {
+    return this.#entries.size;
+  }
+
+  /** The answer to this message, if one is kept that fits and still holds. */
+  answer(message: Buffer, transport: "udp" | "tcp"): KeptAnswer | undefined {
+    const asked = recognise(message, this.#bufsize);
+    const entry = asked && this.#entries.get(asked.key);
+    if (!asked || !entry) return undefined;
+    const now = this.#clock.now();
+    if (entry.keepUntil === undefined ? entry.generation !== this.#zone.generation : entry.keepUntil <= now) {
+      this.#drop(asked.key, entry);
+      return undefined;
+    }
+    const length = entry.bytes.length + (asked.opt?.length ?? 0);
+    if (length > (transport === "tcp" ? MAX_TCP_BYTES : asked.udpSize)) return undefined;
+    if (entry.caseBound && message.compare(entry.bytes, HEADER_BYTES, entry.questionEnd, HEADER_BYTES, asked.questionEnd) !== 0) return undefined;
+    const bytes = Buffer.allocUnsafe(length);
+    entry.bytes.copy(bytes);
+    message.copy(bytes, 0, 0, 2);
+    bytes[2] = ((entry.bytes[2] ?? 0) & 0xfe) | ((message[2] ?? 0) & 0x01);
+    bytes[3] = ((entry.bytes[3] ?? 0) & 0xef) | ((message[3] ?? 0) & 0x10);
+    message.copy(bytes, HEADER_BYTES, HEADER_BYTES, asked.questionEnd);
+    if (entry.keepUntil !== undefined) {
+      const ttl = Math.ceil((entry.keepUntil - now) / 1000);
+      for (const offset of entry.ttlOffsets) bytes.writeUInt32BE(ttl, offset);
+    }
+    if (this.#shuffle) shuffleInPlace(bytes, entry.addressOffsets, entry.addressBytes, this.#random);
+    if (asked.opt) {
+      asked.opt.copy(bytes, entry.bytes.length);
+      bytes.writeUInt16BE(bytes.readUInt16BE(10) + 1, 10);
+    }
+    entry.countHit?.();
+    return { bytes, rcode: entry.rcode };
+  }
+
+  /** Keeps an answer, unless it may not be. */
+  put(message: Buffer, query: Query, reply: Reply, encoded: Encoded): void {
+    const asked = recognise(message, this.#bufsize);
+    if (!asked || encoded.truncated || reply.volatile || query.question.name.includes("\\")) return;
+    if (reply.rcode !== "NOERROR" && reply.rcode !== "NXDOMAIN") return;
+    if (reply.keepUntil === undefined && reply.zone === undefined) return;
+    const bytes = Buffer.from(encoded.bytes.subarray(0, encoded.bytes.length - encoded.optBytes));
+    if (encoded.optBytes > 0) bytes.writeUInt16BE(bytes.readUInt16BE(10) - 1, 10);
+    const old = this.#entries.get(asked.key);
+    if (old) this.#drop(asked.key, old);
+    const { questionEnd, ttlOffsets, addressOffsets, addressBytes } = encoded;
+    this.#entries.set(asked.key, {
+      bytes,
+      questionEnd,
+      ttlOffsets,
+      addressOffsets,
+      addressBytes,
+      caseBound: reply.answers.some((record) => record.type === "SRV" || record.type === "NS" || record.type === "CNAME"),
+      keepUntil: reply.keepUntil,
+      generation: this.#zone.generation,
+      countHit: reply.countHit,
+      rcode: reply.rcode,
+    });
+    this.#bytes += bytes.length;
+    for (const [key, entry] of this.#entries) {
+      if (this.#entries.size <= MAX_ENTRIES && this.#bytes <= MAX_BYTES) break;
+      this.#drop(key, entry);
+    }
+  }
+
+  clear(): void {
+    this.#entries.clear();
+    this.#bytes = 0;
+  }
+
+  #drop(key: string, entry: Entry): void {
+    this.#entries.delete(key);
+    this.#bytes -= entry.bytes.length;
+  }
+}
+
+/** Reads a plain query (one question, at most an OPT of version 0) without decoding it; undefined for everything else. */
+function recognise(message: Buffer, bufsize: number): Recognised | undefined {
+  const length = message.length;
+  if (length < HEADER_BYTES + 5) return undefined;
+  // QR, opcode and TC clear; one question; no answer and authority; at most one additional.
+  if (((message[2] ?? 0) & 0xfa) !== 0 || message[4] !== 0 || message[5] !== 1 || message.readUInt32BE(6) !== 0 || message[10] !== 0) return undefined;
+  let at = HEADER_BYTES;
+  for (let label = message[at] ?? 0xff; label !== 0; label = message[at] ?? 0xff) {
+    if (label > 63) return undefined;
+    at += label + 1;
+  }
+  const nameEnd = at + 1;
+  const questionEnd = nameEnd + 4;
+  if (questionEnd > length || nameEnd > HEADER_BYTES + 255) return undefined;
+  const additionals = message[11];
+  let dnssec = 0;
+  let opt: Buffer | undefined;
+  let udpSize = 512;
+  if (additionals === 1) {
+    if (questionEnd + OPT_BYTES > length || message[questionEnd] !== 0 || message[questionEnd + 1] !== 0 || message[questionEnd + 2] !== 41) return undefined;
+    const [size, version, flags] = [message.readUInt16BE(questionEnd + 3), message[questionEnd + 6], message.readUInt16BE(questionEnd + 7)];
+    const optionBytes = message.readUInt16BE(questionEnd + 9);
+    if (version !== 0 || questionEnd + OPT_BYTES + optionBytes !== length) return undefined;
+    try {
+      const options = optionBytes === 0 ? [] : ednsOptionsAt(message, questionEnd + 9);
+      dnssec = flags >> 15;
+      opt = encodeOpt({ udpSize: Math.min(size, bufsize), version: 0, do: dnssec === 1, options });
+    } catch {
+      return undefined;
+    }
+    udpSize = Math.max(512, Math.min(size, bufsize));
+  } else if (additionals !== 0 || questionEnd !== length) return undefined;
+  const name = message.toString("latin1", HEADER_BYTES, nameEnd).toLowerCase();
+  const key = `${name}${message.toString("latin1", nameEnd, questionEnd)}${dnssec}${(message[3] ?? 0) & 0x10}`;
+  return { key, questionEnd, opt, udpSize };
+}
+
+/** Fisher-Yates over RDATA of equal size. */
+function shuffleInPlace(bytes: Buffer, offsets: readonly number[], size: number, random: Random): void {
+  for (let i = offsets.length - 1; i > 0; i--) {
+    const [a, b] = [offsets[i] ?? 0, offsets[random.int(i + 1)] ?? 0];
+    for (let k = 0; k < size; k += 4) {
+      const word = bytes.readUInt32BE(a + k);
+      bytes.writeUInt32BE(bytes.readUInt32BE(b + k), a + k);
+      bytes.writeUInt32BE(word, b + k);
+    }
+  }
+}

@@ -1,0 +1,170 @@
+// The image `coredns`: serves DNS on its pod's address, from the shared zone, under the Corefile of the ConfigMap.
+// Upstream: CoreDNS coremain, plugin/reload. A Corefile that cannot be set up leaves the old one live.
+import { createServer } from "node:http";
+import { sleep } from "../model/clock.ts";
+import type { Clock } from "../model/clock.ts";
+import type { ContainerContext, InlineProgram, Registration } from "../model/ports.ts";
+import type { Random } from "../model/random.ts";
+import { createChain } from "./chain.ts";
+import type { Chain } from "./chain.ts";
+import { defaultCorefile } from "./corefile.ts";
+import { exchangeWith } from "./exchange.ts";
+import { Metrics } from "./metrics.ts";
+import { DnsServer } from "./server.ts";
+import { DnsTcpServer } from "./tcp-server.ts";
+import type { ZoneFeed } from "./zone-feed.ts";
+
+export interface ProgramOptions {
+  readonly feed: ZoneFeed;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Cluster domain, for the Corefile used when there is no ConfigMap. */
+  readonly zone: string;
+}
+
+/** Counts the programs that serve now, for status. */
+export interface Serving {
+  readonly servers: Set<DnsServer>;
+}
+
+/** The program; `serving` learns of each server while it lives. */
+export function dnsProgram(options: ProgramOptions, serving: Serving): InlineProgram {
+  return async (context) => {
+    await using held = options.feed.acquire();
+    void held;
+    await Promise.race([options.feed.synced, sleep(options.clock, 5000, context.signal).catch(() => undefined)]);
+    const run = new Run(options, context);
+    try {
+      await run.start();
+    } catch (error) {
+      context.stdout.write(`${error instanceof Error ? error.message : String(error)}\n`);
+      return 1;
+    }
+    serving.servers.add(run.server);
+    try {
+      return await run.ended;
+    } finally {
+      serving.servers.delete(run.server);
+      await run.stop();
+    }
+  };
+}
+
+class Run {
+  readonly #options: ProgramOptions;
+  readonly #context: ContainerContext;
+  readonly #metrics = new Metrics();
+  readonly #end = Promise.withResolvers<number>();
+  readonly #random: Random;
+  #server: DnsServer | undefined;
+  #listeners: (Registration | { close(): unknown })[] = [];
+  #reloading: Promise<void> = Promise.resolve();
+  #subscription: Disposable | undefined;
+
+  constructor(options: ProgramOptions, context: ContainerContext) {
+    this.#options = options;
+    this.#context = context;
+    this.#random = options.random.fork(`coredns/${context.pod.metadata.name}`);
+  }
+  get ended(): Promise<number> {
+    return this.#end.promise;
+  }
+  get server(): DnsServer {
+    if (!this.#server) throw new Error("not started");
+    return this.#server;
+  }
+
+  async start(): Promise<void> {
+    const { feed, clock } = this.#options;
+    const chain = this.#chain();
+    this.#server = new DnsServer({ chain, zone: feed.zone, clock, random: this.#random.fork("kept"), metrics: this.#metrics });
+    await this.#listen(chain);
+    this.#subscription = feed.onCorefile(() => void (this.#reloading = this.#reloading.then(() => this.#reload())));
+    this.#context.stdout.write(`${chain.ports.map((port) => `.:${port}`).join("\n")}\n[INFO] plugin/reload: Running configuration\nCoreDNS-1.14.7\n`);
+    const stop = (): void => {
+      const { lameduckMs } = this.server.chain;
+      if (lameduckMs <= 0) this.#end.resolve(0);
+      else this.#lameduck = clock.after(lameduckMs, () => this.#end.resolve(0));
+    };
+    if (this.#context.signal.aborted) stop();
+    else this.#context.signal.addEventListener("abort", stop, { once: true });
+  }
+  #lameduck: { cancel(): void } | undefined;
+
+  async stop(): Promise<void> {
+    this.#lameduck?.cancel();
+    this.#subscription?.[Symbol.dispose]();
+    await this.#reloading;
+    await this.#unlisten();
+    this.#server?.chain.close();
+  }
+
+  #chain(): Chain {
+    const { feed, clock, zone } = this.#options;
+    const { files, peer, stdout } = this.#context;
+    return createChain(feed.corefile ?? files.read("/etc/coredns/Corefile") ?? defaultCorefile(zone), {
+      zone: feed.zone,
+      clock,
+      random: this.#random.fork("chain"),
+      serverIPs: (this.#context.pod.status?.podIPs ?? []).map((entry) => entry.ip ?? "").filter((ip) => ip !== "").concat(this.#context.pod.status?.podIPs?.length ? [] : [peer.ip]),
+      metrics: this.#metrics,
+      exchange: (server, message, how) => exchangeWith(this.#context, clock, server, message, how),
+      readFile: (path) => files.read(path),
+      log: (line) => void stdout.write(`${line}\n`),
+      fatal: (line) => {
+        stdout.write(`[FATAL] ${line}\n`);
+        this.#end.resolve(1);
+      },
+    });
+  }
+
+  async #reload(): Promise<void> {
+    const { stdout } = this.#context;
+    let chain: Chain;
+    try {
+      chain = this.#chain();
+    } catch (error) {
+      this.#metrics.counter("coredns_reload_failed_total", {}).value++;
+      stdout.write(`[ERROR] Restart failed: ${error instanceof Error ? error.message : String(error)}\n[ERROR] plugin/reload: Corefile changed but reload failed\n`);
+      return;
+    }
+    const moved = listenersOf(chain) !== listenersOf(this.server.chain);
+    if (moved) await this.#unlisten();
+    this.server.replaceChain(chain);
+    if (moved) await this.#listen(chain);
+    stdout.write("[INFO] Reloading complete\n");
+  }
+
+  async #listen(chain: Chain): Promise<void> {
+    const { clock } = this.#options;
+    const context = this.#context;
+    for (const port of chain.ports) {
+      this.#listeners.push(
+        await context.listenUdp(port, (message, client, reply) => this.server.serve(message, { transport: "udp", client, port }, reply)),
+      );
+      const tcp = new DnsTcpServer({ clock, serve: (message, client, reply) => this.server.serve(message, { transport: "tcp", client, port }, reply) });
+      this.#listeners.push(await context.listen(port, tcp), { close: () => tcp.closeConnections() });
+    }
+    const pages = chain.plugins.flatMap((plugin) => plugin.page ?? []);
+    for (const port of new Set(pages.map((page) => page.port))) {
+      const http = createServer((request, response) => {
+        const path = (request.url ?? "/").split("?")[0];
+        const page = this.server.chain.plugins.find((plugin) => plugin.page?.port === port && plugin.page.path === path)?.page;
+        const { status, type, body } = page?.respond() ?? { status: 404, type: "text/plain; charset=utf-8", body: "404 page not found\n" };
+        response.writeHead(status, { "content-type": type });
+        response.end(body);
+      });
+      this.#listeners.push(await context.listen(port, http), { close: () => http.closeAllConnections() });
+    }
+  }
+
+  async #unlisten(): Promise<void> {
+    const listeners = this.#listeners;
+    this.#listeners = [];
+    for (const listener of listeners) await listener.close();
+  }
+}
+
+function listenersOf(chain: Chain): string {
+  return JSON.stringify([chain.ports, chain.plugins.flatMap((plugin) => (plugin.page ? [plugin.page.port] : []))]);
+}

@@ -1,0 +1,192 @@
+// Serve: messages in, messages out. Binds nothing: datagrams and frames are brought to it.
+// Upstream: CoreDNS core/dnsserver server.go.
+import type { Clock } from "../model/clock.ts";
+import type { SocketAddress } from "../model/ports.ts";
+import type { Random } from "../model/random.ts";
+import type { Chain } from "./chain.ts";
+import { decodeQuery } from "./decode.ts";
+import { encodeReply, sizeLimit } from "./encode.ts";
+import { KeptAnswers } from "./kept-answers.ts";
+import { emptyReply, then } from "./message.ts";
+import type { Query, Reply } from "./message.ts";
+import type { Counter, Histogram, Metrics } from "./metrics.ts";
+import { typeName } from "./record.ts";
+import type { Zone } from "./zone.ts";
+
+const TRANSFER_BYTES = 60_000;
+const COUNTED_TYPES: ReadonlySet<string> = new Set(["A", "AAAA", "MX", "SOA", "CNAME", "PTR", "TXT", "NS", "SRV", "DS", "DNSKEY", "RRSIG", "NSEC", "NSEC3", "HTTPS", "IXFR", "AXFR", "ANY", "CAA"]);
+
+export interface Transport {
+  readonly transport: "udp" | "tcp";
+  readonly client: SocketAddress;
+  readonly port: number;
+}
+
+export class DnsServer {
+  readonly #clock: Clock;
+  readonly #random: Random;
+  readonly #zone: Zone;
+  readonly #metrics: Metrics;
+  #chain: Chain;
+  #kept: KeptAnswers;
+  readonly #series = new Map<string, Series>();
+
+  constructor(options: { readonly chain: Chain; readonly zone: Zone; readonly clock: Clock; readonly random: Random; readonly metrics: Metrics }) {
+    this.#clock = options.clock;
+    this.#random = options.random;
+    this.#zone = options.zone;
+    this.#metrics = options.metrics;
+    this.#chain = options.chain;
+    this.#kept = this.#keptFor(options.chain);
+  }
+  get chain(): Chain {
+    return this.#chain;
+  }
+  /** Answers kept in encoded form. */
+  get keptCount(): number {
+    return this.#kept.size;
+  }
+  /** Puts a new configuration in the old one's place; queries in flight end on the old one. */
+  replaceChain(chain: Chain): void {
+    this.#chain.close();
+    this.#chain = chain;
+    this.#kept = this.#keptFor(chain);
+  }
+
+  /** Serves one message; `reply` is called once, several times for a transfer, or never (responses, stubs of headers). */
+  serve(bytes: Uint8Array, from: Transport, reply: (answer: Buffer) => void): void {
+    const start = this.#clock.monotonic();
+    const message = Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    const kept = this.#kept.answer(message, from.transport);
+    if (kept) {
+      reply(kept.bytes);
+      this.#count(from.transport, typeName(message.readUInt16BE(questionTypeOffset(message))), kept.rcode, message.length, kept.bytes.length, start);
+      return;
+    }
+    const decoded = decodeQuery(message, from.transport, from.client);
+    if (decoded.type === "drop") return;
+    if (decoded.type === "reject") return reply(decoded.answer);
+    const query = this.#clamped(decoded.query);
+    const replied = then(this.#ask(query, from.port), (answer) => this.#write(message, query, answer, reply, start));
+    if (replied instanceof Promise) replied.catch(() => reply(encodeReply(query, emptyReply("SERVFAIL", "server", "internal error")).bytes));
+  }
+
+  #ask(query: Query, port: number): Reply | Promise<Reply> {
+    if (query.edns && query.edns.version !== 0) return emptyReply("BADVERS", "server", `EDNS version ${query.edns.version}`);
+    try {
+      const reply = this.#chain.serve(query, port);
+      return reply instanceof Promise ? reply.catch((error: unknown) => this.#failed(error)) : reply;
+    } catch (error) {
+      return this.#failed(error);
+    }
+  }
+
+  #failed(error: unknown): Reply {
+    this.#metrics.counter("coredns_panics_total", {}).value++;
+    return emptyReply("SERVFAIL", "server", error instanceof Error ? error.message : String(error));
+  }
+
+  #write(message: Buffer, query: Query, answer: Reply, reply: (answer: Buffer) => void, start: number): void {
+    const { type } = query.question;
+    if ((type === 252 || type === 251) && answer.answers.length > 1) {
+      for (const part of transferParts(answer)) reply(encodeReply(query, part).bytes);
+      return this.#count(query.transport, typeName(type), answer.rcode, message.length, 0, start);
+    }
+    const spelled = respell(query, answer);
+    const encoded = encodeReply(query, spelled, sizeLimit(query, this.#chain.bufsize));
+    this.#kept.put(message, query, spelled, encoded);
+    reply(encoded.bytes);
+    this.#count(query.transport, typeName(type), answer.rcode, message.length, encoded.bytes.length, start);
+  }
+
+  #clamped(query: Query): Query {
+    const { bufsize } = this.#chain;
+    return query.edns && query.edns.udpSize > bufsize ? { ...query, edns: { ...query.edns, udpSize: bufsize } } : query;
+  }
+
+  #keptFor(chain: Chain): KeptAnswers {
+    const shuffle = chain.plugins.some((plugin) => plugin.name === "loadbalance");
+    return new KeptAnswers({ clock: this.#clock, random: this.#random, zone: this.#zone, shuffle, bufsize: chain.bufsize });
+  }
+
+  #count(proto: "udp" | "tcp", type: string, rcode: string, requestBytes: number, responseBytes: number, start: number): void {
+    const key = `${proto} ${type} ${rcode}`;
+    let series = this.#series.get(key);
+    if (!series) {
+      series = seriesFor(this.#metrics, proto, type, rcode);
+      this.#series.set(key, series);
+    }
+    series.requests.value++;
+    series.responses.value++;
+    series.duration.observe((this.#clock.monotonic() - start) / 1000);
+    series.requestSize.observe(requestBytes);
+    series.responseSize.observe(responseBytes);
+  }
+}
+
+interface Series {
+  readonly requests: Counter;
+  readonly responses: Counter;
+  readonly duration: Histogram;
+  readonly requestSize: Histogram;
+  readonly responseSize: Histogram;
+}
+
+function seriesFor(metrics: Metrics, proto: string, type: string, rcode: string): Series {
+  const base = { server: "dns://:53", zone: ".", view: "" };
+  return {
+    requests: metrics.counter("coredns_dns_requests_total", { ...base, proto, family: "1", type: COUNTED_TYPES.has(type) ? type : "other" }),
+    responses: metrics.counter("coredns_dns_responses_total", { ...base, rcode, plugin: "" }),
+    duration: metrics.histogram("coredns_dns_request_duration_seconds", base),
+    requestSize: metrics.histogram("coredns_dns_request_size_bytes", { ...base, proto }),
+    responseSize: metrics.histogram("coredns_dns_response_size_bytes", { ...base, proto }),
+  };
+}
+
+/** Where a plain query's QTYPE stands. */
+function questionTypeOffset(message: Buffer): number {
+  let at = 12;
+  for (let label = message[at] ?? 0; label !== 0; label = message[at] ?? 0) at += label + 1;
+  return at + 1;
+}
+
+/** Names of a reply that comes from memory, in this question's spelling: the owner as asked, and the zone as asked. */
+export function respell(query: Query, reply: Reply): Reply {
+  const asked = query.question.name;
+  if (asked === query.name && !reply.answers.some((record) => record.name !== record.name.toLowerCase()) && !reply.authorities.some((record) => record.name !== record.name.toLowerCase())) return reply;
+  const { zone } = reply;
+  if (zone === undefined || !query.name.endsWith(zone)) return reply;
+  const spelled = asked.slice(asked.length - zone.length);
+  const name = (text: string): string => {
+    const lower = text.toLowerCase();
+    if (lower === query.name) return asked;
+    return lower.endsWith(zone) ? lower.slice(0, lower.length - zone.length) + spelled : text;
+  };
+  const target = (text: string): string => {
+    const lower = text.toLowerCase();
+    return lower.endsWith(zone) ? lower.slice(0, lower.length - zone.length) + spelled : text;
+  };
+  const respelled = (records: Reply["answers"]): Reply["answers"] =>
+    records.map((record) => {
+      if (record.type === "SOA") return { ...record, name: name(record.name), mname: target(record.mname), rname: target(record.rname) };
+      return record.type === "SRV" || record.type === "NS" ? { ...record, name: name(record.name), target: target(record.target) } : { ...record, name: name(record.name) };
+    });
+  return { ...reply, answers: respelled(reply.answers), authorities: respelled(reply.authorities), additionals: respelled(reply.additionals) };
+}
+
+/** A transfer in messages that fit TCP. */
+function* transferParts(reply: Reply): Iterable<Reply> {
+  const size = (record: Reply["answers"][number]): number => record.name.length + 30 + ("target" in record ? record.target.length : 40);
+  let part: Reply["answers"][number][] = [];
+  let bytes = 0;
+  for (const record of reply.answers) {
+    if (bytes + size(record) > TRANSFER_BYTES) {
+      yield { ...reply, answers: part };
+      part = [];
+      bytes = 0;
+    }
+    part.push(record);
+    bytes += size(record);
+  }
+  yield { ...reply, answers: part };
+}

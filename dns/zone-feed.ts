@@ -1,0 +1,112 @@
+// The zone kept up to date: one reader of the store for all DNS pods, which share what it compiles.
+// Upstream: the informers of CoreDNS's kubernetes plugin. It runs while somebody holds it.
+import { nextTurn } from "../model/clock.ts";
+import type { Clock } from "../model/clock.ts";
+import type { ConfigMap } from "../model/kinds/core-v1.ts";
+import { ConfigMaps } from "../model/resources.ts";
+import type { Change, Cursor, Store } from "../store/index.ts";
+import { Zone, ZONE_TYPES } from "./zone.ts";
+
+/** Where the Corefile lives. */
+export const COREFILE_KEY = "kube-system/coredns";
+/** Changes taken in one turn of the event loop. */
+const CHUNK = 500;
+
+export interface ZoneFeedOptions {
+  readonly store: Store;
+  readonly clock: Clock;
+  /** Propagation delay of the store's changes. */
+  readonly delayMs: number;
+}
+
+export class ZoneFeed {
+  readonly #options: ZoneFeedOptions;
+  readonly #listeners = new Set<() => void>();
+  #holders = 0;
+  #running: { readonly abort: AbortController; readonly cursor: Cursor; readonly done: Promise<void> } | undefined;
+  #zone: Zone;
+  #synced: PromiseWithResolvers<void> = Promise.withResolvers();
+  #corefile: string | undefined;
+
+  constructor(options: ZoneFeedOptions) {
+    this.#options = options;
+    this.#zone = new Zone(Math.floor(options.clock.now() / 1000));
+  }
+  get zone(): Zone {
+    return this.#zone;
+  }
+  /** Text of the ConfigMap's Corefile; undefined without one. */
+  get corefile(): string | undefined {
+    return this.#corefile;
+  }
+  /** Resolves once the present state has been read. */
+  get synced(): Promise<void> {
+    return this.#synced.promise;
+  }
+
+  /** Starts reading for the first holder, and stops with the last. */
+  acquire(): AsyncDisposable {
+    if (this.#holders++ === 0) this.#start();
+    let released = false;
+    return {
+      [Symbol.asyncDispose]: async () => {
+        if (released) return;
+        released = true;
+        if (--this.#holders > 0) return;
+        const running = this.#running;
+        this.#running = undefined;
+        running?.abort.abort();
+        running?.cursor.close();
+        await running?.done;
+      },
+    };
+  }
+
+  /** Calls back when the Corefile has changed. */
+  onCorefile(listener: () => void): Disposable {
+    this.#listeners.add(listener);
+    return { [Symbol.dispose]: () => void this.#listeners.delete(listener) };
+  }
+
+  #start(): void {
+    const { store, clock, delayMs } = this.#options;
+    const abort = new AbortController();
+    const cursor = store.cursor({ delayMs, name: "dns" });
+    const imports = store.resources.filter((type) => type.kind === "ServiceImport");
+    this.#zone = new Zone(Math.floor(clock.now() / 1000));
+    this.#synced = Promise.withResolvers();
+    const batches = cursor.batches([...ZONE_TYPES, ConfigMaps, ...imports], abort.signal);
+    this.#running = { abort, cursor, done: this.#read(batches, abort.signal) };
+  }
+
+  async #read(batches: AsyncIterable<readonly Change[]>, signal: AbortSignal): Promise<void> {
+    const zone = this.#zone;
+    try {
+      for await (const batch of batches) {
+        for (let i = 0; i < batch.length; i++) {
+          const change = batch[i];
+          if (change) this.#take(change, zone);
+          if (i % CHUNK === CHUNK - 1) await nextTurn();
+        }
+        zone.synced = true;
+        this.#synced.resolve();
+      }
+    } catch (error) {
+      if (!signal.aborted) throw error;
+    }
+  }
+
+  #take(change: Change, zone: Zone): void {
+    if (change.type.kind !== ConfigMaps.kind) return zone.apply(change, this.#options.clock.now());
+    if (change.key !== COREFILE_KEY) return;
+    const object = change.object;
+    const text = object && isConfigMap(object) ? object.data?.["Corefile"] : undefined;
+    if (text === this.#corefile) return;
+    this.#corefile = text;
+    for (const listener of this.#listeners) listener();
+  }
+}
+
+function isConfigMap(object: { readonly kind: string }): object is ConfigMap {
+  return object.kind === ConfigMaps.kind;
+}
