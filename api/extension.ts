@@ -21,7 +21,7 @@ export function extensionHandler(segments: readonly string[]): Handler | undefin
 
 function status(_request: ApiRequest, { diagnostics }: ApiContext): Answer {
   const sections = diagnostics.flatMap((each) => (each.status ? [[each.name, each.status()] as const] : []));
-  return objectAnswer({ kind: "Status", apiVersion: EXTENSION_GROUP_VERSION, ...Object.fromEntries(sections) });
+  return objectAnswer({ kind: "ClusterStatus", apiVersion: EXTENSION_GROUP_VERSION, ...Object.fromEntries(sections) });
 }
 
 function dump({ query }: ApiRequest, { diagnostics }: ApiContext): Answer {

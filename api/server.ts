@@ -3,7 +3,7 @@
 import { createServer as createHttpServer, type IncomingMessage, type Server as HttpServer, type ServerResponse, STATUS_CODES } from "node:http";
 import { createServer as createHttpsServer, type Server as HttpsServer } from "node:https";
 import type { Duplex } from "node:stream";
-import { type Clock, realClock } from "../model/clock.ts";
+import { type Clock, nextTurn, realClock } from "../model/clock.ts";
 import { notFound, type Status } from "../model/errors.ts";
 import type { Ids } from "../model/ids.ts";
 import type { Component, Diagnostics, Hop, KubeletStreams, SocketAddress } from "../model/ports.ts";
@@ -47,6 +47,8 @@ export function createApi(options: ApiOptions): Api {
   return new ApiServer(options);
 }
 
+/** Turns of the event loop that running requests get to end by themselves when the server stops. */
+const FAREWELL_TURNS = 20;
 const PLAIN_400 = "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n400 Bad Request";
 const PLAIN_431 = "HTTP/1.1 431 Request Header Fields Too Large\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n";
 
@@ -55,7 +57,8 @@ class ApiServer implements Api {
   readonly #context: ApiContext;
   readonly #sockets = new Set<Duplex>();
   readonly #running = new Set<Promise<void>>();
-  readonly #stopping = new AbortController();
+  readonly #requests = new Set<AbortController>();
+  #stopped = false;
 
   constructor(options: ApiOptions) {
     const clock = options.clock ?? realClock;
@@ -88,9 +91,13 @@ class ApiServer implements Api {
     // Nothing to wait for: connections are handed in.
   }
   async stop(): Promise<void> {
-    this.#stopping.abort();
-    await Promise.allSettled(this.#running);
+    this.#stopped = true;
+    for (const request of this.#requests) request.abort();
+    // Watches end with a whole last line; whoever still waits for its client's bytes then loses its socket.
+    for (let turns = 0; turns < FAREWELL_TURNS && this.#running.size > 0; turns++) await nextTurn();
+    await nextTurn();
     for (const socket of this.#sockets) socket.destroy();
+    await Promise.allSettled(this.#running);
     if (this.server.listening) await new Promise<void>((resolve) => void this.server.close(() => resolve()));
   }
   async [Symbol.asyncDispose](): Promise<void> {
@@ -110,7 +117,7 @@ class ApiServer implements Api {
     server.on("upgrade", (incoming: IncomingMessage, socket: Duplex, head: Buffer) => this.#run(this.#upgrade(incoming, socket, head)));
   }
   #track(socket: Duplex): void {
-    if (this.#stopping.signal.aborted) return void socket.destroy();
+    if (this.#stopped) return void socket.destroy();
     this.#sockets.add(socket);
     socket.on("error", () => socket.destroy());
     socket.once("close", () => this.#sockets.delete(socket));
@@ -123,6 +130,7 @@ class ApiServer implements Api {
   async #answer(incoming: IncomingMessage, response: ServerResponse): Promise<void> {
     const { metrics } = this.#context;
     const gone = new AbortController();
+    this.#requests.add(gone);
     response.once("close", () => gone.abort());
     response.on("error", () => gone.abort());
     const url = urlOf(incoming);
@@ -133,7 +141,7 @@ class ApiServer implements Api {
       incoming,
       response,
       warnings: [],
-      signal: AbortSignal.any([gone.signal, this.#stopping.signal]),
+      signal: gone.signal,
     };
     metrics.begin();
     try {
@@ -142,6 +150,7 @@ class ApiServer implements Api {
     } catch (error) {
       await refuse(bare, statusOf(error));
     } finally {
+      this.#requests.delete(gone);
       metrics.end(bare.method, resourceOf(url), response.statusCode);
     }
   }

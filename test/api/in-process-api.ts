@@ -3,8 +3,8 @@ import type { Test } from "tap";
 import type { AddressInfo } from "node:net";
 import { type Api, apiAdmission, type ApiOptions, createApi } from "../../api/index.ts";
 import { realClock } from "../../model/clock.ts";
+import type { Namespace } from "../../model/kinds/core-v1.ts";
 import { createIds } from "../../model/ids.ts";
-import type { KubeObject } from "../../model/object.ts";
 import type { KubeletStreams } from "../../model/ports.ts";
 import { seededRandom } from "../../model/random.ts";
 import { Namespaces } from "../../model/resources.ts";
@@ -75,8 +75,9 @@ export async function startApi(t: Test, options: InProcessOptions = {}): Promise
   return { api, store, url, port, call: (method, path, how) => call(url, method, path, how) };
 }
 
-export function namespace(name: string): KubeObject & { readonly apiVersion: "v1"; readonly kind: "Namespace" } {
-  return { apiVersion: "v1", kind: "Namespace", metadata: { name } };
+/** A namespace to create. */
+export function namespace(name: string): Namespace {
+  return { apiVersion: "v1", kind: "Namespace", metadata: { name }, spec: {} };
 }
 
 async function call(url: string, method: string, path: string, { body, headers = {}, signal }: CallOptions = {}): Promise<Reply> {
