@@ -1,0 +1,32 @@
+// The controllers of Services, as one component.
+import type { Clock } from "../model/clock.ts";
+import type { Component } from "../model/ports.ts";
+import type { Store } from "../store/contract.ts";
+import { createEndpointSliceController } from "./endpoint-slice-controller.ts";
+import { createEndpointsController } from "./endpoints-controller.ts";
+import { createLoadBalancerController } from "./load-balancer-controller.ts";
+import { createMirroringController } from "./mirroring-controller.ts";
+
+export interface ServiceControllersOptions {
+  readonly store: Store;
+  readonly clock: Clock;
+  /** Block of load balancer addresses; without it none are given, as in a cluster without a provider. */
+  readonly loadBalancerPool?: string;
+  /** Default 100. */
+  readonly maxEndpointsPerSlice?: number;
+}
+
+export function createServiceControllers({ store, clock, loadBalancerPool, maxEndpointsPerSlice }: ServiceControllersOptions): Component {
+  const parts = [
+    createEndpointSliceController({ store, clock, ...(maxEndpointsPerSlice === undefined ? {} : { maxEndpointsPerSlice }) }),
+    createEndpointsController({ store, clock }),
+    createMirroringController({ store, clock }),
+    ...(loadBalancerPool === undefined ? [] : [createLoadBalancerController({ store, clock, pool: loadBalancerPool })]),
+  ];
+  const stop = async (): Promise<void> => void (await Promise.all(parts.map((part) => part.stop())));
+  return {
+    start: async () => void (await Promise.all(parts.map((part) => part.start()))),
+    stop,
+    [Symbol.asyncDispose]: stop,
+  };
+}

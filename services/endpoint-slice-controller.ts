@@ -1,0 +1,121 @@
+// Keeps the EndpointSlices of Services with a selector. Upstream: pkg/controller/endpointslice, k8s.io/endpointslice.
+// Left out: topology-mode Auto hints.
+import type { Clock } from "../model/clock.ts";
+import { ipFamily, type IpFamily } from "../model/ip.ts";
+import type { Pod, Service } from "../model/kinds/core-v1.ts";
+import { keyOf, type ObjectKey, splitKey } from "../model/object.ts";
+import type { Component } from "../model/ports.ts";
+import { EndpointSlices, Nodes, Pods, Services } from "../model/resources.ts";
+import { matchesSelectorMap } from "../model/selectors.ts";
+import type { Store } from "../store/contract.ts";
+import { createController, on } from "../store/controller.ts";
+import { isInEndpoints, type PodEndpoint, podEndpoint, podIp, withHints } from "./pod-endpoints.ts";
+import { SelectorIndex, serviceKeyOf } from "./selector-index.ts";
+import { packSlices } from "./slice-packing.ts";
+import { isStale, type SliceTemplate, writeSlices } from "./slice-writer.ts";
+import { TriggerTimes } from "./trigger-times.ts";
+
+export const MANAGED_BY = "endpointslice.kubernetes.io/managed-by";
+export const SERVICE_NAME = "kubernetes.io/service-name";
+export const HEADLESS = "service.kubernetes.io/headless";
+const CONTROLLER = "endpointslice-controller.k8s.io";
+
+export interface EndpointSliceControllerOptions {
+  readonly store: Store;
+  readonly clock: Clock;
+  /** Default 100, at most 1000. */
+  readonly maxEndpointsPerSlice?: number;
+}
+
+export function createEndpointSliceController({ store, clock, maxEndpointsPerSlice = 100 }: EndpointSliceControllerOptions): Component {
+  const index = new SelectorIndex(store);
+  const triggers = new TriggerTimes();
+  const waitingForNodes = new Set<ObjectKey>();
+
+  const reconcile = async (key: ObjectKey): Promise<void> => {
+    const { namespace, name } = splitKey(key);
+    const service = store.get(Services, namespace, name);
+    waitingForNodes.delete(key);
+    if (!service) return triggers.forget(key);
+    if (!hasManagedEndpoints(service) || service.metadata.deletionTimestamp !== undefined) return;
+    const pods = podsOf(store, service);
+    const slices = store
+      .list(EndpointSlices, { namespace, labels: (labels) => labels?.[SERVICE_NAME] === name && labels[MANAGED_BY] === CONTROLLER })
+      .filter((slice) => slice.metadata.deletionTimestamp === undefined);
+    const triggerTime = triggers.take(service, pods);
+    const families = familiesOf(service);
+    for (const family of families) {
+      const desired: PodEndpoint[] = [];
+      for (const pod of pods) {
+        const ip = podIp(pod, family);
+        if (ip === undefined || !isInEndpoints(pod, true)) continue;
+        const node = pod.spec?.nodeName ? store.get(Nodes, "", pod.spec.nodeName) : undefined;
+        if (!node && pod.spec?.nodeName && service.spec?.publishNotReadyAddresses !== true) {
+          waitingForNodes.add(key);
+          continue;
+        }
+        const { endpoint, ports } = podEndpoint(service, pod, ip, node);
+        desired.push({ ports, endpoint: withHints(endpoint, service.spec?.trafficDistribution) });
+      }
+      const template = templateOf(service, family, triggerTime);
+      const existing = slices.filter((slice) => slice.addressType === family);
+      await writeSlices(store, packSlices(existing, desired, maxEndpointsPerSlice, (slice) => isStale(slice, template)), template);
+    }
+    const unsupported = slices.filter((slice) => !families.some((family) => family === slice.addressType));
+    await writeSlices(store, { create: [], update: [], remove: unsupported }, templateOf(service, "IPv4", undefined));
+  };
+
+  return createController({
+    name: "endpointslice-controller",
+    store,
+    clock,
+    watches: [
+      on(Services, (service) => {
+        index.note(service);
+        return [keyOf(service)];
+      }),
+      on(Pods, (pod) => index.servicesOf(pod)),
+      on(EndpointSlices, serviceKeyOf),
+      on(Nodes, () => [...waitingForNodes]),
+    ],
+    reconcile,
+  });
+}
+
+/** Services whose endpoints come from pods: those with a selector, but no ExternalNames. */
+export function hasManagedEndpoints({ spec }: Service): boolean {
+  return spec?.type !== "ExternalName" && Object.keys(spec?.selector ?? {}).length > 0;
+}
+
+export function podsOf(store: Store, service: Service): readonly Pod[] {
+  return store.list(Pods, { namespace: service.metadata.namespace ?? "", labels: (labels) => matchesSelectorMap(service.spec?.selector, labels) });
+}
+
+export function isHeadlessService({ spec }: Service): boolean {
+  return spec?.clusterIP === "None";
+}
+
+function familiesOf({ spec }: Service): readonly IpFamily[] {
+  const families = (spec?.ipFamilies ?? []).filter((family): family is IpFamily => family === "IPv4" || family === "IPv6");
+  if (families.length > 0) return families;
+  return [ipFamily(spec?.clusterIP ?? "") ?? "IPv4"];
+}
+
+function templateOf(service: Service, family: IpFamily, triggerTime: string | undefined): SliceTemplate {
+  const { namespace = "", name, uid = "", labels = {} } = service.metadata;
+  const reserved = [SERVICE_NAME, MANAGED_BY, HEADLESS];
+  return {
+    namespace,
+    generateName: `${name}-`,
+    addressType: family,
+    labels: {
+      ...Object.fromEntries(Object.entries(labels).filter(([key]) => !reserved.includes(key))),
+      ...(isHeadlessService(service) ? { [HEADLESS]: "" } : {}),
+      [SERVICE_NAME]: name,
+      [MANAGED_BY]: CONTROLLER,
+    },
+    annotations: {},
+    owner: { apiVersion: "v1", kind: "Service", name, uid, controller: true, blockOwnerDeletion: true },
+    triggerTime,
+  };
+}

@@ -1,0 +1,71 @@
+// Gives each Service of type LoadBalancer an address of the cluster's pool and announces it in status.
+// Upstream: cloud-provider controllers/service (with MetalLB or cloud-provider-kind as the provider).
+import type { Clock } from "../model/clock.ts";
+import { Cidr } from "../model/ip.ts";
+import type { LoadBalancerIngress, Service } from "../model/kinds/core-v1.ts";
+import { keyOf, type ObjectKey, splitKey } from "../model/object.ts";
+import type { Component } from "../model/ports.ts";
+import { Services } from "../model/resources.ts";
+import type { Store } from "../store/contract.ts";
+import { createController, on } from "../store/controller.ts";
+import { createEventRecorder } from "../store/event-recorder.ts";
+
+export interface LoadBalancerControllerOptions {
+  readonly store: Store;
+  readonly clock: Clock;
+  /** Block that addresses come from; its first and last ones are not used. */
+  readonly pool: string;
+}
+
+const RETRY_FULL_MS = 30_000;
+
+export function createLoadBalancerController({ store, clock, pool }: LoadBalancerControllerOptions): Component {
+  const block = new Cidr(pool);
+  const recorder = createEventRecorder({ store, clock, component: "service-controller" });
+
+  const holders = (except: ObjectKey): ReadonlySet<string> => {
+    const held = new Set<string>();
+    for (const service of store.list(Services)) {
+      if (service.spec?.type !== "LoadBalancer" || keyOf(service) === except) continue;
+      for (const ingress of service.status?.loadBalancer?.ingress ?? []) if (ingress.ip) held.add(ingress.ip);
+    }
+    return held;
+  };
+  const choose = (service: Service, key: ObjectKey): string | undefined => {
+    const held = holders(key);
+    const wanted = service.spec?.loadBalancerIP;
+    if (wanted) return block.contains(wanted) && !held.has(wanted) ? wanted : undefined;
+    const count = Number(block.size) - 1;
+    for (let i = 1; i < count; i++) if (!held.has(block.at(i))) return block.at(i);
+    return undefined;
+  };
+  const announce = (service: Service, ingress: readonly LoadBalancerIngress[]): Promise<Service> => {
+    const loadBalancer = ingress.length > 0 ? { ingress } : {};
+    return store.update(Services, { ...service, status: { ...service.status, loadBalancer } }, { subresource: "status" });
+  };
+
+  const reconcile = async (key: ObjectKey): Promise<{ requeueAfterMs: number } | void> => {
+    const { namespace, name } = splitKey(key);
+    const service = store.get(Services, namespace, name);
+    if (!service || service.metadata.deletionTimestamp !== undefined) return;
+    const current = service.status?.loadBalancer?.ingress ?? [];
+    if (service.spec?.type !== "LoadBalancer") {
+      if (current.length > 0) await announce(service, []);
+      return;
+    }
+    // A Service with a class is some other controller's.
+    if (service.spec.loadBalancerClass !== undefined) return;
+    const wanted = service.spec.loadBalancerIP;
+    if (current.some((ingress) => ingress.ip && block.contains(ingress.ip) && (!wanted || ingress.ip === wanted))) return;
+    recorder.event(service, "Normal", "EnsuringLoadBalancer", "Ensuring load balancer");
+    const ip = choose(service, key);
+    if (!ip) {
+      const why = wanted ? `requested IP ${wanted} is not free in ${pool}` : `no free IP in ${pool}`;
+      recorder.event(service, "Warning", "SyncLoadBalancerFailed", `Error syncing load balancer: failed to ensure load balancer: ${why}`);
+      return { requeueAfterMs: RETRY_FULL_MS };
+    }
+    await announce(service, [{ ip, ipMode: "VIP" }]);
+    recorder.event(service, "Normal", "EnsuredLoadBalancer", "Ensured load balancer");
+  };
+  return createController({ name: "service-lb-controller", store, clock, watches: [on(Services, (service) => [keyOf(service)])], reconcile });
+}
