@@ -5,3 +5,6 @@ export { type Decision, evaluate, PROXY_MODES, type ProxyConfig, type ProxyMode 
 export { type Rule, Rules, rulesOf } from "./rules.ts";
 export { hostPort, type ProxyEndpoint, type ServicePort, type ServiceTable } from "./service-port.ts";
 export { categorize, type EndpointSets, type NodeView } from "./topology.ts";
+export { createProxy, type Proxy, type ProxyFabric, type ProxyOptions } from "./proxy.ts";
+export { isStaleUdp } from "./conntrack.ts";
+export { healthAnswer, localReadyEndpoints } from "./health-check.ts";

@@ -1,0 +1,67 @@
+// What the proxy would do with a flow, without sending it: the matched rules and, for every endpoint, why it is or is not a candidate.
+import { assertNever } from "../model/errors.ts";
+import type { ExplainAnswer, ExplainQuestion, Flow } from "../model/ports.ts";
+import type { Chooser } from "./chooser.ts";
+import { conditionOf } from "./dump.ts";
+import { type Decision, evaluate, type ProxyConfig } from "./evaluate.ts";
+import type { NodeViews } from "./node-views.ts";
+import type { Rules } from "./rules.ts";
+import { hostPort, type ProxyEndpoint } from "./service-port.ts";
+import type { NodeView } from "./topology.ts";
+
+export interface ExplainContext {
+  readonly rules: Rules;
+  readonly nodes: NodeViews;
+  readonly chooser: Chooser;
+  readonly config: ProxyConfig;
+}
+
+/** Undefined when the question has no address. The answer's `ip` and `port` are where the flow would go (the first candidate of several). */
+export function explainFlow(question: ExplainQuestion, context: ExplainContext): ExplainAnswer | undefined {
+  const { from, ip, port, protocol } = question;
+  if (ip === undefined) return undefined;
+  const { rules, nodes, config } = context;
+  const node = nodes.at(ip) ?? nodes.get(from.kind === "pod" ? from.node : from.kind === "node" ? from.name : (nodes.all()[0]?.name ?? ""));
+  const flow: Flow = { id: 0, protocol, from, source: { ip: from.ip, port: 0 }, destination: { ip, port }, node: node.name };
+  const decision = evaluate(rules, flow, node, config);
+  const title = `kube-proxy (${config.mode})${node.name === "" ? "" : ` on ${node.name}`}`;
+  const lines = [...decision.matched];
+  switch (decision.type) {
+    case "pass":
+      return { title, lines: lines.length > 0 ? lines : [`no rule for ${hostPort(ip, port)}/${protocol}: the flow goes on unchanged`], ip, port };
+    case "reject":
+      return { title, lines: [...lines, ...endpointLines(decision, node), "verdict: reject (connection refused)"] };
+    case "drop":
+      return { title, lines: [...lines, ...endpointLines(decision, node), "verdict: drop (the client times out)"] };
+    case "balance": {
+      const [first] = decision.candidates;
+      const how = context.chooser.algorithm(decision.rule.port);
+      const affinity = decision.rule.port.affinitySeconds > 0 ? `, then the same for ${decision.rule.port.affinitySeconds} s (ClientIP affinity)` : "";
+      const one = decision.candidates.length === 1 && first ? `to ${first.id}` : `to one of ${decision.candidates.length} endpoints, ${how}${affinity}`;
+      const hairpin = decision.candidates.length === 1 && first?.ip === from.ip;
+      const masquerade = decision.masquerade || hairpin ? `, source masqueraded as ${node.name}` : ", source kept";
+      const target = first ? { ip: first.ip, port: first.port } : {};
+      return { title, lines: [...lines, ...endpointLines(decision, node), `verdict: DNAT ${one}${masquerade}`], ...target };
+    }
+    default:
+      return assertNever(decision);
+  }
+}
+
+function endpointLines(decision: Decision, node: NodeView): readonly string[] {
+  if (decision.type === "pass" || !decision.rule) return [];
+  const candidates = decision.type === "balance" ? decision.candidates : [];
+  return decision.rule.port.endpoints.map((endpoint) => {
+    const kept = candidates.includes(endpoint);
+    return `${kept ? "+" : "-"} ${endpoint.id}  ${endpoint.pod === "" ? endpoint.node : `${endpoint.pod} on ${endpoint.node}`}  ${kept ? conditionOf(endpoint) : whyNot(endpoint, candidates, node)}`;
+  });
+}
+
+/** Why an endpoint is left out. */
+function whyNot(endpoint: ProxyEndpoint, candidates: readonly ProxyEndpoint[], node: NodeView): string {
+  if (!endpoint.ready && !(endpoint.serving && endpoint.terminating)) return conditionOf(endpoint);
+  if (!endpoint.ready && candidates.some((candidate) => candidate.ready)) return "terminating: others are ready";
+  if (candidates.every((candidate) => candidate.node === node.name) && endpoint.node !== node.name) return `on another node (${endpoint.node || "unnamed"})`;
+  if (endpoint.zoneHints.length > 0 || endpoint.nodeHints.length > 0) return `hinted for ${[...endpoint.nodeHints, ...endpoint.zoneHints].join(", ")}, not for this node or zone`;
+  return "not in the chosen set";
+}

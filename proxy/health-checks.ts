@@ -1,0 +1,50 @@
+// The health check servers of all nodes: one per healthCheckNodePort and node address.
+import type { Clock } from "../model/clock.ts";
+import type { Listening, Network, Peer } from "../model/ports.ts";
+import { healthAnswer, healthServer, localReadyEndpoints } from "./health-check.ts";
+import type { NodeViews } from "./node-views.ts";
+import type { Rules } from "./rules.ts";
+import { ServiceListeners, type ListenerEvents } from "./service-listeners.ts";
+import type { ServiceTable } from "./service-port.ts";
+
+export interface HealthChecksOptions {
+  readonly network: Pick<Network, "expose">;
+  readonly clock: Clock;
+  readonly rules: Rules;
+  readonly nodes: NodeViews;
+  readonly events: ListenerEvents;
+}
+
+/** Opens and closes them as Services come and go. */
+export class HealthChecks {
+  readonly #options: HealthChecksOptions;
+  readonly #listeners: ServiceListeners;
+
+  constructor(options: HealthChecksOptions) {
+    this.#options = options;
+    const open = ({ ip, port }: { readonly ip: string; readonly port: number }): Promise<Listening> => this.#serve(ip, port);
+    this.#listeners = new ServiceListeners({ open, clock: options.clock, events: options.events });
+  }
+  want(key: string, table: ServiceTable | undefined): void {
+    const port = table?.ports.find((candidate) => candidate.healthCheckNodePort !== 0 && candidate.externalLocal);
+    const addresses = port ? this.#options.nodes.addresses(port.family) : [];
+    this.#listeners.want(key, addresses.map(({ ip }) => ({ ip, port: port?.healthCheckNodePort ?? 0, protocol: "TCP" })));
+  }
+  settle(): Promise<void> {
+    return this.#listeners.settle();
+  }
+  stop(): Promise<void> {
+    return this.#listeners.stop();
+  }
+  #serve(ip: string, port: number): Promise<Listening> {
+    const { rules, nodes, network } = this.#options;
+    const name = nodes.at(ip)?.name ?? "";
+    const owner: Peer = { kind: "node", name, ip };
+    const server = healthServer(() => {
+      const servicePort = rules.atHealthCheckNodePort(port);
+      const table = servicePort && rules.table(`${servicePort.namespace}/${servicePort.name}`);
+      return healthAnswer(servicePort ?? { namespace: "", name: "" }, localReadyEndpoints(table?.ports ?? [], name), true);
+    });
+    return network.expose({ ip, port }, "TCP", { type: "server", server }, owner);
+  }
+}

@@ -1,0 +1,81 @@
+// Keeps the rules current: takes store changes, and recompiles only the Services that they touch.
+// Upstream: pkg/proxy/servicechangetracker.go, endpointschangetracker.go. The unit of compilation is one Service.
+import type { KubeObject } from "../model/object.ts";
+import type { Service } from "../model/kinds/core-v1.ts";
+import type { EndpointSlice } from "../model/kinds/discovery-v1.ts";
+import { EndpointSlices, Nodes, Services } from "../model/resources.ts";
+import type { Node } from "../model/kinds/core-v1.ts";
+import type { Change } from "../store/contract.ts";
+import { compileService, serviceOfSlice } from "./compile.ts";
+import { NodeViews } from "./node-views.ts";
+import { Rules } from "./rules.ts";
+import type { ServiceTable } from "./service-port.ts";
+
+/** What a recompilation replaced. */
+export interface Replacement {
+  readonly key: string;
+  readonly old: ServiceTable | undefined;
+  readonly now: ServiceTable | undefined;
+}
+
+export class RuleBuilder {
+  readonly rules = new Rules();
+  readonly nodes = new NodeViews();
+  readonly #services = new Map<string, Service>();
+  readonly #slices = new Map<string, Map<string, EndpointSlice>>();
+  readonly #dirty = new Set<string>();
+
+  /** The resources that changes come from. */
+  static readonly types = [Services, EndpointSlices, Nodes] as const;
+
+  /** Notes a change; true when it changed a node's view. */
+  note(change: Change): boolean {
+    switch (change.type.kind) {
+      case Services.kind:
+        this.#noteService(change.key, change.object as Service | undefined);
+        return false;
+      case EndpointSlices.kind:
+        this.#noteSlice(change.key, change.object as EndpointSlice | undefined, change.previous as EndpointSlice | undefined);
+        return false;
+      case Nodes.kind:
+        return this.nodes.set(change.key, change.object as (Node & KubeObject) | undefined);
+      default:
+        return false;
+    }
+  }
+  get pending(): number {
+    return this.#dirty.size;
+  }
+  /** Recompiles the noted Services, one at each step, so that the caller may pause in between. */
+  *compile(): Generator<Replacement> {
+    for (const key of this.#dirty) {
+      this.#dirty.delete(key);
+      const service = this.#services.get(key);
+      const slices = [...(this.#slices.get(key)?.values() ?? [])];
+      const now = service && compileService(service, slices);
+      yield { key, old: this.rules.set(key, now), now };
+    }
+  }
+  /** The Service object behind a key. */
+  service(key: string): Service | undefined {
+    return this.#services.get(key);
+  }
+  #noteService(key: string, service: Service | undefined): void {
+    if (service) this.#services.set(key, service);
+    else this.#services.delete(key);
+    this.#dirty.add(key);
+  }
+  #noteSlice(key: string, slice: EndpointSlice | undefined, previous: EndpointSlice | undefined): void {
+    const before = previous && serviceOfSlice(previous);
+    const owner = slice && serviceOfSlice(slice);
+    if (before && before !== owner) {
+      this.#slices.get(before)?.delete(key);
+      if (this.#slices.get(before)?.size === 0) this.#slices.delete(before);
+      this.#dirty.add(before);
+    }
+    if (!owner || !slice) return;
+    const slices = this.#slices.get(owner) ?? new Map<string, EndpointSlice>();
+    this.#slices.set(owner, slices.set(key, slice));
+    this.#dirty.add(owner);
+  }
+}
