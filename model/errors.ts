@@ -3,6 +3,8 @@
 import { qualifiedResource, type ResourceType } from "./resources.ts";
 
 export type StatusReason =
+  /** Errors that upstream passes on bare: kubectl prints no reason. */
+  | ""
   | "Unauthorized"
   | "Forbidden"
   | "NotFound"

@@ -1,3 +1,12 @@
 // Patches and field ownership, as pure functions over JSON objects.
-export { type PatchContentType, type PatchRequest, type PatchResult, PATCH_CONTENT_TYPES, applyPatch } from "./patch.ts";
+export {
+  type PatchContentType,
+  type PatchRequest,
+  type PatchResult,
+  type UntrackedPatch,
+  PATCH_CONTENT_TYPES,
+  applyPatch,
+  patchObject,
+  unsupportedMediaType,
+} from "./patch.ts";
 export { type FieldWrite, managerName, trackCreate, trackUpdate } from "./managed-fields.ts";

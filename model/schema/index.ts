@@ -8,9 +8,11 @@ export {
   SchemaTable,
   builtInSchemas,
 } from "./table.ts";
+export { DecodeFault } from "./decode.ts";
+export { canonicalQuantity, quantityNanos } from "./quantity.ts";
 export { type ParsedBody, parseJson, parseYaml } from "./parse.ts";
-export { type Decoded, type DecodeOptions, type FieldValidation, decodeBody, decodeValue } from "./validate.ts";
-export { applyDefaults } from "./defaults.ts";
+export { type Decoded, type DecodeOptions, type FieldValidation, decodeBody, decodeValue, strictProblems, strictText } from "./validate.ts";
+export { applyDefaults, materialize } from "./defaults.ts";
 export { validateCreate, validateUpdate } from "./validation/index.ts";
 export { type ProtobufObject, decodeProtobuf, isProtobuf } from "./protobuf.ts";
 export { openApiV3, openApiV3Root } from "./openapi.ts";
