@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { Duplex, duplexPair } from "node:stream";
+import { type Duplex, duplexPair } from "node:stream";
 import { setImmediate as turn } from "node:timers/promises";
 import fc from "fast-check";
 import t, { type Test } from "tap";
