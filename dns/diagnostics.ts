@@ -2,7 +2,6 @@
 // Upstream: none; CoreDNS has only metrics and logs.
 import type { Clock } from "../model/clock.ts";
 import { canonicalIp } from "../model/ip.ts";
-import { Namespaces, EndpointSlices, Pods, Services } from "../model/resources.ts";
 import type { Diagnostics, ExplainAnswer, ExplainQuestion } from "../model/ports.ts";
 import type { Random } from "../model/random.ts";
 import type { Store } from "../store/index.ts";
@@ -18,7 +17,7 @@ import { isKubernetesPlugin } from "./plugins/kubernetes.ts";
 import { dataText, recordType, typeCode, zoneLine } from "./record.ts";
 import { searchNames } from "./resolver.ts";
 import { transferRecords } from "./transfer-records.ts";
-import { compileZone } from "./zone.ts";
+import { compileZone, ZONE_TYPES } from "./zone.ts";
 import type { Zone } from "./zone.ts";
 import type { ZoneFeed } from "./zone-feed.ts";
 
@@ -34,7 +33,7 @@ export interface DiagnosticsOptions {
 export function dnsDiagnostics(options: DiagnosticsOptions, serving: Serving): Diagnostics {
   const { feed, clock, random, zone, store } = options;
   const present = (): Zone =>
-    feed.zone.synced ? feed.zone : compileZone([Namespaces, Services, EndpointSlices, Pods].flatMap((type) => [...store.list(type)]), clock.now());
+    feed.zone.synced ? feed.zone : compileZone(ZONE_TYPES.flatMap((type) => store.list(type)), clock.now());
   const chainOf = (): { readonly chain: Chain; readonly error: string | undefined } => {
     const env = {
       zone: present(),

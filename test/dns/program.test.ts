@@ -1,0 +1,122 @@
+// The coredns image over the fabric, asked by the real dig and nslookup and by the pods' own resolver.
+import { execFile } from "node:child_process";
+import { promisify } from "node:util";
+import t from "tap";
+import type { ConfigMap } from "../../model/kinds/core-v1.ts";
+import type { Peer, ResolvConf } from "../../model/ports.ts";
+import { ConfigMaps, EndpointSlices } from "../../model/resources.ts";
+import { dnsCluster } from "./cluster.ts";
+import { namespace, service, slice } from "./support.ts";
+
+const run = promisify(execFile);
+const QUICK = `.:53 {\n health\n ready\n kubernetes cluster.local in-addr.arpa ip6.arpa {\n ttl 30\n }\n prometheus\n loadbalance\n}\n`;
+const configMap = (corefile: string): ConfigMap => ({ apiVersion: "v1", kind: "ConfigMap", metadata: { name: "coredns", namespace: "kube-system" }, data: { Corefile: corefile } });
+
+t.test("dig, nslookup and a reload", async (t) => {
+  const cluster = await dnsCluster(t);
+  const ip = cluster.podIp(2);
+  const addresses = Array.from({ length: 60 }, (_, i) => cluster.podIp(100 + i));
+  await cluster.put(
+    namespace("default"),
+    namespace("kube-system"),
+    configMap(QUICK),
+    service("default/web", "127.96.0.12", "http:80/TCP"),
+    service("default/db", "None", "sql:5432/TCP"),
+    slice("default/db", addresses, { name: "sql", port: 5432 }),
+  );
+  const { log } = await cluster.runCoredns(ip);
+  const udp = cluster.fabric.socketOf({ ip, port: 53 }, "UDP");
+  t.ok(udp, "UDP 53 is listened on");
+  const dig = async (...args: readonly string[]): Promise<string> => (await run("dig", [`@${udp?.ip}`, "-p", String(udp?.port), "+tries=1", "+time=2", ...args])).stdout;
+
+  t.equal((await dig("+short", "web.default.svc.cluster.local")).trim(), "127.96.0.12");
+  t.equal((await dig("+short", "-t", "SRV", "_http._tcp.web.default.svc.cluster.local")).trim(), "0 100 80 web.default.svc.cluster.local.");
+  t.equal((await dig("+short", "-x", "127.96.0.12")).trim(), "web.default.svc.cluster.local.");
+  t.match(await dig("nope.default.svc.cluster.local"), /status: NXDOMAIN.*flags: qr aa rd;/s);
+  t.match(await dig("+cookie=0011223344556677", "web.default.svc.cluster.local"), /COOKIE: 0011223344556677/);
+  t.match(await dig("WeB.default.SVC.cluster.local"), /^WeB\.default\.SVC\.cluster\.local\.\s+30\s+IN\s+A/m);
+
+  const whole = await dig("+short", "db.default.svc.cluster.local");
+  t.strictSame(whole.trim().split("\n").sort(), [...addresses].sort(), "a headless name lists the pods");
+  t.match(await dig("+noedns", "+ignore", "db.default.svc.cluster.local"), /flags: qr aa tc rd;/, "too long for 512 bytes");
+  t.match(await dig("+noedns", "db.default.svc.cluster.local"), /retrying in TCP mode|ANSWER: 60/);
+  t.equal((await dig("+tcp", "+short", "web.default.svc.cluster.local")).trim(), "127.96.0.12");
+
+  const { stdout } = await run("nslookup", [`-port=${udp?.port}`, "web.default.svc.cluster.local", udp?.ip ?? ""]);
+  t.match(stdout, /Name:\s+web\.default\.svc\.cluster\.local\s+Address: 127\.96\.0\.12/);
+
+  const pages = await Promise.all([[8080, "/health"], [8181, "/ready"], [9153, "/metrics"]].map(async ([port, path]) => {
+    const at = cluster.fabric.socketOf({ ip, port: Number(port) }, "TCP");
+    return (await fetch(`http://${at?.ip}:${at?.port}${path}`)).text();
+  }));
+  t.strictSame(pages.slice(0, 2), ["OK", "OK"]);
+  t.match(pages[2], /coredns_dns_requests_total\{server="dns:\/\/:53",zone=".",view="",proto="udp",family="1",type="A"\} \d+/);
+
+  await cluster.store.update(ConfigMaps, configMap(".:53 {\n kubernetes cluster.local\n frobnicate\n}\n"));
+  await cluster.store.settle();
+  t.match(log.join(""), /Restart failed: Corefile:3:2 - Error during parsing: Unknown directive 'frobnicate'/);
+  t.equal((await dig("+short", "web.default.svc.cluster.local")).trim(), "127.96.0.12", "the old configuration stays live");
+  await cluster.store.update(ConfigMaps, configMap(".:53 {\n hosts {\n 127.1.2.3 web.default.svc.cluster.local\n }\n}\n"));
+  await cluster.store.settle();
+  await new Promise((resolve) => setImmediate(resolve));
+  t.equal((await dig("+short", "web.default.svc.cluster.local")).trim(), "127.1.2.3", "the new one is live");
+});
+
+t.test("the pods' resolver", async (t) => {
+  const cluster = await dnsCluster(t);
+  const ip = cluster.podIp(2);
+  const corefile = ".:53 {\n log\n hosts {\n 127.9.9.9 api.example.com\n fallthrough\n }\n kubernetes cluster.local\n}\n";
+  await cluster.put(
+    ...["default", "kube-system", "other"].map(namespace),
+    configMap(corefile),
+    service("default/web", "127.96.0.12", "http:80/TCP"),
+    service("other/api", "127.96.0.13", "http:80/TCP"),
+  );
+  const { log } = await cluster.runCoredns(ip);
+  const from: Peer = { kind: "pod", namespace: "default", name: "client", ip: cluster.podIp(9), node: "n" };
+  const conf: ResolvConf = { nameservers: [ip], searches: ["default.svc.cluster.local", "svc.cluster.local", "cluster.local"], options: ["ndots:5"] };
+  const questions = async (host: string, options: readonly string[] = conf.options): Promise<number> => {
+    const before = log.join("").split("[INFO]").length;
+    await cluster.resolve.lookup(from, { ...conf, options }, host);
+    return log.join("").split("[INFO]").length - before;
+  };
+  const counts: readonly [string, number, string[]?][] = [
+    ["web", 2],
+    ["web.default", 4],
+    ["web.default.svc", 6],
+    ["web.default.svc.cluster.local", 8],
+    ["web.default.svc.cluster.local.", 2],
+    ["api.other", 4],
+    ["api.example.com", 8],
+    ["api.example.com", 2, ["ndots:1"]],
+  ];
+  for (const [host, expected, options] of counts) t.equal(await questions(host, options), expected, `${host} ${options?.join(" ") ?? "ndots:5"}`);
+  t.strictSame(await cluster.resolve.lookup(from, conf, "web"), ["127.96.0.12"]);
+  await t.rejects(cluster.resolve.lookup(from, conf, "nope.default.svc.cluster.local."), { code: "ENOTFOUND" });
+  await t.rejects(cluster.resolve.lookup(from, conf, "nope.example.com"), { code: "EAI_AGAIN" }, "nobody answers for names outside");
+  const steps = await cluster.resolve.query(from, conf, "api.other", "A");
+  t.strictSame(steps.map((step) => `${step.name} ${step.rcode} ${step.answers.map((record) => record.data).join()}`), [
+    "api.other.default.svc.cluster.local. NXDOMAIN ",
+    "api.other.svc.cluster.local. NOERROR 127.96.0.13",
+  ]);
+});
+
+t.test("no server at all", async (t) => {
+  const cluster = await dnsCluster(t);
+  const from: Peer = { kind: "pod", namespace: "default", name: "client", ip: cluster.podIp(9), node: "n" };
+  const conf: ResolvConf = { nameservers: [cluster.podIp(2)], searches: [], options: ["timeout:1", "attempts:1"] };
+  await t.rejects(cluster.resolve.lookup(from, conf, "web"), { code: "EAI_AGAIN" });
+});
+
+t.test("explain, dump and status", async (t) => {
+  const cluster = await dnsCluster(t);
+  await cluster.put(namespace("default"), service("default/web", "127.96.0.12", "http:80/TCP"), service("default/db", "None"), slice("default/db", ["!127.244.1.7"]));
+  const from: Peer = { kind: "pod", namespace: "default", name: "client", ip: "127.244.1.9", node: "n" };
+  const explain = async (host: string): Promise<string> => ((await cluster.dns.diagnostics.explain?.({ from, to: host, host, port: 80, protocol: "TCP" }))?.lines ?? []).join("\n");
+  t.match(await explain("web"), "web.default.svc.cluster.local. A: NOERROR A 127.96.0.12");
+  t.match(await explain("db"), "Service default/db (headless, 0 ready endpoints, 1 not ready)");
+  t.match(await explain("web.nowhere"), 'namespace "nowhere" does not exist');
+  t.match(cluster.dns.diagnostics.dump?.({}) ?? "", "_http._tcp.web.default.svc.cluster.local. 30 IN SRV 0 100 80 web.default.svc.cluster.local.");
+  t.match(cluster.dns.diagnostics.status?.() ?? {}, { zone: "cluster.local", servers: 0 });
+  await cluster.store.delete(EndpointSlices, "default", "db-slice");
+});
