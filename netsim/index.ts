@@ -14,3 +14,4 @@ export { pipeBoth } from "./pipe.ts";
 export { createPodIpam, type PodIpam } from "./pod-ipam.ts";
 export { type FabricDatagramSocket } from "./udp.ts";
 export { type UdpFlow, type UdpFlows } from "./udp-flows.ts";
+export { createGateway, type Gateway, type GatewayOptions } from "./gateway.ts";
