@@ -1,12 +1,14 @@
 // {resource}/{name}/scale: autoscaling/v1 Scale of a Deployment or ReplicaSet. Upstream: kubernetes pkg/registry/apps/*/storage ScaleREST.
+// Server-side apply to a Scale is refused with 415.
 import { badRequest, invalid } from "../../model/errors.ts";
 import { timestamp } from "../../model/clock.ts";
 import type { LabelSelector } from "../../model/kinds/meta-v1.ts";
 import type { KubeObject } from "../../model/object.ts";
 import { defineResource } from "../../model/resources.ts";
-import { applyPatch, trackUpdate } from "../patch/index.ts";
+import { PATCH_CONTENT_TYPES, patchObject, trackUpdate } from "../patch/index.ts";
 import { type Answer, type ApiContext, type ApiRequest, objectAnswer } from "../context.ts";
 import { asJsonObject, asKubeObject, decodeAnyBody } from "../decode.ts";
+import { unsupportedMediaType } from "../media-types.ts";
 import { selectorText } from "../tables/format.ts";
 import { objectOf, type Target } from "../target.ts";
 import { managerOf } from "../verbs/create.ts";
@@ -46,8 +48,13 @@ function replicasOf(scale: KubeObject, name: string): number {
 /** Makes the Scale that is to be written from the present one. */
 async function readWish(request: ApiRequest, context: ApiContext, target: Target): Promise<(current: KubeObject) => KubeObject> {
   if (request.method === "PATCH") {
-    const wish = await readPatch(request, context, target);
-    return (current) => asKubeObject(applyPatch({ ...wish, type: Scales, current: asJsonObject(current) }).object);
+    const { contentType, patch, fieldValidation } = await readPatch(request, context, target);
+    if (contentType === "application/apply-patch+yaml") throw unsupportedMediaType(PATCH_CONTENT_TYPES.filter((each) => each !== contentType));
+    return (current) => {
+      const { object, warnings } = patchObject({ type: Scales, contentType, patch, fieldValidation, current: asJsonObject(current) });
+      request.warnings.splice(0, request.warnings.length, ...warnings);
+      return asKubeObject(object);
+    };
   }
   const body = await decodeAnyBody(request, "Scale");
   if (!body) throw badRequest("the object provided is unrecognized (must be of type Scale): couldn't get version/kind; json parse error: unexpected end of JSON input (<empty>)");
