@@ -126,20 +126,24 @@ function installedHash() {
 /** Runs npm's own script under `node`, so that no other Node is looked up on PATH. */
 function npm(node, args, cwd) {
   const script = npmScript();
-  const all = [...args, "--no-audit", "--no-fund", "--no-update-notifier", "--loglevel=error", "--fetch-retries=2"];
+  const all = [...args, "--no-audit", "--no-fund", "--no-update-notifier", "--loglevel=error", "--fetch-retries=2", "--fetch-retry-mintimeout=1000", "--fetch-retry-maxtimeout=3000"];
   // What npm set for the script that is running must not steer this one.
   const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^npm_(package|lifecycle|config_(prefix|local_prefix|global_prefix))/.test(name)));
   const child = spawn(node, [script, ...all], { cwd, env, stdio: ["ignore", "pipe", "pipe"] });
   let output = "";
   for (const stream of [child.stdout, child.stderr]) stream.setEncoding("utf8").on("data", (text) => (output = (output + text).slice(-4000)));
-  const stop = (signal) => child.kill(signal);
+  let stopped = false;
+  const stop = (signal) => {
+    stopped = true;
+    child.kill(signal);
+  };
   process.on("SIGINT", stop).on("SIGTERM", stop);
   return new Promise((resolve, reject) => {
     child.once("error", reject);
-    child.once("close", (code, signal) => {
+    child.once("close", (code) => {
       process.off("SIGINT", stop).off("SIGTERM", stop);
-      if (code === 0) resolve();
-      else if (signal || code === 130) reject(new BootstrapError("interrupted"));
+      if (stopped) reject(new BootstrapError("interrupted while installing; the next run starts over"));
+      else if (code === 0) resolve();
       else reject(new BootstrapError(explain(output)));
     });
   });
@@ -148,7 +152,7 @@ function npm(node, args, cwd) {
 function explain(output) {
   const text = output.trim().replace(/^npm (error|ERR!) ?/gm, "");
   if (!/ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH|ERR_SOCKET_TIMEOUT|network/i.test(text)) return `npm failed:\n${text}`;
-  const first = text.split("\n").find((line) => /request to|connect|getaddrinfo/i.test(line)) ?? text.split("\n")[0];
+  const first = text.split("\n").find((line) => /request to|getaddrinfo|connect /i.test(line) && !line.startsWith("syscall")) ?? text.split("\n")[0];
   return `cannot reach the npm registry, which is needed once, before the first run\n  ${first}\n  Without network: use Node ${MINIMUM_MAJOR} or newer and copy node_modules from a machine that has it.`;
 }
 
