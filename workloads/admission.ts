@@ -1,0 +1,134 @@
+// Admission of workloads: what upstream's admission plugins and registry strategies fill in or refuse for pods and namespaces.
+// Upstream: plugin/pkg/admission/{serviceaccount,defaulttolerationseconds,priority,namespace/lifecycle}, pkg/registry/core/{pod,namespace}.
+import { forbidden, notFound, StatusError } from "../model/errors.ts";
+import type { Namespace, Pod, PodCondition, Toleration, Volume, VolumeMount } from "../model/kinds/core-v1.ts";
+import { timestamp, type Clock } from "../model/clock.ts";
+import type { Draft, KubeObject } from "../model/object.ts";
+import type { Random } from "../model/random.ts";
+import { createIds } from "../model/ids.ts";
+import { Namespaces, Pods, ServiceAccounts, qualifiedResource, type ResourceType } from "../model/resources.ts";
+import type { Admission, AdmissionRequest } from "../store/contract.ts";
+import { qosClass } from "./kubelet/qos-class.ts";
+
+const TOKEN_MOUNT = "/var/run/secrets/kubernetes.io/serviceaccount";
+const IMMORTAL_NAMESPACES = new Set(["default", "kube-system", "kube-public"]);
+
+/** The steps in the order in which they must run. */
+export function workloadAdmission({ clock, random }: { readonly clock: Clock; readonly random: Random }): readonly Admission[] {
+  const ids = createIds(random.fork("workload-admission"));
+  return [
+    namespaceLifecycle,
+    { name: "NamespaceName", types: [Namespaces], operations: ["CREATE", "UPDATE"], admit: (request) => labelNamespace(request.object as Draft<Namespace>) },
+    step("PodDefaults", ["CREATE"], (pod, request, tx) => {
+      podDefaults(pod);
+      serviceAccount(pod, tx.get(ServiceAccounts, pod.metadata.namespace ?? "", pod.spec.serviceAccountName ?? ""), request, () => ids.suffix());
+    }),
+    step("PodTolerations", ["CREATE", "UPDATE"], (pod, request) => {
+      if (request.subresource === undefined && request.operation === "CREATE") pod.spec.tolerations = tolerations(pod.spec.tolerations ?? []);
+    }),
+    step("PodBinding", ["UPDATE"], (pod, request) => markScheduled(pod, request.old as Pod | undefined, clock)),
+  ];
+}
+
+function step(
+  name: string,
+  operations: readonly AdmissionRequest["operation"][],
+  admit: (pod: Draft<Pod>, request: AdmissionRequest, tx: Parameters<Admission["admit"]>[1]) => void,
+): Admission {
+  return { name, types: [Pods], operations, admit: (request, tx) => admit(request.object as Draft<Pod>, request, tx) };
+}
+
+/** Nothing is created in a namespace that is not there or is going away; the first namespaces stay. */
+const namespaceLifecycle: Admission = {
+  name: "NamespaceLifecycle",
+  operations: ["CREATE", "DELETE"],
+  admit(request, tx) {
+    const { type, object } = request;
+    if (request.operation === "DELETE") {
+      if (type !== Namespaces || !IMMORTAL_NAMESPACES.has(object.metadata.name) || !request.options.external) return;
+      throw forbidden(Namespaces, object.metadata.name, "this namespace may not be deleted");
+    }
+    if (!type.namespaced || request.subresource !== undefined) return;
+    const name = object.metadata.namespace ?? "";
+    const namespace = tx.get(Namespaces, "", name);
+    if (!namespace) throw notFound(Namespaces, name);
+    if (namespace.metadata.deletionTimestamp !== undefined) throw terminating(type, object as KubeObject, name);
+  },
+};
+
+function terminating(type: ResourceType, object: KubeObject, namespace: string): StatusError {
+  const { name } = object.metadata;
+  const message = `unable to create new content in namespace ${namespace} because it is being terminated`;
+  return new StatusError(403, "Forbidden", `${qualifiedResource(type)} ${JSON.stringify(name)} is forbidden: ${message}`, {
+    name,
+    ...(type.group === "" ? {} : { group: type.group }),
+    kind: type.resource,
+    causes: [{ reason: "NamespaceTerminating", message: `namespace ${namespace} is being terminated`, field: "metadata.namespace" }],
+  });
+}
+
+function labelNamespace(namespace: Draft<Namespace>): void {
+  namespace.metadata.labels = { ...namespace.metadata.labels, "kubernetes.io/metadata.name": namespace.metadata.name };
+}
+
+function podDefaults(pod: Draft<Pod>): void {
+  pod.spec.priority ??= pod.spec.priorityClassName === "system-node-critical" ? 2000001000 : pod.spec.priorityClassName === "system-cluster-critical" ? 2000000000 : 0;
+  pod.spec.preemptionPolicy ??= "PreemptLowerPriority";
+  pod.spec.enableServiceLinks ??= true;
+  pod.spec.serviceAccountName ||= "default";
+  pod.spec.serviceAccount = pod.spec.serviceAccountName;
+  pod.status = { ...pod.status, phase: pod.status?.phase ?? "Pending", qosClass: qosClass(pod.spec as Pod["spec"]) };
+}
+
+/** Tolerations of a node's not being ready or reachable for five minutes, unless the pod has its own. */
+function tolerations(own: readonly Toleration[]): Draft<Toleration>[] {
+  const added = ["node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"]
+    .filter((key) => !own.some((toleration) => (!toleration.key || toleration.key === key) && (!toleration.effect || toleration.effect === "NoExecute")))
+    .map((key): Toleration => ({ key, operator: "Exists", effect: "NoExecute", tolerationSeconds: 300 }));
+  return [...own, ...added].map((toleration) => ({ ...toleration }));
+}
+
+/** Mounts the account's token, as a projected volume, where the containers do not mount something themselves. */
+function serviceAccount(
+  pod: Draft<Pod>,
+  account: { readonly automountServiceAccountToken?: boolean } | undefined,
+  request: AdmissionRequest,
+  suffix: () => string,
+): void {
+  const name = pod.spec.serviceAccountName ?? "default";
+  if (!account && name !== "default" && request.options.external) {
+    const message = `error looking up service account ${pod.metadata.namespace}/${name}: serviceaccount "${name}" not found`;
+    throw forbidden(Pods, pod.metadata.name, message);
+  }
+  if ((pod.spec.automountServiceAccountToken ?? account?.automountServiceAccountToken) === false) return;
+  const containers = [...pod.spec.containers, ...(pod.spec.initContainers ?? [])];
+  const lacking = containers.filter((container) => !(container.volumeMounts ?? []).some((mount) => mount.mountPath === TOKEN_MOUNT));
+  if (lacking.length === 0) return;
+  const existing = pod.spec.volumes?.find((volume) => volume.name.startsWith("kube-api-access-"));
+  const volume: Draft<Volume> = existing ?? tokenVolume(`kube-api-access-${suffix()}`);
+  if (!existing) pod.spec.volumes = [...(pod.spec.volumes ?? []), volume];
+  const mount: Draft<VolumeMount> = { name: volume.name, readOnly: true, mountPath: TOKEN_MOUNT };
+  for (const container of lacking) (container.volumeMounts ??= []).push({ ...mount });
+}
+
+function tokenVolume(name: string): Draft<Volume> {
+  return {
+    name,
+    projected: {
+      defaultMode: 420,
+      sources: [
+        { serviceAccountToken: { expirationSeconds: 3607, path: "token" } },
+        { configMap: { name: "kube-root-ca.crt", items: [{ key: "ca.crt", path: "ca.crt" }] } },
+        { downwardAPI: { items: [{ path: "namespace", fieldRef: { apiVersion: "v1", fieldPath: "metadata.namespace" } }] } },
+      ],
+    },
+  };
+}
+
+/** Binding a pod to a node is also the moment from which it counts as scheduled. */
+function markScheduled(pod: Draft<Pod>, old: Pod | undefined, clock: Clock): void {
+  if (!pod.spec.nodeName || old?.spec.nodeName) return;
+  const condition: PodCondition = { type: "PodScheduled", status: "True", lastTransitionTime: timestamp(clock) };
+  const others = (pod.status?.conditions ?? []).filter((other) => other.type !== condition.type);
+  pod.status = { ...pod.status, phase: pod.status?.phase ?? "Pending", conditions: [...others, { ...condition }] };
+}

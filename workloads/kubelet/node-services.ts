@@ -1,0 +1,51 @@
+// What a kubelet lends to the workers of its pods: the node, the cluster's interfaces, the image catalog and the runtimes.
+import type { Clock } from "../../model/clock.ts";
+import type { Ids } from "../../model/ids.ts";
+import type { Pod } from "../../model/kinds/core-v1.ts";
+import type { ContainerContext, ExecStreams, Image, Network, Peer, Resolve } from "../../model/ports.ts";
+import type { Random } from "../../model/random.ts";
+import type { Reader, Store } from "../../store/contract.ts";
+import type { EventRecorder } from "../../store/event-recorder.ts";
+import type { Runtime } from "../runtimes/runtime.ts";
+import type { ImageCatalog } from "./image-catalog.ts";
+import type { ClusterDns } from "./pod-dns.ts";
+
+/** The runtime of each kind of image. */
+export interface Runtimes {
+  readonly inline: Runtime<Extract<Image, { readonly runtime: "inline" }>>;
+  readonly worker: Runtime<Extract<Image, { readonly runtime: "worker" }>>;
+  readonly process: Runtime<Extract<Image, { readonly runtime: "process" }>>;
+}
+
+/** Runs a small tool in an inline container; throws an error named ExecutableNotFound for an unknown command. */
+export type ExecTool = (command: readonly string[], context: ContainerContext, streams: ExecStreams) => Promise<number>;
+
+export interface NodeServices {
+  readonly nodeName: string;
+  readonly nodeIp: string;
+  /** The node as a peer: kubelet's probes come from it. */
+  readonly nodePeer: Peer;
+  readonly allocatable: Readonly<Record<string, string>>;
+  readonly store: Store;
+  /** The node's delayed view of the cluster. */
+  readonly reader: Reader;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly ids: Ids;
+  readonly network: Network;
+  readonly resolve: Resolve;
+  readonly dns: ClusterDns;
+  readonly images: ImageCatalog;
+  readonly strictImages: boolean;
+  readonly runtimes: Runtimes;
+  readonly recorder: EventRecorder;
+  readonly execTool: ExecTool;
+  readonly token: (pod: Pod) => string;
+  /** Images that this node has pulled. */
+  readonly pulled: Set<string>;
+  /** Gives a pod an address; throws when the node has none left. */
+  allocatePeer(namespace: string, name: string): Peer;
+  releaseIp(ip: string): void;
+  /** Destroys every socket of an address. */
+  killPeer(ip: string): void;
+}

@@ -1,0 +1,33 @@
+// What runs for an image that nobody knows: an echo of each request on every containerPort, that says it is a stand-in.
+import { createServer } from "node:http";
+import type { ContainerContext, Image } from "../../model/ports.ts";
+
+const DEFAULT_PORT = 80;
+
+/** The echo server for an unknown image; the response header X-Loopkube-Unknown-Image names it. */
+export function unknownImage(name: string): Extract<Image, { readonly runtime: "inline" }> {
+  return { runtime: "inline", program: (context) => echo(name, context) };
+}
+
+async function echo(name: string, context: ContainerContext): Promise<number> {
+  const server = createServer((request, response) => {
+    const lines = [
+      `${request.method ?? "GET"} ${request.url ?? "/"} HTTP/${request.httpVersion}`,
+      ...request.rawHeaders.flatMap((value, index, all) => (index % 2 === 0 ? [`${value}: ${all[index + 1] ?? ""}`] : [])),
+      "",
+      "",
+    ];
+    response.writeHead(200, { "Content-Type": "text/plain; charset=utf-8", "X-Loopkube-Unknown-Image": name, "X-Pod-Name": context.hostname });
+    response.write(lines.join("\n"));
+    request.pipe(response);
+  });
+  const declared = context.ports.length > 0 ? context.ports : [{ containerPort: DEFAULT_PORT, protocol: "TCP" as const }];
+  for (const { containerPort, protocol } of declared) {
+    if (protocol === "TCP") await context.listen(containerPort, server);
+    if (protocol === "UDP") await context.listenUdp(containerPort, (message, _source, reply) => reply(message));
+  }
+  context.stdout.write(`loopkube does not know the image ${name}: this echo server stands in for it\n`);
+  if (!context.signal.aborted) await new Promise((resolve) => context.signal.addEventListener("abort", resolve, { once: true }));
+  server.closeIdleConnections();
+  return 0;
+}
