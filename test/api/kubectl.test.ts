@@ -35,7 +35,12 @@ t.test("reading", { skip }, async (t) => {
     kind: "Pod",
     metadata: { name: "one", namespace: "default" },
     spec: { nodeName: "n1", containers: [{ name: "c", image: "nginx" }] },
-    status: { phase: "Running", podIP: "127.244.1.5", podIPs: [{ ip: "127.244.1.5" }] },
+    status: {
+      phase: "Running",
+      podIP: "127.244.1.5",
+      podIPs: [{ ip: "127.244.1.5" }],
+      containerStatuses: [{ name: "c", ready: true, restartCount: 0, image: "nginx", imageID: "", state: { running: {} } }],
+    },
   });
   const cases: readonly (readonly [command: string, expected: RegExp])[] = [
     ["version", /Server Version: v1\.33\./],
@@ -43,10 +48,11 @@ t.test("reading", { skip }, async (t) => {
     ["get ns default -o jsonpath={.status.phase}", /^Active$/],
     ["get ns -o name", /^namespace\/default\nnamespace\/kube-system\n$/],
     ["get ns --sort-by=.metadata.name", /default/],
-    ["get pods -A -o wide", /^default +one +0\/1 +Running +0 +\d+s +127\.244\.1\.5 +n1 +<none> +<none>$/m],
+    ["get pods -A -o wide", /^default +one +1\/1 +Running +0 +\d+s +127\.244\.1\.5 +n1 +<none> +<none>$/m],
     ["get pods --field-selector status.phase=Running -o name", /^pod\/one\n$/],
     ["describe pod one", /^Node: +n1\/$/m],
     ["logs one", /^one\/c\n$/],
+    ["exec one -- echo hello", /^hello\n$/],
     ["api-resources", /^pods +po +v1 +true +Pod$/m],
     ["api-versions", /^apps\/v1$/m],
     ["auth can-i get pods", /^yes\n$/],
@@ -63,6 +69,8 @@ t.test("reading", { skip }, async (t) => {
     t.match(stdout.replace(/\x1b\[[0-9;]*m/g, ""), expected, `${command}\n${stderr}`);
     t.equal(code, 0, command);
   }
+  t.equal((await k("exec one -- nothing")).code, 127);
+  t.match(await k("exec two -- echo"), { code: 1, stderr: 'Error from server (NotFound): pods "two" not found\n' });
   t.match(await k("get deployments"), { code: 0, stderr: "No resources found in default namespace.\n" });
   t.match(await k("get pod x"), { code: 1, stderr: 'Error from server (NotFound): pods "x" not found\n' });
   t.match((await k("get nonsense")).stderr, /the server doesn't have a resource type "nonsense"/);
