@@ -1,13 +1,16 @@
 // The recorder of core/v1 Events: one call per thing a user should see, repeated ones counted on one object.
 // Upstream: client-go tools/record (recorder, EventAggregator). Left out: spam filtering by source and message aggregation.
 import type { Clock } from "../model/clock.ts";
-import { timestamp } from "../model/clock.ts";
+import { nextTurn, timestamp } from "../model/clock.ts";
 import { StatusError } from "../model/errors.ts";
 import type { Event, ObjectReference } from "../model/kinds/core-v1.ts";
 import { draft, type KubeObject } from "../model/object.ts";
 import { hash32 } from "../model/random.ts";
 import { Events } from "../model/resources.ts";
 import type { Store } from "./contract.ts";
+
+/** Events written between two turns of the event loop. */
+const SLICE = 32;
 
 export type EventType = "Normal" | "Warning";
 
@@ -48,7 +51,10 @@ export function createEventRecorder({ store, clock, component, host }: EventReco
       while (queue.length > 0) {
         const batch = queue;
         queue = [];
-        for (const event of batch) await write(event).catch(ignoreRefusal);
+        for (const [index, event] of batch.entries()) {
+          if (index % SLICE === SLICE - 1) await nextTurn();
+          await write(event).catch(ignoreRefusal);
+        }
       }
     } finally {
       writing = false;

@@ -50,6 +50,7 @@ export class Table<T extends KubeObject = KubeObject> {
       byName.set(name, entry.object);
     } else {
       this.#namespaces.set(namespace, new Map([[name, entry.object]]));
+      this.#sorted.delete(namespace);
       this.#sortedNamespaces = undefined;
     }
     this.log.append(entry);

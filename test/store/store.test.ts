@@ -73,6 +73,13 @@ t.test("lists are sorted and filtered", async (t) => {
   t.equal(names({ fields: [{ path: "metadata.name", negated: true, value: "a" }] }), "z b c");
 });
 
+t.test("a list of a namespace sees its first object, also after a list of none", async (t) => {
+  const { store } = await testStore();
+  t.equal(store.list(ConfigMaps, { namespace: "default" }).length, 0);
+  await store.create(ConfigMaps, configMap("a"));
+  t.equal(store.list(ConfigMaps, { namespace: "default" }).length, 1);
+});
+
 t.test("a bound pod is deleted gracefully, an unbound one at once", async (t) => {
   const { store } = await testStore();
   await store.create(Pods, pod("free"));

@@ -1,0 +1,8 @@
+// loopkube as a library: `import { startCluster } from "loopkube"`.
+export { type ApiClient, createApiClient } from "./api-client.ts";
+export { type Applied, applyManifests, ManifestError } from "./apply.ts";
+export { startCluster } from "./cluster.ts";
+export type { ClusterFetchInit } from "./fetch.ts";
+export { type Kubeconfig, kubeconfigText } from "./kubeconfig.ts";
+export { type ClusterOptions, FREE_PORTS, type HostPorts, PROXY_MODES, type ProxyMode, WELL_KNOWN_PORTS } from "./options.ts";
+export type { Cluster } from "./running-cluster.ts";
