@@ -8,15 +8,16 @@ export class UnexpectedEnd extends Error {
 
 /** Resolves with exactly `count` bytes; rejects with UnexpectedEnd. */
 export async function takeBytes(socket: Duplex, count: number): Promise<Buffer> {
-  for (;;) {
-    const chunk: unknown = count === 0 ? Buffer.alloc(0) : socket.read(count);
-    if (Buffer.isBuffer(chunk)) {
-      if (chunk.length === count) return chunk;
-      throw new UnexpectedEnd("connection ended early");
-    }
-    if (socket.readableEnded || socket.destroyed) throw new UnexpectedEnd("connection ended early");
-    await moreBytes(socket);
+  // Everything is taken out while waiting: bytes left in the stream would make it readable again at once, for ever.
+  let taken = Buffer.alloc(0);
+  while (taken.length < count) {
+    const chunk: unknown = socket.read();
+    if (Buffer.isBuffer(chunk)) taken = taken.length === 0 ? chunk : Buffer.concat([taken, chunk]);
+    else if (socket.readableEnded || socket.destroyed) throw new UnexpectedEnd("connection ended early");
+    else await moreBytes(socket);
   }
+  if (taken.length > count) socket.unshift(taken.subarray(count));
+  return taken.subarray(0, count);
 }
 
 /** Resolves with the bytes before `stop`, which is consumed; rejects when there are more than `limit`. */

@@ -1,0 +1,84 @@
+// A fabric of its own for a test file: a claimed cluster index, two nodes, and pods by name.
+import { connect, type Socket } from "node:net";
+import type { Duplex } from "node:stream";
+import { realClock, type Clock } from "../../model/clock.ts";
+import type { Peer } from "../../model/ports.ts";
+import { seededRandom } from "../../model/random.ts";
+import { claimClusterIndex, createAddressPlan, createFabric, type AddressPlan, type AddressPlanKind, type Fabric, type FabricOptions } from "../../netsim/index.ts";
+
+export type PodPeer = Extract<Peer, { kind: "pod" }>;
+
+export interface TestFabric {
+  readonly fabric: Fabric;
+  readonly plan: AddressPlan;
+  /** A pod on node `node` (0 or 1) with the `host`-th address of its block. */
+  pod(name: string, host: number, node?: number): PodPeer;
+  readonly host: Peer;
+}
+
+interface Teardown {
+  teardown(callback: () => Promise<void>): void;
+}
+
+export async function testFabric(t: Teardown, options: Partial<FabricOptions> & { clock?: Clock; kind?: AddressPlanKind } = {}): Promise<TestFabric> {
+  const claim = await claimClusterIndex({ first: 20 });
+  const plan = createAddressPlan({ kind: options.kind ?? "direct", index: claim.index });
+  const nodes = [0, 1].map((i) => ({ name: `node-${i}`, ip: plan.nodeIp(i) }));
+  const fabric = createFabric({ clock: realClock, random: seededRandom("test"), plan, nodes, ...options });
+  await fabric.start();
+  t.teardown(async () => {
+    await fabric.stop();
+    await claim.release();
+  });
+  const pod = (name: string, host: number, node = 0): PodPeer => ({
+    kind: "pod",
+    namespace: "default",
+    name,
+    ip: plan.podCidrOf(node).at(host),
+    node: `node-${node}`,
+  });
+  return { fabric, plan, pod, host: { kind: "host", ip: "127.0.0.1" } };
+}
+
+/** Everything that comes until the other end closes its side; rejects on reset. */
+export function readAll(stream: Duplex): Promise<string> {
+  return new Promise((resolve, reject) => {
+    let text = "";
+    stream.setEncoding("utf8");
+    stream.on("data", (chunk: string) => (text += chunk));
+    stream.once("end", () => resolve(text));
+    stream.once("error", reject);
+    stream.once("close", () => resolve(text));
+  });
+}
+
+/** A connected real socket of this machine. */
+export function connected(at: { ip: string; port: number }, allowHalfOpen = true): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    const socket = connect({ host: at.ip, port: at.port, allowHalfOpen });
+    socket.once("error", reject);
+    socket.once("connect", () => {
+      socket.off("error", reject);
+      resolve(socket);
+    });
+  });
+}
+
+/** The errno code with which a promise rejects. */
+export async function codeOf(promise: Promise<unknown>): Promise<string> {
+  try {
+    await promise;
+    return "resolved";
+  } catch (error) {
+    return error instanceof Error && "code" in error ? String(error.code) : String(error);
+  }
+}
+
+/** Resolves when `condition` holds, looked at on each turn of the event loop. */
+export async function until(condition: () => boolean, what: string): Promise<void> {
+  const deadline = performance.now() + 10_000;
+  while (!condition()) {
+    if (performance.now() > deadline) throw new Error(`never happened: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+}
