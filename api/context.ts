@@ -3,11 +3,13 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
 import type { Clock } from "../model/clock.ts";
 import type { Ids } from "../model/ids.ts";
-import type { Diagnostics, Hop, KubeletStreams, SocketAddress } from "../model/ports.ts";
+import type { Diagnostics, DnsStep, Hop, KubeletStreams, Peer, SocketAddress } from "../model/ports.ts";
 import type { Store } from "../store/index.ts";
 import type { Authenticator, User } from "./authentication.ts";
 import type { RequestMetrics } from "./metrics.ts";
 import type { VersionInfo } from "./version.ts";
+
+export type DigAs = (from: Peer, name: string, type: string, search: boolean) => Promise<readonly DnsStep[]>;
 
 /** The parts that the composition root supplies. */
 export interface ApiContext {
@@ -21,6 +23,8 @@ export interface ApiContext {
   readonly metrics: RequestMetrics;
   /** Connects to a cluster address as the API server does; absent: proxy subresources answer 503. */
   readonly dial: ((to: SocketAddress, signal: AbortSignal) => Promise<Duplex>) | undefined;
+  /** Asks cluster DNS as a peer does, with its search path; absent: `dig` answers 404. */
+  readonly dig: DigAs | undefined;
   /** The live trace of flows; absent: `trace` answers 404. */
   readonly trace: ((signal: AbortSignal) => AsyncIterable<Hop>) | undefined;
 }

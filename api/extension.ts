@@ -1,17 +1,16 @@
-// GET and POST /apis/loopkube.dev/v1alpha1/{status,explain,trace,dump}: what the features tell about themselves. No upstream counterpart.
+// GET /apis/loopkube.dev/v1alpha1/{status,explain,trace,dump,dig}: what the features tell about themselves. No upstream counterpart.
 // Parameters come in the query: dump?name=rules&node=…, explain?from=pod/a&to=http://web/, trace (JSON lines until the client leaves).
 import { once } from "node:events";
-import { badRequest, notFound, StatusError } from "../model/errors.ts";
-import type { ExplainAnswer, ExplainQuestion, Peer, Protocol } from "../model/ports.ts";
-import { Nodes, Pods } from "../model/resources.ts";
-import type { Store } from "../store/index.ts";
+import { badRequest, StatusError } from "../model/errors.ts";
+import type { ExplainAnswer, ExplainQuestion } from "../model/ports.ts";
 import { type Answer, type ApiContext, type ApiRequest, type Handler, objectAnswer, textAnswer } from "./context.ts";
+import { parseDestination } from "./destination.ts";
+import { parsePeer } from "./peers.ts";
 
 /** The path below which the extension answers. */
 export const EXTENSION_GROUP_VERSION = "loopkube.dev/v1alpha1";
-const DEFAULT_PORTS: Readonly<Record<string, number>> = { "http:": 80, "https:": 443, "dns:": 53 };
 
-const HANDLERS: Readonly<Record<string, Handler>> = { status, dump, explain, trace };
+const HANDLERS: Readonly<Record<string, Handler>> = { status, dump, explain, trace, dig };
 
 /** The handler of a path's segments after the group-version; undefined when there is none. */
 export function extensionHandler(segments: readonly string[]): Handler | undefined {
@@ -40,7 +39,7 @@ async function explain({ query }: ApiRequest, { store, diagnostics }: ApiContext
   let question: ExplainQuestion = {
     from: parsePeer(store, query.get("from") ?? "host"),
     to,
-    ...parseDestination(to, query.get("protocol")),
+    ...parseDestination(store, to),
   };
   const steps: (ExplainAnswer & { readonly name: string })[] = [];
   for (const each of diagnostics) {
@@ -69,32 +68,11 @@ async function trace(request: ApiRequest, context: ApiContext): Promise<Answer> 
   return { type: "sent" };
 }
 
-/** "host", "pod/name", "pod/namespace/name" (or name.namespace), "node/name". Throws 404 when it does not exist, 400 for anything else. */
-function parsePeer(store: Store, text: string): Peer {
-  if (text === "host") return { kind: "host", ip: "127.0.0.1" };
-  const [kind = "", ...names] = text.split("/");
-  if ((kind === "pod" || kind === "pods" || kind === "po") && names.length > 0 && names.length < 3) {
-    const last = names.at(-1) ?? "";
-    const [name = "", dotted = "default"] = names.length === 1 ? last.split(".") : [last];
-    const namespace = names.length === 2 ? (names[0] ?? "") : dotted;
-    const pod = store.get(Pods, namespace, name);
-    if (!pod) throw notFound(Pods, name);
-    return { kind: "pod", namespace, name, ip: pod.status?.podIP ?? "", node: pod.spec.nodeName ?? "" };
-  }
-  if ((kind === "node" || kind === "nodes") && names.length === 1) {
-    const name = names[0] ?? "";
-    const node = store.get(Nodes, "", name);
-    if (!node) throw notFound(Nodes, name);
-    return { kind: "node", name, ip: node.status?.addresses?.find(({ type }) => type === "InternalIP")?.address ?? "" };
-  }
-  throw badRequest(`from=${JSON.stringify(text)} is neither host, pod/name, pod/namespace/name nor node/name`);
-}
-
-function parseDestination(to: string, protocolText: string | null): { readonly host: string; readonly port: number; readonly protocol: Protocol } {
-  const protocol: Protocol = protocolText?.toUpperCase() === "UDP" ? "UDP" : "TCP";
-  const text = /^[a-z][a-z0-9+.-]*:\/\//i.test(to) ? to : `http://${to}`;
-  if (!URL.canParse(text)) throw badRequest(`to=${JSON.stringify(to)} is no URL, host:port or name`);
-  const url = new URL(text);
-  const port = url.port === "" ? (DEFAULT_PORTS[url.protocol] ?? 80) : Number(url.port);
-  return { host: url.hostname.replace(/^\[|\]$/g, ""), port, protocol };
+async function dig({ query }: ApiRequest, { store, dig: ask }: ApiContext): Promise<Answer> {
+  if (!ask) throw new StatusError(404, "NotFound", "this cluster has no resolver");
+  const name = query.get("dnsName") ?? "";
+  if (name === "") throw badRequest("the parameter dnsName is required");
+  const from = parsePeer(store, query.get("from") ?? "host");
+  const steps = await ask(from, name, query.get("type") ?? "A", query.get("search") !== "false");
+  return objectAnswer({ kind: "DnsSteps", apiVersion: EXTENSION_GROUP_VERSION, steps });
 }

@@ -10,7 +10,7 @@ import type { Component, Diagnostics, Hop, KubeletStreams, SocketAddress } from 
 import { Pods } from "../model/resources.ts";
 import type { Store } from "../store/index.ts";
 import { ANONYMOUS, Authenticator, unauthorized, type User } from "./authentication.ts";
-import type { ApiContext, ApiRequest } from "./context.ts";
+import type { ApiContext, ApiRequest, DigAs } from "./context.ts";
 import { authorize, dispatch } from "./dispatch.ts";
 import { RequestMetrics } from "./metrics.ts";
 import { parsePath } from "./path.ts";
@@ -33,6 +33,8 @@ export interface ApiOptions {
   readonly tokens?: ReadonlyMap<string, User>;
   /** Connects to a cluster address for pods/proxy and services/proxy. */
   readonly dial?: (to: SocketAddress, signal: AbortSignal) => Promise<Duplex>;
+  /** Asks cluster DNS as a peer does, for `dig`. */
+  readonly dig?: DigAs;
   /** The live trace that `trace` streams. */
   readonly trace?: (signal: AbortSignal) => AsyncIterable<Hop>;
 }
@@ -79,6 +81,7 @@ class ApiServer implements Api {
       }),
       metrics: new RequestMetrics(),
       dial: options.dial,
+      dig: options.dig,
       trace: options.trace,
     };
     this.server = options.tls

@@ -34,5 +34,6 @@ export function diagnosticsPath(what: string, query: Readonly<Record<string, str
 }
 
 export async function fetchStatus(client: ApiClient, state: RunState): Promise<JsonObject> {
-  return { ...(await client.request("GET", diagnosticsPath("status"))), kubeconfig: state.kubeconfig };
+  const { cluster, kind: _kind, apiVersion: _apiVersion, ...sections } = await client.request("GET", diagnosticsPath("status"));
+  return { ...(cluster as JsonObject), kubeconfig: state.kubeconfig, ...sections };
 }

@@ -22,6 +22,7 @@ import { kubeconfigOf } from "./kubeconfig.ts";
 import { Lifecycle } from "./lifecycle.ts";
 import type { ClusterOptions } from "./options.ts";
 import { nodesOf } from "./nodes.ts";
+import { clusterFirst } from "./resolv-conf.ts";
 import { type Cluster, createRunningCluster } from "./running-cluster.ts";
 import { COREDNS_IMAGE, createSystemObjects, INGRESS_NAME, INGRESS_NAMESPACE } from "./system-objects.ts";
 
@@ -104,6 +105,7 @@ async function build(options: ClusterOptions, life: Lifecycle): Promise<Cluster>
     clock,
     ids,
     dial: (to, signal) => fabric.dial({ kind: "node", name: nodes[0]?.name ?? "", ip: nodes[0]?.ip ?? "" }, to, { signal }),
+    dig: (from, host, type, search) => resolve.query(from, clusterFirst(from, plan.dnsIp, DOMAIN), host, type, { search }),
     trace: (signal) => fabric.trace.subscribe(signal),
   });
 

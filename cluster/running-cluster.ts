@@ -14,6 +14,7 @@ import { type Kubeconfig, kubeconfigText } from "./kubeconfig.ts";
 import type { Lifecycle } from "./lifecycle.ts";
 import type { ClusterNode } from "./nodes.ts";
 import { waitUntilReady } from "./readiness.ts";
+import { clusterFirst } from "./resolv-conf.ts";
 
 export interface Cluster extends AsyncDisposable {
   readonly name: string;
@@ -64,10 +65,7 @@ export function createRunningCluster(parts: RunningParts): Cluster {
   let client: ApiClient | undefined;
   const host = (ip: string): Peer => ({ kind: "host", ip });
   const peerOf = (from = "host"): Peer => (from === "host" ? host("127.0.0.1") : parsePeer(store, from));
-  const confOf = (peer: Peer): ResolvConf => {
-    const namespace = peer.kind === "pod" ? peer.namespace : "default";
-    return { nameservers: [plan.dnsIp], searches: [`${namespace}.svc.${domain}`, `svc.${domain}`, domain], options: ["ndots:5"] };
-  };
+  const confOf = (peer: Peer): ResolvConf => clusterFirst(peer, plan.dnsIp, domain);
   const dig: Cluster["dig"] = (name, type, { from, search = true } = {}) => {
     const peer = peerOf(from);
     return parts.resolve.query(peer, confOf(peer), name, type, { search });
