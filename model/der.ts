@@ -59,7 +59,10 @@ export function context(number: number, form: "constructed" | "primitive", ...co
 
 /** RFC 7468 text of a DER document, such as label `CERTIFICATE`. */
 export function pem(label: string, document: Uint8Array): string {
-  const lines = Buffer.from(document).toString("base64").match(/.{1,64}/g) ?? [];
+  const lines =
+    Buffer.from(document)
+      .toString("base64")
+      .match(/.{1,64}/g) ?? [];
   return [`-----BEGIN ${label}-----`, ...lines, `-----END ${label}-----`, ""].join("\n");
 }
 

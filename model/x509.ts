@@ -96,7 +96,15 @@ export function selfSignedCertificate(request: CertificateRequest & { readonly n
   const keys = generateKeys();
   const name = distinguishedName(request.commonName, request.organizations ?? []);
   const { now, days } = request;
-  const cert = certificate({ issuer: name, subject: name, signingKey: keys.privateKey, keys, now, days, extensions: leafExtensions(request) });
+  const cert = certificate({
+    issuer: name,
+    subject: name,
+    signingKey: keys.privateKey,
+    keys,
+    now,
+    days,
+    extensions: leafExtensions(request),
+  });
   return { key: privatePem(keys), cert };
 }
 
@@ -151,13 +159,16 @@ function dnsName(name: string): Buffer {
 }
 
 function ipAddress(address: string): Buffer {
-  if (!ipaddr.IPv4.isValidFourPartDecimal(address) && !ipaddr.IPv6.isValid(address)) throw new RangeError(`${JSON.stringify(address)} is not an IP address`);
+  if (!ipaddr.IPv4.isValidFourPartDecimal(address) && !ipaddr.IPv6.isValid(address))
+    throw new RangeError(`${JSON.stringify(address)} is not an IP address`);
   return context(7, "primitive", Buffer.from(ipaddr.parse(address).toByteArray()));
 }
 
 /** RFC 5280 §4.2.1.2 (1): SHA-1 of the public key's bits, which end the SPKI structure (an uncompressed P-256 point: 65 octets). */
 function keyIdentifier(publicKey: KeyObject): Buffer {
-  return createHash("sha1").update(publicKey.export({ type: "spki", format: "der" }).subarray(-65)).digest();
+  return createHash("sha1")
+    .update(publicKey.export({ type: "spki", format: "der" }).subarray(-65))
+    .digest();
 }
 
 function generateKeys(): Keys {

@@ -97,7 +97,11 @@ function installedToolchain() {
 async function installToolchain() {
   const { name, version, binary } = toolchain();
   const done = progress(`fetching Node ${version}, because this is ${process.version}`);
-  await npm(process.execPath, ["install", "--prefix", toolchainFolder, "--no-save", "--no-package-lock", "--ignore-scripts", `${name}@${version}`], toolchainFolder);
+  await npm(
+    process.execPath,
+    ["install", "--prefix", toolchainFolder, "--no-save", "--no-package-lock", "--ignore-scripts", `${name}@${version}`],
+    toolchainFolder,
+  );
   const check = spawnSync(binary, ["--version"], { encoding: "utf8" });
   if (check.status !== 0) throw new BootstrapError(`the fetched Node does not run: ${check.error?.message ?? check.stderr}`);
   done(`Node ${check.stdout.trim()}`);
@@ -112,7 +116,9 @@ async function installDependencies(node, hash) {
 }
 
 function lockHash() {
-  return createHash("sha256").update(readFileSync(join(root, "package-lock.json"))).digest("hex");
+  return createHash("sha256")
+    .update(readFileSync(join(root, "package-lock.json")))
+    .digest("hex");
 }
 
 function installedHash() {
@@ -126,12 +132,24 @@ function installedHash() {
 /** Runs npm's own script under `node`, so that no other Node is looked up on PATH. */
 function npm(node, args, cwd) {
   const script = npmScript();
-  const all = [...args, "--no-audit", "--no-fund", "--no-update-notifier", "--loglevel=error", "--fetch-retries=2", "--fetch-retry-mintimeout=1000", "--fetch-retry-maxtimeout=3000"];
+  const all = [
+    ...args,
+    "--no-audit",
+    "--no-fund",
+    "--no-update-notifier",
+    "--loglevel=error",
+    "--fetch-retries=2",
+    "--fetch-retry-mintimeout=1000",
+    "--fetch-retry-maxtimeout=3000",
+  ];
   // What npm set for the script that is running must not steer this one.
-  const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^npm_(package|lifecycle|config_(prefix|local_prefix|global_prefix))/.test(name)));
+  const env = Object.fromEntries(
+    Object.entries(process.env).filter(([name]) => !/^npm_(package|lifecycle|config_(prefix|local_prefix|global_prefix))/.test(name)),
+  );
   const child = spawn(node, [script, ...all], { cwd, env, stdio: ["ignore", "pipe", "pipe"] });
   let output = "";
-  for (const stream of [child.stdout, child.stderr]) stream.setEncoding("utf8").on("data", (text) => (output = (output + text).slice(-4000)));
+  for (const stream of [child.stdout, child.stderr])
+    stream.setEncoding("utf8").on("data", (text) => (output = (output + text).slice(-4000)));
   let stopped = false;
   const stop = (signal) => {
     stopped = true;
@@ -151,8 +169,10 @@ function npm(node, args, cwd) {
 
 function explain(output) {
   const text = output.trim().replace(/^npm (error|ERR!) ?/gm, "");
-  if (!/ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH|ERR_SOCKET_TIMEOUT|network/i.test(text)) return `npm failed:\n${text}`;
-  const first = text.split("\n").find((line) => /request to|getaddrinfo|connect /i.test(line) && !line.startsWith("syscall")) ?? text.split("\n")[0];
+  if (!/ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH|ERR_SOCKET_TIMEOUT|network/i.test(text))
+    return `npm failed:\n${text}`;
+  const first =
+    text.split("\n").find((line) => /request to|getaddrinfo|connect /i.test(line) && !line.startsWith("syscall")) ?? text.split("\n")[0];
   return `cannot reach the npm registry, which is needed once, before the first run\n  ${first}\n  Without network: use Node ${MINIMUM_MAJOR} or newer and copy node_modules from a machine that has it.`;
 }
 
@@ -162,7 +182,9 @@ function npmScript() {
     ...(running && /npm-cli\.c?js$/.test(running) ? [running] : []),
     join(dirname(process.execPath), "node_modules", "npm", "bin", "npm-cli.js"),
     join(dirname(process.execPath), "..", "lib", "node_modules", "npm", "bin", "npm-cli.js"),
-    ...(process.env.PATH ?? "").split(delimiter).flatMap((folder) => [join(folder, "node_modules", "npm", "bin", "npm-cli.js"), join(folder, "npm")]),
+    ...(process.env.PATH ?? "")
+      .split(delimiter)
+      .flatMap((folder) => [join(folder, "node_modules", "npm", "bin", "npm-cli.js"), join(folder, "npm")]),
   ];
   for (const candidate of candidates) {
     try {
@@ -185,7 +207,7 @@ async function withLock(work) {
   } catch (error) {
     throw new BootstrapError(`cannot install into ${root}: ${error.message}`);
   }
-  for (let told = false; !takeLock(lock); ) {
+  for (let told = false; !takeLock(lock);) {
     if (!told) process.stderr.write("loopkube: another process is installing; waiting for it\n");
     told = true;
     await new Promise((resolve) => setTimeout(resolve, 200));
@@ -210,7 +232,8 @@ function takeLock(lock) {
   }
   try {
     const [holder] = readdirSync(lock);
-    if (Date.now() - statSync(lock).mtimeMs > STALE_LOCK_MS || (holder && !isAlive(Number(holder)))) rmSync(lock, { recursive: true, force: true });
+    if (Date.now() - statSync(lock).mtimeMs > STALE_LOCK_MS || (holder && !isAlive(Number(holder))))
+      rmSync(lock, { recursive: true, force: true });
   } catch {
     // Released in between.
   }

@@ -1,7 +1,7 @@
 // `npm run build`: the publishable package in dist/. TypeScript becomes JavaScript and declarations; every other file of the source
 // folders that a program reads at run time is copied beside it.
 import { spawnSync } from "node:child_process";
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { dirname, extname, join, relative } from "node:path";
 import { root } from "./bootstrap.mjs";
 
@@ -11,7 +11,11 @@ const { include } = JSON.parse(readFileSync(join(root, "tsconfig.build.json"), "
 
 const start = performance.now();
 rmSync(dist, { recursive: true, force: true });
-const tsc = spawnSync(join(root, "node_modules", ".bin", "tsc"), ["-p", "tsconfig.build.json"], { cwd: root, stdio: "inherit", shell: process.platform === "win32" });
+const tsc = spawnSync(join(root, "node_modules", ".bin", "tsc"), ["-p", "tsconfig.build.json"], {
+  cwd: root,
+  stdio: "inherit",
+  shell: process.platform === "win32",
+});
 if (tsc.status !== 0) process.exit(tsc.status ?? 1);
 
 for (const folder of include.filter((name) => existsSync(join(root, name)))) {
@@ -22,11 +26,22 @@ for (const folder of include.filter((name) => existsSync(join(root, name)))) {
   }
 }
 
+// tsc rewrites the paths in programs, and leaves them in declarations.
+for (const file of filesBelow(dist).filter((path) => path.endsWith(".d.ts"))) {
+  const text = readFileSync(file, "utf8");
+  writeFileSync(file, text.replace(/((?:from|import)\s*\(?\s*")(\.{1,2}\/[^"]+)\.ts"/g, '$1$2.js"'));
+}
+
 const broken = filesBelow(dist)
   .filter((file) => file.endsWith(".js"))
-  .flatMap((file) => readFileSync(file, "utf8").split("\n").map((line, index) => ({ place: `${relative(root, file)}:${index + 1}`, line })))
+  .flatMap((file) =>
+    readFileSync(file, "utf8")
+      .split("\n")
+      .map((line, index) => ({ place: `${relative(root, file)}:${index + 1}`, line })),
+  )
   .filter(({ line }) => /new URL\(\s*["'`][^"'`]*\.ts["'`]/.test(line));
-for (const { place, line } of broken) process.stderr.write(`${place}: a path to TypeScript does not exist in the package: ${line.trim()}\n`);
+for (const { place, line } of broken)
+  process.stderr.write(`${place}: a path to TypeScript does not exist in the package: ${line.trim()}\n`);
 if (broken.length > 0) process.exit(1);
 
 const files = filesBelow(dist);

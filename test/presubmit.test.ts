@@ -32,7 +32,11 @@ t.test("every folder shows its face", (t) => {
   const paths = new Set(files.map((file) => file.path));
   const folders = [...table.folders].flatMap(([folder, allowed]) => (allowed === "anything" || WITHOUT_INDEX.has(folder) ? [] : [folder]));
   const used = folders.filter((folder) => files.some((file) => topFolder(file.path) === folder));
-  t.strictSame(used.filter((folder) => !paths.has(`${folder}/index.ts`)), [], "index.ts");
+  t.strictSame(
+    used.filter((folder) => !paths.has(`${folder}/index.ts`)),
+    [],
+    "index.ts",
+  );
   t.end();
 });
 
@@ -40,9 +44,17 @@ t.test("dependencies", (t) => {
   const manifest = JSON.parse(read("package.json")) as { dependencies: Record<string, string>; devDependencies: Record<string, string> };
   t.strictSame(Object.keys(manifest.dependencies).sort(), [...table.packages.keys()].sort(), "each is argued in ARCHITECTURE.md");
   const versions = Object.entries({ ...manifest.dependencies, ...manifest.devDependencies });
-  t.strictSame(versions.filter(([, version]) => !/^\d+\.\d+\.\d+$/.test(version)), [], "are pinned");
+  t.strictSame(
+    versions.filter(([, version]) => !/^\d+\.\d+\.\d+$/.test(version)),
+    [],
+    "are pinned",
+  );
   const imported = new Set(files.flatMap((file) => file.imports.map(({ specifier }) => specifier)));
-  t.strictSame(Object.keys(manifest.dependencies).filter((name) => !imported.has(name) && !usedWithRequire(name)), [], "are used");
+  t.strictSame(
+    Object.keys(manifest.dependencies).filter((name) => !imported.has(name) && !usedWithRequire(name)),
+    [],
+    "are used",
+  );
   t.notMatch(read("package-lock.json"), /"resolved": "https?:/, "the lock file names no registry");
   t.end();
 });
@@ -54,7 +66,11 @@ function usedWithRequire(name: string): boolean {
 
 t.test("README", { skip: existsSync(join(root, "README.md")) ? false : "there is none yet" }, (t) => {
   const mentioned = [...read("README.md").matchAll(/\b(?:examples|docs|bench)\/[\w./-]*\w/g)].map(([path]) => path);
-  t.strictSame([...new Set(mentioned)].filter((path) => !existsSync(join(root, path))), [], "every file it names exists");
+  t.strictSame(
+    [...new Set(mentioned)].filter((path) => !existsSync(join(root, path))),
+    [],
+    "every file it names exists",
+  );
   t.end();
 });
 
@@ -73,7 +89,8 @@ t.test("the rules can tell right from wrong", (t) => {
     ["dns/someThing.ts", "", /kebab-case/],
     ["dns/x.ts", "\n".repeat(400), /401 lines long/],
   ];
-  for (const [path, text, complaint] of wrong) t.match(brokenRules(parseSource(path, `// What it is.\n${text}`)).join("\n"), complaint, text.trim() || path);
+  for (const [path, text, complaint] of wrong)
+    t.match(brokenRules(parseSource(path, `// What it is.\n${text}`)).join("\n"), complaint, text.trim() || path);
   const right = [
     'import type { Socket } from "node:net";',
     'import { type Socket, type Server } from "node:net";',
@@ -85,9 +102,18 @@ t.test("the rules can tell right from wrong", (t) => {
   for (const text of right) t.strictSame(brokenRules(parseSource("dns/x.ts", `// What it is.\n${text}`)), [], text);
   t.match(brokenRules(parseSource("dns/x.ts", "const a = 1;")).join(), /does not start by saying what it is/);
 
-  const law = parseImportTable("| folder | what lives there | may import |\n| --- | --- | --- |\n| `a/` | x | everything below |\n| `b/` | x | d (part) |\n| `c/` | x | |\n\n| package | imported in | why |\n|-|-|-|\n| `p` | c | x |\n");
-  const source = (path: string, ...specifiers: readonly string[]) => parseSource(path, specifiers.map((specifier) => `import x from "${specifier}";`).join("\n"));
-  t.strictSame(forbiddenImports([source("a/x.ts", "../b/x.ts", "../c/x.ts", "node:fs"), source("c/x.ts", "p"), source("b/x.ts", "../d/x.ts", "./y.ts")], law), []);
+  const law = parseImportTable(
+    "| folder | what lives there | may import |\n| --- | --- | --- |\n| `a/` | x | everything below |\n| `b/` | x | d (part) |\n| `c/` | x | |\n\n| package | imported in | why |\n|-|-|-|\n| `p` | c | x |\n",
+  );
+  const source = (path: string, ...specifiers: readonly string[]) =>
+    parseSource(path, specifiers.map((specifier) => `import x from "${specifier}";`).join("\n"));
+  t.strictSame(
+    forbiddenImports(
+      [source("a/x.ts", "../b/x.ts", "../c/x.ts", "node:fs"), source("c/x.ts", "p"), source("b/x.ts", "../d/x.ts", "./y.ts")],
+      law,
+    ),
+    [],
+  );
   t.strictSame(forbiddenImports([source("b/x.ts", "../c/x.ts", "p"), source("c/x.ts", "../../a/x.ts".slice(3)), source("z/x.ts")], law), [
     "b/x.ts: b may not import c/x.ts",
     "b/x.ts: b may not import the package p",

@@ -51,7 +51,12 @@ export function wantedStreams(url: URL): WantedStreams {
 }
 
 /** Accepts a WebSocket. Throws 403 Forbidden before the upgrade when no protocol fits. */
-export async function webSocketCommandChannels(request: IncomingMessage, socket: Duplex, head: Buffer, wanted: WantedStreams): Promise<CommandChannels> {
+export async function webSocketCommandChannels(
+  request: IncomingMessage,
+  socket: Duplex,
+  head: Buffer,
+  wanted: WantedStreams,
+): Promise<CommandChannels> {
   const protocol = negotiate(headerValues(request, "sec-websocket-protocol"), CHANNEL_PROTOCOLS, "");
   const channels = new WebSocketChannels(await acceptWebSocket(request, socket, head, protocol));
   const stdin = wanted.stdin ? channels.reader(CHANNEL.stdin) : undefined;
@@ -77,7 +82,12 @@ export async function webSocketCommandChannels(request: IncomingMessage, socket:
 }
 
 /** Accepts a SPDY session and waits for the client to open its streams. Throws 403 before the upgrade when no protocol fits. */
-export async function spdyCommandChannels(request: IncomingMessage, socket: Duplex, head: Buffer, wanted: WantedStreams): Promise<CommandChannels> {
+export async function spdyCommandChannels(
+  request: IncomingMessage,
+  socket: Duplex,
+  head: Buffer,
+  wanted: WantedStreams,
+): Promise<CommandChannels> {
   const protocol = negotiate(headerValues(request, "x-stream-protocol-version"), SPDY_PROTOCOLS, "channel.k8s.io");
   acceptSpdyUpgrade(socket, protocol);
   const expected = new Set(["error"]);

@@ -19,7 +19,12 @@ const MESSAGE_PROTOCOLS = ["binary.k8s.io", "base64.binary.k8s.io"];
 const TURNS_TO_FAIL = 5;
 
 /** Answers a log request; with `follow`, until the container ends or the client goes. Rejects with StatusError before the first byte. */
-export async function serveLogs(response: ServerResponse | Http2ServerResponse, pod: Pod, url: URL, streams: KubeletStreams): Promise<void> {
+export async function serveLogs(
+  response: ServerResponse | Http2ServerResponse,
+  pod: Pod,
+  url: URL,
+  streams: KubeletStreams,
+): Promise<void> {
   const gone = new AbortController();
   const onClose = (): void => gone.abort(new Error("the client has gone"));
   response.once("close", onClose);
@@ -44,7 +49,14 @@ export async function serveLogs(response: ServerResponse | Http2ServerResponse, 
 }
 
 /** The same over a WebSocket: each piece of the log is one message. Rejects with StatusError before the upgrade. */
-export async function serveLogMessages(request: IncomingMessage, socket: Duplex, head: Buffer, pod: Pod, url: URL, streams: KubeletStreams): Promise<void> {
+export async function serveLogMessages(
+  request: IncomingMessage,
+  socket: Duplex,
+  head: Buffer,
+  pod: Pod,
+  url: URL,
+  streams: KubeletStreams,
+): Promise<void> {
   const protocol = negotiate(headerValues(request, "sec-websocket-protocol"), MESSAGE_PROTOCOLS, "");
   const gone = new AbortController();
   socket.once("close", () => gone.abort(new Error("the client has gone")));
@@ -135,5 +147,9 @@ function invalidOptions(pod: Pod, errors: readonly FieldError[]): StatusError {
     message: fieldErrorText(error).slice(error.field.length + 2),
     field: error.field,
   }));
-  return new StatusError(422, "Invalid", `PodLogOptions ${JSON.stringify(name)} is invalid: ${body}`, { name, kind: "PodLogOptions", causes });
+  return new StatusError(422, "Invalid", `PodLogOptions ${JSON.stringify(name)} is invalid: ${body}`, {
+    name,
+    kind: "PodLogOptions",
+    causes,
+  });
 }

@@ -20,7 +20,13 @@ export interface PodStreamTarget {
  * Serves an upgrade request (the arguments of an HTTP server's `upgrade` event) to its end. Failures before the upgrade are answered
  * with their Status; afterwards they travel in the session. Never rejects.
  */
-export async function handlePodStream(request: IncomingMessage, socket: Duplex, head: Buffer, target: PodStreamTarget, streams: KubeletStreams): Promise<void> {
+export async function handlePodStream(
+  request: IncomingMessage,
+  socket: Duplex,
+  head: Buffer,
+  target: PodStreamTarget,
+  streams: KubeletStreams,
+): Promise<void> {
   socket.on("error", () => undefined);
   const { pod, subresource, url } = target;
   const before = "bytesWritten" in socket ? socket.bytesWritten : undefined;

@@ -77,7 +77,14 @@ function pairUp(onPair: OnPair): (stream: SpdyStream) => void {
   };
 }
 
-async function forward(pod: Pod, port: number, data: SpdyStream, error: SpdyStream, streams: KubeletStreams, signal: AbortSignal): Promise<void> {
+async function forward(
+  pod: Pod,
+  port: number,
+  data: SpdyStream,
+  error: SpdyStream,
+  streams: KubeletStreams,
+  signal: AbortSignal,
+): Promise<void> {
   error.resume();
   let connection: Duplex;
   try {

@@ -5,7 +5,14 @@ import type { Duplex } from "node:stream";
 import { StatusError } from "../../model/errors.ts";
 import type { Pod } from "../../model/kinds/core-v1.ts";
 import type { ExecStreams, KubeletStreams } from "../../model/ports.ts";
-import { type CommandChannels, type CommandStatus, discard, spdyCommandChannels, wantedStreams, webSocketCommandChannels } from "./command-channels.ts";
+import {
+  type CommandChannels,
+  type CommandStatus,
+  discard,
+  spdyCommandChannels,
+  wantedStreams,
+  webSocketCommandChannels,
+} from "./command-channels.ts";
 import { chooseContainer, notRunningMessage, requireNode } from "./container-choice.ts";
 import { refuseUpgradeWithText, type UpgradeKind } from "./upgrade.ts";
 
@@ -68,5 +75,12 @@ function failureStatus(error: unknown): CommandStatus {
     return status;
   }
   const text = error instanceof Error ? error.message : String(error);
-  return { metadata: {}, status: "Failure", message: `Internal error occurred: ${text}`, reason: "InternalError", details: { causes: [{ message: text }] }, code: 500 };
+  return {
+    metadata: {},
+    status: "Failure",
+    message: `Internal error occurred: ${text}`,
+    reason: "InternalError",
+    details: { causes: [{ message: text }] },
+    code: 500,
+  };
 }

@@ -14,7 +14,14 @@ export type SpdyFrame =
   | { readonly type: "WINDOW_UPDATE"; readonly stream: number; readonly delta: number };
 
 /** RST_STREAM status codes, §2.6.3. */
-export const SPDY_RESET = { protocolError: 1, invalidStream: 2, refusedStream: 3, cancel: 5, flowControlError: 7, streamAlreadyClosed: 9 } as const;
+export const SPDY_RESET = {
+  protocolError: 1,
+  invalidStream: 2,
+  refusedStream: 3,
+  cancel: 5,
+  flowControlError: 7,
+  streamAlreadyClosed: 9,
+} as const;
 
 /** SETTINGS id of the window that new streams start with. */
 export const SETTING_INITIAL_WINDOW = 7;

@@ -34,7 +34,12 @@ export function negotiate(offered: readonly string[], supported: readonly string
 
 /** Switches the connection to SPDY/3.1. */
 export function acceptSpdyUpgrade(socket: Duplex, streamProtocol: string): void {
-  const lines = ["HTTP/1.1 101 Switching Protocols", "Connection: Upgrade", "Upgrade: SPDY/3.1", `X-Stream-Protocol-Version: ${streamProtocol}`];
+  const lines = [
+    "HTTP/1.1 101 Switching Protocols",
+    "Connection: Upgrade",
+    "Upgrade: SPDY/3.1",
+    `X-Stream-Protocol-Version: ${streamProtocol}`,
+  ];
   socket.write(`${lines.join("\r\n")}\r\n\r\n`);
 }
 
@@ -50,7 +55,12 @@ export function refuseUpgradeWithText(socket: Duplex, code: number, text: string
 }
 
 function answer(socket: Duplex, code: number, contentType: string, body: string): void {
-  const head = [`HTTP/1.1 ${code} ${STATUS_CODES[code] ?? ""}`, "Connection: close", `Content-Type: ${contentType}`, `Content-Length: ${Buffer.byteLength(body)}`];
+  const head = [
+    `HTTP/1.1 ${code} ${STATUS_CODES[code] ?? ""}`,
+    "Connection: close",
+    `Content-Type: ${contentType}`,
+    `Content-Length: ${Buffer.byteLength(body)}`,
+  ];
   socket.on("error", () => undefined);
   socket.end(`${head.join("\r\n")}\r\n\r\n${body}`);
 }

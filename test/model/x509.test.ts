@@ -43,13 +43,21 @@ t.test("an authority and what it issues", (t) => {
   t.ok(serverCert.verify(authority.publicKey), "signed by the authority");
   t.ok(serverCert.checkIssued(authority));
   t.ok(serverCert.checkPrivateKey(createPrivateKey(server.key)));
-  t.equal(serverCert.subjectAltName, "DNS:kubernetes, DNS:kubernetes.default.svc, IP Address:127.0.0.1, IP Address:127.96.0.1, IP Address:0:0:0:0:0:0:0:1");
+  t.equal(
+    serverCert.subjectAltName,
+    "DNS:kubernetes, DNS:kubernetes.default.svc, IP Address:127.0.0.1, IP Address:127.96.0.1, IP Address:0:0:0:0:0:0:0:1",
+  );
   t.equal(serverCert.validFrom, "Nov 21 11:55:00 2026 GMT");
   t.equal(serverCert.validTo, "Nov 21 12:00:00 2027 GMT");
   t.notOk(serverCert.ca);
-  t.notOk(serverCert.verify(new X509Certificate(createCa("kubernetes", NOW).cert).publicKey), "another authority of the same name does not do");
+  t.notOk(
+    serverCert.verify(new X509Certificate(createCa("kubernetes", NOW).cert).publicKey),
+    "another authority of the same name does not do",
+  );
 
-  const client = new X509Certificate(issueCertificate(ca, { commonName: "kubernetes-admin", organizations: ["system:masters"], usages: ["client"], days: 1 }).cert);
+  const client = new X509Certificate(
+    issueCertificate(ca, { commonName: "kubernetes-admin", organizations: ["system:masters"], usages: ["client"], days: 1 }).cert,
+  );
   t.equal(client.subject, "O=system:masters\nCN=kubernetes-admin");
   t.same(client.keyUsage, ["1.3.6.1.5.5.7.3.2"]);
   t.end();
@@ -74,7 +82,8 @@ t.test("the ingress controller's own certificate", (t) => {
 
 t.test("names that cannot stand in a certificate", (t) => {
   const ca = createCa("kubernetes", NOW);
-  const issue = (names: { dnsNames?: string[]; ipAddresses?: string[] }) => () => issueCertificate(ca, { commonName: "x", usages: ["server"], days: 1, ...names });
+  const issue = (names: { dnsNames?: string[]; ipAddresses?: string[] }) => () =>
+    issueCertificate(ca, { commonName: "x", usages: ["server"], days: 1, ...names });
   t.throws(issue({ ipAddresses: ["10.1"] }), new RangeError('"10.1" is not an IP address'));
   t.throws(issue({ dnsNames: ["bücher.example"] }), new RangeError('DNS name "bücher.example" is not ASCII'));
   t.end();
@@ -91,7 +100,10 @@ t.test("openssl agrees", { skip: noOpenssl }, (t) => {
   writeFileSync(join(folder, "leaf.crt"), leaf.cert);
   const at = String(NOW / 1000);
   const verify = (purpose: string) =>
-    execFileSync("openssl", ["verify", "-x509_strict", "-attime", at, "-purpose", purpose, "-CAfile", "ca.crt", "leaf.crt"], { cwd: folder, encoding: "utf8" });
+    execFileSync("openssl", ["verify", "-x509_strict", "-attime", at, "-purpose", purpose, "-CAfile", "ca.crt", "leaf.crt"], {
+      cwd: folder,
+      encoding: "utf8",
+    });
   t.equal(verify("sslserver"), "leaf.crt: OK\n");
   t.equal(verify("sslclient"), "leaf.crt: OK\n");
   t.end();

@@ -10,7 +10,9 @@ export interface ImportTable {
 
 /** Reads the tables whose header rows are `folder | … | may import` and `package | imported in | …`. */
 export function parseImportTable(markdown: string): ImportTable {
-  const rows = tableRows(markdown, ["folder", "what lives there", "may import"]).map(([folder = "", , allowed = ""]) => [name(folder), allowed] as const);
+  const rows = tableRows(markdown, ["folder", "what lives there", "may import"]).map(
+    ([folder = "", , allowed = ""]) => [name(folder), allowed] as const,
+  );
   const order = rows.map(([folder]) => folder);
   const folders = new Map<string, ReadonlySet<string> | "anything">();
   for (const [index, [folder, allowed]] of rows.entries()) {
@@ -31,7 +33,12 @@ function tableRows(markdown: string, header: readonly string[]): readonly (reado
 }
 
 function cells(line: string): readonly string[] {
-  return line.startsWith("|") ? line.split("|").slice(1, -1).map((cell) => cell.trim()) : [];
+  return line.startsWith("|")
+    ? line
+        .split("|")
+        .slice(1, -1)
+        .map((cell) => cell.trim())
+    : [];
 }
 
 function name(cell: string): string {
@@ -39,7 +46,11 @@ function name(cell: string): string {
 }
 
 function words(cell: string): readonly string[] {
-  return cell.replace(/\([^)]*\)/g, "").split(",").map((word) => word.trim()).filter((word) => word !== "");
+  return cell
+    .replace(/\([^)]*\)/g, "")
+    .split(",")
+    .map((word) => word.trim())
+    .filter((word) => word !== "");
 }
 
 /** One line per import that the tables do not allow. Development packages are free in folders that may import anything. */
@@ -68,12 +79,17 @@ export function topFolder(path: string): string {
 }
 
 function packageOf(specifier: string): string {
-  return specifier.split("/").slice(0, specifier.startsWith("@") ? 2 : 1).join("/");
+  return specifier
+    .split("/")
+    .slice(0, specifier.startsWith("@") ? 2 : 1)
+    .join("/");
 }
 
 /** Every circle of imports between files (type-only imports aside), each written once as `a → b → a`. */
 export function importCycles(files: readonly SourceFile[]): readonly string[] {
-  const edges = new Map(files.map((file) => [file.path, file.imports.flatMap(({ target, typeOnly }) => (target && !typeOnly ? [target] : []))]));
+  const edges = new Map(
+    files.map((file) => [file.path, file.imports.flatMap(({ target, typeOnly }) => (target && !typeOnly ? [target] : []))]),
+  );
   const done = new Set<string>();
   const cycles: string[] = [];
   const visit = (path: string, trail: readonly string[]): void => {

@@ -32,11 +32,18 @@ function never(pattern: RegExp, complaint: string, except: (path: string) => boo
     except(path) ? [] : code.split("\n").flatMap((line, index) => (pattern.test(line) ? [`${complaint} (line ${index + 1})`] : []));
 }
 
-const mayTellTime = (path: string): boolean => path === "model/clock.ts" || ["scripts", "bench", "test", "examples"].includes(topFolder(path));
+const mayTellTime = (path: string): boolean =>
+  path === "model/clock.ts" || ["scripts", "bench", "test", "examples"].includes(topFolder(path));
 const mayBeRandom = (path: string): boolean => ["scripts", "bench", "test", "examples"].includes(topFolder(path));
 
 const suppressions: Rule = ({ text }) =>
-  text.split("\n").flatMap((line, index) => (/(^|\s)(\/\/|\/\*)\s*(@ts-(ignore|expect-error|nocheck)|(ox|es)lint-disable)/.test(line) ? [`silences a checker (line ${index + 1})`] : []));
+  text
+    .split("\n")
+    .flatMap((line, index) =>
+      /(^|\s)(\/\/|\/\*)\s*(@ts-(ignore|expect-error|nocheck)|(ox|es)lint-disable)/.test(line)
+        ? [`silences a checker (line ${index + 1})`]
+        : [],
+    );
 
 const sockets: Rule = ({ path, imports }) => {
   if (["netsim", "test", "bench", "scripts", "examples"].includes(topFolder(path))) return [];

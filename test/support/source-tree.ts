@@ -51,7 +51,8 @@ function importsOf(path: string, text: string): readonly Import[] {
     const target = specifier.startsWith(".") ? join(dirname(path), specifier).split(sep).join("/") : undefined;
     found.push({ specifier, target, typeOnly });
   };
-  for (const [, typeWord, clause = "", specifier = ""] of text.matchAll(STATIC)) add(specifier, typeWord !== undefined || onlyInlineTypes(clause));
+  for (const [, typeWord, clause = "", specifier = ""] of text.matchAll(STATIC))
+    add(specifier, typeWord !== undefined || onlyInlineTypes(clause));
   for (const [, specifier = ""] of text.matchAll(BARE)) add(specifier, false);
   // `import("x").Name` in a type position is followed by a member; `await import("x")` is not.
   for (const [, specifier = "", member] of text.matchAll(DYNAMIC)) add(specifier, member !== undefined);
@@ -60,11 +61,15 @@ function importsOf(path: string, text: string): readonly Import[] {
 
 function onlyInlineTypes(clause: string): boolean {
   const names = /^\s*\{([^}]*)\}\s*$/.exec(clause)?.[1];
-  const parts = names?.split(",").map((name) => name.trim()).filter((name) => name !== "");
+  const parts = names
+    ?.split(",")
+    .map((name) => name.trim())
+    .filter((name) => name !== "");
   return parts !== undefined && parts.length > 0 && parts.every((name) => name.startsWith("type "));
 }
 
-const TOKENS = /\/\/[^\n]*|\/\*[\s\S]*?\*\/|"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'|`(?:[^`\\]|\\.)*`|(?<=[(,=:[!&|?{};\n]\s*|return\s+)\/(?![/*])(?:[^/\\\n[]|\\.|\[(?:[^\]\\\n]|\\.)*\])+\/[a-z]*/g;
+const TOKENS =
+  /\/\/[^\n]*|\/\*[\s\S]*?\*\/|"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'|`(?:[^`\\]|\\.)*`|(?<=[(,=:[!&|?{};\n]\s*|return\s+)\/(?![/*])(?:[^/\\\n[]|\\.|\[(?:[^\]\\\n]|\\.)*\])+\/[a-z]*/g;
 
 function spaces(text: string): string {
   return text.replace(/[^\n]/g, " ");

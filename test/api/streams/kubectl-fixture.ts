@@ -20,7 +20,9 @@ export const kubectls: ReadonlyMap<string, string> = findKubectls(["1.27", "1.29
 function findKubectls(versions: readonly string[]): ReadonlyMap<string, string> {
   try {
     const folder = dirname(realpathSync(execFileSync("which", ["kubectl"], { encoding: "utf8" }).trim()));
-    return new Map(versions.map((version) => [version, join(folder, `kubectl.${version}`)] as const).filter(([, path]) => existsSync(path)));
+    return new Map(
+      versions.map((version) => [version, join(folder, `kubectl.${version}`)] as const).filter(([, path]) => existsSync(path)),
+    );
   } catch {
     return new Map();
   }

@@ -17,7 +17,12 @@ async function listen(t: Test, onSocket: (socket: Socket) => void): Promise<numb
 }
 
 /** Starts `kubectl port-forward` and resolves with its local port. */
-async function forward(t: Test, api: Fixture, kubectl: string, port: number): Promise<{ child: ChildProcess; local: number; stderr: () => string }> {
+async function forward(
+  t: Test,
+  api: Fixture,
+  kubectl: string,
+  port: number,
+): Promise<{ child: ChildProcess; local: number; stderr: () => string }> {
   const child = spawn(kubectl, [...api.args, "port-forward", "pod/web", `:${port}`, "--address", "127.0.0.1"], { env: api.env });
   t.teardown(() => child.kill());
   let stderr = "";

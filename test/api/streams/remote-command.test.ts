@@ -21,7 +21,11 @@ for (const [version, kubectl] of kubectls) {
     t.match(await exec(["--", "echo", "a", "b"]), { code: 0, stdout: "a b\n", stderr: "" }, "output");
     t.same(api.upgrades, [transport], "one upgrade, no fallback");
     t.match(await exec(["--", "sh", "-c", "echo out; echo err >&2"]), { code: 0, stdout: "out\n", stderr: "err\n" }, "both outputs");
-    t.match(await exec(["--", "sh", "-c", "exit 3"]), { code: 3, stdout: "", stderr: "command terminated with exit code 3\n" }, "exit code");
+    t.match(
+      await exec(["--", "sh", "-c", "exit 3"]),
+      { code: 3, stdout: "", stderr: "command terminated with exit code 3\n" },
+      "exit code",
+    );
     t.match(await exec(["-i", "--", "cat"], "typed\n"), { code: 0, stdout: "typed\n" }, "stdin and its end");
     const big = await exec(["-i", "--", "sha256sum"], Buffer.alloc(3_000_000, "x"));
     t.match(big, { code: 0, stdout: `${createHash("sha256").update(Buffer.alloc(3_000_000, "x")).digest("hex")}  -\n` }, "3 MB in");
@@ -29,9 +33,17 @@ for (const [version, kubectl] of kubectls) {
     t.equal(out.stdout.length, 3_000_000, "3 MB out");
     const round = await exec(["-i", "--", "cat"], Buffer.alloc(1_000_000, "y"));
     t.ok(round.stdout === "y".repeat(1_000_000), "1 MB both ways");
-    t.match(await exec(["-i", "--", "head", "-c", "2"], Buffer.alloc(1_000_000, "z")), { code: 0, stdout: "zz" }, "a program that leaves its input unread");
+    t.match(
+      await exec(["-i", "--", "head", "-c", "2"], Buffer.alloc(1_000_000, "z")),
+      { code: 0, stdout: "zz" },
+      "a program that leaves its input unread",
+    );
     t.match(await exec(["--", "refuse"]), { code: 1, stderr: /it does not want to/ }, "a failure of the runtime");
-    t.match(await exec(["-c", "none", "--", "true"]), { code: 1, stderr: /container not found|container none is not valid for pod web/ }, "no such container");
+    t.match(
+      await exec(["-c", "none", "--", "true"]),
+      { code: 1, stderr: /container not found|container none is not valid for pod web/ },
+      "no such container",
+    );
     const attached = await api.run(kubectl, ["attach", "web", "-i"], "to pid 1\n");
     t.match(attached, { code: 0, stdout: /attached\nto pid 1\n/ }, "attach");
   });
@@ -48,7 +60,10 @@ for (const [version, kubectl] of kubectls) {
     const api = await startFixture(examplePod("app"), new ProcessStreams());
     t.teardown(() => api.close());
     const command = [kubectl, ...api.args, "exec", "-it", "web", "--", "size"].join(" ");
-    const child = spawn("script", ["-qec", `stty cols 101 rows 31; ${command}`, "/dev/null"], { env: api.env, stdio: ["pipe", "pipe", "inherit"] });
+    const child = spawn("script", ["-qec", `stty cols 101 rows 31; ${command}`, "/dev/null"], {
+      env: api.env,
+      stdio: ["pipe", "pipe", "inherit"],
+    });
     let output = "";
     child.stdout.setEncoding("utf8").on("data", (text) => (output += text));
     const [code] = await once(child, "close");

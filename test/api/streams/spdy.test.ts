@@ -39,12 +39,20 @@ function show(frame: SpdyFrame): string {
   }
 }
 
-const data = (stream: number, text: string | Buffer, fin = false): Buffer => Buffer.concat([dataHeader(stream, Buffer.byteLength(text), fin), Buffer.from(text)]);
+const data = (stream: number, text: string | Buffer, fin = false): Buffer =>
+  Buffer.concat([dataHeader(stream, Buffer.byteLength(text), fin), Buffer.from(text)]);
 
 const BARRIER = 4001;
 
 /** A session and the far end of its transport. */
-function open(t: Test): { session: SpdySession; streams: SpdyStream[]; client: Duplex; seen: SpdyFrame[]; syn: (id: number, fin?: boolean) => Buffer; settle: () => Promise<string[]> } {
+function open(t: Test): {
+  session: SpdySession;
+  streams: SpdyStream[];
+  client: Duplex;
+  seen: SpdyFrame[];
+  syn: (id: number, fin?: boolean) => Buffer;
+  settle: () => Promise<string[]>;
+} {
   const [near, client] = duplexPair();
   const streams: SpdyStream[] = [];
   const session = new SpdySession(near, Buffer.alloc(0), (stream) => {
@@ -56,7 +64,17 @@ function open(t: Test): { session: SpdySession; streams: SpdyStream[]; client: D
   client.on("error", () => undefined).on("data", (chunk: Buffer) => seen.push(...decoder.push(chunk)));
   t.teardown(() => session.destroy());
   const headers = new SpdyHeaderWriter();
-  const syn = (id: number, fin = false): Buffer => synStream(id, headers.block(new Map([["streamtype", "data"], ["n", String(id)]])), fin);
+  const syn = (id: number, fin = false): Buffer =>
+    synStream(
+      id,
+      headers.block(
+        new Map([
+          ["streamtype", "data"],
+          ["n", String(id)],
+        ]),
+      ),
+      fin,
+    );
   return {
     session,
     streams,
@@ -70,7 +88,10 @@ function open(t: Test): { session: SpdySession; streams: SpdyStream[]; client: D
         while (!seen.some((frame) => frame.type === "PING" && frame.id === BARRIER)) await once(client, "data");
       }
       for (let i = 0; i < 5; i++) await turn();
-      return seen.splice(0).map(show).filter((line) => line !== `PING ${BARRIER}`);
+      return seen
+        .splice(0)
+        .map(show)
+        .filter((line) => line !== `PING ${BARRIER}`);
     },
   };
 }
@@ -78,7 +99,14 @@ function open(t: Test): { session: SpdySession; streams: SpdyStream[]; client: D
 t.test("header blocks go both ways", async (t) => {
   const [writer, reader] = [new SpdyHeaderWriter(), new SpdyHeaderReader()];
   t.teardown(() => reader.close());
-  for (const headers of [new Map(), new Map([["port", "80"], ["requestid", "0"]]), new Map([["x", "y".repeat(10_000)]])]) {
+  for (const headers of [
+    new Map(),
+    new Map([
+      ["port", "80"],
+      ["requestid", "0"],
+    ]),
+    new Map([["x", "y".repeat(10_000)]]),
+  ]) {
     t.same(await reader.inflate(writer.block(headers)), headers);
   }
   await t.rejects(reader.inflate(Buffer.from("ffffffff", "hex")));
@@ -104,13 +132,30 @@ t.test("a stream's life", async (t) => {
 });
 
 t.test("every split of the same bytes is the same", async (t) => {
-  const bytes = Buffer.concat([ping(1), data(3, "abc"), data(3, "", true), windowUpdate(3, 9), rstStream(3, 5), settings(7, 1), goAway(3, 0)]);
+  const bytes = Buffer.concat([
+    ping(1),
+    data(3, "abc"),
+    data(3, "", true),
+    windowUpdate(3, 9),
+    rstStream(3, 5),
+    settings(7, 1),
+    goAway(3, 0),
+  ]);
   const whole = [...new SpdyDecoder().push(bytes)].map(show);
   t.same(whole, ["PING 1", 'DATA 3 "abc"', 'DATA 3 "" FIN', "WINDOW_UPDATE 3 9", "RST_STREAM 3 5", "SETTINGS 7,1", "GOAWAY 3"]);
   const decoder = new SpdyDecoder();
   const single = [...bytes].flatMap((byte) => [...decoder.push(Buffer.of(byte))]);
-  t.equal(single.filter((frame) => frame.type === "DATA").map((frame) => frame.bytes.toString()).join(""), "abc");
-  t.same(single.filter((frame) => frame.type !== "DATA").map(show), whole.filter((line) => !line.startsWith("DATA")));
+  t.equal(
+    single
+      .filter((frame) => frame.type === "DATA")
+      .map((frame) => frame.bytes.toString())
+      .join(""),
+    "abc",
+  );
+  t.same(
+    single.filter((frame) => frame.type !== "DATA").map(show),
+    whole.filter((line) => !line.startsWith("DATA")),
+  );
 });
 
 t.test("resets", async (t) => {
@@ -185,11 +230,20 @@ t.test("what is read is acknowledged, what is not read is bounded", async (t) =>
   }
   const before = taken * 32_768;
   t.ok(before < 8 << 20, `the transport stopped being read after ${before} bytes`);
-  t.notOk(seen.some((frame) => frame.type === "WINDOW_UPDATE"), "nothing is read, nothing is acknowledged");
+  t.notOk(
+    seen.some((frame) => frame.type === "WINDOW_UPDATE"),
+    "nothing is read, nothing is acknowledged",
+  );
   streams[0]?.resume();
   const lines = await settle();
-  t.ok(lines.some((line) => line.startsWith("WINDOW_UPDATE 1 ")), "stream window");
-  t.ok(lines.some((line) => line.startsWith("WINDOW_UPDATE 0 ")), "session window");
+  t.ok(
+    lines.some((line) => line.startsWith("WINDOW_UPDATE 1 ")),
+    "stream window",
+  );
+  t.ok(
+    lines.some((line) => line.startsWith("WINDOW_UPDATE 0 ")),
+    "session window",
+  );
   await (client.writableNeedDrain ? once(client, "drain") : undefined);
 });
 
@@ -214,12 +268,17 @@ t.test("garbage closes the session with GOAWAY and nothing else", async (t) => {
 
 t.test("no bytes whatsoever crash it", async (t) => {
   await fc.assert(
-    fc.asyncProperty(fc.array(fc.oneof(fc.uint8Array({ maxLength: 40 }), fc.constantFrom(ping(1), data(1, "x"), synStream(1, Buffer.alloc(4)), goAway(0, 0)))), async (parts) => {
-      const { session, client } = open(t);
-      for (const part of parts) client.write(part);
-      client.end();
-      await session.closed;
-    }),
+    fc.asyncProperty(
+      fc.array(
+        fc.oneof(fc.uint8Array({ maxLength: 40 }), fc.constantFrom(ping(1), data(1, "x"), synStream(1, Buffer.alloc(4)), goAway(0, 0))),
+      ),
+      async (parts) => {
+        const { session, client } = open(t);
+        for (const part of parts) client.write(part);
+        client.end();
+        await session.closed;
+      },
+    ),
     { numRuns: 150 },
   );
 });

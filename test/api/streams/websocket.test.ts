@@ -13,7 +13,12 @@ async function start(t: Test, streams = new ProcessStreams(), ...containers: rea
 const POD = "/api/v1/namespaces/default/pods/web";
 
 /** Opens a WebSocket, sends `messages`, and notes `channel text` per message until the server closes. */
-async function talk(api: Fixture, path: string, protocols: readonly string[], messages: readonly (Buffer | string)[] = []): Promise<{ protocol: string; received: string[]; code: number }> {
+async function talk(
+  api: Fixture,
+  path: string,
+  protocols: readonly string[],
+  messages: readonly (Buffer | string)[] = [],
+): Promise<{ protocol: string; received: string[]; code: number }> {
   const socket = new WebSocket(`${api.url.replace("http", "ws")}${POD}/${path}`, [...protocols]);
   const received: string[] = [];
   socket.on("message", (message: Buffer, isBinary) => {
@@ -52,13 +57,22 @@ t.test("each subprotocol of exec", async (t) => {
     received: ["text 1", `text 1${base64("line\n")}`, `text 3${base64(success)}`],
     code: 1000,
   });
-  t.same((await talk(api, "exec?command=echo&command=hi&stdout=true", ["channel.k8s.io"])).received, ["1 ", "1 hi\n"], "v1: success says nothing");
+  t.same(
+    (await talk(api, "exec?command=echo&command=hi&stdout=true", ["channel.k8s.io"])).received,
+    ["1 ", "1 hi\n"],
+    "v1: success says nothing",
+  );
   t.match((await talk(api, "exec?command=refuse&stdout=true", [])).received, ["1 ", "3 it does not want to"], "no protocol is v1");
 });
 
 t.test("the terminal's size", async (t) => {
   const api = await start(t);
-  const { received } = await talk(api, "exec?command=size&stdout=true&stdin=true&tty=true", ["v5.channel.k8s.io"], [channel(4, '{"Width":80'), channel(4, ',"Height":24}\n')]);
+  const { received } = await talk(
+    api,
+    "exec?command=size&stdout=true&stdin=true&tty=true",
+    ["v5.channel.k8s.io"],
+    [channel(4, '{"Width":80'), channel(4, ',"Height":24}\n')],
+  );
   t.same(received.slice(0, 2), ["1 ", "1 80x24 tty=true\r\n"]);
 });
 
@@ -85,7 +99,12 @@ async function raw(api: Fixture, path: string, headers: readonly string[]): Prom
 
 t.test("what is refused before the upgrade", async (t) => {
   const api = await start(t, new ProcessStreams(), "a", "b");
-  const webSocket = ["Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="];
+  const webSocket = [
+    "Connection: Upgrade",
+    "Upgrade: websocket",
+    "Sec-WebSocket-Version: 13",
+    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+  ];
   const spdy = ["Connection: Upgrade", "Upgrade: SPDY/3.1"];
   const rows: readonly (readonly [string, readonly string[], string])[] = [
     ["/exec?command=x&stdout=true", spdy, "400 a container name must be specified for pod web, choose one of: [a b]"],
