@@ -48,7 +48,7 @@ export class Chooser {
   /** Picks for one flow. `node` is where the rules run; `flow` (when given) is remembered until `closed`, for algorithms that look at load. */
   pick(rule: Rule, candidates: readonly ProxyEndpoint[], node: string, client: string, flow?: number): Choice | undefined {
     const { port } = rule;
-    const stateKey = portKey(port);
+    const stateKey = port.key;
     const nowMs = this.#options.clock.now();
     // ipvs keeps persistence and turns per virtual server, the others per ServicePort.
     const scope = this.#options.mode === "ipvs" ? `${node} ${hostPort(rule.ip, rule.portNumber)}` : node;
@@ -75,7 +75,7 @@ export class Chooser {
   }
   /** A port's endpoints have changed, or it is gone (undefined). */
   changed(old: ServicePort, now: ServicePort | undefined): void {
-    const key = portKey(old);
+    const { key } = old;
     this.affinity.retain(key, now && now.affinitySeconds > 0 ? new Set(now.endpoints.map((endpoint) => endpoint.id)) : undefined);
     if (!now || now.balancer !== old.balancer) this.#ports.delete(key);
   }
@@ -119,5 +119,3 @@ export class Chooser {
     return Math.floor((hash32(String(stream.ordinal++), stream.seed) / 4294967296) * size);
   }
 }
-
-const portKey = (port: ServicePort): string => `${port.id}/${port.protocol}/${port.family}`;

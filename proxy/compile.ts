@@ -44,9 +44,11 @@ export function compileService(service: Service, slices: readonly EndpointSlice[
       const portName = port.name ?? "";
       const protocol = port.protocol ?? "TCP";
       const endpoints = endpointsOf(slices, family, portName, protocol);
+      const id = portName === "" ? key : `${key}:${portName}`;
       ports.push({
         ...shared,
-        id: portName === "" ? key : `${key}:${portName}`,
+        id,
+        key: `${id}/${protocol}/${family}`,
         portName,
         protocol,
         clusterIP,

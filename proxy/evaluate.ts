@@ -35,6 +35,8 @@ export type Decision =
       readonly matched: readonly string[];
     };
 
+const NONE: readonly ProxyEndpoint[] = [];
+
 export type Source = "pod" | "node" | "external";
 
 /** Where a flow comes from, as this node sees it. */
@@ -73,9 +75,8 @@ function internal(rule: Rule, flow: Flow, node: NodeView, config: ProxyConfig): 
   const { port } = rule;
   const sets = categorize(port, node);
   const masquerade = config.masqueradeAll || (config.localDetector && sourceOf(flow, node) !== "pod");
-  const policy = `internalTrafficPolicy ${port.internalLocal ? "Local" : "Cluster"}`;
-  const candidates = (port.internalLocal ? sets.local : sets.cluster) ?? [];
-  return balance(rule, candidates, masquerade, [rule.label, describe(policy, candidates, port, sets.topology)]);
+  const text = port.internalLocal ? `internalTrafficPolicy Local: ${sets.localText}` : `internalTrafficPolicy Cluster: ${sets.clusterText}`;
+  return balance(rule, (port.internalLocal ? sets.local : sets.cluster) ?? NONE, masquerade, [rule.label, text]);
 }
 
 function external(rule: Rule, flow: Flow, node: NodeView): Decision {
@@ -86,16 +87,13 @@ function external(rule: Rule, flow: Flow, node: NodeView): Decision {
     const ranges = port.sourceRanges.join(", ");
     return { type: "drop", rule, matched: [rule.label, `loadBalancerSourceRanges [${ranges}] do not hold ${flow.source.ip}`] };
   }
-  const cluster = sets.cluster ?? [];
-  if (!port.externalLocal) {
-    return balance(rule, cluster, true, [rule.label, describe("externalTrafficPolicy Cluster", cluster, port, sets.topology)]);
-  }
+  const cluster = sets.cluster ?? NONE;
+  if (!port.externalLocal) return balance(rule, cluster, true, [rule.label, `externalTrafficPolicy Cluster: ${sets.clusterText}`]);
   if (source !== "external" && cluster.length > 0) {
     const why = `externalTrafficPolicy Local, short-circuited for a ${source === "pod" ? "pod" : "process of the node"}`;
-    return balance(rule, cluster, source === "node", [rule.label, describe(why, cluster, port, sets.topology)]);
+    return balance(rule, cluster, source === "node", [rule.label, `${why}: ${sets.clusterText}`]);
   }
-  const local = sets.local ?? [];
-  return balance(rule, local, false, [rule.label, describe("externalTrafficPolicy Local", local, port, "")]);
+  return balance(rule, sets.local ?? NONE, false, [rule.label, `externalTrafficPolicy Local: ${sets.localText}`]);
 }
 
 /** No range: all are allowed. A packet whose source is already the load balancer's address is let through, as upstream does. */
@@ -108,22 +106,6 @@ function balance(rule: Rule, candidates: readonly ProxyEndpoint[], masquerade: b
   if (candidates.length > 0) return { type: "balance", rule, candidates, masquerade, matched };
   if (rule.port.usable) return { type: "drop", rule, matched: [...matched, `${rule.port.id} has no local endpoints`] };
   return { type: "reject", rule, matched: [...matched, `${rule.port.id} has no endpoints`] };
-}
-
-const described = new WeakMap<readonly ProxyEndpoint[], Map<string, string>>();
-
-/** "internalTrafficPolicy Cluster: 2 of 3 endpoints, hinted for the zone"; remembered, since it is said for every flow. */
-function describe(policy: string, candidates: readonly ProxyEndpoint[], port: ServicePort, topology: string): string {
-  let texts = described.get(candidates);
-  if (!texts) described.set(candidates, (texts = new Map()));
-  let text = texts.get(policy);
-  if (text === undefined) {
-    const total = port.endpoints.length;
-    const how = topology === "" ? "" : `, hinted for this ${topology}`;
-    const fallBack = candidates.length > 0 && candidates.every((endpoint) => !endpoint.ready) ? ", all terminating" : "";
-    texts.set(policy, (text = `${policy}: ${candidates.length} of ${total} endpoint${total === 1 ? "" : "s"}${how}${fallBack}`));
-  }
-  return text;
 }
 
 function unmatched(rules: Rules, flow: Flow, node: NodeView, config: ProxyConfig): Decision {

@@ -185,7 +185,7 @@ class KubeProxy implements Proxy {
     let work = 0;
     for (const { key, old, now } of this.#builder.compile()) {
       for (const port of old?.ports ?? []) {
-        this.#chooser.changed(port, now?.ports.find((other) => other.id === port.id && other.protocol === port.protocol && other.family === port.family));
+        this.#chooser.changed(port, now?.ports.find((other) => other.key === port.key));
         udpChanged ||= port.protocol === "UDP";
       }
       this.#wantListeners(key);

@@ -23,6 +23,8 @@ export interface ProxyEndpoint extends Target {
 export interface ServicePort {
   /** `namespace/name:port`, as upstream writes a ServicePortName. */
   readonly id: string;
+  /** Unique: id, protocol and family. */
+  readonly key: string;
   readonly namespace: string;
   readonly name: string;
   readonly portName: string;

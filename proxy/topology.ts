@@ -19,6 +19,9 @@ export interface EndpointSets {
   readonly reachable: readonly ProxyEndpoint[];
   /** Which hints chose `cluster`. */
   readonly topology: "" | "node" | "zone";
+  /** For people: "2 of 3 endpoints, hinted for this zone". */
+  readonly clusterText: string;
+  readonly localText: string;
 }
 
 const isReady = (endpoint: ProxyEndpoint): boolean => endpoint.ready;
@@ -41,14 +44,15 @@ function topologyOf(ready: readonly ProxyEndpoint[], node: NodeView, preferSameN
 /** The sets of one port on one node, memoised while port and node stay the same. `preferSameNode` is the gate of KEP-3015. */
 export function categorize(port: ServicePort, node: NodeView, preferSameNode = true): EndpointSets {
   if (!preferSameNode) return compute(port, node, false);
-  let views = memo.get(port);
-  if (!views) memo.set(port, (views = new WeakMap()));
-  let sets = views.get(node);
-  if (!sets) views.set(node, (sets = compute(port, node, true)));
+  let views = memo.get(node);
+  if (!views) memo.set(node, (views = new WeakMap()));
+  let sets = views.get(port);
+  if (!sets) views.set(port, (sets = compute(port, node, true)));
   return sets;
 }
 
-const memo = new WeakMap<ServicePort, WeakMap<NodeView, EndpointSets>>();
+/** By node first: there are few of them, so that the outer look is cheap. */
+const memo = new WeakMap<NodeView, WeakMap<ServicePort, EndpointSets>>();
 
 function compute(port: ServicePort, node: NodeView, preferSameNode: boolean): EndpointSets {
   const usesCluster = !port.internalLocal || externallyAccessible(port);
@@ -60,5 +64,11 @@ function compute(port: ServicePort, node: NodeView, preferSameNode: boolean): En
   const cluster = usesCluster ? (topology === "" ? usable : usable.filter(hinted)) : undefined;
   const local = usesLocal ? readyOrServing(port.endpoints.filter((endpoint) => endpoint.node === node.name)) : undefined;
   const reachable = !local ? (cluster ?? []) : !cluster ? local : port.endpoints.filter((e) => cluster.includes(e) || local.includes(e));
-  return { cluster, local, reachable, topology };
+  const total = `${port.endpoints.length} endpoint${port.endpoints.length === 1 ? "" : "s"}`;
+  const text = (some: readonly ProxyEndpoint[] = [], how = ""): string => {
+    const fallBack = some.length > 0 && !some.some(isReady) ? ", all terminating" : "";
+    return `${some.length} of ${total}${how}${fallBack}`;
+  };
+  const hint = topology === "" ? "" : `, hinted for this ${topology}`;
+  return { cluster, local, reachable, topology, clusterText: text(cluster, hint), localText: text(local) };
 }
