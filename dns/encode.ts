@@ -10,6 +10,7 @@ import type { ResourceRecord } from "./record.ts";
 export const MAX_TCP_BYTES = 65_535;
 const HEADER_BYTES = 12;
 const MAX_POINTER = 0x3fff;
+const NO_BYTES = Buffer.alloc(0);
 /** NSID, EXPIRE, COOKIE, TCP-KEEPALIVE, PADDING: the options that a server hands back as they came. */
 const ECHOED_OPTIONS: ReadonlySet<number> = new Set([3, 9, 10, 11, 12]);
 
@@ -54,7 +55,7 @@ export function encodeOpt(edns: Edns, extendedRcode = 0): Buffer {
 /** Encodes a reply within `limit` bytes: records that do not fit are left out from the first that does not, and TC is set. */
 export function encodeReply(query: Query, reply: Reply, limit = sizeLimit(query)): Encoded {
   const rcode = RCODES[reply.rcode];
-  const opt = query.edns ? encodeOpt(query.edns, rcode >> 4) : Buffer.alloc(0);
+  const opt = query.edns ? encodeOpt(query.edns, rcode >> 4) : NO_BYTES;
   const writer = new MessageWriter(query.question.name, limit - opt.length);
   const counts = writer.sections([reply.answers, reply.authorities, reply.additionals], query);
   const truncated = writer.full;
@@ -67,17 +68,20 @@ export function encodeReply(query: Query, reply: Reply, limit = sizeLimit(query)
 
 /** Encodes a query: what resolvers and forwarders send. */
 export function encodeQuery(id: number, name: string, type: number, options: { readonly udpSize?: number; readonly recursionDesired?: boolean; readonly class?: number } = {}): Buffer {
-  const opt = options.udpSize === undefined ? Buffer.alloc(0) : encodeOpt({ udpSize: options.udpSize, version: 0, do: false, options: [] });
+  const opt = options.udpSize === undefined ? NO_BYTES : encodeOpt({ udpSize: options.udpSize, version: 0, do: false, options: [] });
   const writer = new MessageWriter(name, MAX_TCP_BYTES);
   writer.question(name, type, options.class ?? 1);
   return writer.finish(id, options.recursionDesired === false ? 0 : 0x0100, [0, 0, 0], opt);
 }
 
+/** Every message is written here first: encoding never waits, so there is only one at a time. */
+let scratch = Buffer.allocUnsafeSlow(8192);
+
 class MessageWriter {
-  #buffer = Buffer.allocUnsafe(512);
+  #buffer = scratch;
   #at = HEADER_BYTES;
-  /** Suffixes in their own spelling: case survives compression. */
-  readonly #names = new Map<string, number>();
+  /** Suffixes in their own spelling: case survives compression. Filled when the first name other than the question's is written. */
+  #names: Map<string, number> | undefined;
   readonly #questionName: string;
   readonly #limit: number;
   readonly #ttlOffsets: number[] = [];
@@ -91,7 +95,9 @@ class MessageWriter {
   }
 
   question(name: string, type: number, cls: number): void {
-    this.#name(name, true);
+    for (const label of labelsOf(name)) this.#label(label);
+    this.#room(5);
+    this.#buffer[this.#at++] = 0;
     this.#u16(type);
     this.#u16(cls);
     this.#questionEnd = this.#at;
@@ -113,9 +119,12 @@ class MessageWriter {
     this.#room(opt.length);
     opt.copy(this.#buffer, this.#at);
     this.#at += opt.length;
-    const header = [id, flags, 1, counts[0] ?? 0, counts[1] ?? 0, (counts[2] ?? 0) + (opt.length > 0 ? 1 : 0)];
-    header.forEach((value, index) => this.#buffer.writeUInt16BE(value, index * 2));
-    return this.#buffer.subarray(0, this.#at);
+    const end = this.#at;
+    this.#at = 0;
+    for (const value of [id, flags, 1, counts[0] ?? 0, counts[1] ?? 0, (counts[2] ?? 0) + (opt.length > 0 ? 1 : 0)]) this.#u16(value);
+    const bytes = Buffer.allocUnsafe(end);
+    this.#buffer.copy(bytes, 0, 0, end);
+    return bytes;
   }
 
   layout(answers: readonly ResourceRecord[]): Pick<Encoded, "questionEnd" | "ttlOffsets" | "addressOffsets" | "addressBytes"> {
@@ -150,7 +159,7 @@ class MessageWriter {
   #rdata(record: ResourceRecord): void {
     switch (record.type) {
       case "A":
-        this.#bytes(Buffer.from(record.address.split(".").map(Number)));
+        this.#ipv4(record.address);
         break;
       case "AAAA":
         this.#bytes(Buffer.from(expandIpv6(record.address), "hex"));
@@ -189,27 +198,58 @@ class MessageWriter {
   }
 
   #name(name: string, compress: boolean): void {
-    if (compress && this.#at > HEADER_BYTES && name === this.#questionName && name !== ".") return this.#u16(0xc000 | HEADER_BYTES);
+    if (compress && name === this.#questionName && name !== ".") return this.#u16(0xc000 | HEADER_BYTES);
+    const names = (this.#names ??= this.#questionSuffixes());
     let rest = name;
     for (const label of labelsOf(name)) {
-      const known = compress ? this.#names.get(rest) : undefined;
+      const known = compress ? names.get(rest) : undefined;
       if (known !== undefined) return this.#u16(0xc000 | known);
-      if (compress && this.#at <= MAX_POINTER && this.#at < this.#limit && !this.#names.has(rest)) this.#names.set(rest, this.#at);
-      const octets = labelOctets(label).slice(0, 63);
-      this.#room(octets.length + 1);
-      this.#buffer.writeUInt8(octets.length, this.#at);
-      this.#at += 1 + this.#buffer.write(octets, this.#at + 1, "latin1");
+      if (compress && this.#at <= MAX_POINTER && this.#at < this.#limit && !names.has(rest)) names.set(rest, this.#at);
+      this.#label(label);
       rest = rest.slice(label.length + 1);
     }
     this.#room(1);
-    this.#buffer.writeUInt8(0, this.#at++);
+    this.#buffer[this.#at++] = 0;
+  }
+
+  #questionSuffixes(): Map<string, number> {
+    const names = new Map<string, number>();
+    let [rest, at] = [this.#questionName, HEADER_BYTES];
+    for (const label of labelsOf(rest)) {
+      names.set(rest, at);
+      at += 1 + labelOctets(label).length;
+      rest = rest.slice(label.length + 1);
+    }
+    return names;
+  }
+
+  #label(label: string): void {
+    const octets = labelOctets(label).slice(0, 63);
+    this.#room(octets.length + 1);
+    this.#buffer[this.#at++] = octets.length;
+    for (let i = 0; i < octets.length; i++) this.#buffer[this.#at++] = octets.charCodeAt(i);
+  }
+
+  #ipv4(address: string): void {
+    this.#room(4);
+    let octet = 0;
+    for (let i = 0; i < address.length; i++) {
+      const char = address.charCodeAt(i);
+      if (char !== 46) octet = octet * 10 + char - 48;
+      else {
+        this.#buffer[this.#at++] = octet;
+        octet = 0;
+      }
+    }
+    this.#buffer[this.#at++] = octet;
   }
 
   #room(bytes: number): void {
     if (this.#at + bytes <= this.#buffer.length) return;
-    const larger = Buffer.allocUnsafe(Math.max(this.#buffer.length * 2, this.#at + bytes));
+    const larger = Buffer.allocUnsafeSlow(Math.max(this.#buffer.length * 2, this.#at + bytes));
     this.#buffer.copy(larger, 0, 0, this.#at);
     this.#buffer = larger;
+    scratch = larger;
   }
   #bytes(bytes: Uint8Array): void {
     this.#room(bytes.length);
@@ -218,10 +258,11 @@ class MessageWriter {
   }
   #u16(value: number): void {
     this.#room(2);
-    this.#at = this.#buffer.writeUInt16BE(value & 0xffff, this.#at);
+    this.#buffer[this.#at++] = value >>> 8;
+    this.#buffer[this.#at++] = value;
   }
   #u32(value: number): void {
-    this.#room(4);
-    this.#at = this.#buffer.writeUInt32BE(value >>> 0, this.#at);
+    this.#u16(value >>> 16);
+    this.#u16(value & 0xffff);
   }
 }

@@ -19,6 +19,8 @@ export interface Found {
 /** `name`: such a name exists, with or without hosts. `missing`: it does not (NXDOMAIN). `from` is for people. */
 export type Lookup = { readonly type: "name"; readonly hosts: readonly Found[]; readonly from: string } | { readonly type: "missing"; readonly from: string };
 
+/** Of a canonical address. */
+const familyOf = (ip: string): "IPv4" | "IPv6" => (ip.includes(":") ? "IPv6" : "IPv4");
 const missing = (from: string): Lookup => ({ type: "missing", from });
 
 /** Looks a lower-case name up in `zone` (lower case). */
@@ -41,7 +43,7 @@ function findPods(view: ZoneView, { service: label, namespace }: QueryName): Loo
   if (ip === undefined) return missing(`"${label}" is no address with dashes`);
   const pod = view.zone.podsAt(ip).find((candidate) => candidate.namespace === namespace && (!view.options.labels || view.options.labels(candidate.labels)));
   if (mode === "verified" && !pod) return missing(`no pod in namespace ${namespace} has address ${ip} (pods verified)`);
-  const host: Found = { host: ip, family: ipFamily(ip), port: 0, owner: `${label}.${namespace}.pod` };
+  const host: Found = { host: ip, family: familyOf(ip), port: 0, owner: `${label}.${namespace}.pod` };
   return { type: "name", hosts: [host], from: mode === "verified" ? `pod with address ${ip} in ${namespace}` : `any address is answered (pods insecure)` };
 }
 
@@ -64,7 +66,7 @@ function findServices(view: ZoneView, asked: QueryName, zone: string): Lookup {
   if (service.kind === "Headless" || asked.endpoint !== "") return findEndpoints(view, asked, zone, service, named);
   const ports = service.ports.filter((port) => portMatches(asked, port));
   if (ports.length === 0) return missing(`${named} has no port named "${asked.port}" with protocol ${asked.protocol}`);
-  const hosts = ports.flatMap(({ port }) => service.clusterIPs.map((host) => ({ host, family: ipFamily(host), port, owner })));
+  const hosts = ports.flatMap(({ port }) => service.clusterIPs.map((host) => ({ host, family: familyOf(host), port, owner })));
   return { type: "name", hosts, from: `${named} (ClusterIP ${service.clusterIPs.join(", ")})` };
 }
 
@@ -80,7 +82,7 @@ function findEndpoints(view: ZoneView, asked: QueryName, zone: string, service: 
         const label = view.label(endpoint);
         if (asked.endpoint !== "" && asked.endpoint !== label) continue;
         const owner = `${label}.${slice.cluster === "" ? "" : `${slice.cluster}.`}${service.name}.${service.namespace}.svc`;
-        for (const port of slice.ports) if (portMatches(asked, port)) hosts.push({ host: endpoint.ip, family: ipFamily(endpoint.ip), port: port.port, owner });
+        for (const port of slice.ports) if (portMatches(asked, port)) hosts.push({ host: endpoint.ip, family: familyOf(endpoint.ip), port: port.port, owner });
       }
     }
     return hosts;

@@ -14,8 +14,11 @@ const MAX_ENTRIES = 10_000;
 const MAX_BYTES = 32 << 20;
 
 interface Entry {
-  /** Without the OPT record. */
+  /** As first sent; its OPT record, if any, stands behind `length`. */
   readonly bytes: Buffer;
+  readonly length: number;
+  /** Additional records without the OPT. */
+  readonly additionals: number;
   readonly questionEnd: number;
   readonly ttlOffsets: readonly number[];
   readonly addressOffsets: readonly number[];
@@ -50,6 +53,8 @@ export class KeptAnswers {
   readonly #shuffle: boolean;
   readonly #bufsize: number;
   #bytes = 0;
+  /** What `answer` read last: on a miss, `put` follows with the same message. */
+  #asked: { readonly message: Buffer; readonly asked: Recognised | undefined } | undefined;
 
   constructor(options: { readonly clock: Clock; readonly random: Random; readonly zone: Zone; readonly shuffle: boolean; readonly bufsize: number }) {
     this.#clock = options.clock;
@@ -65,6 +70,7 @@ export class KeptAnswers {
   /** The answer to this message, if one is kept that fits and still holds. */
   answer(message: Buffer, transport: "udp" | "tcp"): KeptAnswer | undefined {
     const asked = recognise(message, this.#bufsize);
+    this.#asked = { message, asked };
     const entry = asked && this.#entries.get(asked.key);
     if (!asked || !entry) return undefined;
     const now = this.#clock.now();
@@ -72,11 +78,11 @@ export class KeptAnswers {
       this.#drop(asked.key, entry);
       return undefined;
     }
-    const length = entry.bytes.length + (asked.opt?.length ?? 0);
+    const length = entry.length + (asked.opt?.length ?? 0);
     if (length > (transport === "tcp" ? MAX_TCP_BYTES : asked.udpSize)) return undefined;
     if (entry.caseBound && message.compare(entry.bytes, HEADER_BYTES, entry.questionEnd, HEADER_BYTES, asked.questionEnd) !== 0) return undefined;
     const bytes = Buffer.allocUnsafe(length);
-    entry.bytes.copy(bytes);
+    entry.bytes.copy(bytes, 0, 0, entry.length);
     message.copy(bytes, 0, 0, 2);
     bytes[2] = ((entry.bytes[2] ?? 0) & 0xfe) | ((message[2] ?? 0) & 0x01);
     bytes[3] = ((entry.bytes[3] ?? 0) & 0xef) | ((message[3] ?? 0) & 0x10);
@@ -86,27 +92,26 @@ export class KeptAnswers {
       for (const offset of entry.ttlOffsets) bytes.writeUInt32BE(ttl, offset);
     }
     if (this.#shuffle) shuffleInPlace(bytes, entry.addressOffsets, entry.addressBytes, this.#random);
-    if (asked.opt) {
-      asked.opt.copy(bytes, entry.bytes.length);
-      bytes.writeUInt16BE(bytes.readUInt16BE(10) + 1, 10);
-    }
+    bytes.writeUInt16BE(entry.additionals + (asked.opt ? 1 : 0), 10);
+    asked.opt?.copy(bytes, entry.length);
     entry.countHit?.();
     return { bytes, rcode: entry.rcode };
   }
 
   /** Keeps an answer, unless it may not be. */
   put(message: Buffer, query: Query, reply: Reply, encoded: Encoded): void {
-    const asked = recognise(message, this.#bufsize);
+    const asked = this.#asked?.message === message ? this.#asked.asked : recognise(message, this.#bufsize);
     if (!asked || encoded.truncated || reply.volatile || query.question.name.includes("\\")) return;
     if (reply.rcode !== "NOERROR" && reply.rcode !== "NXDOMAIN") return;
     if (reply.keepUntil === undefined && reply.zone === undefined) return;
-    const bytes = Buffer.from(encoded.bytes.subarray(0, encoded.bytes.length - encoded.optBytes));
-    if (encoded.optBytes > 0) bytes.writeUInt16BE(bytes.readUInt16BE(10) - 1, 10);
+    const { bytes, optBytes } = encoded;
     const old = this.#entries.get(asked.key);
     if (old) this.#drop(asked.key, old);
     const { questionEnd, ttlOffsets, addressOffsets, addressBytes } = encoded;
     this.#entries.set(asked.key, {
       bytes,
+      length: bytes.length - optBytes,
+      additionals: bytes.readUInt16BE(10) - (optBytes > 0 ? 1 : 0),
       questionEnd,
       ttlOffsets,
       addressOffsets,
@@ -118,9 +123,10 @@ export class KeptAnswers {
       rcode: reply.rcode,
     });
     this.#bytes += bytes.length;
+    if (this.#entries.size <= MAX_ENTRIES && this.#bytes <= MAX_BYTES) return;
     for (const [key, entry] of this.#entries) {
-      if (this.#entries.size <= MAX_ENTRIES && this.#bytes <= MAX_BYTES) break;
       this.#drop(key, entry);
+      if (this.#entries.size <= MAX_ENTRIES && this.#bytes <= MAX_BYTES) break;
     }
   }
 
