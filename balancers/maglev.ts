@@ -9,11 +9,17 @@ export function maglevTable(targets: readonly Target[], size = 65537): Int32Arra
   const maxWeight = Math.max(...targets.map(weightOf), 0);
   const slots = order.map((index) => {
     const id = targets[index]?.id ?? "";
-    return { index, at: hash32(id, 1) % size, skip: (hash32(id, 2) % (size - 1)) + 1, share: weightOf(targets[index] ?? { id }) / maxWeight, due: 0 };
+    return {
+      index,
+      at: hash32(id, 1) % size,
+      skip: (hash32(id, 2) % (size - 1)) + 1,
+      share: weightOf(targets[index] ?? { id }) / maxWeight,
+      due: 0,
+    };
   });
   const table = new Int32Array(size).fill(-1);
   if (slots.length === 0 || maxWeight === 0) return table;
-  for (let filled = 0; filled < size; ) {
+  for (let filled = 0; filled < size;) {
     for (const slot of slots) {
       slot.due += slot.share;
       if (slot.due < 1 - 1e-9) continue;

@@ -86,7 +86,15 @@ export class Chooser {
     if (mode === "ipvs") return balancerKind(scheduler) ? scheduler : "rr";
     return balancerKind(port.balancer) ? port.balancer : "round-robin";
   }
-  #fresh(port: ServicePort, key: string, scope: string, candidates: readonly ProxyEndpoint[], client: string, nowMs: number, flow?: number): Choice | undefined {
+  #fresh(
+    port: ServicePort,
+    key: string,
+    scope: string,
+    candidates: readonly ProxyEndpoint[],
+    client: string,
+    nowMs: number,
+    flow?: number,
+  ): Choice | undefined {
     let state = this.#ports.get(key);
     if (!state) this.#ports.set(key, (state = { streams: new Map(), balancers: new Map() }));
     const how = this.algorithm(port);

@@ -108,7 +108,10 @@ function parseSlice(slice: EndpointSlice): ReadonlyMap<string, readonly ProxyEnd
   const byPort = new Map<string, readonly ProxyEndpoint[]>();
   for (const { name = "", protocol = "TCP", port } of slice.ports ?? []) {
     if (port === undefined) continue;
-    byPort.set(`${protocol}/${name}`, (slice.endpoints ?? []).flatMap((endpoint) => parseEndpoint(endpoint, port)));
+    byPort.set(
+      `${protocol}/${name}`,
+      (slice.endpoints ?? []).flatMap((endpoint) => parseEndpoint(endpoint, port)),
+    );
   }
   parsed.set(slice, byPort);
   return byPort;

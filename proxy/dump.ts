@@ -9,10 +9,18 @@ import { categorize, type NodeView } from "./topology.ts";
 /**
  * Prints the rules. Options: `node` (default: all nodes, with what they share), `service` (`namespace/name`).
  */
-export function dumpRules(rules: Rules, nodes: NodeViews, chooser: Chooser, config: ProxyConfig, options: Readonly<Record<string, string>>): string {
+export function dumpRules(
+  rules: Rules,
+  nodes: NodeViews,
+  chooser: Chooser,
+  config: ProxyConfig,
+  options: Readonly<Record<string, string>>,
+): string {
   const wanted = options["service"];
   const node = options["node"] === undefined ? undefined : nodes.get(options["node"]);
-  const lines = [`# kube-proxy ${config.mode}${node ? `, node ${node.name}${node.zone === "" ? "" : ` in zone ${node.zone}`}` : ""}: ${rules.size} Services`];
+  const lines = [
+    `# kube-proxy ${config.mode}${node ? `, node ${node.name}${node.zone === "" ? "" : ` in zone ${node.zone}`}` : ""}: ${rules.size} Services`,
+  ];
   for (const table of rules.tables()) {
     if (wanted !== undefined && table.key !== wanted) continue;
     for (const port of table.ports) lines.push("", ...dumpPort(port, node, chooser));
@@ -42,7 +50,9 @@ function endpointTraits(endpoint: ProxyEndpoint, port: ServicePort, node: NodeVi
   if (endpoint.zoneHints.length > 0) traits.push(`for zones ${endpoint.zoneHints.join(",")}`);
   if (node) {
     const sets = categorize(port, node);
-    const used = [sets.cluster?.includes(endpoint) ? "cluster" : "", sets.local?.includes(endpoint) ? "local" : ""].filter((set) => set !== "");
+    const used = [sets.cluster?.includes(endpoint) ? "cluster" : "", sets.local?.includes(endpoint) ? "local" : ""].filter(
+      (set) => set !== "",
+    );
     traits.push(used.length > 0 ? `used (${used.join(", ")})` : "not used");
   }
   return traits.join("  ");

@@ -28,7 +28,12 @@ export function explainFlow(question: ExplainQuestion, context: ExplainContext):
   const lines = [...decision.matched];
   switch (decision.type) {
     case "pass":
-      return { title, lines: lines.length > 0 ? lines : [`no rule for ${hostPort(ip, port)}/${protocol}: the flow goes on unchanged`], ip, port };
+      return {
+        title,
+        lines: lines.length > 0 ? lines : [`no rule for ${hostPort(ip, port)}/${protocol}: the flow goes on unchanged`],
+        ip,
+        port,
+      };
     case "reject":
       return { title, lines: [...lines, ...endpointLines(decision, node), "verdict: reject (connection refused)"] };
     case "drop":
@@ -36,8 +41,12 @@ export function explainFlow(question: ExplainQuestion, context: ExplainContext):
     case "balance": {
       const [first] = decision.candidates;
       const how = context.chooser.algorithm(decision.rule.port);
-      const affinity = decision.rule.port.affinitySeconds > 0 ? `, then the same for ${decision.rule.port.affinitySeconds} s (ClientIP affinity)` : "";
-      const one = decision.candidates.length === 1 && first ? `to ${first.id}` : `to one of ${decision.candidates.length} endpoints, ${how}${affinity}`;
+      const affinity =
+        decision.rule.port.affinitySeconds > 0 ? `, then the same for ${decision.rule.port.affinitySeconds} s (ClientIP affinity)` : "";
+      const one =
+        decision.candidates.length === 1 && first
+          ? `to ${first.id}`
+          : `to one of ${decision.candidates.length} endpoints, ${how}${affinity}`;
       const hairpin = decision.candidates.length === 1 && first?.ip === from.ip;
       const masquerade = decision.masquerade || hairpin ? `, source masqueraded as ${node.name}` : ", source kept";
       const target = first ? { ip: first.ip, port: first.port } : {};
@@ -61,7 +70,9 @@ function endpointLines(decision: Decision, node: NodeView): readonly string[] {
 function whyNot(endpoint: ProxyEndpoint, candidates: readonly ProxyEndpoint[], node: NodeView): string {
   if (!endpoint.ready && !(endpoint.serving && endpoint.terminating)) return conditionOf(endpoint);
   if (!endpoint.ready && candidates.some((candidate) => candidate.ready)) return "terminating: others are ready";
-  if (candidates.every((candidate) => candidate.node === node.name) && endpoint.node !== node.name) return `on another node (${endpoint.node || "unnamed"})`;
-  if (endpoint.zoneHints.length > 0 || endpoint.nodeHints.length > 0) return `hinted for ${[...endpoint.nodeHints, ...endpoint.zoneHints].join(", ")}, not for this node or zone`;
+  if (candidates.every((candidate) => candidate.node === node.name) && endpoint.node !== node.name)
+    return `on another node (${endpoint.node || "unnamed"})`;
+  if (endpoint.zoneHints.length > 0 || endpoint.nodeHints.length > 0)
+    return `hinted for ${[...endpoint.nodeHints, ...endpoint.zoneHints].join(", ")}, not for this node or zone`;
   return "not in the chosen set";
 }

@@ -16,11 +16,19 @@ export interface HealthAnswer {
   readonly body: string;
 }
 
-export function healthAnswer(service: { readonly namespace: string; readonly name: string }, localEndpoints: number, proxyHealthy: boolean): HealthAnswer {
+export function healthAnswer(
+  service: { readonly namespace: string; readonly name: string },
+  localEndpoints: number,
+  proxyHealthy: boolean,
+): HealthAnswer {
   const { namespace, name } = service;
   return {
     status: localEndpoints > 0 && proxyHealthy ? 200 : 503,
-    headers: { "Content-Type": "application/json", "X-Content-Type-Options": "nosniff", "X-Load-Balancing-Endpoint-Weight": String(localEndpoints) },
+    headers: {
+      "Content-Type": "application/json",
+      "X-Content-Type-Options": "nosniff",
+      "X-Load-Balancing-Endpoint-Weight": String(localEndpoints),
+    },
     body: JSON.stringify({ service: { namespace, name }, localEndpoints, serviceProxyHealthy: proxyHealthy }, undefined, "\t"),
   };
 }

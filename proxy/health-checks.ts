@@ -28,7 +28,10 @@ export class HealthChecks {
   want(key: string, table: ServiceTable | undefined): void {
     const port = table?.ports.find((candidate) => candidate.healthCheckNodePort !== 0 && candidate.externalLocal);
     const addresses = port ? this.#options.nodes.addresses(port.family) : [];
-    this.#listeners.want(key, addresses.map(({ ip }) => ({ ip, port: port?.healthCheckNodePort ?? 0, protocol: "TCP" })));
+    this.#listeners.want(
+      key,
+      addresses.map(({ ip }) => ({ ip, port: port?.healthCheckNodePort ?? 0, protocol: "TCP" })),
+    );
   }
   settle(): Promise<void> {
     return this.#listeners.settle();

@@ -4,7 +4,18 @@ import type { Clock } from "../model/clock.ts";
 import { nextTurn } from "../model/clock.ts";
 import { Cidr } from "../model/ip.ts";
 import type { JsonObject } from "../model/object.ts";
-import type { Component, Diagnostics, ExplainAnswer, ExplainQuestion, Flow, Listening, Network, Protocol, SocketAddress, Verdict } from "../model/ports.ts";
+import type {
+  Component,
+  Diagnostics,
+  ExplainAnswer,
+  ExplainQuestion,
+  Flow,
+  Listening,
+  Network,
+  Protocol,
+  SocketAddress,
+  Verdict,
+} from "../model/ports.ts";
 import type { Random } from "../model/random.ts";
 import type { Change, Store } from "../store/contract.ts";
 import { createEventRecorder } from "../store/event-recorder.ts";
@@ -21,7 +32,9 @@ import { categorize } from "./topology.ts";
 /** What the proxy needs of the fabric. */
 export interface ProxyFabric extends Pick<Network, "expose"> {
   listenService(address: SocketAddress, protocol: Protocol): Promise<Listening>;
-  readonly udpFlows: { deleteWhere(predicate: (flow: { readonly destination: SocketAddress; readonly endpoint: SocketAddress }) => boolean): number };
+  readonly udpFlows: {
+    deleteWhere(predicate: (flow: { readonly destination: SocketAddress; readonly endpoint: SocketAddress }) => boolean): number;
+  };
 }
 
 export interface ProxyOptions {
@@ -121,7 +134,12 @@ class KubeProxy implements Proxy {
     switch (decision.type) {
       case "pass":
         return decision.matched.length === 0 && this.#isServiceAddress(flow.destination.ip)
-          ? { type: "drop", matched: [`no rule for ${wantedKey({ ...flow.destination, protocol: flow.protocol })}: the packet leaves the node and is lost`] }
+          ? {
+              type: "drop",
+              matched: [
+                `no rule for ${wantedKey({ ...flow.destination, protocol: flow.protocol })}: the packet leaves the node and is lost`,
+              ],
+            }
           : decision;
       case "reject":
       case "drop":
@@ -185,7 +203,10 @@ class KubeProxy implements Proxy {
     let work = 0;
     for (const { key, old, now } of this.#builder.compile()) {
       for (const port of old?.ports ?? []) {
-        this.#chooser.changed(port, now?.ports.find((other) => other.key === port.key));
+        this.#chooser.changed(
+          port,
+          now?.ports.find((other) => other.key === port.key),
+        );
         udpChanged ||= port.protocol === "UDP";
       }
       this.#wantListeners(key);

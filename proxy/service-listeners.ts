@@ -59,7 +59,11 @@ export class ServiceListeners {
   #retry: Timer | undefined;
   #stopped = false;
 
-  constructor(options: { readonly open: (address: SocketAddress, protocol: Protocol) => Promise<Listening>; readonly clock: Clock; readonly events: ListenerEvents }) {
+  constructor(options: {
+    readonly open: (address: SocketAddress, protocol: Protocol) => Promise<Listening>;
+    readonly clock: Clock;
+    readonly events: ListenerEvents;
+  }) {
     this.#open = options.open;
     this.#clock = options.clock;
     this.#events = options.events;

@@ -29,7 +29,9 @@ function endpointAddresses(blocks: readonly Cidr[]): Admission {
       if (type === EndpointSlices) {
         const slice = object as unknown as EndpointSlice;
         if (slice.addressType === "FQDN") return;
-        (slice.endpoints ?? []).forEach((endpoint, i) => endpoint.addresses.forEach((ip, j) => check(`endpoints[${i}].addresses[${j}]`, ip)));
+        (slice.endpoints ?? []).forEach((endpoint, i) =>
+          endpoint.addresses.forEach((ip, j) => check(`endpoints[${i}].addresses[${j}]`, ip)),
+        );
         return;
       }
       ((object as unknown as Endpoints).subsets ?? []).forEach((subset, i) => {

@@ -59,7 +59,11 @@ export function createEndpointSliceController({ store, clock, maxEndpointsPerSli
       }
       const template = templateOf(service, family, triggerTime);
       const existing = slices.filter((slice) => slice.addressType === family);
-      await writeSlices(store, packSlices(existing, desired, maxEndpointsPerSlice, (slice) => isStale(slice, template)), template);
+      await writeSlices(
+        store,
+        packSlices(existing, desired, maxEndpointsPerSlice, (slice) => isStale(slice, template)),
+        template,
+      );
     }
     const unsupported = slices.filter((slice) => !families.some((family) => family === slice.addressType));
     await writeSlices(store, { create: [], update: [], remove: unsupported }, templateOf(service, "IPv4", undefined));
@@ -88,7 +92,10 @@ export function hasManagedEndpoints({ spec }: Service): boolean {
 }
 
 export function podsOf(store: Store, service: Service): readonly Pod[] {
-  return store.list(Pods, { namespace: service.metadata.namespace ?? "", labels: (labels) => matchesSelectorMap(service.spec?.selector, labels) });
+  return store.list(Pods, {
+    namespace: service.metadata.namespace ?? "",
+    labels: (labels) => matchesSelectorMap(service.spec?.selector, labels),
+  });
 }
 
 export function isHeadlessService({ spec }: Service): boolean {

@@ -16,7 +16,10 @@ interface Group {
 const portText = (port: EndpointPort): string => `${port.name ?? ""} ${port.protocol ?? "TCP"} ${port.port}`;
 
 /** The subsets of a Service, and whether addresses had to be left out. */
-export function endpointSubsets(service: Service, pods: readonly Pod[]): { readonly subsets: readonly EndpointSubset[]; readonly truncated: boolean } {
+export function endpointSubsets(
+  service: Service,
+  pods: readonly Pod[],
+): { readonly subsets: readonly EndpointSubset[]; readonly truncated: boolean } {
   const { spec = {} } = service;
   const publishNotReady = spec.publishNotReadyAddresses === true;
   const family = (spec.ipFamilies?.[0] === "IPv6" ? "IPv6" : undefined) ?? ipFamily(spec.clusterIP ?? "") ?? "IPv4";

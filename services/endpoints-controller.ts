@@ -36,7 +36,13 @@ export function createEndpointsController({ store, clock }: { readonly store: St
     const labels = labelsOf(service);
     const { [TRIGGER_TIME]: _time, [OVER_CAPACITY]: _over, ...rest } = existing?.metadata.annotations ?? {};
     const wasTruncated = existing?.metadata.annotations?.[OVER_CAPACITY] !== undefined;
-    if (existing && equalJson(existing.subsets ?? [], subsets) && equalJson(existing.metadata.labels ?? {}, labels) && wasTruncated === truncated) return;
+    if (
+      existing &&
+      equalJson(existing.subsets ?? [], subsets) &&
+      equalJson(existing.metadata.labels ?? {}, labels) &&
+      wasTruncated === truncated
+    )
+      return;
     const annotations = {
       ...rest,
       ...(triggerTime === undefined ? {} : { [TRIGGER_TIME]: triggerTime }),

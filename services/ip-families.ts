@@ -19,26 +19,39 @@ export function initIpFamilies(service: Draft<Service>, old: Service | undefined
   };
   (spec.clusterIPs ?? []).forEach((ip, i) => {
     if (ip === "None" || ipFamily(ip)) return;
-    errors.push({ type: "Invalid", field: `spec.clusterIPs[${i}]`, value: ip, detail: "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)" });
+    errors.push({
+      type: "Invalid",
+      field: `spec.clusterIPs[${i}]`,
+      value: ip,
+      detail: "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)",
+    });
   });
   stop();
   const selectorless = Object.keys(spec.selector ?? {}).length === 0;
   spec.ipFamilyPolicy ??= old?.spec?.ipFamilyPolicy ?? (isHeadless(service) && selectorless ? "RequireDualStack" : "SingleStack");
   const single = spec.ipFamilyPolicy === "SingleStack";
-  const policyError = (detail: string): void => void errors.push({ type: "Invalid", field: "spec.ipFamilyPolicy", value: spec.ipFamilyPolicy, detail });
+  const policyError = (detail: string): void =>
+    void errors.push({ type: "Invalid", field: "spec.ipFamilyPolicy", value: spec.ipFamilyPolicy, detail });
 
   if (old?.spec) {
-    const same = { ips: equalJson(spec.clusterIPs ?? [], old.spec.clusterIPs ?? []), families: equalJson(spec.ipFamilies ?? [], old.spec.ipFamilies ?? []) };
+    const same = {
+      ips: equalJson(spec.clusterIPs ?? [], old.spec.clusterIPs ?? []),
+      families: equalJson(spec.ipFamilies ?? [], old.spec.ipFamilies ?? []),
+    };
     if (single) {
       if (same.ips && (spec.clusterIPs?.length ?? 0) > 1) spec.clusterIPs = spec.clusterIPs?.slice(0, 1) ?? [];
       if (same.families && (spec.ipFamilies?.length ?? 0) > 1) spec.ipFamilies = spec.ipFamilies?.slice(0, 1) ?? [];
     } else {
-      if (old.spec.clusterIPs?.length === 2 && spec.clusterIPs?.length === 1) policyError("must be 'SingleStack' to release the secondary cluster IP");
-      if (old.spec.ipFamilies?.length === 2 && spec.ipFamilies?.length === 1) policyError("must be 'SingleStack' to release the secondary IP family");
+      if (old.spec.clusterIPs?.length === 2 && spec.clusterIPs?.length === 1)
+        policyError("must be 'SingleStack' to release the secondary cluster IP");
+      if (old.spec.ipFamilies?.length === 2 && spec.ipFamilies?.length === 1)
+        policyError("must be 'SingleStack' to release the secondary IP family");
     }
   }
-  if (single && spec.clusterIPs?.length === 2) policyError("must be 'RequireDualStack' or 'PreferDualStack' when multiple cluster IPs are specified");
-  if (single && spec.ipFamilies?.length === 2) policyError("must be 'RequireDualStack' or 'PreferDualStack' when multiple IP families are specified");
+  if (single && spec.clusterIPs?.length === 2)
+    policyError("must be 'RequireDualStack' or 'PreferDualStack' when multiple cluster IPs are specified");
+  if (single && spec.ipFamilies?.length === 2)
+    policyError("must be 'RequireDualStack' or 'PreferDualStack' when multiple IP families are specified");
 
   const families = [...(spec.ipFamilies ?? [])];
   for (const [i, ip] of (spec.clusterIPs ?? []).entries()) {
@@ -46,7 +59,13 @@ export function initIpFamilies(service: Draft<Service>, old: Service | undefined
     const family = ipFamily(ip);
     if (!family || i < families.length) continue;
     if (configured.includes(family)) families.push(family);
-    else errors.push({ type: "Invalid", field: `spec.clusterIPs[${i}]`, value: spec.clusterIPs, detail: `${family} is not configured on this cluster` });
+    else
+      errors.push({
+        type: "Invalid",
+        field: `spec.clusterIPs[${i}]`,
+        value: spec.clusterIPs,
+        detail: `${family} is not configured on this cluster`,
+      });
   }
   stop();
 
@@ -56,7 +75,8 @@ export function initIpFamilies(service: Draft<Service>, old: Service | undefined
     spec.ipFamilies = families;
     return;
   }
-  if (spec.ipFamilyPolicy === "RequireDualStack" && configured.length < 2) policyError("this cluster is not configured for dual-stack services");
+  if (spec.ipFamilyPolicy === "RequireDualStack" && configured.length < 2)
+    policyError("this cluster is not configured for dual-stack services");
   for (const [i, family] of families.entries()) {
     if (!configured.includes(family as IpFamily)) {
       errors.push({ type: "Invalid", field: `spec.ipFamilies[${i}]`, value: family, detail: "not configured on this cluster" });

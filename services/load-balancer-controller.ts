@@ -67,5 +67,11 @@ export function createLoadBalancerController({ store, clock, pool }: LoadBalance
     await announce(service, [{ ip, ipMode: "VIP" }]);
     recorder.event(service, "Normal", "EnsuredLoadBalancer", "Ensured load balancer");
   };
-  return createController({ name: "service-lb-controller", store, clock, watches: [on(Services, (service) => [keyOf(service)])], reconcile });
+  return createController({
+    name: "service-lb-controller",
+    store,
+    clock,
+    watches: [on(Services, (service) => [keyOf(service)])],
+    reconcile,
+  });
 }

@@ -23,7 +23,10 @@ const MAX_PER_SUBSET = 1000;
 export function createMirroringController({ store, clock }: { readonly store: Store; readonly clock: Clock }): Component {
   const reconcile = async (key: ObjectKey): Promise<void> => {
     const { namespace, name } = splitKey(key);
-    const slices = store.list(EndpointSlices, { namespace, labels: (labels) => labels?.[SERVICE_NAME] === name && labels[MANAGED_BY] === CONTROLLER });
+    const slices = store.list(EndpointSlices, {
+      namespace,
+      labels: (labels) => labels?.[SERVICE_NAME] === name && labels[MANAGED_BY] === CONTROLLER,
+    });
     const endpoints = store.get(EndpointsResource, namespace, name);
     const service = store.get(Services, namespace, name);
     const mirrored = endpoints && isMirrored(endpoints) && service && Object.keys(service.spec?.selector ?? {}).length === 0;
@@ -32,7 +35,9 @@ export function createMirroringController({ store, clock }: { readonly store: St
       const desired = mirrored ? endpointsOf(endpoints, family) : [];
       const template = templateOf(endpoints, namespace, name, family);
       const changes =
-        desired.length === 0 ? { create: [], update: [], remove: existing } : packSlices(existing, desired, MAX_PER_SUBSET, (slice) => isStale(slice, template));
+        desired.length === 0
+          ? { create: [], update: [], remove: existing }
+          : packSlices(existing, desired, MAX_PER_SUBSET, (slice) => isStale(slice, template));
       await writeSlices(store, changes, template);
     }
   };
@@ -40,7 +45,11 @@ export function createMirroringController({ store, clock }: { readonly store: St
     name: "endpointslicemirroring-controller",
     store,
     clock,
-    watches: [on(EndpointsResource, (endpoints) => [keyOf(endpoints)]), on(Services, (service) => [keyOf(service)]), on(EndpointSlices, serviceKeyOf)],
+    watches: [
+      on(EndpointsResource, (endpoints) => [keyOf(endpoints)]),
+      on(Services, (service) => [keyOf(service)]),
+      on(EndpointSlices, serviceKeyOf),
+    ],
     reconcile,
   });
 }
@@ -57,16 +66,18 @@ function endpointsOf(endpoints: Endpoints, family: IpFamily): readonly PodEndpoi
       port: port.port,
       ...(port.appProtocol === undefined ? {} : { appProtocol: port.appProtocol }),
     }));
-    const mirror = (ready: boolean) => (address: EndpointAddress): PodEndpoint => ({
-      ports,
-      endpoint: {
-        addresses: [address.ip],
-        conditions: { ready },
-        ...(address.hostname ? { hostname: address.hostname } : {}),
-        ...(address.nodeName ? { nodeName: address.nodeName } : {}),
-        ...(address.targetRef ? { targetRef: address.targetRef } : {}),
-      },
-    });
+    const mirror =
+      (ready: boolean) =>
+      (address: EndpointAddress): PodEndpoint => ({
+        ports,
+        endpoint: {
+          addresses: [address.ip],
+          conditions: { ready },
+          ...(address.hostname ? { hostname: address.hostname } : {}),
+          ...(address.nodeName ? { nodeName: address.nodeName } : {}),
+          ...(address.targetRef ? { targetRef: address.targetRef } : {}),
+        },
+      });
     const ofFamily = (addresses: readonly EndpointAddress[] = []) => addresses.filter((address) => ipFamily(address.ip) === family);
     const all = [...ofFamily(subset.addresses).map(mirror(true)), ...ofFamily(subset.notReadyAddresses).map(mirror(false))];
     return all.slice(0, MAX_PER_SUBSET);
@@ -79,7 +90,11 @@ function templateOf(endpoints: Endpoints | undefined, namespace: string, name: s
     namespace,
     generateName: `${name}-`,
     addressType: family,
-    labels: { ...Object.fromEntries(Object.entries(labels).filter(([key]) => key !== HEADLESS)), [SERVICE_NAME]: name, [MANAGED_BY]: CONTROLLER },
+    labels: {
+      ...Object.fromEntries(Object.entries(labels).filter(([key]) => key !== HEADLESS)),
+      [SERVICE_NAME]: name,
+      [MANAGED_BY]: CONTROLLER,
+    },
     annotations: Object.fromEntries(Object.entries(annotations).filter(([key]) => !NOT_MIRRORED.includes(key))),
     owner: { apiVersion: "v1", kind: "Endpoints", name, uid, controller: true, blockOwnerDeletion: true },
     triggerTime: undefined,

@@ -41,7 +41,9 @@ export class SelectorIndex {
 }
 
 /** `namespace/name` of the Service that labels name, in the object's namespace. */
-export function serviceKeyOf(object: { readonly metadata: { readonly namespace?: string; readonly labels?: { readonly [key: string]: string } } }): readonly ObjectKey[] {
+export function serviceKeyOf(object: {
+  readonly metadata: { readonly namespace?: string; readonly labels?: { readonly [key: string]: string } };
+}): readonly ObjectKey[] {
   const name = object.metadata.labels?.["kubernetes.io/service-name"];
   return name ? [objectKey(object.metadata.namespace ?? "", name)] : [];
 }

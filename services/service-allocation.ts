@@ -10,7 +10,15 @@ import type { Admission, Reader } from "../store/contract.ts";
 import { initIpFamilies } from "./ip-families.ts";
 import { IpAllocator } from "./ip-allocator.ts";
 import { PortAllocator } from "./port-allocator.ts";
-import { allocatesNodePorts, heldClusterIPs, heldNodePorts, isHeadless, needsClusterIP, needsHealthCheckNodePort, needsNodePorts } from "./service-fields.ts";
+import {
+  allocatesNodePorts,
+  heldClusterIPs,
+  heldNodePorts,
+  isHeadless,
+  needsClusterIP,
+  needsHealthCheckNodePort,
+  needsNodePorts,
+} from "./service-fields.ts";
 
 export interface AllocationOptions {
   /** One block, or one of each family for dual-stack; the first family is the default. */
@@ -96,9 +104,18 @@ class Allocators {
       }
       const ip = canonicalIp(wanted) ?? wanted;
       const holder = block.holder(ip);
-      const refusal = !block.has(ip) ? outOfRange(block, ip) : holder !== undefined && holder !== key ? "provided IP is already allocated" : "";
+      const refusal = !block.has(ip)
+        ? outOfRange(block, ip)
+        : holder !== undefined && holder !== key
+          ? "provided IP is already allocated"
+          : "";
       if (refusal !== "") {
-        throw refuse(service, { type: "Invalid", field: "spec.clusterIPs", value: clusterIPs, detail: `failed to allocate IP ${wanted}: ${refusal}` });
+        throw refuse(service, {
+          type: "Invalid",
+          field: "spec.clusterIPs",
+          value: clusterIPs,
+          detail: `failed to allocate IP ${wanted}: ${refusal}`,
+        });
       }
     });
     spec.clusterIPs = clusterIPs;
@@ -129,7 +146,8 @@ class Allocators {
       (spec.ports ?? []).forEach((port, i) => {
         if (!port.nodePort) return;
         const refusal = claim(port.nodePort);
-        if (refusal !== "") throw refuse(service, { type: "Invalid", field: `spec.ports[${i}].nodePort`, value: port.nodePort, detail: refusal });
+        if (refusal !== "")
+          throw refuse(service, { type: "Invalid", field: `spec.ports[${i}].nodePort`, value: port.nodePort, detail: refusal });
       });
       for (const port of spec.ports ?? []) {
         if (port.nodePort || !allocatesNodePorts(service)) continue;

@@ -24,7 +24,12 @@ export function validateServicePorts(spec: ServiceSpec, report: Report): void {
     const field = `spec.ports[${i}]`;
     validatePort(port, field, ports.length > 1, names, report);
     if (spec.type === "LoadBalancer" && port.port === KUBELET_PORT) {
-      report({ type: "Invalid", field, value: port.port, detail: `may not expose port ${KUBELET_PORT} externally since it is used by kubelet` });
+      report({
+        type: "Invalid",
+        field,
+        value: port.port,
+        detail: `may not expose port ${KUBELET_PORT} externally since it is used by kubelet`,
+      });
     }
     if (spec.type === "ClusterIP" && port.nodePort) {
       report({ type: "Forbidden", field: `${field}.nodePort`, detail: "may not be used when `type` is 'ClusterIP'" });

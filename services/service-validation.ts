@@ -60,7 +60,8 @@ function validateExternalName(spec: ServiceSpec, report: Report): void {
   }
   const name = (spec.externalName ?? "").replace(/\.$/, "");
   if (name === "") report({ type: "Required", field: "spec.externalName" });
-  else if (!SUBDOMAIN.test(name) || name.length > 253) report({ type: "Invalid", field: "spec.externalName", value: name, detail: SUBDOMAIN_HELP });
+  else if (!SUBDOMAIN.test(name) || name.length > 253)
+    report({ type: "Invalid", field: "spec.externalName", value: name, detail: SUBDOMAIN_HELP });
 }
 
 function validateClusterIPs(spec: ServiceSpec, report: Report): void {
@@ -97,7 +98,8 @@ function validateAffinity(spec: ServiceSpec, report: Report): void {
 
 function validateLoadBalancerFields(spec: ServiceSpec, report: Report): void {
   const balanced = spec.type === "LoadBalancer";
-  const onlyBalanced = (field: string): void => report({ type: "Forbidden", field: `spec.${field}`, detail: "may only be used when `type` is 'LoadBalancer'" });
+  const onlyBalanced = (field: string): void =>
+    report({ type: "Forbidden", field: `spec.${field}`, detail: "may only be used when `type` is 'LoadBalancer'" });
   if ((spec.loadBalancerSourceRanges?.length ?? 0) > 0) {
     if (!balanced) onlyBalanced("loadBalancerSourceRanges");
     (spec.loadBalancerSourceRanges ?? []).forEach((range, i) => {
@@ -136,7 +138,11 @@ export function validateServiceUpdate(service: Service, old: Service, report: Re
   if (bothClustered && before.ipFamilies?.[0] && now.ipFamilies?.[0] !== before.ipFamilies[0]) {
     report({ type: "Invalid", field: "spec.ipFamilies[0]", value: now.ipFamilies?.[0] ?? "", detail: "may not change once set" });
   }
-  if (now.type === "LoadBalancer" && before.type === "LoadBalancer" && !equalJson(now.loadBalancerClass ?? "", before.loadBalancerClass ?? "")) {
+  if (
+    now.type === "LoadBalancer" &&
+    before.type === "LoadBalancer" &&
+    !equalJson(now.loadBalancerClass ?? "", before.loadBalancerClass ?? "")
+  ) {
     report({ type: "Invalid", field: "spec.loadBalancerClass", value: now.loadBalancerClass ?? "", detail: "may not change once set" });
   }
   if (needsHealthCheckNodePort(service) && needsHealthCheckNodePort(old) && now.healthCheckNodePort !== before.healthCheckNodePort) {

@@ -24,7 +24,10 @@ interface Plan {
 }
 
 const portsKey = (ports: readonly EndpointPort[] | undefined): string =>
-  (ports ?? []).map((port) => `${port.name ?? ""} ${port.protocol ?? "TCP"} ${port.port ?? ""} ${port.appProtocol ?? ""}`).sort().join();
+  (ports ?? [])
+    .map((port) => `${port.name ?? ""} ${port.protocol ?? "TCP"} ${port.port ?? ""} ${port.appProtocol ?? ""}`)
+    .sort()
+    .join();
 
 /** What makes two endpoints the same one over time. */
 const identity = (endpoint: Endpoint): string => `${endpoint.addresses.join()} ${endpoint.targetRef?.uid ?? ""} ${endpoint.hostname ?? ""}`;
@@ -39,7 +42,10 @@ export function packSlices(
   maxEndpoints: number,
   stale: (slice: EndpointSlice) => boolean = () => false,
 ): SliceChanges {
-  const groups = new Map<string, { readonly ports: readonly EndpointPort[]; readonly slices: EndpointSlice[]; readonly wanted: Map<string, Endpoint> }>();
+  const groups = new Map<
+    string,
+    { readonly ports: readonly EndpointPort[]; readonly slices: EndpointSlice[]; readonly wanted: Map<string, Endpoint> }
+  >();
   const group = (ports: readonly EndpointPort[]) => {
     const key = portsKey(ports);
     let found = groups.get(key);

@@ -1,5 +1,13 @@
 import t from "tap";
-import { type Balancer, balancerKind, balancerKinds, type BalancerOptions, ipvsSchedulers, maglevTable, type Target } from "../../balancers/index.ts";
+import {
+  type Balancer,
+  balancerKind,
+  balancerKinds,
+  type BalancerOptions,
+  ipvsSchedulers,
+  maglevTable,
+  type Target,
+} from "../../balancers/index.ts";
 import { seededRandom } from "../../model/random.ts";
 
 const targets = (...ids: readonly string[]): Target[] => ids.map((id) => ({ id }));
@@ -37,16 +45,53 @@ for (const kind of balancerKinds) {
 }
 
 t.test("sequences", async (t) => {
-  const weighted = [{ id: "a", weight: 5 }, { id: "b", weight: 1 }, { id: "c", weight: 1 }];
+  const weighted = [
+    { id: "a", weight: 5 },
+    { id: "b", weight: 1 },
+    { id: "c", weight: 1 },
+  ];
   const rows: [string, readonly Target[], number, string][] = [
     ["smooth-weighted-round-robin", weighted, 14, "a a b a c a a a a b a c a a"], // nginx commit 52327e0
     ["round-robin", targets("a", "b", "c"), 7, "a b c a b c a"],
     ["rr", targets("a", "b", "c"), 4, "a b c a"],
-    ["wrr", [{ id: "a", weight: 4 }, { id: "b", weight: 3 }, { id: "c", weight: 2 }], 9, "a a b a b c a b c"], // ip_vs_wrr, LVS documentation
+    [
+      "wrr",
+      [
+        { id: "a", weight: 4 },
+        { id: "b", weight: 3 },
+        { id: "c", weight: 2 },
+      ],
+      9,
+      "a a b a b c a b c",
+    ], // ip_vs_wrr, LVS documentation
     ["lc", targets("a", "b", "c"), 6, "a b c a b c"],
-    ["wlc", [{ id: "a", weight: 2 }, { id: "b", weight: 1 }], 6, "a b a a b a"],
-    ["sed", [{ id: "a", weight: 3 }, { id: "b", weight: 1 }], 4, "a a a b"],
-    ["nq", [{ id: "a", weight: 3 }, { id: "b", weight: 1 }], 4, "a b a a"],
+    [
+      "wlc",
+      [
+        { id: "a", weight: 2 },
+        { id: "b", weight: 1 },
+      ],
+      6,
+      "a b a a b a",
+    ],
+    [
+      "sed",
+      [
+        { id: "a", weight: 3 },
+        { id: "b", weight: 1 },
+      ],
+      4,
+      "a a a b",
+    ],
+    [
+      "nq",
+      [
+        { id: "a", weight: 3 },
+        { id: "b", weight: 1 },
+      ],
+      4,
+      "a b a a",
+    ],
   ];
   for (const [name, list, count, expected] of rows) t.equal(sequence(make(name), list, count).join(" "), expected, name);
 });
@@ -124,8 +169,14 @@ t.test("rendezvous and ring hash: removing a target moves its keys only; order d
   const ten = targets(..."abcdefghij");
   for (const name of ["rendezvous", "ring-hash"]) {
     const before = placement(name, ten);
-    const after = placement(name, ten.filter((target) => target.id !== "d"));
-    t.ok(before.every((id, i) => id === "d" || id === after[i]), `${name}: no other key moved`);
+    const after = placement(
+      name,
+      ten.filter((target) => target.id !== "d"),
+    );
+    t.ok(
+      before.every((id, i) => id === "d" || id === after[i]),
+      `${name}: no other key moved`,
+    );
     t.same(placement(name, ten.toReversed()), before, `${name}: independent of order`);
     const share = before.filter((id) => id === "d").length / keys.length;
     t.ok(Math.abs(share - 0.1) < 0.04, `${name}: about a tenth moved (${share})`);
@@ -144,10 +195,14 @@ t.test("Maglev: near-perfect balance and small disruption (facts §4.5, M = 6553
     for (const index of table) counts[index] = (counts[index] ?? 0) + 1;
     t.ok(Math.max(...counts) / (65537 / n) <= maxLoad, `${n} targets: max load ${Math.max(...counts) / (65537 / n)}`);
     const without = list.slice(0, -1);
-    const changed = maglevTable(without).reduce((sum, index, slot) => sum + (without[index]?.id === list[table[slot] ?? -1]?.id ? 0 : 1), 0) / 65537;
+    const changed =
+      maglevTable(without).reduce((sum, index, slot) => sum + (without[index]?.id === list[table[slot] ?? -1]?.id ? 0 : 1), 0) / 65537;
     t.ok(Math.abs(changed - moved) < moved * 0.5, `${n} targets: ${changed} of the slots changed`);
   }
-  const heavy = maglevTable([{ id: "a", weight: 3 }, { id: "b", weight: 1 }]);
+  const heavy = maglevTable([
+    { id: "a", weight: 3 },
+    { id: "b", weight: 1 },
+  ]);
   t.ok(Math.abs(heavy.filter((index) => index === 0).length / 65537 - 0.75) < 0.001, "weights");
 });
 

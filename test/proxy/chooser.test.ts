@@ -15,7 +15,12 @@ interface Bench {
 function bench(options: Partial<ChooserOptions>, spec: ServiceSpec = {}, annotations: Record<string, string> = {}, letters = "abc"): Bench {
   const clock = new VirtualClock();
   const table = compileService(
-    { apiVersion: "v1", kind: "Service", metadata: { namespace: "ns", name: "svc", annotations }, spec: { type: "NodePort", clusterIP: "127.96.0.5", ports: [{ port: 80, nodePort: 30_080 }], ...spec } },
+    {
+      apiVersion: "v1",
+      kind: "Service",
+      metadata: { namespace: "ns", name: "svc", annotations },
+      spec: { type: "NodePort", clusterIP: "127.96.0.5", ports: [{ port: 80, nodePort: 30_080 }], ...spec },
+    },
     [
       {
         apiVersion: "discovery.k8s.io/v1",
@@ -37,7 +42,9 @@ function bench(options: Partial<ChooserOptions>, spec: ServiceSpec = {}, annotat
     chooser,
     rules,
     pick(client, { node = "n1", rule = 0, ids = letters } = {}) {
-      const candidates = (categorize(port, { name: node, addresses: [], zone: "" }).cluster ?? []).filter((endpoint) => ids.includes(letterOf(endpoint)));
+      const candidates = (categorize(port, { name: node, addresses: [], zone: "" }).cluster ?? []).filter((endpoint) =>
+        ids.includes(letterOf(endpoint)),
+      );
       const target = rules[rule];
       const choice = target && chooser.pick(target, candidates, node, client);
       return choice ? letterOf(choice.endpoint) : "-";
@@ -50,9 +57,16 @@ t.test("random: uniform, seeded, and one client does not disturb another", async
   const alone = bench({});
   const together = bench({});
   const sequence = times(50, () => alone.pick("127.0.0.1"));
-  t.equal(times(50, (i) => (together.pick(`127.0.0.${2 + i}`), together.pick("127.0.0.1"))), sequence);
+  t.equal(
+    times(50, (i) => (together.pick(`127.0.0.${2 + i}`), together.pick("127.0.0.1"))),
+    sequence,
+  );
   const other = bench({ random: seededRandom("other") });
-  t.not(times(50, () => other.pick("127.0.0.1")), sequence, "another seed, another sequence");
+  t.not(
+    times(50, () => other.pick("127.0.0.1")),
+    sequence,
+    "another seed, another sequence",
+  );
   for (const clients of [1, 3000]) {
     const { pick } = bench({ mode: "nftables" });
     const picked = [...times(3000, (i) => pick(`c${i % clients}`))];
@@ -63,9 +77,20 @@ t.test("random: uniform, seeded, and one client does not disturb another", async
 
 t.test("ipvs takes turns per node and virtual server; userspace per node and ServicePort", async (t) => {
   const ipvs = bench({ mode: "ipvs" });
-  t.equal(times(6, (i) => ipvs.pick(`c${i}`)), "abcabc");
-  t.equal(times(3, () => ipvs.pick("c", { node: "n2" })), "abc", "another node has its own turn");
-  t.equal(times(2, () => ipvs.pick("c", { rule: 1 })), "ab", "and so has the NodePort");
+  t.equal(
+    times(6, (i) => ipvs.pick(`c${i}`)),
+    "abcabc",
+  );
+  t.equal(
+    times(3, () => ipvs.pick("c", { node: "n2" })),
+    "abc",
+    "another node has its own turn",
+  );
+  t.equal(
+    times(2, () => ipvs.pick("c", { rule: 1 })),
+    "ab",
+    "and so has the NodePort",
+  );
   const userspace = bench({ mode: "userspace" });
   t.equal(userspace.pick("c") + userspace.pick("c", { rule: 1 }) + userspace.pick("c"), "abc", "one turn for ClusterIP and NodePort");
   const hashed = bench({ mode: "userspace" }, {}, { "loopkube.dev/balancer": "ring-hash" });
@@ -76,9 +101,18 @@ t.test("ipvs takes turns per node and virtual server; userspace per node and Ser
 
 t.test("ClientIP affinity: kept, renewed by use, ended by its timeout or its endpoint's end", async (t) => {
   for (const mode of ["iptables", "nftables", "ipvs", "userspace"] as const) {
-    const { pick, clock, chooser, rules } = bench({ mode }, { sessionAffinity: "ClientIP", sessionAffinityConfig: { clientIP: { timeoutSeconds: 100 } } }, {}, "abcdefghij");
+    const { pick, clock, chooser, rules } = bench(
+      { mode },
+      { sessionAffinity: "ClientIP", sessionAffinityConfig: { clientIP: { timeoutSeconds: 100 } } },
+      {},
+      "abcdefghij",
+    );
     const first = pick("me");
-    t.equal(times(20, () => pick("me")), first.repeat(20), `${mode}: kept`);
+    t.equal(
+      times(20, () => pick("me")),
+      first.repeat(20),
+      `${mode}: kept`,
+    );
     for (let i = 0; i < 5; i++) {
       await clock.advance(90_000);
       t.equal(pick("me"), first, `${mode}: renewed by each use`);

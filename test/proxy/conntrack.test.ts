@@ -6,16 +6,32 @@ import type { EndpointSlice } from "../../model/kinds/discovery-v1.ts";
 import { compileService, healthAnswer, isStaleUdp, Rules } from "../../proxy/index.ts";
 
 interface Cleanup {
-  service: { clusterIP: string; externalIP: string; loadBalancerIP: string; ports: { protocol: "TCP" | "UDP" | "SCTP"; port: number; nodePort?: number }[] };
+  service: {
+    clusterIP: string;
+    externalIP: string;
+    loadBalancerIP: string;
+    ports: { protocol: "TCP" | "UDP" | "SCTP"; port: number; nodePort?: number }[];
+  };
   endpoints: { ip: string; port: number; serving: boolean }[];
-  entries: { protocol: string; origDst: string | null; origDstPort: number; replySrc: string; replySrcPort: number; kept: boolean; why: string }[];
+  entries: {
+    protocol: string;
+    origDst: string | null;
+    origDstPort: number;
+    replySrc: string;
+    replySrcPort: number;
+    kept: boolean;
+    why: string;
+  }[];
 }
 interface HealthCase {
   localReadyEndpoints?: number;
   kubeProxyHealthy: boolean;
   expect: { status: number; contentType: string; headers: Record<string, string>; body: unknown };
 }
-const fixtures = JSON.parse(readFileSync(new URL("cases/kube-proxy.json", import.meta.url), "utf8")) as { conntrackCleanup: Cleanup; healthCheckNodePortCases: HealthCase[] };
+const fixtures = JSON.parse(readFileSync(new URL("cases/kube-proxy.json", import.meta.url), "utf8")) as {
+  conntrackCleanup: Cleanup;
+  healthCheckNodePortCases: HealthCase[];
+};
 const { service, endpoints, entries } = fixtures.conntrackCleanup;
 
 function rulesWith(some: Cleanup["endpoints"]): Rules {
@@ -23,7 +39,12 @@ function rulesWith(some: Cleanup["endpoints"]): Rules {
     apiVersion: "v1",
     kind: "Service",
     metadata: { namespace: "ns", name: "svc" },
-    spec: { type: "LoadBalancer", clusterIP: service.clusterIP, externalIPs: [service.externalIP], ports: service.ports.map((port) => ({ ...port, name: port.protocol.toLowerCase() })) },
+    spec: {
+      type: "LoadBalancer",
+      clusterIP: service.clusterIP,
+      externalIPs: [service.externalIP],
+      ports: service.ports.map((port) => ({ ...port, name: port.protocol.toLowerCase() })),
+    },
     status: { loadBalancer: { ingress: [{ ip: service.loadBalancerIP }] } },
   };
   const slice: EndpointSlice = {
@@ -43,13 +64,21 @@ t.test(`${entries.length} conntrack entries`, async (t) => {
   const rules = rulesWith(endpoints);
   for (const entry of entries) {
     const destination = { ip: entry.origDst ?? "192.168.0.2", port: entry.origDstPort };
-    const stale = entry.protocol === "UDP" && isStaleUdp(rules, { destination, endpoint: { ip: entry.replySrc, port: entry.replySrcPort } });
-    t.equal(!stale, entry.kept, `${entry.protocol} ${destination.ip}:${destination.port} from ${entry.replySrc}:${entry.replySrcPort}: ${entry.why}`);
+    const stale =
+      entry.protocol === "UDP" && isStaleUdp(rules, { destination, endpoint: { ip: entry.replySrc, port: entry.replySrcPort } });
+    t.equal(
+      !stale,
+      entry.kept,
+      `${entry.protocol} ${destination.ip}:${destination.port} from ${entry.replySrc}:${entry.replySrcPort}: ${entry.why}`,
+    );
   }
 });
 
 t.test("a Service without endpoints is cleaned too (upstream issue 139628)", async (t) => {
-  t.equal(isStaleUdp(rulesWith([]), { destination: { ip: service.clusterIP, port: 8000 }, endpoint: { ip: "10.240.0.4", port: 9090 } }), true);
+  t.equal(
+    isStaleUdp(rulesWith([]), { destination: { ip: service.clusterIP, port: 8000 }, endpoint: { ip: "10.240.0.4", port: 9090 } }),
+    true,
+  );
 });
 
 t.test("health check answers", async (t) => {

@@ -28,7 +28,10 @@ export interface World extends TestFabric {
 
 const HTTP: readonly EndpointPort[] = [{ name: "", protocol: "TCP", port: 80 }];
 
-export async function proxyWorld(t: { teardown(callback: () => Promise<void>): void }, options: Partial<ProxyOptions> = {}): Promise<World> {
+export async function proxyWorld(
+  t: { teardown(callback: () => Promise<void>): void },
+  options: Partial<ProxyOptions> = {},
+): Promise<World> {
   const base = await testFabric(t);
   const { fabric, plan } = base;
   const store = await createStore({ clock: realClock, ids: createIds(seededRandom("world")) });
@@ -42,7 +45,14 @@ export async function proxyWorld(t: { teardown(callback: () => Promise<void>): v
     };
     await store.create(Nodes, node);
   }
-  const proxy = createProxy({ store, fabric, clock: realClock, random: seededRandom("world"), serviceCIDRs: [plan.services.toString()], ...options });
+  const proxy = createProxy({
+    store,
+    fabric,
+    clock: realClock,
+    random: seededRandom("world"),
+    serviceCIDRs: [plan.services.toString()],
+    ...options,
+  });
   fabric.hooks.verdict = proxy.verdict;
   fabric.hooks.loadBalancerNodes = proxy.loadBalancerNodes;
   await proxy.start();
@@ -57,7 +67,12 @@ export async function proxyWorld(t: { teardown(callback: () => Promise<void>): v
     proxy,
     service(name, host, spec = {}) {
       const clusterIP = plan.services.at(host);
-      const object: Service = { apiVersion: "v1", kind: "Service", metadata: { name, namespace: "default" }, spec: { clusterIP, ports: [{ port: 80 }], ...spec } };
+      const object: Service = {
+        apiVersion: "v1",
+        kind: "Service",
+        metadata: { name, namespace: "default" },
+        spec: { clusterIP, ports: [{ port: 80 }], ...spec },
+      };
       return store.create(Services, object);
     },
     async endpoints(name, endpoints, ports = HTTP) {
@@ -75,7 +90,12 @@ export async function proxyWorld(t: { teardown(callback: () => Promise<void>): v
     },
     serve(pod, port, protocol = "TCP") {
       if (protocol === "UDP") {
-        return fabric.expose({ ip: pod.ip, port }, protocol, { type: "datagram", handler: (_message, source, reply) => reply(Buffer.from(`${pod.name} ${source.ip}`)) }, pod);
+        return fabric.expose(
+          { ip: pod.ip, port },
+          protocol,
+          { type: "datagram", handler: (_message, source, reply) => reply(Buffer.from(`${pod.name} ${source.ip}`)) },
+          pod,
+        );
       }
       const server = createServer((socket) => socket.end(`${pod.name} ${socket.remoteAddress}`));
       return fabric.expose({ ip: pod.ip, port }, protocol, { type: "server", server }, pod);

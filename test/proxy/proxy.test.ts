@@ -58,7 +58,11 @@ t.test("NodePorts on every node; externalTrafficPolicy Local keeps the source an
   await world.store.settle();
   t.equal((await world.askAs(world.host, { ip: world.plan.nodeIp(0), port: 30_080 })).split(" ")[1], "127.0.0.1", "source kept");
   t.equal(await world.askAs(world.host, { ip: world.plan.nodeIp(1), port: 30_080 }), "ETIMEDOUT", "no local endpoint: dropped");
-  t.equal(names([await world.askAs(world.pod("client", 20, 1), { ip: world.plan.nodeIp(1), port: 30_080 })]).length, 1, "a pod is short-circuited");
+  t.equal(
+    names([await world.askAs(world.pod("client", 20, 1), { ip: world.plan.nodeIp(1), port: 30_080 })]).length,
+    1,
+    "a pod is short-circuited",
+  );
 });
 
 t.test("load balancer addresses, source ranges and the health check port", async (t) => {
@@ -66,9 +70,16 @@ t.test("load balancer addresses, source ranges and the health check port", async
   const a = world.pod("a", 10, 1);
   await world.serve(a, 80);
   const ip = world.plan.loadBalancers.at(1);
-  const spec = { type: "LoadBalancer" as const, ports: [{ port: 80, nodePort: 30_080 }], externalTrafficPolicy: "Local" as const, healthCheckNodePort: 31_000 };
+  const spec = {
+    type: "LoadBalancer" as const,
+    ports: [{ port: 80, nodePort: 30_080 }],
+    externalTrafficPolicy: "Local" as const,
+    healthCheckNodePort: 31_000,
+  };
   await world.service("web", 5, spec);
-  await world.store.mutate(Services, "default", "web", (draft) => void (draft.status = { loadBalancer: { ingress: [{ ip }] } }), { subresource: "status" });
+  await world.store.mutate(Services, "default", "web", (draft) => void (draft.status = { loadBalancer: { ingress: [{ ip }] } }), {
+    subresource: "status",
+  });
   await world.endpoints("web", [endpoint(a)]);
   t.same(world.proxy.loadBalancerNodes({ ip, port: 80 }, "TCP"), ["node-1"]);
   t.same(names(await repeat(10, () => world.ask({ ip, port: 80 }))), "a", "always through the node that has it");
@@ -76,13 +87,21 @@ t.test("load balancer addresses, source ranges and the health check port", async
     new Promise((resolve, reject) => {
       const socket = request({ host: world.plan.nodeIp(node), port: 31_000, agent: false }, (response) => {
         let body = "";
-        response.setEncoding("utf8").on("data", (text: string) => (body += text)).on("end", () => resolve(`${response.statusCode} ${JSON.stringify(JSON.parse(body))}`));
+        response
+          .setEncoding("utf8")
+          .on("data", (text: string) => (body += text))
+          .on("end", () => resolve(`${response.statusCode} ${JSON.stringify(JSON.parse(body))}`));
       });
       socket.once("error", reject).end();
     });
   t.equal(await health(0), '503 {"service":{"namespace":"default","name":"web"},"localEndpoints":0,"serviceProxyHealthy":true}');
   t.equal(await health(1), '200 {"service":{"namespace":"default","name":"web"},"localEndpoints":1,"serviceProxyHealthy":true}');
-  await world.store.mutate(Services, "default", "web", (draft) => void Object.assign(draft.spec ?? {}, { loadBalancerSourceRanges: ["10.0.0.0/8"] }));
+  await world.store.mutate(
+    Services,
+    "default",
+    "web",
+    (draft) => void Object.assign(draft.spec ?? {}, { loadBalancerSourceRanges: ["10.0.0.0/8"] }),
+  );
   await world.store.settle();
   t.equal(await world.askAs(world.host, { ip, port: 80 }), "ETIMEDOUT", "outside the source ranges");
 });

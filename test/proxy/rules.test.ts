@@ -2,7 +2,12 @@ import t from "tap";
 import type { Service, ServiceSpec } from "../../model/kinds/core-v1.ts";
 import { compileService, Rules } from "../../proxy/index.ts";
 
-const service = (name: string, spec: ServiceSpec): Service => ({ apiVersion: "v1", kind: "Service", metadata: { namespace: "ns", name }, spec: { ports: [{ port: 80 }], ...spec } });
+const service = (name: string, spec: ServiceSpec): Service => ({
+  apiVersion: "v1",
+  kind: "Service",
+  metadata: { namespace: "ns", name },
+  spec: { ports: [{ port: 80 }], ...spec },
+});
 const put = (rules: Rules, object: Service): void => void rules.set(`ns/${object.metadata.name}`, compileService(object, []));
 
 t.test("an address that two Services claim stays with the first while it lives", async (t) => {

@@ -1,7 +1,17 @@
 // Packet-flow, topology and service-map cases taken from upstream's tables (cases/kube-proxy.json names each source).
 import t from "tap";
 import { readFileSync } from "node:fs";
-import { Chooser, categorize, compileService, evaluate, type ProxyConfig, type ProxyMode, Rules, serviceOfSlice, type NodeView } from "../../proxy/index.ts";
+import {
+  Chooser,
+  categorize,
+  compileService,
+  evaluate,
+  type ProxyConfig,
+  type ProxyMode,
+  Rules,
+  serviceOfSlice,
+  type NodeView,
+} from "../../proxy/index.ts";
 import type { ServicePort } from "../../proxy/index.ts";
 import { VirtualClock } from "../../model/clock.ts";
 import { Cidr } from "../../model/ip.ts";
@@ -11,7 +21,15 @@ import type { Flow, Peer, Protocol } from "../../model/ports.ts";
 import { seededRandom } from "../../model/random.ts";
 
 interface Scenario {
-  config: { nodeName: string; nodeIPs: string[]; serviceCIDRs: string[]; nodePortAddresses: string[] | null; masqueradeAll: boolean; localDetector: boolean; localhostNodePorts?: boolean };
+  config: {
+    nodeName: string;
+    nodeIPs: string[];
+    serviceCIDRs: string[];
+    nodePortAddresses: string[] | null;
+    masqueradeAll: boolean;
+    localDetector: boolean;
+    localhostNodePorts?: boolean;
+  };
   services: Service[];
   endpointSlices: EndpointSlice[];
 }
@@ -28,7 +46,15 @@ interface CategorizeCase {
   name: string;
   service: { internalTrafficPolicy: string; externalTrafficPolicy: string; nodePort: number };
   node: { name: string | null; zone: string | null };
-  endpoints: { endpoint: string; ready: boolean; serving: boolean; terminating: boolean; local: boolean; zoneHints?: string[]; nodeHints?: string[] }[];
+  endpoints: {
+    endpoint: string;
+    ready: boolean;
+    serving: boolean;
+    terminating: boolean;
+    local: boolean;
+    zoneHints?: string[];
+    nodeHints?: string[];
+  }[];
   expect: { cluster: string[] | null; local: string[] | null; reachable: string[]; hasAnyEndpoints: boolean };
   preferSameTrafficDistribution?: boolean;
 }
@@ -42,7 +68,11 @@ interface Fixtures {
 const fixtures = JSON.parse(readFileSync(new URL("cases/kube-proxy.json", import.meta.url), "utf8")) as Fixtures;
 
 const peerOf = ({ kind, ip }: Case["from"]): Peer =>
-  kind === "pod" ? { kind, namespace: "default", name: "client", ip, node: "test-node" } : kind === "node" || kind === "localhost" ? { kind: "node", name: "test-node", ip } : { kind: "host", ip };
+  kind === "pod"
+    ? { kind, namespace: "default", name: "client", ip, node: "test-node" }
+    : kind === "node" || kind === "localhost"
+      ? { kind: "node", name: "test-node", ip }
+      : { kind: "host", ip };
 
 for (const row of fixtures.cases) {
   const scenario = fixtures.scenarios[row.scenario];
@@ -53,7 +83,13 @@ for (const row of fixtures.cases) {
       const rules = new Rules();
       for (const service of scenario.services) {
         const key = `${service.metadata.namespace}/${service.metadata.name}`;
-        rules.set(key, compileService(service, scenario.endpointSlices.filter((slice) => serviceOfSlice(slice) === key)));
+        rules.set(
+          key,
+          compileService(
+            service,
+            scenario.endpointSlices.filter((slice) => serviceOfSlice(slice) === key),
+          ),
+        );
       }
       const node: NodeView = { name: config.nodeName, addresses: config.nodeIPs, zone: "" };
       // Upstream's iptables tests listen on all addresses and on localhost unless a case says otherwise.
@@ -66,12 +102,22 @@ for (const row of fixtures.cases) {
         localDetector: config.localDetector,
         localhostNodePorts: config.localhostNodePorts ?? true,
       };
-      const flow: Flow = { id: 1, protocol: row.to.protocol, from: peerOf(row.from), source: { ip: row.from.ip, port: 40000 }, destination: row.to, node: "test-node" };
+      const flow: Flow = {
+        id: 1,
+        protocol: row.to.protocol,
+        from: peerOf(row.from),
+        source: { ip: row.from.ip, port: 40000 },
+        destination: row.to,
+        node: "test-node",
+      };
       const decision = evaluate(rules, flow, node, proxyConfig);
       const found =
         decision.type === "balance"
           ? { verdict: "DNAT", endpoints: decision.candidates.map((endpoint) => endpoint.id).sort() }
-          : { verdict: decision.type === "pass" ? (decision.matched.length > 0 ? "ACCEPT" : "NONE") : decision.type.toUpperCase(), endpoints: [] };
+          : {
+              verdict: decision.type === "pass" ? (decision.matched.length > 0 ? "ACCEPT" : "NONE") : decision.type.toUpperCase(),
+              endpoints: [],
+            };
       const comment = { matched: decision.matched };
       t.same(found, { verdict: row.expect.verdict, endpoints: row.expect.endpoints.toSorted() }, comment);
       if (decision.type !== "balance") return;
@@ -107,14 +153,20 @@ for (const row of fixtures.categorizeEndpointsCases) {
         addresses: [endpoint.endpoint.replace(/:80$/, "")],
         conditions: { ready: endpoint.ready, serving: endpoint.serving, terminating: endpoint.terminating },
         nodeName: endpoint.local ? nodeName : "elsewhere",
-        hints: { forZones: (endpoint.zoneHints ?? []).map((name) => ({ name })), forNodes: (endpoint.nodeHints ?? []).map((name) => ({ name })) },
+        hints: {
+          forZones: (endpoint.zoneHints ?? []).map((name) => ({ name })),
+          forNodes: (endpoint.nodeHints ?? []).map((name) => ({ name })),
+        },
       })),
     };
     const port = compileService(service, [slice]).ports[0];
     if (!port) return t.fail("no port");
     const sets = categorize(port, { name: nodeName, addresses: [], zone: row.node.zone ?? "" }, row.preferSameTrafficDistribution ?? true);
     const ids = (endpoints: ServicePort["endpoints"] | undefined): string[] | null => endpoints?.map((endpoint) => endpoint.id) ?? null;
-    t.same({ cluster: ids(sets.cluster), local: ids(sets.local), reachable: ids(sets.reachable), hasAnyEndpoints: port.usable }, row.expect);
+    t.same(
+      { cluster: ids(sets.cluster), local: ids(sets.local), reachable: ids(sets.reachable), hasAnyEndpoints: port.usable },
+      row.expect,
+    );
   });
 }
 

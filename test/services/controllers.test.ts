@@ -20,13 +20,21 @@ async function start(t: Test): Promise<Store> {
     await controllers.stop();
     await store.close();
   });
-  for (const [name, zone] of [["n1", "a"], ["n2", "b"]] as const) {
+  for (const [name, zone] of [
+    ["n1", "a"],
+    ["n2", "b"],
+  ] as const) {
     const node: Node = { apiVersion: "v1", kind: "Node", metadata: { name, labels: { "topology.kubernetes.io/zone": zone } }, spec: {} };
     await store.create(Nodes, node);
   }
   return store;
 }
-const service = (name: string, spec: ServiceSpec, metadata: Partial<Service["metadata"]> = {}): Service => ({ apiVersion: "v1", kind: "Service", metadata: { name, namespace: "default", ...metadata }, spec });
+const service = (name: string, spec: ServiceSpec, metadata: Partial<Service["metadata"]> = {}): Service => ({
+  apiVersion: "v1",
+  kind: "Service",
+  metadata: { name, namespace: "default", ...metadata },
+  spec,
+});
 
 interface PodOptions {
   readonly ip?: string;
@@ -37,7 +45,11 @@ interface PodOptions {
   readonly hostname?: string;
   readonly subdomain?: string;
 }
-async function pod(store: Store, name: string, { ip, ready = true, node = "n1", port = 80, phase = "Running", ...names }: PodOptions): Promise<void> {
+async function pod(
+  store: Store,
+  name: string,
+  { ip, ready = true, node = "n1", port = 80, phase = "Running", ...names }: PodOptions,
+): Promise<void> {
   const object: Pod = {
     apiVersion: "v1",
     kind: "Pod",
@@ -45,8 +57,16 @@ async function pod(store: Store, name: string, { ip, ready = true, node = "n1", 
     spec: { nodeName: node, containers: [{ name: "main", image: "web", ports: [{ name: "http", containerPort: port }] }], ...names },
   };
   await store.create(Pods, object);
-  const conditions = [{ type: "Ready" as const, status: ready ? ("True" as const) : ("False" as const), lastTransitionTime: "2025-01-01T00:00:05Z" }];
-  await store.mutate(Pods, "default", name, (draft) => void (draft.status = { phase, conditions, ...(ip ? { podIP: ip, podIPs: [{ ip }] } : {}) }), { subresource: "status" });
+  const conditions = [
+    { type: "Ready" as const, status: ready ? ("True" as const) : ("False" as const), lastTransitionTime: "2025-01-01T00:00:05Z" },
+  ];
+  await store.mutate(
+    Pods,
+    "default",
+    name,
+    (draft) => void (draft.status = { phase, conditions, ...(ip ? { podIP: ip, podIPs: [{ ip }] } : {}) }),
+    { subresource: "status" },
+  );
 }
 
 /** `ports: endpoint flags, …` by slice; flags: r ready, s serving, t terminating. */
@@ -61,7 +81,10 @@ function text(slice: EndpointSlice): string {
 }
 const slices = async (store: Store, name = "web"): Promise<string[]> => {
   await store.settle();
-  return store.list(EndpointSlices, { namespace: "default", labels: (labels) => labels?.["kubernetes.io/service-name"] === name }).map(text).sort();
+  return store
+    .list(EndpointSlices, { namespace: "default", labels: (labels) => labels?.["kubernetes.io/service-name"] === name })
+    .map(text)
+    .sort();
 };
 const WEB: ServiceSpec = { selector: { app: "web" }, ports: [{ name: "http", port: 80, targetPort: "http" }] };
 
@@ -76,7 +99,11 @@ t.test("slices follow pods", async (t) => {
   await pod(store, "lost", { ip: "127.244.3.1", node: "n3" });
   t.same(await slices(store), ["http/TCP/80: 127.244.1.1 rs n1/a, 127.244.2.1 - n2/b"]);
   await pod(store, "c", { ip: "127.244.1.2", port: 8080 });
-  t.same(await slices(store), ["http/TCP/8080: 127.244.1.2 rs n1/a", "http/TCP/80: 127.244.1.1 rs n1/a, 127.244.2.1 - n2/b"], "a named port of another number");
+  t.same(
+    await slices(store),
+    ["http/TCP/8080: 127.244.1.2 rs n1/a", "http/TCP/80: 127.244.1.1 rs n1/a, 127.244.2.1 - n2/b"],
+    "a named port of another number",
+  );
   await store.delete(Pods, "default", "a", { gracePeriodSeconds: 30 });
   t.match((await slices(store))[1], "127.244.1.1 st n1/a", "terminating, still serving");
   await store.create(Nodes, { apiVersion: "v1", kind: "Node", metadata: { name: "n3" }, spec: {} });
@@ -87,7 +114,11 @@ t.test("slices follow pods", async (t) => {
   t.match(first?.metadata, {
     name: /^web-[a-z0-9]{5}$/,
     generateName: "web-",
-    labels: { tier: "front", "kubernetes.io/service-name": "web", "endpointslice.kubernetes.io/managed-by": "endpointslice-controller.k8s.io" },
+    labels: {
+      tier: "front",
+      "kubernetes.io/service-name": "web",
+      "endpointslice.kubernetes.io/managed-by": "endpointslice-controller.k8s.io",
+    },
     ownerReferences: [{ apiVersion: "v1", kind: "Service", name: "web", controller: true, blockOwnerDeletion: true }],
   });
 });
@@ -101,7 +132,8 @@ t.test("nothing is written when nothing changed", async (t) => {
   await store.mutate(Pods, "default", "a", (draft) => void (draft.metadata.annotations = { note: "1" }));
   await store.settle();
   t.equal(store.revision, revision + 1, "only the pod's own write");
-  const triggered = (): string | undefined => store.list(EndpointSlices)[0]?.metadata.annotations?.["endpoints.kubernetes.io/last-change-trigger-time"];
+  const triggered = (): string | undefined =>
+    store.list(EndpointSlices)[0]?.metadata.annotations?.["endpoints.kubernetes.io/last-change-trigger-time"];
   t.equal(triggered(), "2025-01-01T00:00:00Z", "the earliest cause: the Service's creation");
   await pod(store, "b", { ip: "127.244.1.2" });
   await store.settle();
@@ -125,7 +157,13 @@ t.test("250 pods make three slices; the Endpoints object holds all, and 1000 at 
   await store.create(Services, service("web", WEB));
   for (let i = 0; i < 250; i++) await pod(store, `p${i}`, { ip: `127.244.${1 + (i >> 7)}.${i & 127}` });
   await store.settle();
-  t.same(store.list(EndpointSlices).map((slice) => slice.endpoints?.length).sort(), [100, 100, 50]);
+  t.same(
+    store
+      .list(EndpointSlices)
+      .map((slice) => slice.endpoints?.length)
+      .sort(),
+    [100, 100, 50],
+  );
   t.equal(store.get(EndpointsResource, "default", "web")?.subsets?.[0]?.addresses?.length, 250);
   for (let i = 250; i < 1010; i++) await pod(store, `p${i}`, { ip: `127.244.${1 + (i >> 7)}.${i & 127}` });
   await store.settle();
@@ -141,7 +179,11 @@ t.test("Endpoints: subsets as upstream, removed with the Service", async (t) => 
   await pod(store, "b", { ip: "127.244.2.1", node: "n2", ready: false });
   await store.settle();
   t.match(store.get(EndpointsResource, "default", "web")?.subsets, [
-    { addresses: [{ ip: "127.244.1.1", nodeName: "n1", targetRef: { kind: "Pod", name: "a" } }], notReadyAddresses: [{ ip: "127.244.2.1" }], ports: [{ name: "http", port: 80, protocol: "TCP" }] },
+    {
+      addresses: [{ ip: "127.244.1.1", nodeName: "n1", targetRef: { kind: "Pod", name: "a" } }],
+      notReadyAddresses: [{ ip: "127.244.2.1" }],
+      ports: [{ name: "http", port: 80, protocol: "TCP" }],
+    },
   ]);
   await store.delete(Services, "default", "web");
   await store.settle();

@@ -7,7 +7,11 @@ import { packSlices } from "../../services/index.ts";
 const HTTP: readonly EndpointPort[] = [{ name: "http", protocol: "TCP", port: 80 }];
 const ALT: readonly EndpointPort[] = [{ name: "http", protocol: "TCP", port: 8080 }];
 
-const endpoint = (n: number, ready = true): Endpoint => ({ addresses: [`127.244.${n >> 8}.${n & 255}`], conditions: { ready }, targetRef: { kind: "Pod", uid: `uid-${n}` } });
+const endpoint = (n: number, ready = true): Endpoint => ({
+  addresses: [`127.244.${n >> 8}.${n & 255}`],
+  conditions: { ready },
+  targetRef: { kind: "Pod", uid: `uid-${n}` },
+});
 const range = (from: number, to: number): number[] => Array.from({ length: to - from + 1 }, (_, i) => from + i);
 const desire = (numbers: readonly number[], ports = HTTP): PodEndpoint[] => numbers.map((n) => ({ ports, endpoint: endpoint(n) }));
 const slice = (name: string, numbers: readonly number[], ports = HTTP): EndpointSlice => ({
@@ -34,18 +38,44 @@ const rows: [string, EndpointSlice[], PodEndpoint[], string][] = [
   ["the placeholder is filled", [placeholder], desire(range(1, 3)), "~p:3"],
   ["250 endpoints make three slices", [], desire(range(1, 250)), "+:100 +:100 +:50"],
   ["nothing changed, nothing written", [slice("a", range(1, 100)), slice("b", range(101, 150))], desire(range(1, 150)), ""],
-  ["one more goes to the unchanged slice with room", [slice("a", range(1, 100)), slice("b", range(101, 150))], desire(range(1, 151)), "~b:51"],
-  ["best fit: the fullest slice that takes them all", [slice("a", range(1, 90)), slice("b", range(101, 195))], desire([...range(1, 90), ...range(101, 195), ...range(301, 304)]), "~b:99"],
-  ["too many for any: a new slice", [slice("a", range(1, 90)), slice("b", range(101, 195))], desire([...range(1, 90), ...range(101, 195), ...range(301, 315)]), "+:15"],
-  ["a removal frees room that is used in the same update", [slice("a", range(1, 100)), slice("b", range(101, 200))], desire([...range(2, 200), 301]), "~a:100"],
-  ["slices that change anyway are filled, fullest first", [slice("a", range(1, 50)), slice("b", range(101, 180))], desire([...range(2, 50), ...range(102, 180), ...range(301, 325)]), "~a:53 ~b:100"],
+  [
+    "one more goes to the unchanged slice with room",
+    [slice("a", range(1, 100)), slice("b", range(101, 150))],
+    desire(range(1, 151)),
+    "~b:51",
+  ],
+  [
+    "best fit: the fullest slice that takes them all",
+    [slice("a", range(1, 90)), slice("b", range(101, 195))],
+    desire([...range(1, 90), ...range(101, 195), ...range(301, 304)]),
+    "~b:99",
+  ],
+  [
+    "too many for any: a new slice",
+    [slice("a", range(1, 90)), slice("b", range(101, 195))],
+    desire([...range(1, 90), ...range(101, 195), ...range(301, 315)]),
+    "+:15",
+  ],
+  [
+    "a removal frees room that is used in the same update",
+    [slice("a", range(1, 100)), slice("b", range(101, 200))],
+    desire([...range(2, 200), 301]),
+    "~a:100",
+  ],
+  [
+    "slices that change anyway are filled, fullest first",
+    [slice("a", range(1, 50)), slice("b", range(101, 180))],
+    desire([...range(2, 50), ...range(102, 180), ...range(301, 325)]),
+    "~a:53 ~b:100",
+  ],
   ["never rebalanced", [slice("a", [1]), slice("b", [2])], desire([1, 2]), ""],
   ["an emptied slice goes", [slice("a", range(1, 10)), slice("b", range(11, 20))], desire(range(1, 10)), "-b"],
   ["the last one becomes the placeholder", [slice("a", range(1, 10)), slice("b", range(11, 20))], [], "~a:0 -b"],
   ["one slice per port set", [], [...desire([1, 2]), ...desire([3], ALT)], "+:2 +:1"],
   ["a changed port set takes over the emptied slice", [slice("a", range(1, 10))], desire(range(1, 10), ALT), "~a:10"],
 ];
-for (const [title, existing, desired, expected] of rows) t.test(title, async (t) => t.equal(show(packSlices(existing, desired, 100)), expected));
+for (const [title, existing, desired, expected] of rows)
+  t.test(title, async (t) => t.equal(show(packSlices(existing, desired, 100)), expected));
 
 t.test("a condition that changes updates its slice only", async (t) => {
   const desired = [{ ports: HTTP, endpoint: endpoint(1, false) }, ...desire(range(2, 150))];
@@ -72,7 +102,10 @@ t.test("whatever the history, the slices hold exactly the desired endpoints", as
       ...existing.filter((one) => !gone.has(one)).map((one) => ({ ...one, ...rewritten.get(one) })),
       ...changes.create.map((content, i) => ({ ...slice(`r${round}-${i}`, []), ...content })),
     ];
-    const held = existing.flatMap((one) => one.endpoints ?? []).map((one) => one.addresses[0]).sort();
+    const held = existing
+      .flatMap((one) => one.endpoints ?? [])
+      .map((one) => one.addresses[0])
+      .sort();
     t.same(held, desired.map(({ endpoint }) => endpoint.addresses[0]).sort());
     t.ok(existing.every((one) => (one.endpoints?.length ?? 0) <= 50));
   }
