@@ -1,6 +1,7 @@
 // Gives a socket to a pod's own server, as DNAT would: no second connection, no copying. The server binds nothing; a small handle
 // stands in for its listening one, so that listening, address(), close() and its draining mean what they mean to any Node program.
 import type { Server, Socket } from "node:net";
+import { Server as TlsServer, type TLSSocket } from "node:tls";
 import type { SocketAddress } from "../model/ports.ts";
 import { MemorySocket } from "./duplex-pair.ts";
 
@@ -52,10 +53,13 @@ export function armServer(server: Server, address: SocketAddress, onClose: () =>
   if (!armed) {
     inner._handle = handle;
     if ("httpAllowHalfOpen" in inner) inner.httpAllowHalfOpen = true;
+    if (server instanceof TlsServer) server.prependListener("secureConnection", nameTlsSocket);
     server.emit("listening");
   }
   return () => {
-    if (handle.withdraw(onClose)) server.close();
+    if (!handle.withdraw(onClose)) return;
+    if (server instanceof TlsServer) server.off("secureConnection", nameTlsSocket);
+    server.close();
   };
 }
 
@@ -95,6 +99,15 @@ function overrideAddresses(socket: SocketInternals, { local, remote }: SeenAddre
   socket._sockname = { address: local.ip, port: local.port, family: familyOf(local.ip) };
   // TLS asks the handle, not the socket.
   if (socket._handle) socket._handle.getpeername = (out) => (Object.assign(out, peer), 0);
+}
+
+/** TLS over a pair has no handle to ask: its addresses are the pair's. */
+function nameTlsSocket(socket: TLSSocket): void {
+  const inner: object & Partial<SocketInternals> & { _parent?: { stream?: unknown } } = socket as unknown as SocketInternals;
+  const pair = inner._parent?.stream;
+  if (!(pair instanceof MemorySocket)) return;
+  inner._peername = { address: pair.remoteAddress, port: pair.remotePort, family: pair.remoteFamily };
+  inner._sockname = { address: pair.localAddress, port: pair.localPort, family: pair.localFamily };
 }
 
 const familyOf = (ip: string): string => (ip.includes(":") ? "IPv6" : "IPv4");

@@ -9,7 +9,7 @@ export class UnexpectedEnd extends Error {
 /** Resolves with exactly `count` bytes; rejects with UnexpectedEnd. */
 export async function takeBytes(socket: Duplex, count: number): Promise<Buffer> {
   // Everything is taken out while waiting: bytes left in the stream would make it readable again at once, for ever.
-  let taken = Buffer.alloc(0);
+  let taken: Buffer = Buffer.alloc(0);
   while (taken.length < count) {
     const chunk: unknown = socket.read();
     if (Buffer.isBuffer(chunk)) taken = taken.length === 0 ? chunk : Buffer.concat([taken, chunk]);

@@ -1,7 +1,7 @@
 // A fabric of its own for a test file: a claimed cluster index, two nodes, and pods by name.
 import { connect, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import { realClock, type Clock } from "../../model/clock.ts";
+import { nextTurn, realClock, type Clock } from "../../model/clock.ts";
 import type { Peer } from "../../model/ports.ts";
 import { seededRandom } from "../../model/random.ts";
 import { claimClusterIndex, createAddressPlan, createFabric, type AddressPlan, type AddressPlanKind, type Fabric, type FabricOptions } from "../../netsim/index.ts";
@@ -76,9 +76,9 @@ export async function codeOf(promise: Promise<unknown>): Promise<string> {
 
 /** Resolves when `condition` holds, looked at on each turn of the event loop. */
 export async function until(condition: () => boolean, what: string): Promise<void> {
-  const deadline = performance.now() + 10_000;
+  const deadline = realClock.monotonic() + 10_000;
   while (!condition()) {
-    if (performance.now() > deadline) throw new Error(`never happened: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 1));
+    if (realClock.monotonic() > deadline) throw new Error(`never happened: ${what}`);
+    await nextTurn();
   }
 }
