@@ -1,7 +1,9 @@
 // Corefiles that are read, and those that are refused with the place of the fault.
+import { readFileSync } from "node:fs";
 import t from "tap";
 import { CorefileError, defaultCorefile, parseCorefile, zonesOf } from "../../dns/corefile.ts";
-import { testChain } from "./support.ts";
+import { dataText, zoneLine } from "../../dns/record.ts";
+import { namespace, service, testChain } from "./support.ts";
 
 t.test("server blocks", async (t) => {
   const blocks = parseCorefile(`(common) {\n  errors # comment\n}\n.:53 { import common\n  kubernetes cluster.local in-addr.arpa { pods insecure\n ttl 30 }\n}\ncorp.example dns://other.example:1053 {\n  hosts {\n 1.2.3.4 "a b"\n }\n}`);
@@ -58,4 +60,15 @@ t.test("the default", async (t) => {
   const { chain } = testChain(defaultCorefile("cluster.local"), []);
   t.strictSame(chain.plugins.map((plugin) => plugin.name), ["reload", "ready", "health", "prometheus", "errors", "loadbalance", "cache", "kubernetes", "loop"]);
   t.equal(chain.lameduckMs, 5000);
+});
+
+t.test("the README's examples", async (t) => {
+  const readme = readFileSync(new URL("../../dns/README.md", import.meta.url), "utf8");
+  const examples = [...readme.matchAll(/```corefile\n([\s\S]*?)```/g)].map((match) => match[1] ?? "");
+  t.equal(examples.length, 2);
+  const objects = [namespace("default"), service("default/web", "127.96.0.12", "http:80/TCP")];
+  const [first, second] = examples.map((example) => testChain(example, objects));
+  t.strictSame((await first?.ask("web.default.svc.cluster.local.", "A"))?.answers.map(dataText), ["127.96.0.12"]);
+  t.strictSame((await second?.ask("legacy.example.", "A"))?.answers.map(zoneLine), ["legacy.example. 5 IN A 127.96.0.12"]);
+  t.strictSame((await second?.ask("shop.example.", "A"))?.answers.map(dataText), ["127.96.0.12"]);
 });
