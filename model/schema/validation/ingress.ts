@@ -1,0 +1,82 @@
+// Ingresses and IngressClasses.
+// Upstream: pkg/apis/networking/validation/validation.go.
+import type { HTTPIngressPath, Ingress, IngressBackend, IngressClass } from "../../kinds/networking-v1.ts";
+import { ipFamily } from "../../ip.ts";
+import type { FieldErrors } from "./field-errors.ts";
+import { formatErrors, portNameErrors } from "./names.ts";
+
+const PATH_TYPES = ["Exact", "ImplementationSpecific", "Prefix"];
+const FORBIDDEN_SEQUENCES = ["//", "/./", "/../", "%2f", "%2F"];
+const FORBIDDEN_SUFFIXES = ["/..", "/."];
+
+export function validateIngress(ingress: Ingress, errors: FieldErrors): void {
+  const { spec = {} } = ingress;
+  const rules = spec.rules ?? [];
+  if (rules.length === 0 && !spec.defaultBackend) {
+    errors.invalid("spec", rules, "either `defaultBackend` or `rules` must be specified");
+  }
+  if (spec.defaultBackend) validateBackend(spec.defaultBackend, "spec.defaultBackend", errors);
+  rules.forEach((rule, i) => {
+    const path = `spec.rules[${i}]`;
+    if (rule.host) validateHost(rule.host, `${path}.host`, errors);
+    if (!rule.http) return;
+    if (!rule.http.paths?.length) errors.required(`${path}.http.paths`);
+    (rule.http.paths ?? []).forEach((item, j) => validatePath(item, `${path}.http.paths[${j}]`, errors));
+  });
+  (spec.tls ?? []).forEach(({ hosts }, i) => (hosts ?? []).forEach((host, j) => errors.invalid(`spec.tls[${i}].hosts[${j}]`, host, ...hostErrors(host))));
+  if (spec.ingressClassName !== undefined) {
+    errors.invalid("spec.ingressClassName", spec.ingressClassName, ...formatErrors("subdomain", spec.ingressClassName));
+  }
+}
+
+const hostErrors = (host: string): string[] => formatErrors(host.includes("*") ? "wildcard" : "subdomain", host);
+
+function validateHost(host: string, field: string, errors: FieldErrors): void {
+  if (ipFamily(host)) errors.invalid(field, host, "must be a DNS name, not an IP address");
+  errors.invalid(field, host, ...hostErrors(host));
+}
+
+function validatePath(item: HTTPIngressPath, field: string, errors: FieldErrors): void {
+  const { path = "", pathType } = item;
+  if (!pathType) errors.required(`${field}.pathType`, "pathType must be specified");
+  else if (pathType === "Exact" || pathType === "Prefix") {
+    if (!path.startsWith("/")) errors.invalid(`${field}.path`, path, "must be an absolute path");
+    for (const part of FORBIDDEN_SEQUENCES) if (path.includes(part)) errors.invalid(`${field}.path`, path, `must not contain '${part}'`);
+    for (const end of FORBIDDEN_SUFFIXES) if (path.endsWith(end)) errors.invalid(`${field}.path`, path, `cannot end with '${end}'`);
+  } else if (pathType === "ImplementationSpecific") {
+    if (path !== "" && !path.startsWith("/")) errors.invalid(`${field}.path`, path, "must be an absolute path");
+  } else errors.supported(`${field}.pathType`, pathType, PATH_TYPES);
+  validateBackend(item.backend, `${field}.backend`, errors);
+}
+
+function validateBackend(backend: IngressBackend | undefined, field: string, errors: FieldErrors): void {
+  const { service, resource } = backend ?? {};
+  if (service && resource) return errors.invalid(field, "", "cannot set both resource and service backends");
+  if (resource) {
+    if (!resource.kind) errors.required(`${field}.resource.kind`);
+    if (!resource.name) errors.required(`${field}.resource.name`);
+    return;
+  }
+  if (!service) return errors.invalid(field, "", "resource or service backend is required");
+  if (!service.name) errors.required(`${field}.service.name`);
+  else errors.invalid(`${field}.service.name`, service.name, ...formatErrors("dns1035", service.name));
+  const { name, number } = service.port ?? {};
+  if (name && number) errors.invalid(field, "", "cannot set both port name & port number");
+  else if (name) errors.invalid(`${field}.service.port.name`, name, ...portNameErrors(name));
+  else if (number) errors.port(`${field}.service.port.number`, number);
+  else errors.required(field, "port name or number is required");
+}
+
+export function validateIngressClass({ spec }: IngressClass, errors: FieldErrors): void {
+  const controller = spec?.controller;
+  if (!controller) return;
+  if (controller.length > 250) errors.invalid("spec.controller", controller, "must be no more than 250 characters");
+  const [domain = "", path] = controller.split(/\/(.*)/);
+  if (path === undefined || path === "") {
+    errors.invalid("spec.controller", controller, 'must be a domain-prefixed path (such as "acme.io/foo")');
+  } else errors.invalid("spec.controller", domain, ...formatErrors("subdomain", domain));
+}
+
+export function validateIngressClassUpdate({ spec }: IngressClass, old: IngressClass, errors: FieldErrors): void {
+  if (spec?.controller !== old.spec?.controller) errors.invalid("spec.controller", spec?.controller ?? "", "field is immutable");
+}
