@@ -21,7 +21,7 @@ interface SocketInternals {
   _peername?: PeerName;
   _sockname?: PeerName;
   readableFlowing: boolean | null;
-  _handle?: { getpeername?: (out: PeerName) => number };
+  _handle?: { getpeername?: (out: PeerName) => number; _parentWrap?: { stream?: unknown } };
 }
 
 interface PeerName {
@@ -103,8 +103,8 @@ function overrideAddresses(socket: SocketInternals, { local, remote }: SeenAddre
 
 /** TLS over a pair has no handle to ask: its addresses are the pair's. */
 function nameTlsSocket(socket: TLSSocket): void {
-  const inner: object & Partial<SocketInternals> & { _parent?: { stream?: unknown } } = socket as unknown as SocketInternals;
-  const pair = inner._parent?.stream;
+  const inner = socketInternals(socket);
+  const pair = inner._handle?._parentWrap?.stream;
   if (!(pair instanceof MemorySocket)) return;
   inner._peername = { address: pair.remoteAddress, port: pair.remotePort, family: pair.remoteFamily };
   inner._sockname = { address: pair.localAddress, port: pair.localPort, family: pair.localFamily };
