@@ -143,7 +143,6 @@ function createKubelets(options: WorkloadsOptions, random: Random, peers: Map<st
       store,
       clock,
       random: random.fork(node.name),
-      ids: createIds(random.fork(`${node.name}/ids`)),
       network: fabric,
       resolve: options.resolve,
       dns: options.dns,

@@ -1,6 +1,6 @@
 // The ReplicaSet controller: as many active pods as asked for, and the counts of those there are.
 // Upstream: pkg/controller/replicaset/replica_set.go. Left out: expectations (the store is read directly, so there is no lag to bridge).
-import { timestamp, type Clock } from "../../model/clock.ts";
+import { nextTurn, timestamp, type Clock } from "../../model/clock.ts";
 import { StatusError, isStatus } from "../../model/errors.ts";
 import type { ReplicaSet, ReplicaSetCondition, ReplicaSetStatus } from "../../model/kinds/apps-v1.ts";
 import type { Pod } from "../../model/kinds/core-v1.ts";
@@ -18,6 +18,8 @@ import { availableInMs, isPodActive, isPodReady } from "./pod-conditions.ts";
 
 /** Pods created or deleted in one reconcile at most. */
 const BURST = 500;
+/** Pods created between two turns of the event loop at most. */
+const LARGEST_BATCH = 32;
 
 /** Keeps every ReplicaSet's pods and status as its spec says. */
 export function createReplicaSetController({ store, clock }: ControllerDependencies): Component {
@@ -77,8 +79,9 @@ async function manage(store: Store, clock: Clock, recorder: EventRecorder, set: 
 /** Slow start: 1, 2, 4, … at a time, stopping at the first batch that has a refusal, so that a quota is not hammered. */
 async function createPods(store: Store, recorder: EventRecorder, set: ReplicaSet, count: number): Promise<StatusError | undefined> {
   let left = count;
-  for (let batch = 1; left > 0; batch *= 2) {
+  for (let batch = 1; left > 0; batch = Math.min(batch * 2, LARGEST_BATCH)) {
     const size = Math.min(batch, left);
+    await nextTurn();
     const results = await Promise.allSettled(Array.from({ length: size }, () => store.create(Pods, podFromTemplate(set))));
     let refused: StatusError | undefined;
     for (const result of results) {

@@ -1,5 +1,6 @@
 // One container's life: image, start, probes, end, and what its status says about it. Its pod's worker decides when to start it again.
 // Upstream: pkg/kubelet/kuberuntime/kuberuntime_container.go, pkg/kubelet/images/image_manager.go.
+import { createHash } from "node:crypto";
 import { nextTurn, sleep, timestamp, type Timer } from "../../model/clock.ts";
 import type { Container, ContainerState, ContainerStateTerminated, ContainerStatus } from "../../model/kinds/core-v1.ts";
 import type { ExecStreams, Image } from "../../model/ports.ts";
@@ -205,7 +206,8 @@ export class ContainerWorker {
       signal: abort.signal,
       kill: (signal) => (signal === "SIGKILL" ? this.#instance?.running.kill() : abort.abort()),
     });
-    const id = `loopkube://${services.ids.hex(64)}`;
+    const pod = this.#world.pod();
+    const id = `loopkube://${createHash("sha256").update(`${pod.metadata.uid}/${this.spec.name}/${this.restartCount}`).digest("hex")}`;
     this.#containerID = id;
     this.#event("Normal", "Created", `Created container: ${this.spec.name}`);
     const running = await startWith(services.runtimes, image, sandbox);

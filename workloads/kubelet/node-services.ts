@@ -1,6 +1,5 @@
 // What a kubelet lends to the workers of its pods: the node, the cluster's interfaces, the image catalog and the runtimes.
 import type { Clock } from "../../model/clock.ts";
-import type { Ids } from "../../model/ids.ts";
 import type { Pod } from "../../model/kinds/core-v1.ts";
 import type { ContainerContext, ExecStreams, Image, Network, Peer, Resolve } from "../../model/ports.ts";
 import type { Random } from "../../model/random.ts";
@@ -31,7 +30,6 @@ export interface NodeServices {
   readonly reader: Reader;
   readonly clock: Clock;
   readonly random: Random;
-  readonly ids: Ids;
   readonly network: Network;
   readonly resolve: Resolve;
   readonly dns: ClusterDns;

@@ -113,6 +113,7 @@ class ProbeTask {
   }
   async #try(): Promise<void> {
     this.running = true;
+    const begun = this.#options.clock.now();
     const { success, output } = await this.#options.run(this.#probe);
     this.running = false;
     if (this.#stopped) return;
@@ -121,6 +122,9 @@ class ProbeTask {
     this.#last = success;
     const threshold = success ? (this.#probe.successThreshold ?? 1) : (this.#probe.failureThreshold ?? 3);
     this.#onVerdict(this.#streak >= threshold ? success : undefined);
-    if (!this.#stopped) this.#later((this.#probe.periodSeconds ?? 10) * 1000);
+    if (this.#stopped) return;
+    // Tries are due at fixed intervals, however long each takes; those missed are skipped.
+    const periodMs = (this.#probe.periodSeconds ?? 10) * 1000;
+    this.#later(periodMs - ((this.#options.clock.now() - begun) % periodMs));
   }
 }

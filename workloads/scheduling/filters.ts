@@ -126,8 +126,8 @@ function podsOfTerm(pod: Pod, term: PodAffinityTerm, info: NodeInfo, all: readon
 function podAntiAffinity(pod: Pod, info: NodeInfo, all: readonly NodeInfo[]): readonly string[] {
   const terms = pod.spec.affinity?.podAntiAffinity?.requiredDuringSchedulingIgnoredDuringExecution ?? [];
   if (terms.some((term) => podsOfTerm(pod, term, info, all).length > 0)) return ["node(s) didn't match pod anti-affinity rules"];
-  const objects = all.flatMap((other) => other.pods.map((resident) => ({ resident, other })));
-  const excluded = objects.some(({ resident, other }) =>
+  const residents = all.flatMap((other) => other.exclusive.map((resident) => ({ resident, other })));
+  const excluded = residents.some(({ resident, other }) =>
     (resident.spec.affinity?.podAntiAffinity?.requiredDuringSchedulingIgnoredDuringExecution ?? []).some(
       (term) =>
         domainOf(other, term.topologyKey) !== undefined &&

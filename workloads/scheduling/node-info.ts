@@ -6,6 +6,8 @@ import { quantityValue } from "./quantity.ts";
 export class NodeInfo {
   readonly node: Node;
   readonly pods: Pod[] = [];
+  /** Those of them that keep others away. */
+  readonly exclusive: Pod[] = [];
   readonly #requested = new Map<string, number>();
 
   constructor(node: Node) {
@@ -13,6 +15,7 @@ export class NodeInfo {
   }
   add(pod: Pod): void {
     this.pods.push(pod);
+    if (pod.spec.affinity?.podAntiAffinity?.requiredDuringSchedulingIgnoredDuringExecution) this.exclusive.push(pod);
     for (const [resource, amount] of podRequests(pod.spec)) this.#requested.set(resource, (this.#requested.get(resource) ?? 0) + amount);
   }
   requested(resource: string): number {

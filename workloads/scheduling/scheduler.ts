@@ -1,9 +1,8 @@
 // The scheduler: gives each pod without a node the best node that can take it, or says why none can.
 // Upstream: pkg/scheduler/schedule_one.go. Left out: preemption, profiles, extenders; all waiting pods are placed in one pass over one snapshot.
-import { timestamp, type Clock } from "../../model/clock.ts";
+import { nextTurn, timestamp, type Clock } from "../../model/clock.ts";
 import { isStatus } from "../../model/errors.ts";
 import type { Pod, PodCondition } from "../../model/kinds/core-v1.ts";
-import { nextTurn } from "../../model/clock.ts";
 import type { Component } from "../../model/ports.ts";
 import { Nodes, Pods, Services } from "../../model/resources.ts";
 import type { Store } from "../../store/contract.ts";
@@ -16,7 +15,7 @@ import { NodeInfo } from "./node-info.ts";
 import { bestNode } from "./score.ts";
 
 /** Pods placed between two turns of the event loop. */
-const SLICE = 32;
+const SLICE = 8;
 
 /** Binds pods to nodes. */
 export function createScheduler({ store, clock, random }: ControllerDependencies): Component {
