@@ -84,7 +84,7 @@ class Run {
     const stop = (): void => {
       const { lameduckMs } = this.server.chain;
       if (lameduckMs <= 0) this.#end.resolve(0);
-      else this.#lameduck = clock.after(lameduckMs, () => this.#end.resolve(0));
+      else this.#lameduck = clock.after(lameduckMs, () => this.#end.resolve(0), { background: true });
     };
     if (this.#context.signal.aborted) stop();
     else this.#context.signal.addEventListener("abort", stop, { once: true });

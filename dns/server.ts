@@ -11,6 +11,7 @@ import { emptyReply, then } from "./message.ts";
 import type { Query, Reply } from "./message.ts";
 import type { Counter, Histogram, Metrics } from "./metrics.ts";
 import { typeName } from "./record.ts";
+import type { ResourceRecord } from "./record.ts";
 import type { Zone } from "./zone.ts";
 
 const TRANSFER_BYTES = 60_000;
@@ -150,10 +151,12 @@ function questionTypeOffset(message: Buffer): number {
   return at + 1;
 }
 
-/** Names of a reply that comes from memory, in this question's spelling: the owner as asked, and the zone as asked. */
+/** Names of a reply that cache may have kept from another spelling, in this question's: the owner as asked, and the zone as asked. */
 export function respell(query: Query, reply: Reply): Reply {
   const asked = query.question.name;
-  if (asked === query.name && !reply.answers.some((record) => record.name !== record.name.toLowerCase()) && !reply.authorities.some((record) => record.name !== record.name.toLowerCase())) return reply;
+  if (reply.keepUntil === undefined) return reply;
+  const isLower = (record: ResourceRecord): boolean => record.name === record.name.toLowerCase();
+  if (asked === query.name && reply.answers.every(isLower) && reply.authorities.every(isLower)) return reply;
   const { zone } = reply;
   if (zone === undefined || !query.name.endsWith(zone)) return reply;
   const spelled = asked.slice(asked.length - zone.length);
@@ -176,8 +179,8 @@ export function respell(query: Query, reply: Reply): Reply {
 
 /** A transfer in messages that fit TCP. */
 function* transferParts(reply: Reply): Iterable<Reply> {
-  const size = (record: Reply["answers"][number]): number => record.name.length + 30 + ("target" in record ? record.target.length : 40);
-  let part: Reply["answers"][number][] = [];
+  const size = (record: ResourceRecord): number => record.name.length + 30 + ("target" in record ? record.target.length : 40);
+  let part: ResourceRecord[] = [];
   let bytes = 0;
   for (const record of reply.answers) {
     if (bytes + size(record) > TRANSFER_BYTES) {

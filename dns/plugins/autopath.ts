@@ -1,5 +1,5 @@
 // autopath: walks the client's search path on the server, so that the first question already gets the answer.
-// Upstream: CoreDNS plugin/autopath. A CNAME leads from the name asked to the name found.
+// Upstream: CoreDNS plugin/autopath. A CNAME leads from the name asked to the name found. The answer depends on who asks, so it is never kept.
 import { CorefileError } from "../corefile.ts";
 import { requery, then } from "../message.ts";
 import type { Query, Reply } from "../message.ts";
@@ -25,7 +25,7 @@ export const autopathPlugin: PluginType = {
         const { type } = query.question;
         if ((type !== A && type !== AAAA) || matchZone(query.name, zones) === undefined) return next(query);
         const path = file === undefined ? (env.plugins().find((plugin) => `@${plugin.name}` === source.text)?.searchPath?.(query) ?? []) : [...listed, ""];
-        return walkSearchPath(query, path, next);
+        return then(walkSearchPath(query, path, next), (reply) => ({ ...reply, volatile: true }));
       },
     };
   },
@@ -44,10 +44,10 @@ export function walkSearchPath(query: Query, path: readonly string[], next: Next
       const nodata = reply.rcode === "NOERROR" && reply.answers.length === 0;
       if (reply.rcode === "NXDOMAIN" || (nodata && element === "" && !reply.aa)) return attempt(index + 1, firstReply ?? reply);
       const why = [{ plugin: "autopath", text: `${query.question.name} was found as ${name}` }, ...reply.why];
-      if (index === 0) return { ...reply, volatile: true };
+      if (index === 0) return reply;
       const ttl = reply.answers[0]?.ttl ?? 0;
       const answers = reply.answers.length === 0 ? [] : [{ name: query.question.name, type: "CNAME" as const, ttl, target: name }, ...reply.answers];
-      return { ...reply, answers, why, volatile: true };
+      return { ...reply, answers, why };
     });
   };
   return attempt(0, undefined);

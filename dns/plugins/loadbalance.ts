@@ -2,6 +2,7 @@
 // Upstream: CoreDNS plugin/loadbalance, policy round_robin. Left out: weighted files and prefer.
 import { CorefileError } from "../corefile.ts";
 import { then } from "../message.ts";
+import type { Reply } from "../message.ts";
 import { unknownProperty } from "../plugin.ts";
 import type { PluginType } from "../plugin.ts";
 import type { ResourceRecord } from "../record.ts";
@@ -20,14 +21,15 @@ export const loadbalancePlugin: PluginType = {
       serve: (query, next) =>
         query.question.type === AXFR || query.question.type === IXFR
           ? next(query)
-          : then(next(query), (reply) => ({
-              ...reply,
-              answers: shuffleAddresses(reply.answers, env.random),
-              additionals: shuffleAddresses(reply.additionals, env.random),
-            })),
+          : then(next(query), (reply) => shuffled(reply, env.random)),
     };
   },
 };
+
+function shuffled(reply: Reply, random: Random): Reply {
+  if (reply.answers.length < 2 && reply.additionals.length < 2) return reply;
+  return { ...reply, answers: shuffleAddresses(reply.answers, random), additionals: shuffleAddresses(reply.additionals, random) };
+}
 
 /** A new order: CNAMEs, then the rest as they are, then addresses and MX records shuffled. The list given is left alone. */
 export function shuffleAddresses(records: readonly ResourceRecord[], random: Random): readonly ResourceRecord[] {
