@@ -1,5 +1,12 @@
 // The public face of netsim: addresses, listeners, flows.
-export { createAddressPlan, fallbackPort, type AddressBlock, type AddressPlan, type AddressPlanKind, type AddressPlanOptions } from "./address-plan.ts";
+export {
+  createAddressPlan,
+  fallbackPort,
+  type AddressBlock,
+  type AddressPlan,
+  type AddressPlanKind,
+  type AddressPlanOptions,
+} from "./address-plan.ts";
 export { claimClusterIndex, type ClusterIndexClaim } from "./cluster-index.ts";
 export { type DescriptorPressure } from "./descriptor-budget.ts";
 export { type FabricDialOptions } from "./dial.ts";
@@ -11,6 +18,7 @@ export { FlowTrace } from "./flow-trace.ts";
 export { isLoopback } from "./ip-block.ts";
 export { type Delivery, type LiveFlow, type LiveFlows } from "./live-flow.ts";
 export { pipeBoth } from "./pipe.ts";
+export { probeTcp } from "./probe.ts";
 export { createPodIpam, type PodIpam } from "./pod-ipam.ts";
 export { type FabricDatagramSocket } from "./udp.ts";
 export { type UdpFlow, type UdpFlows } from "./udp-flows.ts";

@@ -2,7 +2,10 @@
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { Command, InvalidArgumentError, Option } from "commander";
-import { applyManifests, createApiClient, type Cluster, type ClusterOptions, PROXY_MODES, startCluster, WELL_KNOWN_PORTS } from "../../cluster/index.ts";
+import { createApiClient } from "../../cluster/api-client.ts";
+import { applyManifests } from "../../cluster/apply.ts";
+import type { Cluster } from "../../cluster/index.ts";
+import { type ClusterOptions, PROXY_MODES, WELL_KNOWN_PORTS } from "../../cluster/options.ts";
 import { realClock } from "../../model/clock.ts";
 import { isCidr } from "../../model/ip.ts";
 import { detach, type Ready } from "../detach.ts";
@@ -89,28 +92,54 @@ function refuseSecond(name: string): void {
 async function run(options: UpOptions): Promise<void> {
   const began = realClock.monotonic();
   const progress = createProgress(options.quiet ?? options.output === "json");
-  const interrupted = new AbortController();
-  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => interrupted.abort());
+  const interrupted = onInterrupt();
   await cleanStale(options);
   const files = manifestFiles(options);
-  await using cluster = await progress.phase(`cluster "${options.name}" with ${options.nodes} ${options.nodes === 1 ? "node" : "nodes"}`, () =>
-    startCluster(clusterOptions(options)),
-  );
+  await using cluster = await progress.phase(`cluster "${options.name}" with ${options.nodes} ${options.nodes === 1 ? "node" : "nodes"}`, async () => {
+    // Only `up` needs the whole cluster; the other commands start faster without it.
+    const { startCluster } = await import("../../cluster/index.ts");
+    return startCluster(clusterOptions(options));
+  });
   const merged = options.ownKubeconfig ? undefined : kubeconfigPath(options.kubeconfig);
   const state = stateOf(cluster, options, merged);
   writeState(state, cluster.kubeconfig);
   try {
     if (merged) await mergeKubeconfig(merged, cluster.kubeconfigEntry);
     await applyFiles(cluster, files, progress);
-    await progress.phase("DNS, ingress and pods ready", () => cluster.ready());
+    await waitForPods(cluster, progress);
     const ready: Ready = { status: { ...cluster.status(), kubeconfig: state.kubeconfig }, state, elapsedMs: realClock.monotonic() - began };
     if (process.send) process.send(ready);
     else show(ready, options);
-    if (!interrupted.signal.aborted) await new Promise<void>((resolve) => interrupted.signal.addEventListener("abort", () => resolve(), { once: true }));
+    if (!interrupted.aborted) await new Promise<void>((resolve) => interrupted.addEventListener("abort", () => resolve(), { once: true }));
     await progress.phase("stopping", () => cluster.stop());
   } finally {
     if (merged) await removeFromKubeconfig(merged, state.context);
     removeState(options.name);
+  }
+}
+
+const SAME_KEYPRESS_MS = 500;
+
+/** Aborts at the first signal. A later one (not the same Ctrl-C, which npm passes on too) ends the process at once. */
+function onInterrupt(): AbortSignal {
+  const abort = new AbortController();
+  let first: number | undefined;
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+    process.on(signal, () => {
+      first ??= realClock.monotonic();
+      if (realClock.monotonic() - first > SAME_KEYPRESS_MS) process.exit(130);
+      abort.abort();
+    });
+  }
+  return abort.signal;
+}
+
+/** A pod that does not get ready is the user's to look at, not a reason to stop. */
+async function waitForPods(cluster: Cluster, progress: ReturnType<typeof createProgress>): Promise<void> {
+  try {
+    await progress.phase("DNS, ingress and pods ready", () => cluster.ready());
+  } catch (error) {
+    process.stderr.write(`   ${(error as Error).message}\n   kubectl describe tells why\n`);
   }
 }
 
