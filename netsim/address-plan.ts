@@ -97,7 +97,9 @@ function checkBlocks(kind: AddressPlanKind, blocks: Readonly<Record<string, Cidr
   for (const [name, block] of entries) {
     const last = block.at(block.size - 1n);
     if (kind === "direct" && !(isLoopback(block.at(0)) && isLoopback(last))) {
-      throw new RangeError(`${name} block ${block} is not loopback: the direct address plan needs blocks in 127.0.0.0/8 (use the mapped plan)`);
+      throw new RangeError(
+        `${name} block ${block} is not loopback: the direct address plan needs blocks in 127.0.0.0/8 (use the mapped plan)`,
+      );
     }
     for (const [otherName, other] of entries) {
       const nested = name === "load balancer" && otherName === "node";

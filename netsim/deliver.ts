@@ -39,7 +39,11 @@ export function deliverInMemory(state: FabricState, flow: LiveFlow, decision: De
   const [near, far] = createDuplexPair(
     state.clock,
     { local: client.local, remote: client.remote, allowHalfOpen: client.allowHalfOpen },
-    { local: client.loopback ? client.remote : address, remote: client.loopback ? client.local : seenSource(flow, decision), allowHalfOpen: false },
+    {
+      local: client.loopback ? client.remote : address,
+      remote: client.loopback ? client.local : seenSource(flow, decision),
+      allowHalfOpen: false,
+    },
   );
   near.on("error", ignoreError);
   far.on("error", ignoreError);

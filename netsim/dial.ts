@@ -26,7 +26,8 @@ export async function dial(state: FabricState, from: Peer, to: SocketAddress, op
   if (!(Number.isInteger(to.port) && to.port >= 0 && to.port <= 65535)) throw addressError("connect", "EINVAL", to);
   if (ipv4Number(to.ip) < 0 && !to.ip.includes(":")) throw addressError("connect", "EINVAL", to);
   const inCluster = state.plan.isClusterAddress(to.ip);
-  if (!inCluster && isLoopback(to.ip)) return from.kind === "pod" ? dialOwnLoopback(state, from, to, options) : connectSocket(state, to, to, options);
+  if (!inCluster && isLoopback(to.ip))
+    return from.kind === "pod" ? dialOwnLoopback(state, from, to, options) : connectSocket(state, to, to, options);
   if (!inCluster) throw addressError("connect", "ENETUNREACH", to);
   const flow = open(state, from, to);
   const decision = decide(state, flow);
@@ -111,6 +112,7 @@ function connectSocket(state: FabricState, at: SocketAddress, to: SocketAddress,
 
 function connectCode(error: Error): ErrnoCode {
   const code = errnoOf(error);
-  return code === "EADDRNOTAVAIL" || code === "ENETUNREACH" || code === "EHOSTUNREACH" || code === "ETIMEDOUT" || code === "EACCES" ? code : "ECONNREFUSED";
+  return code === "EADDRNOTAVAIL" || code === "ENETUNREACH" || code === "EHOSTUNREACH" || code === "ETIMEDOUT" || code === "EACCES"
+    ? code
+    : "ECONNREFUSED";
 }
-

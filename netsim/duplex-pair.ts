@@ -144,7 +144,10 @@ export class MemorySocket extends Duplex implements Arrival {
     this.#transmit([chunk], done);
   }
   override _writev(writes: readonly { readonly chunk: Uint8Array }[], done: Done): void {
-    this.#transmit(writes.map((write) => write.chunk), done);
+    this.#transmit(
+      writes.map((write) => write.chunk),
+      done,
+    );
   }
   override _final(done: Done): void {
     this.#written = done;

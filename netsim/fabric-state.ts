@@ -95,7 +95,15 @@ export class FabricState {
   }
   /** Identity is known, the destination is not decided yet. */
   openFlow(protocol: Protocol, from: Peer, source: SocketAddress, destination: SocketAddress): LiveFlow {
-    return new LiveFlow(this.#nextFlow++, protocol, from, source, destination, this.#nodeFor(from, destination, protocol), this.trace.sample());
+    return new LiveFlow(
+      this.#nextFlow++,
+      protocol,
+      from,
+      source,
+      destination,
+      this.#nodeFor(from, destination, protocol),
+      this.trace.sample(),
+    );
   }
   /** The next source port of an in-process client, as the kernel's ephemeral range. */
   ephemeralPort(ip: string): number {

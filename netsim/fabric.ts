@@ -81,6 +81,7 @@ class LoopbackFabric implements Fabric {
   readonly #state: FabricState;
   readonly #listeners = new Listeners();
   readonly #udp: UdpFabric;
+  readonly #hostSockets = new Set<Socket>();
 
   constructor({ clock, random, plan, nodes, traceLimit, descriptorBudget, onPressure }: FabricOptions) {
     const trace = new FlowTrace({ clock, ...(traceLimit === undefined ? {} : { limit: traceLimit }) });
@@ -115,6 +116,7 @@ class LoopbackFabric implements Fabric {
     await this.#listeners.closeAll();
     this.#udp.stop();
     for (const flow of this.#state.live.list()) flow.close();
+    for (const socket of this.#hostSockets) socket.destroy();
   }
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stop();
@@ -167,16 +169,25 @@ class LoopbackFabric implements Fabric {
   async serveHost(host: HostPort, server: Server): Promise<Listening> {
     const onSocket = (socket: Socket): void => this.#serve(server, socket);
     let disarm = (): void => {};
-    const listening = await this.#listeners.addHost(host, () => listenTcp(hostCandidates(host), onSocket), () => disarm());
+    const listening = await this.#listeners.addHost(
+      host,
+      () => listenTcp(hostCandidates(host), onSocket),
+      () => disarm(),
+    );
     disarm = armServer(server, listening.socket, () => void listening.close());
     return listening;
   }
   #serve(server: Server, socket: Socket): void {
     const { remoteAddress, remotePort, localAddress, localPort } = socket;
-    if (remoteAddress === undefined || remotePort === undefined || localAddress === undefined || localPort === undefined) return void socket.destroy();
+    if (remoteAddress === undefined || remotePort === undefined || localAddress === undefined || localPort === undefined)
+      return void socket.destroy();
     if (!this.#state.budget.take(1)) return void socket.resetAndDestroy();
     socket.on("error", () => {});
-    socket.once("close", () => this.#state.budget.give(1));
+    this.#hostSockets.add(socket);
+    socket.once("close", () => {
+      this.#hostSockets.delete(socket);
+      this.#state.budget.give(1);
+    });
     handOver(server, socket, { local: { ip: localAddress, port: localPort }, remote: { ip: remoteAddress, port: remotePort } });
   }
   killPeer(ip: string): number {

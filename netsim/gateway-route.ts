@@ -52,7 +52,11 @@ export function createGatewayRoute(options: GatewayRouteOptions): GatewayRoute {
       let failure: unknown = addressError("connect", "EHOSTUNREACH", { ip: host, port });
       for (const ip of found) {
         try {
-          const dialOptions = { allowHalfOpen: true, ...(signal ? { signal } : {}), ...(connectTimeoutMs === undefined ? {} : { timeoutMs: connectTimeoutMs }) };
+          const dialOptions = {
+            allowHalfOpen: true,
+            ...(signal ? { signal } : {}),
+            ...(connectTimeoutMs === undefined ? {} : { timeoutMs: connectTimeoutMs }),
+          };
           return await fabric.dial(from, { ip, port }, dialOptions);
         } catch (error) {
           failure = error;
@@ -71,7 +75,8 @@ export function createGatewayRoute(options: GatewayRouteOptions): GatewayRoute {
       if (namespace === "" || service === "") return undefined;
       const ports = options.servicePorts?.(namespace, service) ?? [];
       const asked = target.port !== 0 && (target.port !== ownPort || ports.includes(target.port)) ? target.port : undefined;
-      const port = asked !== undefined && (ports.length === 0 || ports.includes(asked)) ? asked : ports.includes(80) ? 80 : (ports[0] ?? 80);
+      const port =
+        asked !== undefined && (ports.length === 0 || ports.includes(asked)) ? asked : ports.includes(80) ? 80 : (ports[0] ?? 80);
       return { host: `${name.slice(0, -stem.length)}${suffix}.`, port };
     },
   };

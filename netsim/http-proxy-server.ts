@@ -32,11 +32,28 @@ interface Refusal {
 }
 
 /** RFC 9110 §7.6.1, and what proxies add in practice. */
-const hopByHop = new Set(["connection", "keep-alive", "proxy-connection", "proxy-authenticate", "proxy-authorization", "te", "trailer", "transfer-encoding", "upgrade", "expect"]);
+const hopByHop = new Set([
+  "connection",
+  "keep-alive",
+  "proxy-connection",
+  "proxy-authenticate",
+  "proxy-authorization",
+  "te",
+  "trailer",
+  "transfer-encoding",
+  "upgrade",
+  "expect",
+]);
 
 /** An HTTP server that binds nothing: the gateway gives it its sockets. */
 export function createHttpProxyServer(options: HttpProxyOptions): Server {
-  const server = createServer({ maxHeaderSize: 16384, headersTimeout: 15_000, requestTimeout: 0, connectionsCheckingInterval: 5000, noDelay: true });
+  const server = createServer({
+    maxHeaderSize: 16384,
+    headersTimeout: 15_000,
+    requestTimeout: 0,
+    connectionsCheckingInterval: 5000,
+    noDelay: true,
+  });
   server.on("request", (req, res) => {
     const forward = forwardOf(req, options);
     if ("status" in forward) return refuse(res, forward);
@@ -45,7 +62,8 @@ export function createHttpProxyServer(options: HttpProxyOptions): Server {
   server.on("connect", (req: IncomingMessage, socket: Duplex, head: Buffer) => {
     const target = splitHostPort(req.url ?? "", 0);
     const from = clientOf(req, options);
-    if (!target || target.port === 0) return endRaw(socket, { status: 400, reason: `CONNECT needs host:port, not ${JSON.stringify(req.url)}` });
+    if (!target || target.port === 0)
+      return endRaw(socket, { status: 400, reason: `CONNECT needs host:port, not ${JSON.stringify(req.url)}` });
     if ("status" in from) return endRaw(socket, from);
     void tunnel(socket, head, from, target.host, target.port, options.route, "HTTP/1.1 200 Connection established\r\n\r\n", "");
   });
@@ -55,7 +73,16 @@ export function createHttpProxyServer(options: HttpProxyOptions): Server {
     const upgrade = ["Connection", "Upgrade", "Upgrade", req.headers.upgrade ?? ""];
     const headers = ["Host", forward.authority, ...endToEndHeaders(req.rawHeaders, "host"), ...upgrade];
     const lines = headers.map((text, i) => (i % 2 === 0 ? `${text}: ` : `${text}\r\n`)).join("");
-    void tunnel(socket, head, forward.from, forward.host, forward.port, options.route, "", `${req.method} ${forward.path} HTTP/1.1\r\n${lines}\r\n`);
+    void tunnel(
+      socket,
+      head,
+      forward.from,
+      forward.host,
+      forward.port,
+      options.route,
+      "",
+      `${req.method} ${forward.path} HTTP/1.1\r\n${lines}\r\n`,
+    );
   });
   return server;
 }
@@ -66,10 +93,17 @@ function forwardOf(req: IncomingMessage, options: HttpProxyOptions): Forward | R
   const url = req.url ?? "/";
   if (!url.startsWith("/")) {
     const parsed = URL.parse(url);
-    if (parsed?.protocol !== "http:") return { status: 400, reason: `cannot forward ${JSON.stringify(url)}: only http:// URLs and CONNECT` };
+    if (parsed?.protocol !== "http:")
+      return { status: 400, reason: `cannot forward ${JSON.stringify(url)}: only http:// URLs and CONNECT` };
     const service = parsed.hostname.endsWith(".svc.localhost") ? options.route.service(parsed.host, options.ownPort()) : undefined;
     const host = parsed.hostname.replace(/^\[|\]$/g, "");
-    return { host: service?.host ?? host, port: service?.port ?? Number(parsed.port || 80), path: `${parsed.pathname}${parsed.search}`, authority: parsed.host, from };
+    return {
+      host: service?.host ?? host,
+      port: service?.port ?? Number(parsed.port || 80),
+      path: `${parsed.pathname}${parsed.search}`,
+      authority: parsed.host,
+      from,
+    };
   }
   const service = options.route.service(req.headers.host ?? "", options.ownPort());
   if (service) return { ...service, path: url, authority: req.headers.host ?? "", from };
@@ -101,7 +135,13 @@ function forwardRequest(req: IncomingMessage, res: ServerResponse, to: Forward, 
   });
   route.connect(to.from, to.host, to.port, aborter.signal).then((connection) => {
     if (res.destroyed) return void connection.destroy();
-    const upstream = request({ method: req.method ?? "GET", path: to.path, headers, createConnection: () => connection, signal: aborter.signal });
+    const upstream = request({
+      method: req.method ?? "GET",
+      path: to.path,
+      headers,
+      createConnection: () => connection,
+      signal: aborter.signal,
+    });
     upstream.on("error", onFailure);
     upstream.on("response", (answer) => {
       res.sendDate = false;
@@ -130,7 +170,16 @@ function endToEndHeaders(raw: readonly string[], also = ""): string[] {
 }
 
 /** Joins a client to its target: `established` goes to the client, `preamble` to the target, then bytes both ways. */
-async function tunnel(socket: Duplex, head: Buffer, from: Peer, host: string, port: number, route: GatewayRoute, established: string, preamble: string): Promise<void> {
+async function tunnel(
+  socket: Duplex,
+  head: Buffer,
+  from: Peer,
+  host: string,
+  port: number,
+  route: GatewayRoute,
+  established: string,
+  preamble: string,
+): Promise<void> {
   const aborter = new AbortController();
   const onClose = (): void => aborter.abort();
   socket.once("close", onClose);
@@ -147,7 +196,13 @@ async function tunnel(socket: Duplex, head: Buffer, from: Peer, host: string, po
   }
 }
 
-const reasonPhrases: Readonly<Record<number, string>> = { 400: "Bad Request", 404: "Not Found", 407: "Proxy Authentication Required", 502: "Bad Gateway", 504: "Gateway Timeout" };
+const reasonPhrases: Readonly<Record<number, string>> = {
+  400: "Bad Request",
+  404: "Not Found",
+  407: "Proxy Authentication Required",
+  502: "Bad Gateway",
+  504: "Gateway Timeout",
+};
 
 function refuse(res: ServerResponse, { status, reason }: Refusal): void {
   res.writeHead(status, { "content-type": "text/plain; charset=utf-8", ...challenge(status) });
@@ -156,9 +211,15 @@ function refuse(res: ServerResponse, { status, reason }: Refusal): void {
 
 function endRaw(socket: Duplex, { status, reason }: Refusal): void {
   const body = `${reason}\n`;
-  const headers = { "content-type": "text/plain; charset=utf-8", "content-length": String(Buffer.byteLength(body)), connection: "close", ...challenge(status) };
+  const headers = {
+    "content-type": "text/plain; charset=utf-8",
+    "content-length": String(Buffer.byteLength(body)),
+    connection: "close",
+    ...challenge(status),
+  };
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
   socket.end(`HTTP/1.1 ${status} ${reasonPhrases[status] ?? ""}\r\n${lines.join("")}\r\n${body}`);
 }
 
-const challenge = (status: number): Record<string, string> => (status === 407 ? { "proxy-authenticate": 'Basic realm="namespace/pod"' } : {});
+const challenge = (status: number): Record<string, string> =>
+  status === 407 ? { "proxy-authenticate": 'Basic realm="namespace/pod"' } : {};

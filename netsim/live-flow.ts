@@ -26,7 +26,15 @@ export class LiveFlow implements Flow {
   /** The endpoint's end when it is another socket. */
   far: Socket | MemorySocket | undefined;
 
-  constructor(id: number, protocol: Protocol, from: Peer, source: SocketAddress, destination: SocketAddress, node: string, traced: boolean) {
+  constructor(
+    id: number,
+    protocol: Protocol,
+    from: Peer,
+    source: SocketAddress,
+    destination: SocketAddress,
+    node: string,
+    traced: boolean,
+  ) {
     this.id = id;
     this.protocol = protocol;
     this.from = from;

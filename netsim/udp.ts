@@ -104,7 +104,12 @@ export class UdpFabric {
     if (!exposure) return "refused";
     return this.#deliver(exposure, entry, message);
   }
-  #open(source: SocketAddress, destination: SocketAddress, from: Peer, send: (answer: Uint8Array) => void): UdpEntry | "refused" | "dropped" {
+  #open(
+    source: SocketAddress,
+    destination: SocketAddress,
+    from: Peer,
+    send: (answer: Uint8Array) => void,
+  ): UdpEntry | "refused" | "dropped" {
     const { trace, clock } = this.#state;
     const flow = this.#state.openFlow("UDP", from, source, destination);
     if (flow.traced) trace.record(flow.id, flow.node, "accept", `UDP ${hostPort(source)} → ${hostPort(destination)}`);

@@ -10,13 +10,17 @@ t.test("blocks", async (t) => {
   ];
   for (const [index, expected] of rows) {
     const plan = createAddressPlan({ kind: "direct", index });
-    const text = [plan.pods, plan.services, plan.nodes, plan.loadBalancers, plan.dnsIp, plan.apiIp, plan.nodeIp(0), plan.podCidrOf(1)].join(" ");
+    const text = [plan.pods, plan.services, plan.nodes, plan.loadBalancers, plan.dnsIp, plan.apiIp, plan.nodeIp(0), plan.podCidrOf(1)].join(
+      " ",
+    );
     t.equal(text, expected, `index ${index}`);
   }
 });
 
 t.test("no two indexes share an address", async (t) => {
-  const blocks = Array.from({ length: 64 }, (_, index) => createAddressPlan({ kind: "direct", index })).flatMap((plan) => [plan.pods, plan.services, plan.nodes].map(String));
+  const blocks = Array.from({ length: 64 }, (_, index) => createAddressPlan({ kind: "direct", index })).flatMap((plan) =>
+    [plan.pods, plan.services, plan.nodes].map(String),
+  );
   t.equal(new Set(blocks).size, 192);
 });
 
@@ -46,7 +50,14 @@ t.test("blockOf", async (t) => {
 t.test("candidates", async (t) => {
   const direct = createAddressPlan({ kind: "direct", index: 0 });
   const mapped = createAddressPlan({ kind: "mapped", index: 0 });
-  const six = createAddressPlan({ kind: "mapped", index: 0, podCidr: "fd00:10:244::/56", serviceCidr: "fd00:10:96::/112", nodeCidr: "fc00:18::/64", loopback: "::1" });
+  const six = createAddressPlan({
+    kind: "mapped",
+    index: 0,
+    podCidr: "fd00:10:244::/56",
+    serviceCidr: "fd00:10:96::/112",
+    nodeCidr: "fc00:18::/64",
+    loopback: "::1",
+  });
   const rows: [typeof direct, string, number, string][] = [
     [direct, "127.96.0.12", 80, "127.96.0.12:80 127.96.0.12:8080 127.0.0.1:0"],
     [direct, "127.96.0.10", 53, "127.96.0.10:53 127.96.0.10:8053 127.0.0.1:0"],
@@ -56,7 +67,8 @@ t.test("candidates", async (t) => {
     [six, "fd00:10:96::a", 53, "[::1]:0"],
     [six, "fc00:18::2", 30080, "[::1]:30080 [::1]:0"],
   ];
-  for (const [plan, ip, port, expected] of rows) t.equal(plan.candidates({ ip, port }, "TCP").map(hostPort).join(" "), expected, `${ip}:${port}`);
+  for (const [plan, ip, port, expected] of rows)
+    t.equal(plan.candidates({ ip, port }, "TCP").map(hostPort).join(" "), expected, `${ip}:${port}`);
   t.equal(six.blockOf("fd00:10:244:0:1::2"), "pod");
 });
 
@@ -67,7 +79,10 @@ t.test("bad plans are refused", async (t) => {
       () => createAddressPlan({ kind: "direct", index: 0, serviceCidr: "10.96.0.0/16" }),
       "service block 10.96.0.0/16 is not loopback: the direct address plan needs blocks in 127.0.0.0/8 (use the mapped plan)",
     ],
-    [() => createAddressPlan({ kind: "direct", index: 0, podCidr: "127.96.0.0/12" }), "pod block 127.96.0.0/12 overlaps service block 127.96.0.0/16"],
+    [
+      () => createAddressPlan({ kind: "direct", index: 0, podCidr: "127.96.0.0/12" }),
+      "pod block 127.96.0.0/12 overlaps service block 127.96.0.0/16",
+    ],
     [() => createAddressPlan({ kind: "mapped", index: 0, podCidr: "banana" }), "invalid CIDR address: banana"],
   ];
   for (const [make, message] of rows) t.throws(make, { message });

@@ -17,9 +17,19 @@ t.test("errors are Node's", async (t) => {
   const pod = made.pod("client", 6);
   const address = plan.services.at(7);
   const [rejected, dropped] = [address, plan.services.at(8)];
-  fabric.hooks.verdict = ({ destination: { ip } }) => ({ type: ip === rejected ? "reject" : ip === dropped ? "drop" : "pass", matched: [] });
+  fabric.hooks.verdict = ({ destination: { ip } }) => ({
+    type: ip === rejected ? "reject" : ip === dropped ? "drop" : "pass",
+    matched: [],
+  });
   const failure: unknown = await fabric.dial(pod, { ip: rejected, port: 80 }).catch((error: unknown) => error);
-  t.match(failure, { message: `connect ECONNREFUSED ${rejected}:80`, code: "ECONNREFUSED", errno: -111, syscall: "connect", address: rejected, port: 80 });
+  t.match(failure, {
+    message: `connect ECONNREFUSED ${rejected}:80`,
+    code: "ECONNREFUSED",
+    errno: -111,
+    syscall: "connect",
+    address: rejected,
+    port: 80,
+  });
   const rows: [string, typeof pod | typeof host, string, number, string][] = [
     ["no listener", host, plan.podCidrOf(0).at(200), 80, "ECONNREFUSED"],
     ["own loopback, no listener", pod, "127.0.0.1", 80, "ECONNREFUSED"],
@@ -49,12 +59,22 @@ t.test("who the pod sees", async (t) => {
   const [pod, client] = [made.pod("web", 5), made.pod("client", 6, 1)];
   const server = createServer((socket) => socket.end(`${socket.remoteAddress} at ${socket.localAddress}:${socket.localPort}`));
   await fabric.expose({ ip: pod.ip, port: 80 }, "TCP", { type: "server", server }, pod);
-  await fabric.expose({ ip: plan.nodeIp(0), port: 6443 }, "TCP", { type: "server", server: createServer((socket) => socket.end("api")) }, { kind: "node", name: "node-0", ip: plan.nodeIp(0) });
+  await fabric.expose(
+    { ip: plan.nodeIp(0), port: 6443 },
+    "TCP",
+    { type: "server", server: createServer((socket) => socket.end("api")) },
+    { kind: "node", name: "node-0", ip: plan.nodeIp(0) },
+  );
   const service = { ip: plan.services.at(7), port: 8080 };
   let endpoint = { ip: pod.ip, port: 80 };
-  fabric.hooks.verdict = ({ destination: { ip } }) => (ip === service.ip ? { type: "dnat", endpoint, masquerade: true, service: "s", matched: [] } : { type: "pass", matched: [] });
+  fabric.hooks.verdict = ({ destination: { ip } }) =>
+    ip === service.ip ? { type: "dnat", endpoint, masquerade: true, service: "s", matched: [] } : { type: "pass", matched: [] };
   const socket = await fabric.dial(client, service);
-  t.match(socket, { remoteAddress: service.ip, remotePort: 8080, localAddress: client.ip, localPort: 32768 }, "the client sees the Service");
+  t.match(
+    socket,
+    { remoteAddress: service.ip, remotePort: 8080, localAddress: client.ip, localPort: 32768 },
+    "the client sees the Service",
+  );
   t.equal(await readAll(socket), `${plan.nodeIp(1)} at ${pod.ip}:80`, "masqueraded by its own node");
   t.equal(await readAll(await fabric.dial(client, { ip: pod.ip, port: 80 })), `${client.ip} at ${pod.ip}:80`);
   t.equal(await readAll(await fabric.dial(pod, { ip: "127.0.0.1", port: 80 })), "127.0.0.1 at 127.0.0.1:80", "its own loopback");
@@ -66,7 +86,13 @@ t.test("who the pod sees", async (t) => {
   fabric.hooks.identify = (ip) => (ip === client.ip ? client : undefined);
   const bound = connect({ host: pod.ip, port: 80, localAddress: client.ip });
   t.equal(await readAll(bound), `${client.ip} at ${pod.ip}:80`, "a program that binds a pod's address is that pod");
-  t.match(fabric.trace.recent().filter((hop) => hop.hop === "accept").at(-1), { node: "node-1" });
+  t.match(
+    fabric.trace
+      .recent()
+      .filter((hop) => hop.hop === "accept")
+      .at(-1),
+    { node: "node-1" },
+  );
 });
 
 t.test("http, keep-alive agents and https over a pair", async (t) => {
@@ -81,11 +107,16 @@ t.test("http, keep-alive agents and https over a pair", async (t) => {
   const agent = new Agent({ keepAlive: true, maxSockets: 1 });
   t.teardown(() => agent.destroy());
   agent.createConnection = (_options, done) => {
-    fabric.dial(host, { ip: pod.ip, port: 80 }).then((socket) => done?.(null, socket), (error: Error) => done?.(error, undefined as never));
+    fabric.dial(host, { ip: pod.ip, port: 80 }).then(
+      (socket) => done?.(null, socket),
+      (error: Error) => done?.(error, undefined as never),
+    );
     return undefined;
   };
   const ask = (path: string): Promise<string> =>
-    new Promise((resolve, reject) => get({ host: pod.ip, path, agent }, (res) => readAll(res as never).then(resolve, reject)).on("error", reject));
+    new Promise((resolve, reject) =>
+      get({ host: pod.ip, path, agent }, (res) => readAll(res as never).then(resolve, reject)).on("error", reject),
+    );
   t.equal(await ask("/drip"), "firstsecond");
   t.equal(await ask("/"), "");
   t.equal(await ask("/drip"), "firstsecond");
@@ -94,16 +125,50 @@ t.test("http, keep-alive agents and https over a pair", async (t) => {
   const folder = mkdtempSync(join(tmpdir(), "loopkube-netsim-"));
   t.teardown(() => rmSync(folder, { recursive: true }));
   const [key, cert] = [join(folder, "key"), join(folder, "cert")];
-  execFileSync("openssl", ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", key, "-out", cert, "-subj", "/CN=web", "-days", "1"], { stdio: "ignore" });
-  const secure = createHttps({ key: readFileSync(key), cert: readFileSync(cert) }, (req, res) => res.end(`${req.socket.remoteAddress} secure`));
+  execFileSync(
+    "openssl",
+    [
+      "req",
+      "-x509",
+      "-newkey",
+      "ec",
+      "-pkeyopt",
+      "ec_paramgen_curve:P-256",
+      "-nodes",
+      "-keyout",
+      key,
+      "-out",
+      cert,
+      "-subj",
+      "/CN=web",
+      "-days",
+      "1",
+    ],
+    { stdio: "ignore" },
+  );
+  const secure = createHttps({ key: readFileSync(key), cert: readFileSync(cert) }, (req, res) =>
+    res.end(`${req.socket.remoteAddress} secure`),
+  );
   const { socket: at } = await fabric.expose({ ip: pod.ip, port: 443 }, "TCP", { type: "server", server: secure }, pod);
   const service = made.plan.services.at(3);
-  fabric.hooks.verdict = ({ destination: { ip } }) => (ip === service ? { type: "dnat", endpoint: { ip: pod.ip, port: 443 }, masquerade: true, service: "s", matched: [] } : { type: "pass", matched: [] });
+  fabric.hooks.verdict = ({ destination: { ip } }) =>
+    ip === service
+      ? { type: "dnat", endpoint: { ip: pod.ip, port: 443 }, masquerade: true, service: "s", matched: [] }
+      : { type: "pass", matched: [] };
   const { socket: serviceAt } = await fabric.listenService({ ip: service, port: 443 }, "TCP");
   const askSecure = (dial: () => ReturnType<typeof fabric.dial>): Promise<string> =>
-    dial().then((socket) => new Promise((resolve, reject) => httpsRequest({ createConnection: () => socket, rejectUnauthorized: false, host: "web" }).on("response", (res) => readAll(res as never).then(resolve, reject)).on("error", reject).end()));
+    dial().then(
+      (socket) =>
+        new Promise((resolve, reject) =>
+          httpsRequest({ createConnection: () => socket, rejectUnauthorized: false, host: "web" })
+            .on("response", (res) => readAll(res as never).then(resolve, reject))
+            .on("error", reject)
+            .end(),
+        ),
+    );
   const { connect: tlsConnect } = await import("node:tls");
-  const overTls = (make: () => ReturnType<typeof fabric.dial>) => askSecure(async () => tlsConnect({ socket: await make(), rejectUnauthorized: false }));
+  const overTls = (make: () => ReturnType<typeof fabric.dial>) =>
+    askSecure(async () => tlsConnect({ socket: await make(), rejectUnauthorized: false }));
   t.equal(await overTls(() => fabric.dial(host, { ip: pod.ip, port: 443 })), "127.0.0.1 secure", "in memory");
   t.equal(await overTls(() => connected(at, false)), "127.0.0.1 secure", "handed over");
   t.equal(await overTls(() => connected(serviceAt, false)), `${made.plan.nodeIp(0)} secure`, "handed over and masqueraded");

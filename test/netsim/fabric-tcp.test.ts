@@ -61,7 +61,9 @@ t.test("a Service: dnat, masquerade, reject, no endpoint", async (t) => {
   fabric.hooks.verdict = (flow) => {
     if (flow.destination.ip === pod.ip) return { type: "pass", matched: [] };
     nodes.push(flow.node);
-    return reject ? { type: "reject", matched: ["no endpoints"] } : { type: "dnat", endpoint, masquerade, service: "default/web:http", matched: ["cluster IP"] };
+    return reject
+      ? { type: "reject", matched: ["no endpoints"] }
+      : { type: "dnat", endpoint, masquerade, service: "default/web:http", matched: ["cluster IP"] };
   };
   const [atService, atNode] = [await fabric.listenService(service, "TCP"), await fabric.listenService(nodePort, "TCP")];
   t.equal(await body(atService.socket), `127.0.0.1 at ${pod.ip}:8080`);
@@ -77,7 +79,11 @@ t.test("a Service: dnat, masquerade, reject, no endpoint", async (t) => {
   endpoint = { ip: pod.ip, port: 9 };
   t.equal(await codeOf(body(atService.socket)), "ECONNRESET", "no backend");
   t.same(
-    fabric.trace.recent().filter((hop) => hop.flow === 3).map((hop) => `${hop.node} ${hop.hop} ${hop.decision.replace(/:\d+ →/, ":* →")} [${hop.matched}]`).slice(0, 3),
+    fabric.trace
+      .recent()
+      .filter((hop) => hop.flow === 3)
+      .map((hop) => `${hop.node} ${hop.hop} ${hop.decision.replace(/:\d+ →/, ":* →")} [${hop.matched}]`)
+      .slice(0, 3),
     [
       `node-1 accept TCP 127.0.0.1:* → ${plan.nodeIp(1)}:30080 []`,
       `node-1 verdict dnat ${pod.ip}:8080 masquerade (default/web:http) [cluster IP]`,
@@ -219,7 +225,12 @@ t.test("a private socket gets its flows piped", async (t) => {
   t.teardown(() => real.close());
   const address = real.address();
   const port = address !== null && typeof address === "object" ? address.port : 0;
-  const { socket: at } = await made.fabric.expose({ ip: pod.ip, port: 7000 }, "TCP", { type: "socket", address: { ip: "127.0.0.1", port } }, pod);
+  const { socket: at } = await made.fabric.expose(
+    { ip: pod.ip, port: 7000 },
+    "TCP",
+    { type: "socket", address: { ip: "127.0.0.1", port } },
+    pod,
+  );
   const client = await connected(at);
   const all = readAll(client);
   client.end("y".repeat(2_000_000));

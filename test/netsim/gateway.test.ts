@@ -27,14 +27,21 @@ function curl(...args: string[]): Promise<string> {
   });
 }
 
-async function setup(test: Parameters<typeof testFabric>[0], options: Partial<GatewayOptions> = {}): Promise<TestFabric & { gateway: Gateway; at: string; port: number }> {
+async function setup(
+  test: Parameters<typeof testFabric>[0],
+  options: Partial<GatewayOptions> = {},
+): Promise<TestFabric & { gateway: Gateway; at: string; port: number }> {
   const made = await testFabric(test);
   const { fabric, pod, plan } = made;
   const web = pod("web-1", 10, 1);
   const server = createServer((req, res) => {
     const chunks: Buffer[] = [];
     req.on("data", (chunk: Buffer) => chunks.push(chunk));
-    req.on("end", () => res.end(`${req.method} ${req.url} host=${req.headers.host} from=${req.socket.remoteAddress} body=${Buffer.concat(chunks)} hop=${req.headers["proxy-connection"] ?? req.headers["x-hop"] ?? ""}`));
+    req.on("end", () =>
+      res.end(
+        `${req.method} ${req.url} host=${req.headers.host} from=${req.socket.remoteAddress} body=${Buffer.concat(chunks)} hop=${req.headers["proxy-connection"] ?? req.headers["x-hop"] ?? ""}`,
+      ),
+    );
   });
   server.on("upgrade", (_req, socket) => {
     socket.write("HTTP/1.1 101 Switching Protocols\r\nUpgrade: echo\r\nConnection: Upgrade\r\n\r\n");
@@ -47,7 +54,8 @@ async function setup(test: Parameters<typeof testFabric>[0], options: Partial<Ga
   names["empty.default.svc.cluster.local"] = plan.services.at(52);
   names["outside.example"] = "192.0.2.1";
   fabric.hooks.verdict = ({ destination: { ip, port } }) => {
-    if (ip === service && port === 80) return { type: "dnat", endpoint: { ip: web.ip, port: 8080 }, masquerade: false, service: "default/web:http", matched: [] };
+    if (ip === service && port === 80)
+      return { type: "dnat", endpoint: { ip: web.ip, port: 8080 }, masquerade: false, service: "default/web:http", matched: [] };
     if (ip === plan.services.at(51)) return { type: "drop", matched: [] };
     return ip === plan.services.at(52) ? { type: "reject", matched: [] } : { type: "pass", matched: [] };
   };
@@ -73,17 +81,37 @@ t.test("curl reaches a Service in every way", async (t) => {
   const client = pod("client-0", 20).ip;
   const rows: [string, string[], string][] = [
     ["socks5h", ["-x", `socks5h://${at}`, "http://web.default/a?b=c"], "GET /a?b=c host=web.default from=127.0.0.1 body= hop= [200]"],
-    ["socks5h, long name", ["-x", `socks5h://${at}`, "http://web.default.svc.cluster.local/"], "GET / host=web.default.svc.cluster.local from=127.0.0.1 body= hop= [200]"],
+    [
+      "socks5h, long name",
+      ["-x", `socks5h://${at}`, "http://web.default.svc.cluster.local/"],
+      "GET / host=web.default.svc.cluster.local from=127.0.0.1 body= hop= [200]",
+    ],
     ["socks4a", ["-x", `socks4a://${at}`, "http://web/"], "GET / host=web from=127.0.0.1 body= hop= [200]"],
     ["socks5h as a pod", ["-x", `socks5h://default%2Fclient-0:x@${at}`, "http://web/"], `GET / host=web from=${client} body= hop= [200]`],
     ["http proxy", ["-x", `http://${at}`, "-d", "hello", "http://web/p"], "POST /p host=web from=127.0.0.1 body=hello hop= [200]"],
-    ["http proxy, chunked body", ["-x", `http://${at}`, "-H", "Transfer-Encoding: chunked", "-d", "hello", "http://web/p"], "POST /p host=web from=127.0.0.1 body=hello hop= [200]"],
+    [
+      "http proxy, chunked body",
+      ["-x", `http://${at}`, "-H", "Transfer-Encoding: chunked", "-d", "hello", "http://web/p"],
+      "POST /p host=web from=127.0.0.1 body=hello hop= [200]",
+    ],
     ["http proxy, empty post", ["-x", `http://${at}`, "-X", "POST", "http://web/p"], "POST /p host=web from=127.0.0.1 body= hop= [200]"],
     ["http proxy as a pod", ["-x", `http://default%2Fclient-0:@${at}`, "http://web/"], `GET / host=web from=${client} body= hop= [200]`],
-    ["hop-by-hop headers", ["-x", `http://${at}`, "-H", "Connection: X-Hop", "-H", "X-Hop: 1", "http://web/"], "GET / host=web from=127.0.0.1 body= hop= [200]"],
+    [
+      "hop-by-hop headers",
+      ["-x", `http://${at}`, "-H", "Connection: X-Hop", "-H", "X-Hop: 1", "http://web/"],
+      "GET / host=web from=127.0.0.1 body= hop= [200]",
+    ],
     ["CONNECT", ["-p", "-x", `http://${at}`, "http://web.default.svc/"], "GET / host=web.default.svc from=127.0.0.1 body= hop= [200]"],
-    ["svc.localhost", [`http://web.default.svc.localhost:${port}/x`], `GET /x host=web.default.svc.localhost:${port} from=127.0.0.1 body= hop= [200]`],
-    ["cluster name as Host", ["-H", "Host: web.default.svc.cluster.local", `http://${at}/`], "GET / host=web.default.svc.cluster.local from=127.0.0.1 body= hop= [200]"],
+    [
+      "svc.localhost",
+      [`http://web.default.svc.localhost:${port}/x`],
+      `GET /x host=web.default.svc.localhost:${port} from=127.0.0.1 body= hop= [200]`,
+    ],
+    [
+      "cluster name as Host",
+      ["-H", "Host: web.default.svc.cluster.local", `http://${at}/`],
+      "GET / host=web.default.svc.cluster.local from=127.0.0.1 body= hop= [200]",
+    ],
   ];
   for (const [name, args, expected] of rows) t.equal(await curl(...args), expected, name);
 });
@@ -99,7 +127,11 @@ t.test("failures are told in the protocol's own words", async (t) => {
     ["unknown pod", ["-x", `http://default%2Fghost:@${at}`, "http://web/"], /^no pod "default\/ghost"\s+\[407\]$/],
     ["no Service in Host", [`http://${at}/`], /names no Service: use http:\/\/NAME.NAMESPACE.svc.localhost:\d+\/.*\s+\[404\]$/],
     ["https URL in absolute form", ["--request-target", "https://web/", `http://${at}/`], /only http:\/\/ URLs and CONNECT\s+\[400\]$/],
-    ["unknown svc.localhost", [`http://nope.default.svc.localhost:${port}/`], /^nope.default.svc.cluster.local:80: no such host.*\s+\[502\]$/],
+    [
+      "unknown svc.localhost",
+      [`http://nope.default.svc.localhost:${port}/`],
+      /^nope.default.svc.cluster.local:80: no such host.*\s+\[502\]$/,
+    ],
     ["socks no such name", ["-x", `socks5h://${at}`, "http://nope/"], /exit 97: .*\(4\)/],
     ["socks reject", ["-x", `socks5h://${at}`, "http://empty/"], /exit 97: .*\(5\)/],
     ["socks drop", ["-x", `socks5h://${at}`, "http://silent/"], /exit 97: .*\(6\)/],
@@ -123,7 +155,11 @@ t.test("garbage is refused and the gateway lives on", async (t) => {
     ["binary", Buffer.from([0, 1, 2, 3, 255]), "HTTP/1.1 400 Bad Request"],
     ["TLS hello", Buffer.from("16030100a5010000a1", "hex"), "HTTP/1.1 400 Bad Request"],
     ["text", Buffer.from("hello there\r\n\r\n"), "HTTP/1.1 400 Bad Request"],
-    ["both lengths", Buffer.from("POST / HTTP/1.1\r\nHost: web.default.svc.localhost\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"), "HTTP/1.1 400 Bad Request"],
+    [
+      "both lengths",
+      Buffer.from("POST / HTTP/1.1\r\nHost: web.default.svc.localhost\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
+      "HTTP/1.1 400 Bad Request",
+    ],
     ["a long header", Buffer.from(`GET / HTTP/1.1\r\nX: ${"x".repeat(20000)}\r\n\r\n`), "HTTP/1.1 431 Request Header Fields Too Large"],
     ["CONNECT nowhere", Buffer.from("CONNECT nonsense HTTP/1.1\r\nHost: x\r\n\r\n"), "HTTP/1.1 400 Bad Request"],
     ["socks5, no method", Buffer.from([5, 1, 9]), "05ff"],

@@ -4,7 +4,15 @@ import type { Duplex } from "node:stream";
 import { nextTurn, realClock, type Clock } from "../../model/clock.ts";
 import type { Peer } from "../../model/ports.ts";
 import { seededRandom } from "../../model/random.ts";
-import { claimClusterIndex, createAddressPlan, createFabric, type AddressPlan, type AddressPlanKind, type Fabric, type FabricOptions } from "../../netsim/index.ts";
+import {
+  claimClusterIndex,
+  createAddressPlan,
+  createFabric,
+  type AddressPlan,
+  type AddressPlanKind,
+  type Fabric,
+  type FabricOptions,
+} from "../../netsim/index.ts";
 
 export type PodPeer = Extract<Peer, { kind: "pod" }>;
 
@@ -20,7 +28,10 @@ interface Teardown {
   teardown(callback: () => Promise<void>): void;
 }
 
-export async function testFabric(t: Teardown, options: Partial<FabricOptions> & { clock?: Clock; kind?: AddressPlanKind } = {}): Promise<TestFabric> {
+export async function testFabric(
+  t: Teardown,
+  options: Partial<FabricOptions> & { clock?: Clock; kind?: AddressPlanKind } = {},
+): Promise<TestFabric> {
   const claim = await claimClusterIndex({ first: 20 });
   const plan = createAddressPlan({ kind: options.kind ?? "direct", index: claim.index });
   const nodes = [0, 1].map((i) => ({ name: `node-${i}`, ip: plan.nodeIp(i) }));

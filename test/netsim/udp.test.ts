@@ -15,7 +15,9 @@ function expose(made: TestFabric, pod: PodPeer) {
 }
 
 /** A real client whose answers are kept with their sender. */
-async function client(t: { teardown(callback: () => void): void }): Promise<{ socket: Socket; answers: string[]; ask(to: SocketAddress, text: string): Promise<string> }> {
+async function client(t: {
+  teardown(callback: () => void): void;
+}): Promise<{ socket: Socket; answers: string[]; ask(to: SocketAddress, text: string): Promise<string> }> {
   const socket = createSocket("udp4");
   const answers: string[] = [];
   socket.on("message", (message, { address, port }) => answers.push(`${message} (${address}:${port})`));
@@ -43,7 +45,13 @@ async function service(t: Parameters<typeof testFabric>[0]) {
     if (destination.ip !== address.ip) return { type: "pass", matched: [] };
     if (mode.verdict === "reject") return { type: "reject", matched: [] };
     if (mode.verdict === "drop") return { type: "drop", matched: [] };
-    return { type: "dnat", endpoint: { ip: pods[turn++ % 2]?.ip ?? "", port: 53 }, masquerade: mode.masquerade, service: "kube-system/kube-dns:dns", matched: [] };
+    return {
+      type: "dnat",
+      endpoint: { ip: pods[turn++ % 2]?.ip ?? "", port: 53 },
+      masquerade: mode.masquerade,
+      service: "kube-system/kube-dns:dns",
+      matched: [],
+    };
   };
   const { socket: at } = await fabric.listenService(address, "UDP");
   return { ...made, clock, pods, address, at, mode };
@@ -56,14 +64,24 @@ t.test("a 4-tuple keeps its endpoint as long as its entry lives", async (t) => {
   t.equal(await ask(at, "x"), a, "answered from the address that was asked");
   t.equal(await ask(at, "x"), a);
   t.match(fabric.udpFlows.list(), [
-    { source: { ip: "127.0.0.1", port: socket.address().port }, destination: address, endpoint: { ip: pods[0]?.ip }, service: "kube-system/kube-dns:dns", replied: true, node: "node-0" },
+    {
+      source: { ip: "127.0.0.1", port: socket.address().port },
+      destination: address,
+      endpoint: { ip: pods[0]?.ip },
+      service: "kube-system/kube-dns:dns",
+      replied: true,
+      node: "node-0",
+    },
   ]);
   await clock.advance(119_999);
   t.equal(await ask(at, "x"), a, "a stream lives 120 s after its last datagram");
   await clock.advance(120_000);
   t.same(fabric.udpFlows.list(), []);
   t.equal(await ask(at, "x"), b, "a new entry, a new decision");
-  t.equal(fabric.udpFlows.deleteWhere((flow) => flow.endpoint.ip === pods[1]?.ip), 1);
+  t.equal(
+    fabric.udpFlows.deleteWhere((flow) => flow.endpoint.ip === pods[1]?.ip),
+    1,
+  );
   t.equal(await ask(at, "x"), a, "deleted: decided anew");
   const second = await client(t);
   t.equal(await second.ask(at, "x"), b, "another port is another entry");
@@ -112,7 +130,11 @@ t.test("in-process senders", async (t) => {
   mode.verdict = "drop";
   socket.send(Buffer.from("x"), address);
   await until(() => fabric.stats().dropped === 1, "dropped");
-  t.same([answers, errors, fabric.udpFlows.list().filter((flow) => flow.destination.ip === address.ip)], [[], [], []], "silence, and no entry");
+  t.same(
+    [answers, errors, fabric.udpFlows.list().filter((flow) => flow.destination.ip === address.ip)],
+    [[], [], []],
+    "silence, and no entry",
+  );
   mode.verdict = "dnat";
   mode.masquerade = true;
   t.equal(await ask(address, "y"), `b got y from ${plan.nodeIp(0)} (${address.ip}:53)`);
@@ -125,7 +147,12 @@ t.test("a private socket gets datagrams piped, one socket an entry", async (t) =
   const real = createSocket("udp4", (message, { port, address }) => real.send(`process got ${message}`, port, address));
   await new Promise<void>((done) => real.bind(0, "127.0.0.1", done));
   t.teardown(() => real.close());
-  const { socket: at } = await made.fabric.expose({ ip: pod.ip, port: 53 }, "UDP", { type: "socket", address: { ip: "127.0.0.1", port: real.address().port } }, pod);
+  const { socket: at } = await made.fabric.expose(
+    { ip: pod.ip, port: 53 },
+    "UDP",
+    { type: "socket", address: { ip: "127.0.0.1", port: real.address().port } },
+    pod,
+  );
   const { ask } = await client(t);
   t.equal(await ask(at, "x"), `process got x (${at.ip}:${at.port})`);
   t.equal(await ask(at, "y"), `process got y (${at.ip}:${at.port})`);
@@ -138,5 +165,11 @@ t.test("garbage datagrams and a taken port", async (t) => {
   const made = await service(t);
   const { ask } = await client(t);
   t.match(await ask(made.at, ""), /^a got  from/);
-  t.equal(await made.fabric.listenService(made.address, "UDP").then(() => "", (error: Error) => error.message), `listen EADDRINUSE ${made.address.ip}:53`);
+  t.equal(
+    await made.fabric.listenService(made.address, "UDP").then(
+      () => "",
+      (error: Error) => error.message,
+    ),
+    `listen EADDRINUSE ${made.address.ip}:53`,
+  );
 });
