@@ -1,6 +1,7 @@
 // A small cluster for tests of workloads: store, fabric, nodes and controllers on a virtual clock, with one inline image.
 import { createServer } from "node:http";
 import type { Test } from "tap";
+import { apiAdmission } from "../../api/index.ts";
 import { VirtualClock, type Clock } from "../../model/clock.ts";
 import { createIds } from "../../model/ids.ts";
 import type { Deployment } from "../../model/kinds/apps-v1.ts";
@@ -89,7 +90,8 @@ export async function testCluster(t: Test, options: Partial<WorkloadsOptions> & 
     controlPlane: index === 0,
   }));
   const store = await createStore({ clock, ids: createIds(random.fork("ids")) });
-  store.admit(...workloadAdmission({ clock, random }));
+  const { first, last } = apiAdmission();
+  store.admit(...first, ...workloadAdmission({ clock, random }), ...last);
   const fabric = createFabric({ clock, random, plan, nodes });
   const ipam = createPodIpam({ podCidr: plan.pods.toString() });
   const workloads = assembleWorkloads({
