@@ -1,7 +1,6 @@
 // The image `coredns`: serves DNS on its pod's address, from the shared zone, under the Corefile of the ConfigMap.
 // Upstream: CoreDNS coremain, plugin/reload. A Corefile that cannot be set up leaves the old one live.
 import { createServer } from "node:http";
-import { sleep } from "../model/clock.ts";
 import type { Clock } from "../model/clock.ts";
 import type { ContainerContext, InlineProgram, Registration } from "../model/ports.ts";
 import type { Random } from "../model/random.ts";
@@ -13,6 +12,8 @@ import { Metrics } from "./metrics.ts";
 import { DnsServer } from "./server.ts";
 import { DnsTcpServer } from "./tcp-server.ts";
 import type { ZoneFeed } from "./zone-feed.ts";
+
+const STARTUP_TIMEOUT_MS = 5000;
 
 export interface ProgramOptions {
   readonly feed: ZoneFeed;
@@ -32,7 +33,7 @@ export function dnsProgram(options: ProgramOptions, serving: Serving): InlinePro
   return async (context) => {
     await using held = options.feed.acquire();
     void held;
-    await Promise.race([options.feed.synced, sleep(options.clock, 5000, context.signal).catch(() => undefined)]);
+    await syncedOrLate(options, context.signal);
     const run = new Run(options, context);
     try {
       await run.start();
@@ -48,6 +49,15 @@ export function dnsProgram(options: ProgramOptions, serving: Serving): InlinePro
       await run.stop();
     }
   };
+}
+
+/** Waits for the zone, but not longer than upstream's startup_timeout: an unsynced server answers SERVFAIL. */
+async function syncedOrLate({ feed, clock }: ProgramOptions, signal: AbortSignal): Promise<void> {
+  const late = Promise.withResolvers<void>();
+  const timer = clock.after(STARTUP_TIMEOUT_MS, late.resolve, { background: true });
+  signal.addEventListener("abort", () => late.resolve(), { once: true });
+  await Promise.race([feed.synced, late.promise]);
+  timer.cancel();
 }
 
 class Run {

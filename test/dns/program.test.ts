@@ -2,6 +2,7 @@
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import t from "tap";
+import { VirtualClock } from "../../model/clock.ts";
 import type { ConfigMap } from "../../model/kinds/core-v1.ts";
 import type { Peer, ResolvConf } from "../../model/ports.ts";
 import { ConfigMaps, EndpointSlices } from "../../model/resources.ts";
@@ -99,6 +100,34 @@ t.test("the pods' resolver", async (t) => {
     "api.other.default.svc.cluster.local. NXDOMAIN ",
     "api.other.svc.cluster.local. NOERROR 127.96.0.13",
   ]);
+});
+
+t.test("changes are seen late by the propagation delay", async (t) => {
+  const clock = new VirtualClock();
+  const cluster = await dnsCluster(t, { clock, delayMs: 2000 });
+  await cluster.put(namespace("default"), namespace("kube-system"), configMap(".:53 {\n kubernetes cluster.local\n}\n"));
+  await clock.advance(2000);
+  const ip = cluster.podIp(2);
+  const { stop } = await cluster.runCoredns(ip);
+  const from: Peer = { kind: "pod", namespace: "default", name: "client", ip: cluster.podIp(9), node: "n" };
+  const conf: ResolvConf = { nameservers: [ip], searches: [], options: [] };
+  const rcode = async (): Promise<string | undefined> => (await cluster.resolve.query(from, conf, "web.default.svc.cluster.local.", "A")).at(-1)?.rcode;
+  await cluster.put(service("default/web", "127.96.0.12", "http:80/TCP"));
+  t.equal(await rcode(), "NXDOMAIN");
+  await clock.advance(1999);
+  t.equal(await rcode(), "NXDOMAIN");
+  await clock.advance(1);
+  t.equal(await rcode(), "NOERROR");
+  t.equal(await stop(), 0);
+  t.equal(cluster.fabric.socketOf({ ip, port: 53 }, "UDP"), undefined, "nothing listens any more");
+});
+
+t.test("a Corefile that cannot be used at the start ends the pod", async (t) => {
+  const cluster = await dnsCluster(t);
+  await cluster.put(namespace("kube-system"), configMap(".:53 {\n  kubernetess cluster.local\n}\n"));
+  const { log, stop } = await cluster.runCoredns(cluster.podIp(2));
+  t.match(log.join(""), "Corefile:2:3 - Error during parsing: Unknown directive 'kubernetess'");
+  t.equal(await stop(), 1);
 });
 
 t.test("no server at all", async (t) => {

@@ -10,6 +10,7 @@ import { Metrics } from "../../dns/metrics.ts";
 import { zoneLine } from "../../dns/record.ts";
 import type { ResourceRecord } from "../../dns/record.ts";
 import { DnsServer } from "../../dns/server.ts";
+import type { Zone } from "../../dns/zone.ts";
 import { VirtualClock } from "../../model/clock.ts";
 import { seededRandom } from "../../model/random.ts";
 import { namespace, query, service, slice, testChain } from "./support.ts";
@@ -20,7 +21,7 @@ const COREFILE = ".:53 {\n kubernetes cluster.local in-addr.arpa\n cache 30\n lo
 const pods = Array.from({ length: 40 }, (_, i) => `127.244.1.${i + 1}`);
 const objects = [namespace("default"), service("default/web", "127.96.0.12", "http:80/TCP"), service("default/db", "None"), slice("default/db", pods, { name: "sql", port: 5432 })];
 
-function serverFor(corefile = COREFILE): { readonly clock: VirtualClock; ask(message: Buffer, transport?: "udp" | "tcp"): Buffer | undefined; readonly server: DnsServer } {
+function serverFor(corefile = COREFILE): { readonly clock: VirtualClock; ask(message: Buffer, transport?: "udp" | "tcp"): Buffer | undefined; readonly server: DnsServer; readonly zone: Zone } {
   const clock = new VirtualClock();
   const { chain, zone } = testChain(corefile, objects, { clock });
   const server = new DnsServer({ chain, zone, clock, random: seededRandom("wire"), metrics: new Metrics() });
@@ -29,7 +30,7 @@ function serverFor(corefile = COREFILE): { readonly clock: VirtualClock; ask(mes
     server.serve(message, { transport, client, port: 53 }, (bytes) => (answer = bytes));
     return answer;
   };
-  return { clock, ask, server };
+  return { clock, ask, server, zone };
 }
 const asked = (name: string, type: number, options?: Parameters<typeof encodeQuery>[3]): Buffer => encodeQuery(4242, name, type, options);
 const header = (message: Buffer | undefined): string => message?.subarray(0, 4).toString("hex") ?? "nothing";
@@ -123,6 +124,21 @@ t.test("kept answers", async (t) => {
   t.equal(decodeReply(ask(asked(name, 1, { udpSize: 1232 })) ?? Buffer.alloc(0)).answers[0]?.ttl, 2, "TTLs age");
   t.equal(decodeReply(ask(asked(name, 1)) ?? Buffer.alloc(0)).truncated, true, "a copy that does not fit is not used");
   t.equal(decodeReply(ask(encodeQuery(1, name, 65)) ?? Buffer.alloc(0)).answers.length, 0, "another type is another question");
+});
+
+t.test("without cache, a change of the zone drops what was kept", async (t) => {
+  const { ask, server, zone } = serverFor(".:53 {\n kubernetes cluster.local\n}\n");
+  const addresses = (): readonly string[] => decodeReply(ask(asked("web.default.svc.cluster.local.", 1)) ?? Buffer.alloc(0)).answers.map((each) => (each.type === "A" ? each.address : ""));
+  t.strictSame(addresses(), ["127.96.0.12"]);
+  t.equal(server.keptCount, 1);
+  const moved = service("default/web", "127.96.0.99", "http:80/TCP");
+  zone.apply({ type: moved, key: "default/web", object: moved }, 0);
+  t.strictSame(addresses(), ["127.96.0.99"]);
+  const denied = ask(asked("new.default.svc.cluster.local.", 28));
+  t.equal(decodeReply(denied ?? Buffer.alloc(0)).rcode, "NXDOMAIN");
+  const created = service("default/new", "127.96.0.98", "http:80/TCP");
+  zone.apply({ type: created, key: "default/new", object: created }, 0);
+  t.equal(decodeReply(ask(asked("new.default.svc.cluster.local.", 28)) ?? Buffer.alloc(0)).rcode, "NOERROR", "NODATA now");
 });
 
 const label = fc.stringMatching(/^[a-z0-9_][-a-z0-9]{0,12}$/);
