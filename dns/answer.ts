@@ -24,7 +24,13 @@ export interface Answer {
 }
 
 type Records =
-  | { readonly ok: true; readonly answers: readonly ResourceRecord[]; readonly additionals?: readonly ResourceRecord[]; readonly from: string; readonly external?: string }
+  | {
+      readonly ok: true;
+      readonly answers: readonly ResourceRecord[];
+      readonly additionals?: readonly ResourceRecord[];
+      readonly from: string;
+      readonly external?: string;
+    }
   | { readonly ok: false; readonly from: string };
 
 /** Answers a question of one of the view's zones; undefined when the name lies in none. AXFR and IXFR are REFUSED here. */
@@ -44,7 +50,10 @@ export function answer(view: ZoneView, name: string, type: number): Answer | und
   }
   const { answers, additionals = [], from, external } = records;
   if (answers.length === 0) {
-    return { missing: false, reply: { ...bare("NOERROR", matched, `${from}: no ${typeName(type)} record`), authorities: [soaRecord(view, zone)] } };
+    return {
+      missing: false,
+      reply: { ...bare("NOERROR", matched, `${from}: no ${typeName(type)} record`), authorities: [soaRecord(view, zone)] },
+    };
   }
   return {
     missing: false,
@@ -61,7 +70,18 @@ function bare(rcode: Rcode, zone: string, text: string): Reply {
 export function soaRecord(view: ZoneView, zone: string): ResourceRecord {
   const { ttl } = view.options;
   const [mname, rname] = [join("ns.dns", zone), join("hostmaster", zone)];
-  return { name: zone, type: "SOA", ttl: Math.min(ttl, 300), mname, rname, serial: view.zone.serial, refresh: 7200, retry: 1800, expire: 86_400, minimum: ttl };
+  return {
+    name: zone,
+    type: "SOA",
+    ttl: Math.min(ttl, 300),
+    mname,
+    rname,
+    serial: view.zone.serial,
+    refresh: 7200,
+    retry: 1800,
+    expire: 86_400,
+    minimum: ttl,
+  };
 }
 
 function join(left: string, zone: string): string {
@@ -100,7 +120,10 @@ type Hosts = { readonly ok: true; readonly hosts: readonly Found[]; readonly fro
 
 function hostsOf(view: ZoneView, lower: string, zone: string, type: string): Hosts {
   if (lower === join("ns.dns", zone)) {
-    const hosts = type === "A" || type === "AAAA" ? view.nameServers(zone).map(({ ip }) => ({ host: ip, family: ipFamily(ip), port: 0, owner: "ns.dns" })) : [];
+    const hosts =
+      type === "A" || type === "AAAA"
+        ? view.nameServers(zone).map(({ ip }) => ({ host: ip, family: ipFamily(ip), port: 0, owner: "ns.dns" }))
+        : [];
     return { ok: true, hosts, from: "this DNS server" };
   }
   const found = find(view, lower, zone);
@@ -125,7 +148,8 @@ function addressRecords(view: ZoneView, name: string, type: "A" | "AAAA", zone: 
     if (host.family !== undefined) continue;
     const cname = cnameRecord(name, host, ttl);
     const target = cname.target.toLowerCase();
-    const loops = target === name.toLowerCase() || previous.some((record) => record.type === "CNAME" && record.target.toLowerCase() === target);
+    const loops =
+      target === name.toLowerCase() || previous.some((record) => record.type === "CNAME" && record.target.toLowerCase() === target);
     if (loops || previous.length >= MAX_CNAMES) {
       from = `${from}: ${loops ? "CNAME loop" : "CNAME chain too long"} at ${cname.target}`;
       continue;
@@ -169,7 +193,11 @@ function srvRecords(view: ZoneView, name: string, lower: string, zone: string, m
 
 function txtRecords(view: ZoneView, name: string, lower: string, zone: string): Records {
   if (trimZone(lower, zone) === "dns-version") {
-    return { ok: true, answers: [{ name, type: "TXT", ttl: VERSION_TTL, strings: [SCHEMA_VERSION] }], from: "the version of the DNS schema" };
+    return {
+      ok: true,
+      answers: [{ name, type: "TXT", ttl: VERSION_TTL, strings: [SCHEMA_VERSION] }],
+      from: "the version of the DNS schema",
+    };
   }
   const found = find(view, lower, zone);
   if (found.type === "missing") return { ok: false, from: found.from };
@@ -188,7 +216,8 @@ function ptrRecords(view: ZoneView, name: string, lower: string, zone: string): 
   const ptr = (target: string): ResourceRecord => ({ name, type: "PTR", ttl, target: `${target}.svc.${view.primaryZone}` });
   const { local } = view.zone;
   const service = local.servicesAt(ip).find((candidate) => shown(candidate.namespace) && view.selects(candidate));
-  if (service) return { ok: true, answers: [ptr(`${service.name}.${service.namespace}`)], from: `Service ${service.key} has ClusterIP ${ip}` };
+  if (service)
+    return { ok: true, answers: [ptr(`${service.name}.${service.namespace}`)], from: `Service ${service.key} has ClusterIP ${ip}` };
   const targets = new Set<string>();
   for (const slice of view.options.noEndpoints ? [] : local.slicesAt(ip)) {
     if (!shown(slice.namespace) || !view.selects(slice)) continue;
@@ -203,6 +232,11 @@ function nsRecords(view: ZoneView, name: string, zone: string): Records {
   const { ttl } = view.options;
   const servers = view.nameServers(zone);
   const answers = [...new Set(servers.map((server) => server.name))].map((target): ResourceRecord => ({ name, type: "NS", ttl, target }));
-  const additionals = servers.map((server): ResourceRecord => ({ name: server.name, type: server.ip.includes(":") ? "AAAA" : "A", ttl, address: server.ip }));
+  const additionals = servers.map((server): ResourceRecord => ({
+    name: server.name,
+    type: server.ip.includes(":") ? "AAAA" : "A",
+    ttl,
+    address: server.ip,
+  }));
   return { ok: true, answers, additionals, from: "this DNS server" };
 }

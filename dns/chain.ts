@@ -80,13 +80,15 @@ function setupBlock(block: ServerBlock, env: Omit<PluginEnv, "blockZones" | "plu
   const own: DnsPlugin[] = [];
   const complete: PluginEnv = { ...env, blockZones: block.zones, plugins: () => own };
   for (const directive of block.directives) {
-    if (!PLUGINS.some((type) => type.name === directive.name.text)) throw new CorefileError(`Unknown directive '${directive.name.text}'`, directive.name);
+    if (!PLUGINS.some((type) => type.name === directive.name.text))
+      throw new CorefileError(`Unknown directive '${directive.name.text}'`, directive.name);
   }
   for (const type of PLUGINS) {
     const stanzas = block.directives.filter((directive) => directive.name.text === type.name);
     const [first, second] = stanzas;
     if (!first) continue;
-    if (second && (type.stanzas ?? "once") === "once") throw new CorefileError(`plugin/${type.name}: this plugin can only be used once per Server Block`, second.name);
+    if (second && (type.stanzas ?? "once") === "once")
+      throw new CorefileError(`plugin/${type.name}: this plugin can only be used once per Server Block`, second.name);
     try {
       for (const stanza of type.stanzas === "each" ? stanzas : [first]) own.push(type.setup(stanza, complete, stanzas));
     } catch (error) {
@@ -99,6 +101,7 @@ function setupBlock(block: ServerBlock, env: Omit<PluginEnv, "blockZones" | "plu
 
 /** The plugins' serve functions, each with the rest of the chain behind it; at the end nobody answers. */
 function link(plugins: readonly DnsPlugin[]): Next {
-  const end: Next = (query) => emptyReply("SERVFAIL", "server", `no plugin answers ${query.question.name}: forward is not configured for it`);
+  const end: Next = (query) =>
+    emptyReply("SERVFAIL", "server", `no plugin answers ${query.question.name}: forward is not configured for it`);
   return plugins.reduceRight<Next>((next, plugin) => (plugin.serve ? (query) => plugin.serve?.(query, next) ?? next(query) : next), end);
 }

@@ -87,7 +87,13 @@ export function parseCorefile(text: string): readonly ServerBlock[] {
   };
   const imported = (name: Token, target: Token | undefined): readonly Directive[] => {
     const snippet = target && snippets.get(target.text);
-    if (!snippet) throw new CorefileError(target ? `import of "${target.text}": no such snippet, and files are not imported` : "Wrong argument count or unexpected line ending after 'import'", target ?? name);
+    if (!snippet)
+      throw new CorefileError(
+        target
+          ? `import of "${target.text}": no such snippet, and files are not imported`
+          : "Wrong argument count or unexpected line ending after 'import'",
+        target ?? name,
+      );
     return snippet;
   };
 
@@ -96,7 +102,8 @@ export function parseCorefile(text: string): readonly ServerBlock[] {
     while (tokens[at] && tokens[at]?.text !== "{") keys.push(tokens[at++] as Token);
     const open = tokens[at++];
     const first = keys[0];
-    if (!open) throw new CorefileError(`Unexpected end of file: no '{' after '${keys.at(-1)?.text ?? ""}'`, keys.at(-1) ?? { line: 1, column: 1 });
+    if (!open)
+      throw new CorefileError(`Unexpected end of file: no '{' after '${keys.at(-1)?.text ?? ""}'`, keys.at(-1) ?? { line: 1, column: 1 });
     if (!first) throw new CorefileError("Unexpected '{': a server block needs a zone", open);
     const directives = parseBody(open);
     const snippet = /^\((.+)\)$/.exec(first.text);
@@ -108,7 +115,12 @@ export function parseCorefile(text: string): readonly ServerBlock[] {
 
 function serverBlocks(keys: readonly Token[], directives: readonly Directive[]): readonly ServerBlock[] {
   const byPort = new Map<number, string[]>();
-  for (const key of keys.flatMap((token) => token.text.split(",").filter((text) => text !== "").map((text) => ({ ...token, text })))) {
+  for (const key of keys.flatMap((token) =>
+    token.text
+      .split(",")
+      .filter((text) => text !== "")
+      .map((text) => ({ ...token, text })),
+  )) {
     const { zones, port } = parseKey(key);
     const known = byPort.get(port);
     if (known) known.push(...zones);
@@ -135,7 +147,10 @@ export function zonesOf(text: string): readonly string[] {
   const bits = Math.ceil(block.prefixLength / unit) * unit;
   const labels = (block.family === "IPv4" ? 32 : 128) / unit;
   return Array.from({ length: 2 ** (bits - block.prefixLength) }, (_, index) =>
-    reverseOfAddress(block.subnet(index, bits).at(0)).split(".").slice(labels - bits / unit).join("."),
+    reverseOfAddress(block.subnet(index, bits).at(0))
+      .split(".")
+      .slice(labels - bits / unit)
+      .join("."),
   );
 }
 
@@ -147,7 +162,7 @@ function tokenize(text: string): readonly QuotableToken[] {
   const tokens: QuotableToken[] = [];
   let line = 1;
   let lineStart = 0;
-  for (let i = 0; i < text.length; ) {
+  for (let i = 0; i < text.length;) {
     const char = text.charAt(i);
     const place = { line, column: i - lineStart + 1 };
     if (char === "\n") {

@@ -14,7 +14,10 @@ const SOA = 6;
 const HEADER_BYTES = 12;
 
 /** What a datagram or frame turned out to be; `reject` carries the ready answer, `drop` deserves none. */
-export type Decoded = { readonly type: "query"; readonly query: Query } | { readonly type: "reject"; readonly answer: Buffer } | { readonly type: "drop" };
+export type Decoded =
+  | { readonly type: "query"; readonly query: Query }
+  | { readonly type: "reject"; readonly answer: Buffer }
+  | { readonly type: "drop" };
 
 /** Decodes a query. Never throws: what cannot be read is FORMERR, an opcode that is not served NOTIMP, a response or a stub of a header nothing. */
 export function decodeQuery(message: Buffer, transport: "udp" | "tcp", client: SocketAddress): Decoded {
@@ -104,9 +107,18 @@ export function decodeReply(message: Uint8Array): DecodedReply {
   const packet = Packet.parse(Buffer.from(message.buffer, message.byteOffset, message.byteLength));
   const { header } = packet;
   const bits = Buffer.from(message.buffer, message.byteOffset, message.byteLength).readUInt16BE(2);
-  const names: readonly [number, string][] = [[0x8000, "qr"], [0x0400, "aa"], [0x0200, "tc"], [0x0100, "rd"], [0x0080, "ra"], [0x0020, "ad"], [0x0010, "cd"]];
+  const names: readonly [number, string][] = [
+    [0x8000, "qr"],
+    [0x0400, "aa"],
+    [0x0200, "tc"],
+    [0x0100, "rd"],
+    [0x0080, "ra"],
+    [0x0020, "ad"],
+    [0x0010, "cd"],
+  ];
   const asked = packet.questions[0];
-  const section = (records: readonly DNS.Packet.Resource[]): readonly ResourceRecord[] => records.filter((record) => record.type !== OPT).map(recordOf);
+  const section = (records: readonly DNS.Packet.Resource[]): readonly ResourceRecord[] =>
+    records.filter((record) => record.type !== OPT).map(recordOf);
   return {
     id: header.id,
     rcode: rcodeName(header.rcode),
@@ -142,9 +154,25 @@ function recordOf(record: DNS.Packet.Resource): ResourceRecord {
       return { ...base, type: "TXT", strings: [record.data ?? []].flat().map(String) };
     case 6: {
       const { primary = "", admin = "", serial = 0, refresh = 0, retry = 0, expiration = 0, minimum = 0 } = record;
-      return { ...base, type: "SOA", mname: fqdn(primary), rname: fqdn(admin), serial, refresh, retry, expire: Number(expiration), minimum };
+      return {
+        ...base,
+        type: "SOA",
+        mname: fqdn(primary),
+        rname: fqdn(admin),
+        serial,
+        refresh,
+        retry,
+        expire: Number(expiration),
+        minimum,
+      };
     }
     default:
-      return { ...base, type: "RAW", code: record.type, class: record.class, data: Buffer.isBuffer(record.data) ? record.data : new Uint8Array() };
+      return {
+        ...base,
+        type: "RAW",
+        code: record.type,
+        class: record.class,
+        data: Buffer.isBuffer(record.data) ? record.data : new Uint8Array(),
+      };
   }
 }

@@ -33,7 +33,12 @@ export interface DiagnosticsOptions {
 export function dnsDiagnostics(options: DiagnosticsOptions, serving: Serving): Diagnostics {
   const { feed, clock, random, zone, store } = options;
   const present = (): Zone =>
-    feed.zone.synced ? feed.zone : compileZone(ZONE_TYPES.flatMap((type) => store.list(type)), clock.now());
+    feed.zone.synced
+      ? feed.zone
+      : compileZone(
+          ZONE_TYPES.flatMap((type) => store.list(type)),
+          clock.now(),
+        );
   const chainOf = (): { readonly chain: Chain; readonly error: string | undefined } => {
     const env = {
       zone: present(),
@@ -83,7 +88,13 @@ export function dnsDiagnostics(options: DiagnosticsOptions, serving: Serving): D
   };
 }
 
-async function explainHost(chain: Chain, question: ExplainQuestion, zone: string, error: string | undefined, servers: number): Promise<ExplainAnswer> {
+async function explainHost(
+  chain: Chain,
+  question: ExplainQuestion,
+  zone: string,
+  error: string | undefined,
+  servers: number,
+): Promise<ExplainAnswer> {
   const { from, host } = question;
   const namespace = from.kind === "pod" ? from.namespace : "default";
   const searches = from.kind === "pod" ? [`${namespace}.svc.${zone}`, `svc.${zone}`, zone] : [];
@@ -104,11 +115,22 @@ export function replyLines(name: string, type: string, reply: Reply): readonly s
   const records = reply.answers.map((record) => `${recordType(record)} ${dataText(record)} (ttl ${record.ttl})`);
   const shown = records.length > 8 ? [...records.slice(0, 8), `and ${records.length - 8} more`] : records;
   const outcome = reply.rcode === "NOERROR" && records.length === 0 ? "NODATA" : reply.rcode;
-  return [`${name} ${type}: ${outcome}${shown.length > 0 ? ` ${shown.join(", ")}` : ""}`, ...reply.why.map((reason) => `  ${reason.plugin}: ${reason.text}`)];
+  return [
+    `${name} ${type}: ${outcome}${shown.length > 0 ? ` ${shown.join(", ")}` : ""}`,
+    ...reply.why.map((reason) => `  ${reason.plugin}: ${reason.text}`),
+  ];
 }
 
 function query(name: string, type: string, ip: string): Query {
   const question = { name: fqdn(name), type: typeCode(type) ?? 1, class: 1 };
   const flags = { id: 0, opcode: 0, recursionDesired: true, checkingDisabled: false, authenticData: false } as const;
-  return { ...flags, question, name: question.name.toLowerCase(), edns: undefined, transport: "udp", client: { ip, port: 0 }, sizeBytes: 0 };
+  return {
+    ...flags,
+    question,
+    name: question.name.toLowerCase(),
+    edns: undefined,
+    transport: "udp",
+    client: { ip, port: 0 },
+    sizeBytes: 0,
+  };
 }

@@ -60,14 +60,24 @@ export function encodeReply(query: Query, reply: Reply, limit = sizeLimit(query)
   const counts = writer.sections([reply.answers, reply.authorities, reply.additionals], query);
   const truncated = writer.full;
   const flags =
-    0x8000 | (query.opcode << 11) | (reply.aa ? 0x0400 : 0) | (truncated || reply.tc ? 0x0200 : 0) | (reply.ra ? 0x0080 : 0) | (rcode & 15) |
+    0x8000 |
+    (query.opcode << 11) |
+    (reply.aa ? 0x0400 : 0) |
+    (truncated || reply.tc ? 0x0200 : 0) |
+    (reply.ra ? 0x0080 : 0) |
+    (rcode & 15) |
     (query.opcode === 0 ? (query.recursionDesired ? 0x0100 : 0) | (query.checkingDisabled ? 0x0010 : 0) : 0);
   const bytes = writer.finish(query.id, flags, counts, opt);
   return { bytes, optBytes: opt.length, truncated: truncated || reply.tc === true, ...writer.layout(reply.answers) };
 }
 
 /** Encodes a query: what resolvers and forwarders send. */
-export function encodeQuery(id: number, name: string, type: number, options: { readonly udpSize?: number; readonly recursionDesired?: boolean; readonly class?: number } = {}): Buffer {
+export function encodeQuery(
+  id: number,
+  name: string,
+  type: number,
+  options: { readonly udpSize?: number; readonly recursionDesired?: boolean; readonly class?: number } = {},
+): Buffer {
   const opt = options.udpSize === undefined ? NO_BYTES : encodeOpt({ udpSize: options.udpSize, version: 0, do: false, options: [] });
   const writer = new MessageWriter(name, MAX_TCP_BYTES);
   writer.question(name, type, options.class ?? 1);
@@ -129,7 +139,10 @@ class MessageWriter {
 
   layout(answers: readonly ResourceRecord[]): Pick<Encoded, "questionEnd" | "ttlOffsets" | "addressOffsets" | "addressBytes"> {
     const first = answers[0];
-    const uniform = first && (first.type === "A" || first.type === "AAAA") && answers.every((record) => record.type === first.type && record.name === first.name);
+    const uniform =
+      first &&
+      (first.type === "A" || first.type === "AAAA") &&
+      answers.every((record) => record.type === first.type && record.name === first.name);
     const addressOffsets = uniform ? this.#rdataOffsets.slice(0, answers.length) : [];
     return { questionEnd: this.#questionEnd, ttlOffsets: this.#ttlOffsets, addressOffsets, addressBytes: first?.type === "AAAA" ? 16 : 4 };
   }

@@ -11,7 +11,13 @@ export interface ExchangeNetwork {
 }
 
 /** Rejects with an Error whose `code` is ETIMEDOUT, ECONNREFUSED and so on. */
-export function exchangeWith(network: ExchangeNetwork, clock: Clock, server: SocketAddress, message: Buffer, how: { readonly tcp: boolean; readonly timeoutMs: number; readonly signal?: AbortSignal }): Promise<Buffer> {
+export function exchangeWith(
+  network: ExchangeNetwork,
+  clock: Clock,
+  server: SocketAddress,
+  message: Buffer,
+  how: { readonly tcp: boolean; readonly timeoutMs: number; readonly signal?: AbortSignal },
+): Promise<Buffer> {
   return how.tcp ? overTcp(network, clock, server, message, how) : overUdp(network, clock, server, message, how);
 }
 
@@ -24,7 +30,13 @@ function failure(code: string, server: SocketAddress): NodeJS.ErrnoException {
   return Object.assign(new Error(`${code} ${server.ip}:${server.port}`), { code });
 }
 
-function overUdp(network: ExchangeNetwork, clock: Clock, server: SocketAddress, message: Buffer, { timeoutMs, signal }: Limits): Promise<Buffer> {
+function overUdp(
+  network: ExchangeNetwork,
+  clock: Clock,
+  server: SocketAddress,
+  message: Buffer,
+  { timeoutMs, signal }: Limits,
+): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const finish = (settle: () => void): void => {
       timer.cancel();
@@ -36,7 +48,8 @@ function overUdp(network: ExchangeNetwork, clock: Clock, server: SocketAddress, 
     const timer = clock.after(timeoutMs, () => finish(() => reject(failure("ETIMEDOUT", server))));
     const socket = network.openDatagram((answer) => {
       const bytes = Buffer.from(answer);
-      if (bytes.length >= 12 && bytes.readUInt16BE(0) === message.readUInt16BE(0) && (bytes.readUInt8(2) & 0x80) !== 0) finish(() => resolve(bytes));
+      if (bytes.length >= 12 && bytes.readUInt16BE(0) === message.readUInt16BE(0) && (bytes.readUInt8(2) & 0x80) !== 0)
+        finish(() => resolve(bytes));
     });
     socket.onError = (error) => finish(() => reject(error));
     if (signal?.aborted) return onAbort();
@@ -45,7 +58,13 @@ function overUdp(network: ExchangeNetwork, clock: Clock, server: SocketAddress, 
   });
 }
 
-async function overTcp(network: ExchangeNetwork, clock: Clock, server: SocketAddress, message: Buffer, { timeoutMs, signal }: Limits): Promise<Buffer> {
+async function overTcp(
+  network: ExchangeNetwork,
+  clock: Clock,
+  server: SocketAddress,
+  message: Buffer,
+  { timeoutMs, signal }: Limits,
+): Promise<Buffer> {
   const stream = await network.dial(server.ip, server.port, { timeoutMs, ...(signal ? { signal } : {}) });
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];

@@ -17,7 +17,9 @@ export interface Found {
 }
 
 /** `name`: such a name exists, with or without hosts. `missing`: it does not (NXDOMAIN). `from` is for people. */
-export type Lookup = { readonly type: "name"; readonly hosts: readonly Found[]; readonly from: string } | { readonly type: "missing"; readonly from: string };
+export type Lookup =
+  | { readonly type: "name"; readonly hosts: readonly Found[]; readonly from: string }
+  | { readonly type: "missing"; readonly from: string };
 
 /** Of a canonical address. */
 const familyOf = (ip: string): "IPv4" | "IPv6" => (ip.includes(":") ? "IPv6" : "IPv4");
@@ -41,10 +43,16 @@ function findPods(view: ZoneView, { service: label, namespace }: QueryName): Loo
   const fourParts = label.split("-").length === 4 && !label.includes("--");
   const ip = canonicalIp(label.replaceAll("-", fourParts ? "." : ":"));
   if (ip === undefined) return missing(`"${label}" is no address with dashes`);
-  const pod = view.zone.podsAt(ip).find((candidate) => candidate.namespace === namespace && (!view.options.labels || view.options.labels(candidate.labels)));
+  const pod = view.zone
+    .podsAt(ip)
+    .find((candidate) => candidate.namespace === namespace && (!view.options.labels || view.options.labels(candidate.labels)));
   if (mode === "verified" && !pod) return missing(`no pod in namespace ${namespace} has address ${ip} (pods verified)`);
   const host: Found = { host: ip, family: familyOf(ip), port: 0, owner: `${label}.${namespace}.pod` };
-  return { type: "name", hosts: [host], from: mode === "verified" ? `pod with address ${ip} in ${namespace}` : `any address is answered (pods insecure)` };
+  return {
+    type: "name",
+    hosts: [host],
+    from: mode === "verified" ? `pod with address ${ip} in ${namespace}` : `any address is answered (pods insecure)`,
+  };
 }
 
 function findServices(view: ZoneView, asked: QueryName, zone: string): Lookup {
@@ -53,13 +61,19 @@ function findServices(view: ZoneView, asked: QueryName, zone: string): Lookup {
   const service = view.service(index, asked.namespace, asked.service);
   const named = `Service ${asked.namespace}/${asked.service}`;
   if (!service) return missing(`${named} does not exist`);
-  if (view.options.ignoreEmptyService && service.kind === "ClusterIP" && view.slices(index, service).every((slice) => slice.endpoints.length === 0)) {
+  if (
+    view.options.ignoreEmptyService &&
+    service.kind === "ClusterIP" &&
+    view.slices(index, service).every((slice) => slice.endpoints.length === 0)
+  ) {
     return missing(`${named} has no ready endpoint (ignore empty_service)`);
   }
-  if (asked.topologyZone !== "" && service.kind !== "Headless") return missing(`${named} is not headless: zone-scoped names are for headless Services`);
+  if (asked.topologyZone !== "" && service.kind !== "Headless")
+    return missing(`${named} is not headless: zone-scoped names are for headless Services`);
   const owner = `${service.name}.${service.namespace}.svc`;
   if (service.kind === "ExternalName") {
-    if (asked.endpoint !== "" || asked.port !== "" || asked.protocol !== "") return missing(`${named} is of type ExternalName: nothing stands below it`);
+    if (asked.endpoint !== "" || asked.port !== "" || asked.protocol !== "")
+      return missing(`${named} is of type ExternalName: nothing stands below it`);
     if (ipFamily(service.externalName) !== undefined) return missing(`${named} has an address as its externalName`);
     return { type: "name", hosts: [{ host: service.externalName, family: undefined, port: 0, owner }], from: `${named} (ExternalName)` };
   }
@@ -82,7 +96,8 @@ function findEndpoints(view: ZoneView, asked: QueryName, zone: string, service: 
         const label = view.label(endpoint);
         if (asked.endpoint !== "" && asked.endpoint !== label) continue;
         const owner = `${label}.${slice.cluster === "" ? "" : `${slice.cluster}.`}${service.name}.${service.namespace}.svc`;
-        for (const port of slice.ports) if (portMatches(asked, port)) hosts.push({ host: endpoint.ip, family: familyOf(endpoint.ip), port: port.port, owner });
+        for (const port of slice.ports)
+          if (portMatches(asked, port)) hosts.push({ host: endpoint.ip, family: familyOf(endpoint.ip), port: port.port, owner });
       }
     }
     return hosts;
@@ -96,7 +111,8 @@ function findEndpoints(view: ZoneView, asked: QueryName, zone: string, service: 
   if (hosts.length > 0 || asked.topologyZone !== "") return { type: "name", hosts, from };
   if (view.options.noEndpoints) return missing(`${named}: endpoints are not watched (noendpoints)`);
   if (asked.endpoint !== "") return missing(`${from} has no ready endpoint named "${asked.endpoint}"`);
-  if (asked.port !== "" || asked.protocol !== "") return missing(`${from} has no port named "${asked.port}" with protocol ${asked.protocol}`);
+  if (asked.port !== "" || asked.protocol !== "")
+    return missing(`${from} has no port named "${asked.port}" with protocol ${asked.protocol}`);
   return missing(`${from}: none to list`);
 }
 

@@ -56,7 +56,13 @@ export class KeptAnswers {
   /** What `answer` read last: on a miss, `put` follows with the same message. */
   #asked: { readonly message: Buffer; readonly asked: Recognised | undefined } | undefined;
 
-  constructor(options: { readonly clock: Clock; readonly random: Random; readonly zone: Zone; readonly shuffle: boolean; readonly bufsize: number }) {
+  constructor(options: {
+    readonly clock: Clock;
+    readonly random: Random;
+    readonly zone: Zone;
+    readonly shuffle: boolean;
+    readonly bufsize: number;
+  }) {
     this.#clock = options.clock;
     this.#random = options.random;
     this.#zone = options.zone;
@@ -80,7 +86,8 @@ export class KeptAnswers {
     }
     const length = entry.length + (asked.opt?.length ?? 0);
     if (length > (transport === "tcp" ? MAX_TCP_BYTES : asked.udpSize)) return undefined;
-    if (entry.caseBound && message.compare(entry.bytes, HEADER_BYTES, entry.questionEnd, HEADER_BYTES, asked.questionEnd) !== 0) return undefined;
+    if (entry.caseBound && message.compare(entry.bytes, HEADER_BYTES, entry.questionEnd, HEADER_BYTES, asked.questionEnd) !== 0)
+      return undefined;
     const bytes = Buffer.allocUnsafe(length);
     entry.bytes.copy(bytes, 0, 0, entry.length);
     message.copy(bytes, 0, 0, 2);
@@ -146,7 +153,8 @@ function recognise(message: Buffer, bufsize: number): Recognised | undefined {
   const length = message.length;
   if (length < HEADER_BYTES + 5) return undefined;
   // QR, opcode and TC clear; one question; no answer and authority; at most one additional.
-  if (((message[2] ?? 0) & 0xfa) !== 0 || message[4] !== 0 || message[5] !== 1 || message.readUInt32BE(6) !== 0 || message[10] !== 0) return undefined;
+  if (((message[2] ?? 0) & 0xfa) !== 0 || message[4] !== 0 || message[5] !== 1 || message.readUInt32BE(6) !== 0 || message[10] !== 0)
+    return undefined;
   let at = HEADER_BYTES;
   for (let label = message[at] ?? 0xff; label !== 0; label = message[at] ?? 0xff) {
     if (label > 63) return undefined;
@@ -160,7 +168,8 @@ function recognise(message: Buffer, bufsize: number): Recognised | undefined {
   let opt: Buffer | undefined;
   let udpSize = 512;
   if (additionals === 1) {
-    if (questionEnd + OPT_BYTES > length || message[questionEnd] !== 0 || message[questionEnd + 1] !== 0 || message[questionEnd + 2] !== 41) return undefined;
+    if (questionEnd + OPT_BYTES > length || message[questionEnd] !== 0 || message[questionEnd + 1] !== 0 || message[questionEnd + 2] !== 41)
+      return undefined;
     const [size, version, flags] = [message.readUInt16BE(questionEnd + 3), message[questionEnd + 6], message.readUInt16BE(questionEnd + 7)];
     const optionBytes = message.readUInt16BE(questionEnd + 9);
     if (version !== 0 || questionEnd + OPT_BYTES + optionBytes !== length) return undefined;

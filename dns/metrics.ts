@@ -39,7 +39,10 @@ interface Family {
 }
 
 const FAMILIES: Readonly<Record<string, readonly [Family["type"], string, (readonly number[])?]>> = {
-  coredns_build_info: ["gauge", "A metric with a constant '1' value labeled by version, revision, and goversion from which CoreDNS was built."],
+  coredns_build_info: [
+    "gauge",
+    "A metric with a constant '1' value labeled by version, revision, and goversion from which CoreDNS was built.",
+  ],
   coredns_plugin_enabled: ["gauge", "A metric that indicates whether a plugin is enabled on per server and zone basis."],
   coredns_panics_total: ["counter", "A metrics that counts the number of panics."],
   coredns_dns_requests_total: ["counter", "Counter of DNS requests made per zone, protocol and family."],
@@ -52,7 +55,10 @@ const FAMILIES: Readonly<Record<string, readonly [Family["type"], string, (reado
   coredns_cache_hits_total: ["counter", "The count of cache hits."],
   coredns_cache_misses_total: ["counter", "The count of cache misses. Deprecated, derive misses from cache hits/requests counters."],
   coredns_forward_requests_total: ["counter", "Counter of requests made per upstream."],
-  coredns_forward_max_concurrent_rejects_total: ["counter", "Counter of the number of queries rejected because the concurrent queries were at maximum."],
+  coredns_forward_max_concurrent_rejects_total: [
+    "counter",
+    "Counter of the number of queries rejected because the concurrent queries were at maximum.",
+  ],
   coredns_health_request_duration_seconds: ["histogram", "Histogram of the time (in seconds) each request took.", TIME_BOUNDS],
   coredns_hosts_entries: ["gauge", "The combined number of entries in hosts and Corefile."],
   coredns_reload_failed_total: ["counter", "Counter of the number of failed reload attempts."],
@@ -82,7 +88,9 @@ export class Metrics {
       family = { type, help, bounds, series: new Map() };
       this.#families.set(name, family);
     }
-    const key = Object.entries(labels).map(([label, value]) => `${label}="${value.replace(/[\\"\n]/g, "\\$&")}"`).join(",");
+    const key = Object.entries(labels)
+      .map(([label, value]) => `${label}="${value.replace(/[\\"\n]/g, "\\$&")}"`)
+      .join(",");
     let series = family.series.get(key);
     if (!series) {
       series = family.type === "histogram" ? new Histogram(family.bounds) : { value: 0 };
@@ -110,5 +118,10 @@ function histogramLines(name: string, labels: string, histogram: Histogram): rea
   let total = 0;
   const buckets = histogram.bounds.map((bound, i) => `${name}_bucket{${prefix}le="${bound}"} ${(total += histogram.counts[i] ?? 0)}`);
   const suffix = labels === "" ? "" : `{${labels}}`;
-  return [...buckets, `${name}_bucket{${prefix}le="+Inf"} ${histogram.count}`, `${name}_sum${suffix} ${histogram.sum}`, `${name}_count${suffix} ${histogram.count}`];
+  return [
+    ...buckets,
+    `${name}_bucket{${prefix}le="+Inf"} ${histogram.count}`,
+    `${name}_sum${suffix} ${histogram.sum}`,
+    `${name}_count${suffix} ${histogram.count}`,
+  ];
 }

@@ -84,12 +84,16 @@ function hex(high: string | undefined, low: string | undefined): string {
 
 /** Octets of a label from its presentation form, escapes resolved, as latin1 text. */
 export function labelOctets(label: string): string {
-  return label.includes("\\") ? label.replace(/\\(\d{3}|.)/g, (_, code: string) => (code.length === 3 ? String.fromCharCode(Number(code)) : code)) : label;
+  return label.includes("\\")
+    ? label.replace(/\\(\d{3}|.)/g, (_, code: string) => (code.length === 3 ? String.fromCharCode(Number(code)) : code))
+    : label;
 }
 
 /** Presentation form of a label's octets (latin1 text): dots, backslashes and unprintable octets are escaped. */
 export function escapeLabel(octets: string): string {
   return /^[-\w*/+:]*$/.test(octets)
     ? octets
-    : octets.replace(/[^!-~]|[.\\"();@$ ]/g, (char) => (char >= "!" && char <= "~" ? `\\${char}` : `\\${String(char.charCodeAt(0)).padStart(3, "0")}`));
+    : octets.replace(/[^!-~]|[.\\"();@$ ]/g, (char) =>
+        char >= "!" && char <= "~" ? `\\${char}` : `\\${String(char.charCodeAt(0)).padStart(3, "0")}`,
+      );
 }

@@ -111,7 +111,8 @@ export function durationArgument(token: Token | undefined, line: Directive): num
   if (!token) argumentError(line);
   const units: Readonly<Record<string, number>> = { ns: 1e-6, us: 1e-3, ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
   const parts = [...token.text.matchAll(/(\d+(?:\.\d+)?)(ns|us|ms|s|m|h)/g)];
-  if (parts.length === 0 || parts.map((part) => part[0]).join("") !== token.text) throw new CorefileError(`time: invalid duration "${token.text}"`, token);
+  if (parts.length === 0 || parts.map((part) => part[0]).join("") !== token.text)
+    throw new CorefileError(`time: invalid duration "${token.text}"`, token);
   return parts.reduce((sum, part) => sum + Number(part[1]) * (units[part[2] ?? "s"] ?? 0), 0);
 }
 

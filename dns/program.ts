@@ -90,7 +90,9 @@ class Run {
     this.#server = new DnsServer({ chain, zone: feed.zone, clock, random: this.#random.fork("kept"), metrics: this.#metrics });
     await this.#listen(chain);
     this.#subscription = feed.onCorefile(() => void (this.#reloading = this.#reloading.then(() => this.#reload())));
-    this.#context.stdout.write(`${chain.ports.map((port) => `.:${port}`).join("\n")}\n[INFO] plugin/reload: Running configuration\nCoreDNS-1.14.7\n`);
+    this.#context.stdout.write(
+      `${chain.ports.map((port) => `.:${port}`).join("\n")}\n[INFO] plugin/reload: Running configuration\nCoreDNS-1.14.7\n`,
+    );
     const stop = (): void => {
       const { lameduckMs } = this.server.chain;
       if (lameduckMs <= 0) this.#end.resolve(0);
@@ -116,7 +118,10 @@ class Run {
       zone: feed.zone,
       clock,
       random: this.#random.fork("chain"),
-      serverIPs: (this.#context.pod.status?.podIPs ?? []).map((entry) => entry.ip ?? "").filter((ip) => ip !== "").concat(this.#context.pod.status?.podIPs?.length ? [] : [peer.ip]),
+      serverIPs: (this.#context.pod.status?.podIPs ?? [])
+        .map((entry) => entry.ip ?? "")
+        .filter((ip) => ip !== "")
+        .concat(this.#context.pod.status?.podIPs?.length ? [] : [peer.ip]),
       metrics: this.#metrics,
       exchange: (server, message, how) => exchangeWith(this.#context, clock, server, message, how),
       readFile: (path) => files.read(path),
@@ -135,7 +140,9 @@ class Run {
       chain = this.#chain();
     } catch (error) {
       this.#metrics.counter("coredns_reload_failed_total", {}).value++;
-      stdout.write(`[ERROR] Restart failed: ${error instanceof Error ? error.message : String(error)}\n[ERROR] plugin/reload: Corefile changed but reload failed\n`);
+      stdout.write(
+        `[ERROR] Restart failed: ${error instanceof Error ? error.message : String(error)}\n[ERROR] plugin/reload: Corefile changed but reload failed\n`,
+      );
       return;
     }
     const moved = listenersOf(chain) !== listenersOf(this.server.chain);
@@ -152,7 +159,10 @@ class Run {
       this.#listeners.push(
         await context.listenUdp(port, (message, client, reply) => this.server.serve(message, { transport: "udp", client, port }, reply)),
       );
-      const tcp = new DnsTcpServer({ clock, serve: (message, client, reply) => this.server.serve(message, { transport: "tcp", client, port }, reply) });
+      const tcp = new DnsTcpServer({
+        clock,
+        serve: (message, client, reply) => this.server.serve(message, { transport: "tcp", client, port }, reply),
+      });
       this.#listeners.push(await context.listen(port, tcp), { close: () => tcp.closeConnections() });
     }
     const pages = chain.plugins.flatMap((plugin) => plugin.page ?? []);

@@ -16,11 +16,25 @@ export interface QueryName {
   readonly prefer: boolean;
 }
 
-const EMPTY: QueryName = { port: "", protocol: "", endpoint: "", cluster: "", service: "", namespace: "", kind: "", topologyZone: "", prefer: false };
+const EMPTY: QueryName = {
+  port: "",
+  protocol: "",
+  endpoint: "",
+  cluster: "",
+  service: "",
+  namespace: "",
+  kind: "",
+  topologyZone: "",
+  prefer: false,
+};
 const bare = (label: string): string => (label.startsWith("_") ? label.slice(1) : label);
 
 /** Parses a lower-case name within `zone`; undefined when no such name can exist. */
-export function parseQueryName(name: string, zone: string, options: { readonly multicluster: boolean; readonly zonal: boolean }): QueryName | undefined {
+export function parseQueryName(
+  name: string,
+  zone: string,
+  options: { readonly multicluster: boolean; readonly zonal: boolean },
+): QueryName | undefined {
   const base = trimZone(name, zone);
   if (base === "" || base === "svc" || base === "pod") return EMPTY;
   const labels = labelsOf(base);

@@ -46,14 +46,21 @@ function settingsOf(conf: ResolvConf): Settings {
     const value = Number(conf.options.find((option) => option.startsWith(`${key}:`))?.slice(key.length + 1));
     return Number.isInteger(value) && value >= 0 ? Math.min(value, max) : fallback;
   };
-  return { ndots: number("ndots", 1, 15), timeoutMs: number("timeout", 5, 30) * 1000, attempts: Math.max(1, number("attempts", 2, 5)), useTcp: conf.options.includes("use-vc") };
+  return {
+    ndots: number("ndots", 1, 15),
+    timeoutMs: number("timeout", 5, 30) * 1000,
+    attempts: Math.max(1, number("attempts", 2, 5)),
+    useTcp: conf.options.includes("use-vc"),
+  };
 }
 
 /** A resolver on this network. */
 export function createResolver({ network, clock, random, ipv6 = true }: ResolverOptions): Resolve {
   const ask = async (from: Peer, conf: ResolvConf, name: string, type: string, options: QueryOptions): Promise<DnsStep> => {
     const settings = settingsOf(conf);
-    const servers: readonly SocketAddress[] = options.server ? [options.server] : conf.nameservers.slice(0, 3).map((ip) => ({ ip, port: 53 }));
+    const servers: readonly SocketAddress[] = options.server
+      ? [options.server]
+      : conf.nameservers.slice(0, 3).map((ip) => ({ ip, port: 53 }));
     let step = failedStep(name, type, "ECONNREFUSED", { ip: "", port: 53 }, 0);
     for (let attempt = 0; attempt < settings.attempts; attempt++) {
       for (const server of servers) {
@@ -64,7 +71,14 @@ export function createResolver({ network, clock, random, ipv6 = true }: Resolver
     return step;
   };
 
-  const askServer = async (from: Peer, server: SocketAddress, name: string, type: string, settings: Settings, options: QueryOptions): Promise<DnsStep> => {
+  const askServer = async (
+    from: Peer,
+    server: SocketAddress,
+    name: string,
+    type: string,
+    settings: Settings,
+    options: QueryOptions,
+  ): Promise<DnsStep> => {
     const start = clock.monotonic();
     const id = random.int(65_536);
     const message = encodeQuery(id, name, typeCode(type) ?? 1, { udpSize: UDP_BYTES });
@@ -129,7 +143,15 @@ function errorCode(error: unknown): string {
   return code === "" || code === "undefined" ? "FORMERR" : code;
 }
 
-function answeredStep(name: string, type: string, server: SocketAddress, reply: DecodedReply, durationMs: number, sizeBytes: number, tcp: boolean): DnsStep {
+function answeredStep(
+  name: string,
+  type: string,
+  server: SocketAddress,
+  reply: DecodedReply,
+  durationMs: number,
+  sizeBytes: number,
+  tcp: boolean,
+): DnsStep {
   const section = (records: DecodedReply["answers"]): readonly DnsRecord[] => records.map(toDnsRecord);
   return {
     name,
@@ -147,5 +169,17 @@ function answeredStep(name: string, type: string, server: SocketAddress, reply: 
 }
 
 function failedStep(name: string, type: string, rcode: string, server: SocketAddress, durationMs: number): DnsStep {
-  return { name, type, rcode, server: `${server.ip}:${server.port}`, answers: [], authorities: [], additionals: [], flags: [], durationMs, sizeBytes: 0, tcp: false };
+  return {
+    name,
+    type,
+    rcode,
+    server: `${server.ip}:${server.port}`,
+    answers: [],
+    authorities: [],
+    additionals: [],
+    flags: [],
+    durationMs,
+    sizeBytes: 0,
+    tcp: false,
+  };
 }

@@ -10,6 +10,10 @@ export function clientSearchPath(env: PluginEnv, query: Query, zone: string): re
   const ip = canonicalIp(query.client.ip);
   const pod = ip === undefined ? undefined : env.zone.podsAt(ip)[0];
   if (!pod) return [];
-  const own = /^search\s+(.*)$/m.exec(env.readFile("/etc/resolv.conf") ?? "")?.[1]?.trim().split(/\s+/) ?? [];
+  const own =
+    /^search\s+(.*)$/m
+      .exec(env.readFile("/etc/resolv.conf") ?? "")?.[1]
+      ?.trim()
+      .split(/\s+/) ?? [];
   return [...new Set([`${pod.namespace}.svc.${zone}`, `svc.${zone}`, zone, ...own.map((name) => fqdn(name.toLowerCase())), ""])];
 }

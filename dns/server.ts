@@ -15,7 +15,27 @@ import type { ResourceRecord } from "./record.ts";
 import type { Zone } from "./zone.ts";
 
 const TRANSFER_BYTES = 60_000;
-const COUNTED_TYPES: ReadonlySet<string> = new Set(["A", "AAAA", "MX", "SOA", "CNAME", "PTR", "TXT", "NS", "SRV", "DS", "DNSKEY", "RRSIG", "NSEC", "NSEC3", "HTTPS", "IXFR", "AXFR", "ANY", "CAA"]);
+const COUNTED_TYPES: ReadonlySet<string> = new Set([
+  "A",
+  "AAAA",
+  "MX",
+  "SOA",
+  "CNAME",
+  "PTR",
+  "TXT",
+  "NS",
+  "SRV",
+  "DS",
+  "DNSKEY",
+  "RRSIG",
+  "NSEC",
+  "NSEC3",
+  "HTTPS",
+  "IXFR",
+  "AXFR",
+  "ANY",
+  "CAA",
+]);
 
 export interface Transport {
   readonly transport: "udp" | "tcp";
@@ -32,7 +52,13 @@ export class DnsServer {
   #kept: KeptAnswers;
   readonly #series = new Map<string, Series>();
 
-  constructor(options: { readonly chain: Chain; readonly zone: Zone; readonly clock: Clock; readonly random: Random; readonly metrics: Metrics }) {
+  constructor(options: {
+    readonly chain: Chain;
+    readonly zone: Zone;
+    readonly clock: Clock;
+    readonly random: Random;
+    readonly metrics: Metrics;
+  }) {
     this.#clock = options.clock;
     this.#random = options.random;
     this.#zone = options.zone;
@@ -61,7 +87,14 @@ export class DnsServer {
     const kept = this.#kept.answer(message, from.transport);
     if (kept) {
       reply(kept.bytes);
-      this.#count(from.transport, typeName(message.readUInt16BE(questionTypeOffset(message))), kept.rcode, message.length, kept.bytes.length, start);
+      this.#count(
+        from.transport,
+        typeName(message.readUInt16BE(questionTypeOffset(message))),
+        kept.rcode,
+        message.length,
+        kept.bytes.length,
+        start,
+      );
       return;
     }
     const decoded = decodeQuery(message, from.transport, from.client);
@@ -69,7 +102,8 @@ export class DnsServer {
     if (decoded.type === "reject") return reply(decoded.answer);
     const query = this.#clamped(decoded.query);
     const replied = then(this.#ask(query, from.port), (answer) => this.#write(message, query, answer, reply, start));
-    if (replied instanceof Promise) replied.catch(() => reply(encodeReply(query, emptyReply("SERVFAIL", "server", "internal error")).bytes));
+    if (replied instanceof Promise)
+      replied.catch(() => reply(encodeReply(query, emptyReply("SERVFAIL", "server", "internal error")).bytes));
   }
 
   #ask(query: Query, port: number): Reply | Promise<Reply> {
@@ -136,7 +170,12 @@ interface Series {
 function seriesFor(metrics: Metrics, proto: string, type: string, rcode: string): Series {
   const base = { server: "dns://:53", zone: ".", view: "" };
   return {
-    requests: metrics.counter("coredns_dns_requests_total", { ...base, proto, family: "1", type: COUNTED_TYPES.has(type) ? type : "other" }),
+    requests: metrics.counter("coredns_dns_requests_total", {
+      ...base,
+      proto,
+      family: "1",
+      type: COUNTED_TYPES.has(type) ? type : "other",
+    }),
     responses: metrics.counter("coredns_dns_responses_total", { ...base, rcode, plugin: "" }),
     duration: metrics.histogram("coredns_dns_request_duration_seconds", base),
     requestSize: metrics.histogram("coredns_dns_request_size_bytes", { ...base, proto }),
@@ -172,9 +211,16 @@ export function respell(query: Query, reply: Reply): Reply {
   const respelled = (records: Reply["answers"]): Reply["answers"] =>
     records.map((record) => {
       if (record.type === "SOA") return { ...record, name: name(record.name), mname: target(record.mname), rname: target(record.rname) };
-      return record.type === "SRV" || record.type === "NS" ? { ...record, name: name(record.name), target: target(record.target) } : { ...record, name: name(record.name) };
+      return record.type === "SRV" || record.type === "NS"
+        ? { ...record, name: name(record.name), target: target(record.target) }
+        : { ...record, name: name(record.name) };
     });
-  return { ...reply, answers: respelled(reply.answers), authorities: respelled(reply.authorities), additionals: respelled(reply.additionals) };
+  return {
+    ...reply,
+    answers: respelled(reply.answers),
+    authorities: respelled(reply.authorities),
+    additionals: respelled(reply.additionals),
+  };
 }
 
 /** A transfer in messages that fit TCP. */

@@ -52,14 +52,20 @@ export interface SliceTable {
 /** multicluster.x-k8s.io ServiceImport, as far as DNS reads it. */
 export interface ServiceImport extends KubeObject {
   readonly kind: "ServiceImport";
-  readonly spec?: { readonly type?: string; readonly ips?: readonly string[]; readonly ports?: readonly { readonly name?: string; readonly port: number; readonly protocol?: string }[] };
+  readonly spec?: {
+    readonly type?: string;
+    readonly ips?: readonly string[];
+    readonly ports?: readonly { readonly name?: string; readonly port: number; readonly protocol?: string }[];
+  };
 }
 
 const NO_PORT: readonly TablePort[] = [{ name: "", protocol: "", port: -1 }];
 type Table = ServiceTable | SliceTable;
 const tables = new WeakMap<KubeObject, Table>();
 
-function tablePorts(ports: readonly { readonly name?: string; readonly port?: number; readonly protocol?: string }[] | undefined): readonly TablePort[] {
+function tablePorts(
+  ports: readonly { readonly name?: string; readonly port?: number; readonly protocol?: string }[] | undefined,
+): readonly TablePort[] {
   if (!ports || ports.length === 0) return NO_PORT;
   return ports.map(({ name = "", protocol = "TCP", port = -1 }) => ({ name: name.toLowerCase(), protocol: protocol.toLowerCase(), port }));
 }

@@ -5,7 +5,12 @@ import { fqdn } from "./name.ts";
 import type { ServiceTable, SliceTable } from "./service-table.ts";
 import type { ZoneView } from "./view.ts";
 
-const address = (name: string, ttl: number, ip: string): ResourceRecord => ({ name, type: ip.includes(":") ? "AAAA" : "A", ttl, address: ip });
+const address = (name: string, ttl: number, ip: string): ResourceRecord => ({
+  name,
+  type: ip.includes(":") ? "AAAA" : "A",
+  ttl,
+  address: ip,
+});
 
 /** Records between the two SOAs. */
 export function* transferRecords(view: ZoneView, zone: string): Iterable<ResourceRecord> {
@@ -23,7 +28,15 @@ export function* transferRecords(view: ZoneView, zone: string): Iterable<Resourc
 export function* serviceRecords(view: ZoneView, service: ServiceTable, zone: string): Iterable<ResourceRecord> {
   const { ttl } = view.options;
   const owner = `${service.name}.${service.namespace}.svc.${zone}`;
-  const srv = (name: string, weight: number, port: number, target: string): ResourceRecord => ({ name, type: "SRV", ttl, priority: 0, weight, port, target });
+  const srv = (name: string, weight: number, port: number, target: string): ResourceRecord => ({
+    name,
+    type: "SRV",
+    ttl,
+    priority: 0,
+    weight,
+    port,
+    target,
+  });
   switch (service.kind) {
     case "ExternalName":
       yield { name: owner, type: "CNAME", ttl, target: fqdn(service.externalName) };
@@ -54,7 +67,8 @@ function* endpointRecords(
       const target = `${view.label(endpoint)}.${owner}`;
       yield address(owner, view.options.ttl, endpoint.ip);
       yield address(target, view.options.ttl, endpoint.ip);
-      for (const { name, protocol, port } of slice.ports) if (name !== "") yield srv(`_${name}._${protocol}.${owner}`, weight, port, target);
+      for (const { name, protocol, port } of slice.ports)
+        if (name !== "") yield srv(`_${name}._${protocol}.${owner}`, weight, port, target);
     }
   }
 }

@@ -59,7 +59,8 @@ export class ZoneView {
     const { namespaces, namespaceLabels } = this.options;
     if (namespaces.size > 0 && !namespaces.has(namespace)) return `namespace "${namespace}" is not exposed by the namespaces option`;
     if (!this.zone.namespaces.has(namespace)) return `namespace "${namespace}" does not exist`;
-    if (namespaceLabels && !namespaceLabels(this.zone.namespaces.get(namespace))) return `namespace "${namespace}" does not match namespace_labels`;
+    if (namespaceLabels && !namespaceLabels(this.zone.namespaces.get(namespace)))
+      return `namespace "${namespace}" does not match namespace_labels`;
     return undefined;
   }
   service(index: ServiceIndex, namespace: string, name: string): ServiceTable | undefined {
@@ -91,7 +92,8 @@ export class ZoneView {
         const service = local.services.get(slice.service);
         if (!service || !this.selects(service)) continue;
         const owner = `${service.name}.${service.namespace}.svc.${zone}`;
-        if (service.kind === "Headless") found.push(...slice.endpoints.map((endpoint) => ({ name: `${this.label(endpoint)}.${owner}`, ip: endpoint.ip })));
+        if (service.kind === "Headless")
+          found.push(...slice.endpoints.map((endpoint) => ({ name: `${this.label(endpoint)}.${owner}`, ip: endpoint.ip })));
         else found.push(...service.clusterIPs.map((clusterIp) => ({ name: owner, ip: clusterIp })));
       }
     }

@@ -17,14 +17,26 @@ export const autopathPlugin: PluginType = {
     for (const line of stanza.body) unknownProperty(line);
     const zones = zonesFrom(stanza.args.slice(0, -1), env);
     const file = source.text.startsWith("@") ? undefined : env.readFile(source.text);
-    if (!source.text.startsWith("@") && file === undefined) throw new CorefileError(`failed to parse "${source.text}": no such file`, source);
-    const listed = /^search\s+(.*)$/m.exec(file ?? "")?.[1]?.trim().split(/\s+/).map((name) => fqdn(name.toLowerCase())) ?? [];
+    if (!source.text.startsWith("@") && file === undefined)
+      throw new CorefileError(`failed to parse "${source.text}": no such file`, source);
+    const listed =
+      /^search\s+(.*)$/m
+        .exec(file ?? "")?.[1]
+        ?.trim()
+        .split(/\s+/)
+        .map((name) => fqdn(name.toLowerCase())) ?? [];
     return {
       name: "autopath",
       serve(query, next) {
         const { type } = query.question;
         if ((type !== A && type !== AAAA) || matchZone(query.name, zones) === undefined) return next(query);
-        const path = file === undefined ? (env.plugins().find((plugin) => `@${plugin.name}` === source.text)?.searchPath?.(query) ?? []) : [...listed, ""];
+        const path =
+          file === undefined
+            ? (env
+                .plugins()
+                .find((plugin) => `@${plugin.name}` === source.text)
+                ?.searchPath?.(query) ?? [])
+            : [...listed, ""];
         return then(walkSearchPath(query, path, next), (reply) => ({ ...reply, volatile: true }));
       },
     };
@@ -46,7 +58,8 @@ export function walkSearchPath(query: Query, path: readonly string[], next: Next
       const why = [{ plugin: "autopath", text: `${query.question.name} was found as ${name}` }, ...reply.why];
       if (index === 0) return reply;
       const ttl = reply.answers[0]?.ttl ?? 0;
-      const answers = reply.answers.length === 0 ? [] : [{ name: query.question.name, type: "CNAME" as const, ttl, target: name }, ...reply.answers];
+      const answers =
+        reply.answers.length === 0 ? [] : [{ name: query.question.name, type: "CNAME" as const, ttl, target: name }, ...reply.answers];
       return { ...reply, answers, why };
     });
   };

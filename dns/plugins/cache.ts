@@ -71,7 +71,11 @@ function createCachePlugin(options: Options, env: PluginEnv): DnsPlugin {
           continue;
         }
         hits[kind]();
-        return { ...aged(item, options.keepTtl ? item.seconds : left, kind, left), countHit: hits[kind], ...(options.keepTtl ? { volatile: true } : {}) };
+        return {
+          ...aged(item, options.keepTtl ? item.seconds : left, kind, left),
+          countHit: hits[kind],
+          ...(options.keepTtl ? { volatile: true } : {}),
+        };
       }
       count.requests.value++;
       count.misses.value++;
@@ -79,16 +83,18 @@ function createCachePlugin(options: Options, env: PluginEnv): DnsPlugin {
         const keep = reply.volatile ? undefined : cacheable(query, reply);
         const bounds = keep === "success" ? options.success : options.denial;
         const kind = keep === "success" ? "success" : "denial";
-        const seconds = keep === "servfail" ? options.servfailSeconds : Math.min(Math.max(minimumTtl(reply, bounds.max), bounds.min), bounds.max);
+        const seconds =
+          keep === "servfail" ? options.servfailSeconds : Math.min(Math.max(minimumTtl(reply, bounds.max), bounds.min), bounds.max);
         const fixed = reply.rcode === "SERVFAIL" && keep === undefined ? reply : withTtls(reply, seconds);
         if (keep === undefined || seconds <= 0 || matchZone(query.name, options.except[kind]) !== undefined) return fixed;
         const item = { reply: fixed, stored: now, seconds };
         const store = stores[kind];
         store.set(key, item);
-        if (store.size > bounds.capacity) for (const oldest of store.keys()) {
-          store.delete(oldest);
-          break;
-        }
+        if (store.size > bounds.capacity)
+          for (const oldest of store.keys()) {
+            store.delete(oldest);
+            break;
+          }
         count.entries[kind].value = store.size;
         return options.keepTtl ? { ...fixed, volatile: true } : { ...fixed, keepUntil: now + seconds * 1000, countHit: hits[kind] };
       });
@@ -103,7 +109,8 @@ function aged(item: Item, ttl: number, kind: string, left: number): Reply {
 }
 
 function withTtls(reply: Reply, ttl: number): Reply {
-  const all = (records: readonly ResourceRecord[]): readonly ResourceRecord[] => (records.every((record) => record.ttl === ttl) ? records : records.map((record) => withTtl(record, ttl)));
+  const all = (records: readonly ResourceRecord[]): readonly ResourceRecord[] =>
+    records.every((record) => record.ttl === ttl) ? records : records.map((record) => withTtl(record, ttl));
   return { ...reply, answers: all(reply.answers), authorities: all(reply.authorities), additionals: all(reply.additionals) };
 }
 
@@ -137,7 +144,7 @@ function answersQuestion(query: Query, answers: readonly ResourceRecord[]): bool
   const owned = (name: string): readonly ResourceRecord[] => answers.filter((record) => record.name.toLowerCase() === name);
   if (type === 255) return owned(query.name).length > 0;
   const seen = new Set<string>();
-  for (let name = query.name; ; ) {
+  for (let name = query.name; ;) {
     if (seen.has(name)) return false;
     seen.add(name);
     const targets = new Set(owned(name).flatMap((record) => (record.type === "CNAME" ? [record.target.toLowerCase()] : [])));
@@ -173,7 +180,8 @@ function readStanza(stanza: Directive, env: PluginEnv): Options {
       };
     } else if (word === "servfail") {
       const seconds = Number(/^(\d+)s?$/.exec(line.args[0]?.text ?? "")?.[1]);
-      if (!(seconds >= 0 && seconds <= 300)) throw new CorefileError("caching SERVFAIL responses over 5 minutes is not permitted", line.name);
+      if (!(seconds >= 0 && seconds <= 300))
+        throw new CorefileError("caching SERVFAIL responses over 5 minutes is not permitted", line.name);
       options.servfailSeconds = seconds;
     } else if (word === "disable") {
       const kind = line.args[0]?.text;

@@ -31,8 +31,15 @@ export const readyPlugin: PluginType = {
   setup(stanza, env) {
     for (const line of stanza.body) if (line.name.text !== "monitor") unknownProperty(line);
     const respond = (): { status: number; type: string; body: string } => {
-      const waiting = env.plugins().filter((plugin) => plugin.ready?.() === false).map((plugin) => plugin.name);
-      return { status: waiting.length === 0 ? 200 : 503, type: "text/plain; charset=utf-8", body: waiting.length === 0 ? "OK" : waiting.join(",") };
+      const waiting = env
+        .plugins()
+        .filter((plugin) => plugin.ready?.() === false)
+        .map((plugin) => plugin.name);
+      return {
+        status: waiting.length === 0 ? 200 : 503,
+        type: "text/plain; charset=utf-8",
+        body: waiting.length === 0 ? "OK" : waiting.join(","),
+      };
     };
     return { name: "ready", page: { port: portArgument(stanza.args[0], 8181), path: "/ready", respond } };
   },
@@ -46,7 +53,12 @@ export const prometheusPlugin: PluginType = {
     env.metrics.counter("coredns_panics_total", {});
     const respond = (): { status: number; type: string; body: string } => {
       for (const plugin of env.plugins()) {
-        env.metrics.counter("coredns_plugin_enabled", { server: "dns://:53", zone: env.blockZones[0] ?? ".", view: "", name: plugin.name }).value = 1;
+        env.metrics.counter("coredns_plugin_enabled", {
+          server: "dns://:53",
+          zone: env.blockZones[0] ?? ".",
+          view: "",
+          name: plugin.name,
+        }).value = 1;
       }
       return { status: 200, type: "text/plain; version=0.0.4; charset=utf-8", body: env.metrics.text() };
     };
@@ -79,4 +91,3 @@ export function bufsizeOf(plugins: readonly DnsPlugin[]): number {
   const bufsize = plugins.find((plugin) => plugin.name === "bufsize");
   return bufsize && "bytes" in bufsize && typeof bufsize.bytes === "number" ? bufsize.bytes : 65_535;
 }
-

@@ -14,7 +14,10 @@ export const errorsPlugin: PluginType = {
       serve: (query, next) =>
         then(next(query), (reply) => {
           const reason = reply.why.at(-1);
-          if (reply.rcode === "SERVFAIL") env.log(`[ERROR] plugin/errors: 2 ${questionText(query.question)}: plugin/${reason?.plugin ?? "server"}: ${reason?.text ?? ""}`);
+          if (reply.rcode === "SERVFAIL")
+            env.log(
+              `[ERROR] plugin/errors: 2 ${questionText(query.question)}: plugin/${reason?.plugin ?? "server"}: ${reason?.text ?? ""}`,
+            );
           return reply;
         }),
     };

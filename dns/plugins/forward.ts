@@ -62,10 +62,19 @@ export const forwardPlugin: PluginType = {
   },
 };
 
-async function exchange(query: Query, server: SocketAddress, env: PluginEnv, options: { readonly tcp: boolean; readonly timeoutMs: number }): Promise<Reply> {
+async function exchange(
+  query: Query,
+  server: SocketAddress,
+  env: PluginEnv,
+  options: { readonly tcp: boolean; readonly timeoutMs: number },
+): Promise<Reply> {
   const { name, type } = query.question;
   const id = env.random.int(65_536);
-  const message = encodeQuery(id, name, type, { udpSize: UDP_BYTES, recursionDesired: query.recursionDesired, class: query.question.class });
+  const message = encodeQuery(id, name, type, {
+    udpSize: UDP_BYTES,
+    recursionDesired: query.recursionDesired,
+    class: query.question.class,
+  });
   let bytes = await env.exchange(server, message, options);
   let decoded = decodeReply(bytes);
   if (decoded.truncated && !options.tcp) {
@@ -111,7 +120,8 @@ function readOptions(lines: readonly Directive[]): {
         options.forceTcp = true;
         break;
       case "policy":
-        if (!first || !["random", "round_robin", "sequential"].includes(first.text)) throw new CorefileError(`unknown policy '${first?.text ?? ""}'`, first ?? line.name);
+        if (!first || !["random", "round_robin", "sequential"].includes(first.text))
+          throw new CorefileError(`unknown policy '${first?.text ?? ""}'`, first ?? line.name);
         options.policy = first.text;
         break;
       case "read_timeout":

@@ -29,7 +29,11 @@ export const hostsPlugin: PluginType = {
         if (reverse) byAddress.set(reverseOfAddress(address), [...(byAddress.get(reverseOfAddress(address)) ?? []), name]);
       }
     };
-    for (const line of inline) add(line.name.text, line.args.map((token) => token.text));
+    for (const line of inline)
+      add(
+        line.name.text,
+        line.args.map((token) => token.text),
+      );
     for (const line of (env.readFile(file) ?? "").split("\n")) {
       const [ip = "", ...names] = line.replace(/#.*/, "").trim().split(/\s+/);
       add(ip, names);
@@ -50,13 +54,21 @@ export const hostsPlugin: PluginType = {
         const found = (rcode: Reply["rcode"], text: string): Reply => ({ ...emptyReply(rcode, "hosts", text), aa: true, answers });
         if (answers.length > 0) return found("NOERROR", `entry in ${file} or the Corefile`);
         if (addresses.length > 0) return found("NOERROR", "the name has an entry, but not of this type");
-        return fallthrough === undefined ? found("NXDOMAIN", "no entry") : fallsThrough(fallthrough, query.name) ? next(query) : found("NXDOMAIN", "no entry");
+        return fallthrough === undefined
+          ? found("NXDOMAIN", "no entry")
+          : fallsThrough(fallthrough, query.name)
+            ? next(query)
+            : found("NXDOMAIN", "no entry");
       },
     };
   },
 };
 
-function readOptions(lines: readonly Directive[]): { readonly ttl: number; readonly reverse: boolean; readonly fallthrough: readonly string[] | undefined } {
+function readOptions(lines: readonly Directive[]): {
+  readonly ttl: number;
+  readonly reverse: boolean;
+  readonly fallthrough: readonly string[] | undefined;
+} {
   const options = { ttl: 3600, reverse: true, fallthrough: undefined as readonly string[] | undefined };
   for (const line of lines) {
     switch (line.name.text) {

@@ -49,7 +49,11 @@ export const k8sExternalPlugin: PluginType = {
 function chase(query: Query, reply: Reply, env: PluginEnv): MaybeReply {
   const cname = reply.answers.find((record) => record.type === "CNAME");
   if (cname?.type !== "CNAME") return reply;
-  return then(env.ask(requery(query, cname.target)), (chased) => ({ ...reply, answers: [...reply.answers, ...chased.answers], why: [...reply.why, ...chased.why] }));
+  return then(env.ask(requery(query, cname.target)), (chased) => ({
+    ...reply,
+    answers: [...reply.answers, ...chased.answers],
+    why: [...reply.why, ...chased.why],
+  }));
 }
 
 class ExternalZone {
@@ -97,14 +101,17 @@ class ExternalZone {
         const ports = slice.ports.filter(matches);
         for (const each of slice.endpoints) {
           const label = this.#view.label(each);
-          if (endpoint === "" || endpoint === label) hosts.push(...ports.map((found) => ({ host: each.ip, port: found.port, owner: `${label}.${owner}` })));
+          if (endpoint === "" || endpoint === label)
+            hosts.push(...ports.map((found) => ({ host: each.ip, port: found.port, owner: `${label}.${owner}` })));
         }
       }
     } else {
       const ports = service.ports.filter(matches);
       hosts = service.externalIPs.flatMap((host) => ports.map((found) => ({ host, port: found.port, owner })));
     }
-    return hosts.length > 0 ? { hosts, from: `Service ${namespace}/${name}` } : `Service ${namespace}/${name} has no such external address, port or endpoint`;
+    return hosts.length > 0
+      ? { hosts, from: `Service ${namespace}/${name}` }
+      : `Service ${namespace}/${name} has no such external address, port or endpoint`;
   }
 
   #records(query: Query, type: string, hosts: readonly Host[], from: string): Reply {
@@ -129,11 +136,17 @@ class ExternalZone {
   }
 
   #pointer(query: Query, ip: string): Reply {
-    const shown = this.#view.zone.local.servicesAtExternal(ip).filter((service) => this.#view.options.namespaces.size === 0 || this.#view.hidden(service.namespace) === undefined);
+    const shown = this.#view.zone.local
+      .servicesAtExternal(ip)
+      .filter((service) => this.#view.options.namespaces.size === 0 || this.#view.hidden(service.namespace) === undefined);
     if (shown.length === 0) return this.#reply("NXDOMAIN", `no Service has external address ${ip}`);
     const zone = this.#options.zones[0] ?? this.#zone;
     const targets = new Set(shown.map((service) => `${service.name}.${service.namespace}.${zone}`));
-    return this.#reply("NOERROR", `external address ${ip}`, [...targets].map((target) => ({ name: query.question.name, type: "PTR", ttl: this.#options.ttl, target })));
+    return this.#reply(
+      "NOERROR",
+      `external address ${ip}`,
+      [...targets].map((target) => ({ name: query.question.name, type: "PTR", ttl: this.#options.ttl, target })),
+    );
   }
 
   #apex(query: Query): Reply {
@@ -142,14 +155,23 @@ class ExternalZone {
     const server = `ns1.${apex}.${this.#zone}`;
     if (type === "SOA") return this.#reply("NOERROR", `zone ${this.#zone}`, [this.#soa()]);
     if (type !== "NS") return this.#reply("NOERROR", `zone ${this.#zone}`);
-    return this.#reply("NOERROR", "this DNS server", [{ name: this.#zone, type: "NS", ttl, target: server }], this.#glue(`ns1.${apex}.${query.question.name}`));
+    return this.#reply(
+      "NOERROR",
+      "this DNS server",
+      [{ name: this.#zone, type: "NS", ttl, target: server }],
+      this.#glue(`ns1.${apex}.${query.question.name}`),
+    );
   }
 
   #nameServer(query: Query, labels: readonly string[]): Reply {
     if (labels.length === 1) return this.#reply("NOERROR", "an empty name of the zone");
     if (labels.length > 2 || labels[0] !== "ns1") return this.#reply("NXDOMAIN", "no such name server");
     const type = typeName(query.question.type);
-    return this.#reply("NOERROR", "this DNS server", this.#glue(query.question.name).filter((record) => record.type === type));
+    return this.#reply(
+      "NOERROR",
+      "this DNS server",
+      this.#glue(query.question.name).filter((record) => record.type === type),
+    );
   }
 
   #glue(name: string): readonly ResourceRecord[] {

@@ -44,14 +44,21 @@ function createKubernetesPlugin(options: Stanza, env: PluginEnv): KubernetesPlug
       if (!answered) return next(query);
       const { reply, external } = answered;
       if (answered.missing && fallsThrough(options.fallthrough, query.name)) {
-        return then(next(query), (other) => ({ ...other, why: [...reply.why, { plugin: "kubernetes", text: "fell through to the next plugin" }, ...other.why] }));
+        return then(next(query), (other) => ({
+          ...other,
+          why: [...reply.why, { plugin: "kubernetes", text: "fell through to the next plugin" }, ...other.why],
+        }));
       }
       if (!external) return reply;
       return then(env.ask(requery(query, external.target, external.type)), (chased) => ({
         ...reply,
         answers: [...reply.answers, ...chased.answers],
         tc: chased.tc ?? false,
-        why: [...reply.why, { plugin: "kubernetes", text: `${external.target} is outside the zone: asked the server itself, ${chased.rcode}` }, ...chased.why],
+        why: [
+          ...reply.why,
+          { plugin: "kubernetes", text: `${external.target} is outside the zone: asked the server itself, ${chased.rcode}` },
+          ...chased.why,
+        ],
       }));
     },
     transfer(zone, serial) {
@@ -65,12 +72,18 @@ function createKubernetesPlugin(options: Stanza, env: PluginEnv): KubernetesPlug
 
 function readStanza(stanza: Directive, env: PluginEnv): Stanza {
   const zones = zonesFrom(stanza.args, env);
-  if (zones.every((zone) => isReverse(`.${zone}`))) throw new CorefileError("plugin/kubernetes: non-reverse zone name must be used", stanza.name);
+  if (zones.every((zone) => isReverse(`.${zone}`)))
+    throw new CorefileError("plugin/kubernetes: non-reverse zone name must be used", stanza.name);
   let options: Stanza = { ...defaultKubernetesOptions(zones), fallthrough: undefined };
   for (const line of stanza.body) options = { ...options, ...readLine(line) };
-  if (options.namespaces.size > 0 && options.namespaceLabels) throw new CorefileError("namespaces and namespace_labels cannot both be set", stanza.name);
+  if (options.namespaces.size > 0 && options.namespaceLabels)
+    throw new CorefileError("namespaces and namespace_labels cannot both be set", stanza.name);
   const foreign = options.multiclusterZones.find((zone) => !zones.includes(zone));
-  if (foreign !== undefined) throw new CorefileError(`is not authoritative for the multicluster zone ${foreign} (authoritative zones: [${zones.join(" ")}])`, stanza.name);
+  if (foreign !== undefined)
+    throw new CorefileError(
+      `is not authoritative for the multicluster zone ${foreign} (authoritative zones: [${zones.join(" ")}])`,
+      stanza.name,
+    );
   if (options.zonal && options.noEndpoints) throw new CorefileError("zonal requires the endpoint cache; remove noendpoints", stanza.name);
   return options;
 }
@@ -134,6 +147,9 @@ function selector(line: Directive): ReturnType<typeof parseLabelSelector> {
   try {
     return parseLabelSelector(text);
   } catch (error) {
-    throw new CorefileError(`unable to parse label selector value: '${text}': ${error instanceof Error ? error.message : ""}`, line.args[0] ?? line.name);
+    throw new CorefileError(
+      `unable to parse label selector value: '${text}': ${error instanceof Error ? error.message : ""}`,
+      line.args[0] ?? line.name,
+    );
   }
 }

@@ -9,15 +9,21 @@ import type { PluginType } from "../plugin.ts";
 import { className, typeName } from "../record.ts";
 
 const COMMON = '{remote}:{port} - {>id} "{type} {class} {name} {proto} {size} {>do} {>bufsize}" {rcode} {>rflags} {rsize} {duration}';
-const COMBINED = '{remote}:{port} - {>id} "{type} {class} {name} {proto} {size} {>do} {>bufsize} {>opcode}" {rcode} {>rflags} {rsize} {duration}';
+const COMBINED =
+  '{remote}:{port} - {>id} "{type} {class} {name} {proto} {size} {>do} {>bufsize} {>opcode}" {rcode} {>rflags} {rsize} {duration}';
 
 export const logPlugin: PluginType = {
   name: "log",
   stanzas: "each",
   setup(stanza, env) {
     const format = stanza.args.find((token) => token.text.includes("{"))?.text ?? COMMON;
-    const zones = zonesFrom(stanza.args.filter((token) => !token.text.includes("{")), { ...env, blockZones: ["."] });
-    const classes = new Set(stanza.body.flatMap((line) => (line.name.text === "class" ? line.args.map((token) => token.text) : unknownProperty(line))));
+    const zones = zonesFrom(
+      stanza.args.filter((token) => !token.text.includes("{")),
+      { ...env, blockZones: ["."] },
+    );
+    const classes = new Set(
+      stanza.body.flatMap((line) => (line.name.text === "class" ? line.args.map((token) => token.text) : unknownProperty(line))),
+    );
     const template = format.replaceAll("{common}", COMMON).replaceAll("{combined}", COMBINED);
     return {
       name: "log",
@@ -43,7 +49,14 @@ function classOf(reply: Reply): "success" | "denial" | "error" {
 
 function render(template: string, query: Query, reply: Reply, seconds: number): string {
   const { question, edns } = query;
-  const flags = [["qr", true], ["aa", reply.aa], ["tc", reply.tc], ["rd", query.recursionDesired], ["ra", reply.ra], ["cd", query.checkingDisabled]] as const;
+  const flags = [
+    ["qr", true],
+    ["aa", reply.aa],
+    ["tc", reply.tc],
+    ["rd", query.recursionDesired],
+    ["ra", reply.ra],
+    ["cd", query.checkingDisabled],
+  ] as const;
   const values: Readonly<Record<string, string>> = {
     remote: query.client.ip.includes(":") ? `[${query.client.ip}]` : query.client.ip,
     port: String(query.client.port),
@@ -58,7 +71,12 @@ function render(template: string, query: Query, reply: Reply, seconds: number): 
     ">opcode": String(query.opcode),
     ">do": String(edns?.do ?? false),
     ">bufsize": String(query.transport === "tcp" ? 65_535 : Math.max(512, edns?.udpSize ?? 512)),
-    ">rflags": flags.filter(([, set]) => set).map(([flag]) => flag).join(","),
+    ">rflags": flags
+      .filter(([, set]) => set)
+      .map(([flag]) => flag)
+      .join(","),
   };
-  return template.replace(/\{([^{}]+)\}/g, (_, name: string) => (name === "rsize" ? String(encodeReply(query, reply, 65_535).bytes.length) : (values[name] ?? "-")));
+  return template.replace(/\{([^{}]+)\}/g, (_, name: string) =>
+    name === "rsize" ? String(encodeReply(query, reply, 65_535).bytes.length) : (values[name] ?? "-"),
+  );
 }

@@ -16,8 +16,22 @@ export const loopPlugin: PluginType = {
     const send = (): void => {
       if (!env.plugins().some((plugin) => plugin.name === "forward")) return;
       const question = { name: probe, type: HINFO, class: 1 };
-      const origin = { transport: "udp", client: { ip: env.serverIPs[0] ?? "127.0.0.1", port: 53 }, sizeBytes: 0, edns: undefined } as const;
-      void env.ask({ ...origin, id: 0, opcode: 0, recursionDesired: true, checkingDisabled: false, authenticData: false, question, name: probe });
+      const origin = {
+        transport: "udp",
+        client: { ip: env.serverIPs[0] ?? "127.0.0.1", port: 53 },
+        sizeBytes: 0,
+        edns: undefined,
+      } as const;
+      void env.ask({
+        ...origin,
+        id: 0,
+        opcode: 0,
+        recursionDesired: true,
+        checkingDisabled: false,
+        authenticData: false,
+        question,
+        name: probe,
+      });
     };
     const timer = env.clock.after(PROBE_DELAY_MS, send, { background: true });
     return {

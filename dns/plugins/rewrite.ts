@@ -64,7 +64,10 @@ function readRule(stanza: Directive): Rule {
   if (field === "type") {
     const [from, to] = words.map((word) => typeCode(word));
     if (from === undefined || to === undefined) throw new CorefileError(`invalid RR type in rewrite rule`, stanza.name);
-    return { stop, request: (query) => (query.question.type === from ? { ...query, question: { ...query.question, type: to } } : undefined) };
+    return {
+      stop,
+      request: (query) => (query.question.type === from ? { ...query, question: { ...query.question, type: to } } : undefined),
+    };
   }
   if (field !== "name") throw new CorefileError(`invalid rule type "${field ?? ""}"`, stanza.args[0] ?? stanza.name);
   const match = MATCHES.includes(words[0] ?? "") ? (words.shift() ?? "exact") : "exact";

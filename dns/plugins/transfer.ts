@@ -33,8 +33,10 @@ export const transferPlugin: PluginType = {
         if (type !== AXFR && type !== IXFR) return next(query);
         if (query.transport !== "tcp") return emptyReply("REFUSED", "transfer", "transfers are made over TCP");
         if (matchZone(query.name, zones) === undefined) return next(query);
-        if (!allowed.some((permits) => permits(query.client.ip))) return emptyReply("REFUSED", "transfer", `${query.client.ip} may not transfer`);
-        if (type === IXFR && query.ixfrSerial === undefined) return emptyReply("SERVFAIL", "transfer", "an IXFR needs a SOA in its authority section");
+        if (!allowed.some((permits) => permits(query.client.ip)))
+          return emptyReply("REFUSED", "transfer", `${query.client.ip} may not transfer`);
+        if (type === IXFR && query.ixfrSerial === undefined)
+          return emptyReply("SERVFAIL", "transfer", "an IXFR needs a SOA in its authority section");
         const serial = type === IXFR ? (query.ixfrSerial ?? 0) : 0;
         for (const plugin of env.plugins()) {
           const answers = plugin.transfer?.(query.name, serial);

@@ -14,8 +14,19 @@ import { compileZone } from "../../dns/zone.ts";
 import type { KubeObject } from "../../model/object.ts";
 import { namespace, query, testChain } from "./support.ts";
 
-interface CaseRecord { readonly name: string; readonly type: string; readonly ttl: number | null; readonly [field: string]: unknown }
-interface Expected { readonly rcode: string; readonly answer?: CaseRecord[]; readonly authority?: CaseRecord[]; readonly additional?: CaseRecord[]; readonly aa?: boolean }
+interface CaseRecord {
+  readonly name: string;
+  readonly type: string;
+  readonly ttl: number | null;
+  readonly [field: string]: unknown;
+}
+interface Expected {
+  readonly rcode: string;
+  readonly answer?: CaseRecord[];
+  readonly authority?: CaseRecord[];
+  readonly additional?: CaseRecord[];
+  readonly aa?: boolean;
+}
 interface Case {
   readonly id: string;
   readonly fixture: string;
@@ -25,14 +36,31 @@ interface Case {
   readonly compare: string;
   readonly note?: string;
 }
-type Fixture = { readonly services?: KubeObject[]; readonly serviceImports?: KubeObject[]; readonly endpointSlices?: KubeObject[]; readonly pods?: KubeObject[]; readonly namespacesMissing?: string[] };
+type Fixture = {
+  readonly services?: KubeObject[];
+  readonly serviceImports?: KubeObject[];
+  readonly endpointSlices?: KubeObject[];
+  readonly pods?: KubeObject[];
+  readonly namespacesMissing?: string[];
+};
 const file = JSON.parse(readFileSync(new URL("./cases/upstream.json", import.meta.url), "utf8")) as {
   readonly fixtures: Record<string, Fixture>;
   readonly cases: Case[];
   readonly endpointHostnameCases: { ip: string; hostname: string; podName: string; endpoint_pod_names: boolean; expected: string }[];
-  readonly parseCases: { query: string; zone: string; multicluster: boolean; zonal: boolean; expect: Record<string, string> & { error?: boolean } }[];
+  readonly parseCases: {
+    query: string;
+    zone: string;
+    multicluster: boolean;
+    zonal: boolean;
+    expect: Record<string, string> & { error?: boolean };
+  }[];
   readonly namespaceExposureCases: { exposedList: string[]; namespace: string; existsInCluster: boolean; expectedExposed: boolean }[];
-  readonly cacheInsertionCases: { name: string; question: { name: string; type: string }; response: { rcode: "NOERROR"; answer: CaseRecord[]; authority: CaseRecord[]; tc: boolean; do: boolean }; shouldCache: boolean }[];
+  readonly cacheInsertionCases: {
+    name: string;
+    question: { name: string; type: string };
+    response: { rcode: "NOERROR"; answer: CaseRecord[]; authority: CaseRecord[]; tc: boolean; do: boolean };
+    shouldCache: boolean;
+  }[];
 };
 
 const words = (value: unknown): string => (Array.isArray(value) ? value.join(" ") : "");
@@ -40,7 +68,12 @@ const words = (value: unknown): string => (Array.isArray(value) ? value.join(" "
 function objectsOf(fixture: string): readonly KubeObject[] {
   const { services = [], serviceImports = [], endpointSlices = [], pods = [], namespacesMissing = [] } = file.fixtures[fixture] ?? {};
   const kinds = (list: KubeObject[], kind: string): KubeObject[] => list.map((object) => ({ ...object, kind: object.kind ?? kind }));
-  const objects = [...kinds(services, "Service"), ...kinds(serviceImports, "ServiceImport"), ...kinds(endpointSlices, "EndpointSlice"), ...kinds(pods, "Pod")];
+  const objects = [
+    ...kinds(services, "Service"),
+    ...kinds(serviceImports, "ServiceImport"),
+    ...kinds(endpointSlices, "EndpointSlice"),
+    ...kinds(pods, "Pod"),
+  ];
   const names = new Set(objects.map((object) => object.metadata.namespace ?? "").filter((name) => !namespacesMissing.includes(name)));
   return [...[...names].map(namespace), ...objects];
 }
@@ -74,7 +107,8 @@ function caseLine(record: CaseRecord, loose: boolean): string {
   return `${name} ${loose || ttl === null ? "*" : ttl} ${type} ${values.join(" ")}`;
 }
 function replyLine(record: ResourceRecord, loose: boolean): string {
-  const data = record.type === "SOA" ? `${record.mname} * * ${record.refresh} ${record.retry} ${record.expire} ${record.minimum}` : dataText(record);
+  const data =
+    record.type === "SOA" ? `${record.mname} * * ${record.refresh} ${record.retry} ${record.expire} ${record.minimum}` : dataText(record);
   return `${record.name} ${loose ? "*" : record.ttl} ${recordType(record)} ${loose && record.type === "SRV" ? data.replace(/^\d+ \d+/, "* *") : data}`;
 }
 
@@ -91,9 +125,15 @@ t.test("answers", async (t) => {
         return { ...emptyReply("NOERROR", "test", ""), answers: [{ name: asked.question.name, type, ttl: Number(ttl), address }] };
       });
     } else {
-      const { ask } = testChain(corefileOf(row), objectsOf(row.fixture), { serverIPs: (config["serverIPs"] as string[] | undefined) ?? (row.fixture === "ns" ? ["10.244.0.20"] : ["127.0.0.1"]) });
-      const transfer = row.question.type === "AXFR" || row.question.type === "IXFR" ? ({ transport: config["transfer"] ? "tcp" : "udp" } as const) : {};
-      reply = await ask(row.question.name, row.question.type, { ...transfer, ...(config["ixfrSerial"] === undefined ? {} : { ixfrSerial: Number(config["ixfrSerial"]) }) });
+      const { ask } = testChain(corefileOf(row), objectsOf(row.fixture), {
+        serverIPs: (config["serverIPs"] as string[] | undefined) ?? (row.fixture === "ns" ? ["10.244.0.20"] : ["127.0.0.1"]),
+      });
+      const transfer =
+        row.question.type === "AXFR" || row.question.type === "IXFR" ? ({ transport: config["transfer"] ? "tcp" : "udp" } as const) : {};
+      reply = await ask(row.question.name, row.question.type, {
+        ...transfer,
+        ...(config["ixfrSerial"] === undefined ? {} : { ixfrSerial: Number(config["ixfrSerial"]) }),
+      });
     }
     const ordered = row.compare.startsWith("ordered") && row.question.type !== "AXFR";
     const lines = (list: readonly string[]): readonly string[] => (ordered ? list : [...list].sort());
@@ -110,7 +150,11 @@ t.test("answers", async (t) => {
       authority: lines(authority.map((record) => caseLine(record, loose))),
       ...(loose ? {} : { additional: lines(additional.map((record) => caseLine(record, loose))) }),
     };
-    t.strictSame(actual, expected, `${row.id} ${row.question.name} ${row.question.type} (${row.note ?? ""}) ${reply.why.map((reason) => reason.text).join("; ")}`);
+    t.strictSame(
+      actual,
+      expected,
+      `${row.id} ${row.question.name} ${row.question.type} (${row.note ?? ""}) ${reply.why.map((reason) => reason.text).join("; ")}`,
+    );
   }
 });
 
@@ -142,7 +186,15 @@ t.test("what cache keeps", async (t) => {
     const { rcode, answer, authority, tc, do: dnssec } = row.response;
     if (dnssec || row.name.includes("exception")) continue;
     t.ok(rcode in RCODES && typeCode(row.question.type) !== undefined);
-    const reply: Reply = { rcode, answers: answer.map(record), authorities: authority.map(record), additionals: [], aa: false, tc, why: [] };
+    const reply: Reply = {
+      rcode,
+      answers: answer.map(record),
+      authorities: authority.map(record),
+      additionals: [],
+      aa: false,
+      tc,
+      why: [],
+    };
     t.equal(cacheable(query(row.question.name, row.question.type), reply) !== undefined, row.shouldCache, row.name);
   }
 });

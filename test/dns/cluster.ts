@@ -69,7 +69,13 @@ export async function dnsCluster(t: Test, options: { clock?: Clock; delayMs?: nu
       });
       const abort = new AbortController();
       const context = {
-        pod: { apiVersion: "v1", kind: "Pod", metadata: { name: peer.name, namespace: "kube-system" }, spec: { containers: [] }, status: { podIPs: [{ ip }] } },
+        pod: {
+          apiVersion: "v1",
+          kind: "Pod",
+          metadata: { name: peer.name, namespace: "kube-system" },
+          spec: { containers: [] },
+          status: { podIPs: [{ ip }] },
+        },
         container: "coredns",
         peer,
         hostname: peer.name,

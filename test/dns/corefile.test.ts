@@ -6,13 +6,24 @@ import { dataText, zoneLine } from "../../dns/record.ts";
 import { namespace, service, testChain } from "./support.ts";
 
 t.test("server blocks", async (t) => {
-  const blocks = parseCorefile(`(common) {\n  errors # comment\n}\n.:53 { import common\n  kubernetes cluster.local in-addr.arpa { pods insecure\n ttl 30 }\n}\ncorp.example dns://other.example:1053 {\n  hosts {\n 1.2.3.4 "a b"\n }\n}`);
-  t.strictSame(blocks.map(({ zones, port, directives }) => [zones, port, directives.map((directive) => directive.name.text)]), [
-    [["."], 53, ["errors", "kubernetes"]],
-    [["corp.example."], 53, ["hosts"]],
-    [["other.example."], 1053, ["hosts"]],
-  ]);
-  t.strictSame(blocks[0]?.directives[1]?.body.map((line) => [line.name.text, ...line.args.map((token) => token.text)]), [["pods", "insecure"], ["ttl", "30"]]);
+  const blocks = parseCorefile(
+    `(common) {\n  errors # comment\n}\n.:53 { import common\n  kubernetes cluster.local in-addr.arpa { pods insecure\n ttl 30 }\n}\ncorp.example dns://other.example:1053 {\n  hosts {\n 1.2.3.4 "a b"\n }\n}`,
+  );
+  t.strictSame(
+    blocks.map(({ zones, port, directives }) => [zones, port, directives.map((directive) => directive.name.text)]),
+    [
+      [["."], 53, ["errors", "kubernetes"]],
+      [["corp.example."], 53, ["hosts"]],
+      [["other.example."], 1053, ["hosts"]],
+    ],
+  );
+  t.strictSame(
+    blocks[0]?.directives[1]?.body.map((line) => [line.name.text, ...line.args.map((token) => token.text)]),
+    [
+      ["pods", "insecure"],
+      ["ttl", "30"],
+    ],
+  );
   t.equal(blocks[1]?.directives[0]?.body[0]?.args[0]?.text, "a b");
 });
 
@@ -27,11 +38,20 @@ const faults: readonly [text: string, message: string][] = [
   [". {\n  errors\n", "Corefile:1:3 - Error during parsing: Unexpected EOF, expecting '}'"],
   [". {\n  frobnicate\n}", "Corefile:2:3 - Error during parsing: Unknown directive 'frobnicate'"],
   [". {\n  kubernetes cluster.local {\n    podz insecure\n  }\n}", "Corefile:3:5 - Error during parsing: unknown property 'podz'"],
-  [". {\n  kubernetes cluster.local {\n    pods maybe\n  }\n}", "Corefile:3:10 - Error during parsing: wrong value for pods: maybe,  must be one of: disabled, verified, insecure"],
+  [
+    ". {\n  kubernetes cluster.local {\n    pods maybe\n  }\n}",
+    "Corefile:3:10 - Error during parsing: wrong value for pods: maybe,  must be one of: disabled, verified, insecure",
+  ],
   [". {\n  kubernetes cluster.local {\n    ttl 3601\n  }\n}", "Corefile:3:9 - Error during parsing: ttl must be in range [0, 3600]: 3601"],
-  [". {\n  kubernetes cluster.local {\n    ttl\n  }\n}", "Corefile:3:5 - Error during parsing: Wrong argument count or unexpected line ending after 'ttl'"],
+  [
+    ". {\n  kubernetes cluster.local {\n    ttl\n  }\n}",
+    "Corefile:3:5 - Error during parsing: Wrong argument count or unexpected line ending after 'ttl'",
+  ],
   [". {\n  kubernetes in-addr.arpa\n}", "Corefile:2:3 - Error during parsing: plugin/kubernetes: non-reverse zone name must be used"],
-  [". {\n  cache 30\n  cache 60\n}", "Corefile:3:3 - Error during parsing: plugin/cache: this plugin can only be used once per Server Block"],
+  [
+    ". {\n  cache 30\n  cache 60\n}",
+    "Corefile:3:3 - Error during parsing: plugin/cache: this plugin can only be used once per Server Block",
+  ],
   [". {\n  cache 0\n}", "Corefile:2:9 - Error during parsing: cache TTL can not be zero or negative: 0"],
   [". {\n  import nothing\n}", 'Corefile:2:10 - Error during parsing: import of "nothing": no such snippet, and files are not imported'],
   [".:99999 {\n}", 'Corefile:1:1 - Error during parsing: invalid port in ".:99999"'],
@@ -39,7 +59,10 @@ const faults: readonly [text: string, message: string][] = [
   ["cluster.local", "Corefile:1:1 - Error during parsing: Unexpected end of file: no '{' after 'cluster.local'"],
   ['. {\n  log "open\n}', "Corefile:2:7 - Error during parsing: Unexpected EOF inside a quoted string"],
   [". {\n  health {\n lameduck soon\n }\n}", 'Corefile:3:11 - Error during parsing: time: invalid duration "soon"'],
-  [". {\n  rewrite name regex ( x\n}", 'Corefile:2:3 - Error during parsing: invalid regex pattern "(": Invalid regular expression: /(/: Unterminated group'],
+  [
+    ". {\n  rewrite name regex ( x\n}",
+    'Corefile:2:3 - Error during parsing: invalid regex pattern "(": Invalid regular expression: /(/: Unterminated group',
+  ],
   [". {\n  forward . nonsense\n}", 'Corefile:2:13 - Error during parsing: not an IP address or file: "nonsense"'],
   [". {\n  loadbalance weighted x\n}", "Corefile:2:15 - Error during parsing: unknown policy: weighted"],
 ];
@@ -58,7 +81,10 @@ t.test("faults", async (t) => {
 
 t.test("the default", async (t) => {
   const { chain } = testChain(defaultCorefile("cluster.local"), []);
-  t.strictSame(chain.plugins.map((plugin) => plugin.name), ["reload", "ready", "health", "prometheus", "errors", "loadbalance", "cache", "kubernetes", "loop"]);
+  t.strictSame(
+    chain.plugins.map((plugin) => plugin.name),
+    ["reload", "ready", "health", "prometheus", "errors", "loadbalance", "cache", "kubernetes", "loop"],
+  );
   t.equal(chain.lameduckMs, 5000);
 });
 

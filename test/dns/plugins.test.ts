@@ -17,22 +17,48 @@ const objects = [
   service("default/db", "None"),
   slice("default/db", ["127.244.1.2", "127.244.1.3=db-0", "!127.244.1.4=db-1"], { name: "sql", port: 5432 }),
 ];
-const show = (reply: Reply): string => `${reply.rcode} ${[...reply.answers.map((record) => `${recordType(record)} ${dataText(record)}`)].sort().join(", ")}`.trim();
+const show = (reply: Reply): string =>
+  `${reply.rcode} ${[...reply.answers.map((record) => `${recordType(record)} ${dataText(record)}`)].sort().join(", ")}`.trim();
 
 const rows: readonly [corefile: string, name: string, type: string, expected: string, more?: Partial<Query>][] = [
   ["kubernetes cluster.local", "web.default.svc.cluster.local.", "A", "NOERROR A 127.96.0.12"],
   ["kubernetes cluster.local", "example.org.", "A", "SERVFAIL"],
-  ["kubernetes cluster.local\nhosts {\n 127.0.0.9 web.default.svc.cluster.local x.example\n fallthrough\n}", "web.default.svc.cluster.local.", "A", "NOERROR A 127.0.0.9"],
-  ["kubernetes cluster.local\nhosts {\n 127.0.0.9 x.example\n fallthrough\n}", "web.default.svc.cluster.local.", "A", "NOERROR A 127.96.0.12"],
+  [
+    "kubernetes cluster.local\nhosts {\n 127.0.0.9 web.default.svc.cluster.local x.example\n fallthrough\n}",
+    "web.default.svc.cluster.local.",
+    "A",
+    "NOERROR A 127.0.0.9",
+  ],
+  [
+    "kubernetes cluster.local\nhosts {\n 127.0.0.9 x.example\n fallthrough\n}",
+    "web.default.svc.cluster.local.",
+    "A",
+    "NOERROR A 127.96.0.12",
+  ],
   ["hosts {\n 127.0.0.9 x.example y.example\n}", "9.0.0.127.in-addr.arpa.", "PTR", "NOERROR PTR x.example., PTR y.example."],
   ["hosts {\n 127.0.0.9 x.example\n no_reverse\n}", "9.0.0.127.in-addr.arpa.", "PTR", "NXDOMAIN"],
   ["hosts {\n 127.0.0.9 x.example\n}", "x.example.", "AAAA", "NOERROR"],
   ["hosts /etc/hosts example.org {\n fallthrough\n}", "a.example.org.", "A", "NOERROR A 127.0.0.7"],
   ["rewrite name web.example web.default.svc.cluster.local\nkubernetes cluster.local", "web.example.", "A", "NOERROR A 127.96.0.12"],
   ["rewrite name suffix .corp. .default.svc.cluster.local.\nkubernetes cluster.local", "web.corp.", "A", "NOERROR A 127.96.0.12"],
-  ["rewrite name regex (.*)\\.my\\.org {1}.default.svc.cluster.local answer name (.*)\\.default\\.svc\\.cluster\\.local {1}.my.org\nkubernetes cluster.local", "web.my.org.", "A", "NOERROR A 127.96.0.12"],
-  ["rewrite stop name a.x web.default.svc.cluster.local\nrewrite name web.default.svc.cluster.local db.default.svc.cluster.local\nkubernetes cluster.local", "a.x.", "A", "NOERROR A 127.96.0.12"],
-  ["rewrite continue name a.x b.x\nrewrite name b.x web.default.svc.cluster.local\nkubernetes cluster.local", "a.x.", "A", "NOERROR A 127.96.0.12"],
+  [
+    "rewrite name regex (.*)\\.my\\.org {1}.default.svc.cluster.local answer name (.*)\\.default\\.svc\\.cluster\\.local {1}.my.org\nkubernetes cluster.local",
+    "web.my.org.",
+    "A",
+    "NOERROR A 127.96.0.12",
+  ],
+  [
+    "rewrite stop name a.x web.default.svc.cluster.local\nrewrite name web.default.svc.cluster.local db.default.svc.cluster.local\nkubernetes cluster.local",
+    "a.x.",
+    "A",
+    "NOERROR A 127.96.0.12",
+  ],
+  [
+    "rewrite continue name a.x b.x\nrewrite name b.x web.default.svc.cluster.local\nkubernetes cluster.local",
+    "a.x.",
+    "A",
+    "NOERROR A 127.96.0.12",
+  ],
   ["rewrite type MX A\nkubernetes cluster.local", "web.default.svc.cluster.local.", "MX", "NOERROR A 127.96.0.12"],
   ["kubernetes cluster.local {\n pods verified\n}", "127-244-1-2.default.pod.cluster.local.", "A", "NXDOMAIN"],
   ["kubernetes cluster.local {\n pods insecure\n}", "127-244-1-2.default.pod.cluster.local.", "A", "NOERROR A 127.244.1.2"],
@@ -52,7 +78,9 @@ const rows: readonly [corefile: string, name: string, type: string, expected: st
 
 t.test("answers", async (t) => {
   for (const [lines, name, type, expected, more] of rows) {
-    const { ask } = testChain(`. {\n${lines}\n}`, objects, { files: { "/etc/hosts": "127.0.0.7 a.example.org # comment\n::1 a.example.org\n" } });
+    const { ask } = testChain(`. {\n${lines}\n}`, objects, {
+      files: { "/etc/hosts": "127.0.0.7 a.example.org # comment\n::1 a.example.org\n" },
+    });
     t.equal(show(await ask(name, type, more)), expected, `${name} ${type} with ${lines.replaceAll("\n", "; ")}`);
   }
 });
@@ -63,8 +91,16 @@ t.test("rewrite puts the client's name back", async (t) => {
 });
 
 t.test("autopath finds the name in one question", async (t) => {
-  const pod = { apiVersion: "v1", kind: "Pod", metadata: { name: "client", namespace: "default" }, status: { podIP: "127.244.1.9" } } as const;
-  const { ask } = testChain(". {\nkubernetes cluster.local {\n pods verified\n}\nhosts {\n 127.7.7.7 api.example.com\n fallthrough\n}\nautopath @kubernetes\n}", [...objects, pod]);
+  const pod = {
+    apiVersion: "v1",
+    kind: "Pod",
+    metadata: { name: "client", namespace: "default" },
+    status: { podIP: "127.244.1.9" },
+  } as const;
+  const { ask } = testChain(
+    ". {\nkubernetes cluster.local {\n pods verified\n}\nhosts {\n 127.7.7.7 api.example.com\n fallthrough\n}\nautopath @kubernetes\n}",
+    [...objects, pod],
+  );
   t.equal(show(await ask("api.example.com.default.svc.cluster.local.", "A")), "NOERROR A 127.7.7.7, CNAME api.example.com.");
 });
 
@@ -91,7 +127,8 @@ t.test("cache keeps a headless answer past a roll-out, for its TTL", async (t) =
 });
 
 t.test("cache lowers a long TTL and lifts a short one", async (t) => {
-  const ttlOf = async (lines: string, name: string, type: string): Promise<number | undefined> => (await testChain(`. {\n${lines}\n}`, objects).ask(name, type)).answers[0]?.ttl;
+  const ttlOf = async (lines: string, name: string, type: string): Promise<number | undefined> =>
+    (await testChain(`. {\n${lines}\n}`, objects).ask(name, type)).answers[0]?.ttl;
   t.equal(await ttlOf("kubernetes cluster.local", "dns-version.cluster.local.", "TXT"), 28_800);
   t.equal(await ttlOf("kubernetes cluster.local\ncache 30", "dns-version.cluster.local.", "TXT"), 30);
   t.equal(await ttlOf("kubernetes cluster.local {\n ttl 0\n}\ncache", "web.default.svc.cluster.local.", "A"), 5);
@@ -105,11 +142,29 @@ t.test("SERVFAIL until the store has been read", async (t) => {
 });
 
 t.test("ExternalName outside the zone is chased through the chain", async (t) => {
-  const external = (name: string, target: string) => ({ apiVersion: "v1", kind: "Service", metadata: { name, namespace: "default" }, spec: { type: "ExternalName", externalName: target } }) as const;
+  const external = (name: string, target: string) =>
+    ({
+      apiVersion: "v1",
+      kind: "Service",
+      metadata: { name, namespace: "default" },
+      spec: { type: "ExternalName", externalName: target },
+    }) as const;
   const lines = ". {\nkubernetes cluster.local\nhosts {\n 127.7.7.7 api.example.com\n fallthrough\n}\n}";
-  const loop = [external("a", "b.default.svc.cluster.local"), external("b", "a.default.svc.cluster.local"), external("self", "self.default.svc.cluster.local")];
-  const chain = Array.from({ length: 12 }, (_, i) => external(`c${i}`, i === 11 ? "web.default.svc.cluster.local" : `c${i + 1}.default.svc.cluster.local`));
-  const { ask } = testChain(lines, [...objects, external("api", "api.example.com"), external("gone", "nobody.example.com"), ...loop, ...chain]);
+  const loop = [
+    external("a", "b.default.svc.cluster.local"),
+    external("b", "a.default.svc.cluster.local"),
+    external("self", "self.default.svc.cluster.local"),
+  ];
+  const chain = Array.from({ length: 12 }, (_, i) =>
+    external(`c${i}`, i === 11 ? "web.default.svc.cluster.local" : `c${i + 1}.default.svc.cluster.local`),
+  );
+  const { ask } = testChain(lines, [
+    ...objects,
+    external("api", "api.example.com"),
+    external("gone", "nobody.example.com"),
+    ...loop,
+    ...chain,
+  ]);
   t.equal(show(await ask("api.default.svc.cluster.local.", "A")), "NOERROR A 127.7.7.7, CNAME api.example.com.");
   t.equal(show(await ask("gone.default.svc.cluster.local.", "A")), "NOERROR CNAME nobody.example.com.");
   t.equal(show(await ask("a.default.svc.cluster.local.", "A")), "NOERROR");
@@ -123,9 +178,16 @@ t.test("forward asks its servers over the pod's network, a stub domain only its 
   const exchange = async (server: { ip: string; port: number }, message: Buffer): Promise<Buffer> => {
     asked.push(`${server.ip}:${server.port}`);
     const question = query("a.corp.", "A", { id: message.readUInt16BE(0) });
-    return encodeReply(question, { ...emptyReply("NOERROR", "test", ""), answers: [{ name: "a.corp.", type: "A", ttl: 60, address: "127.5.5.5" }] }).bytes;
+    return encodeReply(question, {
+      ...emptyReply("NOERROR", "test", ""),
+      answers: [{ name: "a.corp.", type: "A", ttl: 60, address: "127.5.5.5" }],
+    }).bytes;
   };
-  const { ask } = testChain("corp:53 {\nforward . 127.96.0.99 127.96.0.98:5353 {\n policy sequential\n}\n}\n.:53 {\nkubernetes cluster.local\n}", objects, { exchange });
+  const { ask } = testChain(
+    "corp:53 {\nforward . 127.96.0.99 127.96.0.98:5353 {\n policy sequential\n}\n}\n.:53 {\nkubernetes cluster.local\n}",
+    objects,
+    { exchange },
+  );
   t.equal(show(await ask("a.corp.", "A")), "NOERROR A 127.5.5.5");
   t.equal(show(await ask("web.default.svc.cluster.local.", "A")), "NOERROR A 127.96.0.12");
   t.strictSame(asked, ["127.96.0.99:53"]);
@@ -137,15 +199,29 @@ t.test("log and errors write what happened", async (t) => {
   const { ask, lines } = testChain(". {\nlog\nerrors\nkubernetes cluster.local\n}", objects);
   await ask("web.default.svc.cluster.local.", "A");
   await ask("example.org.", "A");
-  t.match(lines[0], /^\[INFO\] 127\.244\.1\.9:40000 - 1 "A IN web\.default\.svc\.cluster\.local\. udp 40 false 512" NOERROR qr,aa,rd \d+ \d\.\d{9}s$/);
+  t.match(
+    lines[0],
+    /^\[INFO\] 127\.244\.1\.9:40000 - 1 "A IN web\.default\.svc\.cluster\.local\. udp 40 false 512" NOERROR qr,aa,rd \d+ \d\.\d{9}s$/,
+  );
   t.match(lines[2], "[ERROR] plugin/errors: 2 example.org. A: plugin/server: no plugin answers example.org.");
 });
 
 t.test("loadbalance", async (t) => {
   const random = seededRandom(1);
   const record = (type: "A" | "AAAA" | "CNAME" | "MX", value: string): ResourceRecord =>
-    type === "CNAME" ? { name: "x.", ttl: 5, type, target: value } : type === "MX" ? { name: "x.", ttl: 5, type, preference: 1, exchange: value } : { name: "x.", ttl: 5, type, address: value };
-  const given = [record("MX", "m1."), record("A", "1.1.1.1"), record("A", "2.2.2.2"), record("CNAME", "y."), record("MX", "m2."), record("AAAA", "::1")];
+    type === "CNAME"
+      ? { name: "x.", ttl: 5, type, target: value }
+      : type === "MX"
+        ? { name: "x.", ttl: 5, type, preference: 1, exchange: value }
+        : { name: "x.", ttl: 5, type, address: value };
+  const given = [
+    record("MX", "m1."),
+    record("A", "1.1.1.1"),
+    record("A", "2.2.2.2"),
+    record("CNAME", "y."),
+    record("MX", "m2."),
+    record("AAAA", "::1"),
+  ];
   const before = JSON.stringify(given);
   const firsts = new Map<string, number>();
   for (let i = 0; i < 600; i++) {

@@ -11,7 +11,12 @@ import { namespace, service, slice } from "./support.ts";
 
 const run = promisify(execFile);
 const QUICK = `.:53 {\n health\n ready\n kubernetes cluster.local in-addr.arpa ip6.arpa {\n ttl 30\n }\n prometheus\n loadbalance\n}\n`;
-const configMap = (corefile: string): ConfigMap => ({ apiVersion: "v1", kind: "ConfigMap", metadata: { name: "coredns", namespace: "kube-system" }, data: { Corefile: corefile } });
+const configMap = (corefile: string): ConfigMap => ({
+  apiVersion: "v1",
+  kind: "ConfigMap",
+  metadata: { name: "coredns", namespace: "kube-system" },
+  data: { Corefile: corefile },
+});
 
 t.test("dig, nslookup and a reload", async (t) => {
   const cluster = await dnsCluster(t);
@@ -28,7 +33,8 @@ t.test("dig, nslookup and a reload", async (t) => {
   const { log } = await cluster.runCoredns(ip);
   const udp = cluster.fabric.socketOf({ ip, port: 53 }, "UDP");
   t.ok(udp, "UDP 53 is listened on");
-  const dig = async (...args: readonly string[]): Promise<string> => (await run("dig", [`@${udp?.ip}`, "-p", String(udp?.port), "+tries=1", "+time=2", ...args])).stdout;
+  const dig = async (...args: readonly string[]): Promise<string> =>
+    (await run("dig", [`@${udp?.ip}`, "-p", String(udp?.port), "+tries=1", "+time=2", ...args])).stdout;
 
   t.equal((await dig("+short", "web.default.svc.cluster.local")).trim(), "127.96.0.12");
   t.equal((await dig("+short", "-t", "SRV", "_http._tcp.web.default.svc.cluster.local")).trim(), "0 100 80 web.default.svc.cluster.local.");
@@ -46,10 +52,16 @@ t.test("dig, nslookup and a reload", async (t) => {
   const { stdout } = await run("nslookup", [`-port=${udp?.port}`, "web.default.svc.cluster.local", udp?.ip ?? ""]);
   t.match(stdout, /Name:\s+web\.default\.svc\.cluster\.local\s+Address: 127\.96\.0\.12/);
 
-  const pages = await Promise.all([[8080, "/health"], [8181, "/ready"], [9153, "/metrics"]].map(async ([port, path]) => {
-    const at = cluster.fabric.socketOf({ ip, port: Number(port) }, "TCP");
-    return (await fetch(`http://${at?.ip}:${at?.port}${path}`)).text();
-  }));
+  const pages = await Promise.all(
+    [
+      [8080, "/health"],
+      [8181, "/ready"],
+      [9153, "/metrics"],
+    ].map(async ([port, path]) => {
+      const at = cluster.fabric.socketOf({ ip, port: Number(port) }, "TCP");
+      return (await fetch(`http://${at?.ip}:${at?.port}${path}`)).text();
+    }),
+  );
   t.strictSame(pages.slice(0, 2), ["OK", "OK"]);
   t.match(pages[2], /coredns_dns_requests_total\{server="dns:\/\/:53",zone=".",view="",proto="udp",family="1",type="A"\} \d+/);
 
@@ -75,7 +87,11 @@ t.test("the pods' resolver", async (t) => {
   );
   const { log } = await cluster.runCoredns(ip);
   const from: Peer = { kind: "pod", namespace: "default", name: "client", ip: cluster.podIp(9), node: "n" };
-  const conf: ResolvConf = { nameservers: [ip], searches: ["default.svc.cluster.local", "svc.cluster.local", "cluster.local"], options: ["ndots:5"] };
+  const conf: ResolvConf = {
+    nameservers: [ip],
+    searches: ["default.svc.cluster.local", "svc.cluster.local", "cluster.local"],
+    options: ["ndots:5"],
+  };
   const questions = async (host: string, options: readonly string[] = conf.options): Promise<number> => {
     const before = log.join("").split("[INFO]").length;
     await cluster.resolve.lookup(from, { ...conf, options }, host);
@@ -91,15 +107,16 @@ t.test("the pods' resolver", async (t) => {
     ["api.example.com", 8],
     ["api.example.com", 2, ["ndots:1"]],
   ];
-  for (const [host, expected, options] of counts) t.equal(await questions(host, options), expected, `${host} ${options?.join(" ") ?? "ndots:5"}`);
+  for (const [host, expected, options] of counts)
+    t.equal(await questions(host, options), expected, `${host} ${options?.join(" ") ?? "ndots:5"}`);
   t.strictSame(await cluster.resolve.lookup(from, conf, "web"), ["127.96.0.12"]);
   await t.rejects(cluster.resolve.lookup(from, conf, "nope.default.svc.cluster.local."), { code: "ENOTFOUND" });
   await t.rejects(cluster.resolve.lookup(from, conf, "nope.example.com"), { code: "EAI_AGAIN" }, "nobody answers for names outside");
   const steps = await cluster.resolve.query(from, conf, "api.other", "A");
-  t.strictSame(steps.map((step) => `${step.name} ${step.rcode} ${step.answers.map((record) => record.data).join()}`), [
-    "api.other.default.svc.cluster.local. NXDOMAIN ",
-    "api.other.svc.cluster.local. NOERROR 127.96.0.13",
-  ]);
+  t.strictSame(
+    steps.map((step) => `${step.name} ${step.rcode} ${step.answers.map((record) => record.data).join()}`),
+    ["api.other.default.svc.cluster.local. NXDOMAIN ", "api.other.svc.cluster.local. NOERROR 127.96.0.13"],
+  );
 });
 
 t.test("changes are seen late by the propagation delay", async (t) => {
@@ -111,7 +128,8 @@ t.test("changes are seen late by the propagation delay", async (t) => {
   const { stop } = await cluster.runCoredns(ip);
   const from: Peer = { kind: "pod", namespace: "default", name: "client", ip: cluster.podIp(9), node: "n" };
   const conf: ResolvConf = { nameservers: [ip], searches: [], options: [] };
-  const rcode = async (): Promise<string | undefined> => (await cluster.resolve.query(from, conf, "web.default.svc.cluster.local.", "A")).at(-1)?.rcode;
+  const rcode = async (): Promise<string | undefined> =>
+    (await cluster.resolve.query(from, conf, "web.default.svc.cluster.local.", "A")).at(-1)?.rcode;
   await cluster.put(service("default/web", "127.96.0.12", "http:80/TCP"));
   t.equal(await rcode(), "NXDOMAIN");
   await clock.advance(1999);
@@ -139,13 +157,22 @@ t.test("no server at all", async (t) => {
 
 t.test("explain, dump and status", async (t) => {
   const cluster = await dnsCluster(t);
-  await cluster.put(namespace("default"), service("default/web", "127.96.0.12", "http:80/TCP"), service("default/db", "None"), slice("default/db", ["!127.244.1.7"]));
+  await cluster.put(
+    namespace("default"),
+    service("default/web", "127.96.0.12", "http:80/TCP"),
+    service("default/db", "None"),
+    slice("default/db", ["!127.244.1.7"]),
+  );
   const from: Peer = { kind: "pod", namespace: "default", name: "client", ip: "127.244.1.9", node: "n" };
-  const explain = async (host: string): Promise<string> => ((await cluster.dns.diagnostics.explain?.({ from, to: host, host, port: 80, protocol: "TCP" }))?.lines ?? []).join("\n");
+  const explain = async (host: string): Promise<string> =>
+    ((await cluster.dns.diagnostics.explain?.({ from, to: host, host, port: 80, protocol: "TCP" }))?.lines ?? []).join("\n");
   t.match(await explain("web"), "web.default.svc.cluster.local. A: NOERROR A 127.96.0.12");
   t.match(await explain("db"), "Service default/db (headless, 0 ready endpoints, 1 not ready)");
   t.match(await explain("web.nowhere"), 'namespace "nowhere" does not exist');
-  t.match(cluster.dns.diagnostics.dump?.({}) ?? "", "_http._tcp.web.default.svc.cluster.local. 30 IN SRV 0 100 80 web.default.svc.cluster.local.");
+  t.match(
+    cluster.dns.diagnostics.dump?.({}) ?? "",
+    "_http._tcp.web.default.svc.cluster.local. 30 IN SRV 0 100 80 web.default.svc.cluster.local.",
+  );
   t.match(cluster.dns.diagnostics.status?.() ?? {}, { zone: "cluster.local", servers: 0 });
   await cluster.store.delete(EndpointSlices, "default", "db-slice");
 });

@@ -23,7 +23,12 @@ export function service(key: string, ip: string, ...ports: readonly string[]): S
     const [, portName = "", port = "", protocol = "TCP"] = /^(?:([^:]*):)?(\d+)(?:\/(\w+))?$/.exec(text) ?? [];
     return { name: portName, port: Number(port), protocol: protocol === "UDP" ? ("UDP" as const) : ("TCP" as const) };
   });
-  return { apiVersion: "v1", kind: "Service", metadata: { name, namespace: ns }, spec: { type: "ClusterIP", clusterIP: ip, clusterIPs: [ip], ports: parsed } };
+  return {
+    apiVersion: "v1",
+    kind: "Service",
+    metadata: { name, namespace: ns },
+    spec: { type: "ClusterIP", clusterIP: ip, clusterIPs: [ip], ports: parsed },
+  };
 }
 
 /** Endpoints of a Service: "127.244.1.2", "127.244.1.3=web-0" (hostname), "!127.244.1.4" (not ready). */
@@ -50,7 +55,17 @@ export interface TestChain {
 }
 
 /** A chain of this Corefile over these objects, on a clock of its own. */
-export function testChain(corefile: string, objects: Iterable<KubeObject>, options: { clock?: Clock; serverIPs?: readonly string[]; files?: Readonly<Record<string, string>>; zone?: Zone; exchange?: PluginEnv["exchange"] } = {}): TestChain {
+export function testChain(
+  corefile: string,
+  objects: Iterable<KubeObject>,
+  options: {
+    clock?: Clock;
+    serverIPs?: readonly string[];
+    files?: Readonly<Record<string, string>>;
+    zone?: Zone;
+    exchange?: PluginEnv["exchange"];
+  } = {},
+): TestChain {
   const clock = options.clock ?? new VirtualClock();
   const zone = options.zone ?? compileZone(objects, 3000);
   const lines: string[] = [];

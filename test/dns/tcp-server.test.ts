@@ -10,14 +10,21 @@ import { VirtualClock } from "../../model/clock.ts";
 const frame = (message: Buffer): Buffer => Buffer.concat([Buffer.from([message.length >> 8, message.length & 255]), message]);
 const message = (id: number): Buffer => Buffer.from([id >> 8, id & 255, ...Array<number>(12).fill(7)]);
 
-async function serving(t: Test, options: { readonly maxConnections?: number; readonly later?: (reply: () => void) => void } = {}): Promise<{ readonly clock: VirtualClock; readonly server: DnsTcpServer; open(): Promise<Socket> }> {
+async function serving(
+  t: Test,
+  options: { readonly maxConnections?: number; readonly later?: (reply: () => void) => void } = {},
+): Promise<{ readonly clock: VirtualClock; readonly server: DnsTcpServer; open(): Promise<Socket> }> {
   const clock = new VirtualClock();
   const serve = (asked: Buffer, _client: unknown, reply: (answer: Buffer) => void): void => {
     const answer = Buffer.from(asked);
     if (options.later) options.later(() => reply(answer));
     else reply(answer);
   };
-  const server = new DnsTcpServer({ clock, serve, ...(options.maxConnections === undefined ? {} : { maxConnections: options.maxConnections }) });
+  const server = new DnsTcpServer({
+    clock,
+    serve,
+    ...(options.maxConnections === undefined ? {} : { maxConnections: options.maxConnections }),
+  });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   t.teardown(() => {
