@@ -26,7 +26,7 @@ export interface ApiContext {
   /** Asks cluster DNS as a peer does, with its search path; absent: `dig` answers 404. */
   readonly dig: DigAs | undefined;
   /** The live trace of flows; absent: `trace` answers 404. */
-  readonly trace: ((signal: AbortSignal) => AsyncIterable<Hop>) | undefined;
+  readonly trace: ((signal: AbortSignal, follow: boolean) => AsyncIterable<Hop>) | undefined;
 }
 
 /** One authenticated request. */

@@ -1,5 +1,5 @@
 // GET /apis/loopkube.dev/v1alpha1/{status,explain,trace,dump,dig}: what the features tell about themselves. No upstream counterpart.
-// Parameters come in the query: dump?name=rules&node=…, explain?from=pod/a&to=http://web/, trace (JSON lines until the client leaves).
+// Parameters come in the query: dump?name=rules&node=…, explain?from=pod/a&to=http://web/, trace (JSON lines: the recent hops; with follow=true also those to come).
 import { once } from "node:events";
 import { badRequest, StatusError } from "../model/errors.ts";
 import type { ExplainAnswer, ExplainQuestion } from "../model/ports.ts";
@@ -57,7 +57,7 @@ async function trace(request: ApiRequest, context: ApiContext): Promise<Answer> 
   response.writeHead(200, { "Content-Type": "application/json", "Cache-Control": "no-cache, private" });
   response.flushHeaders();
   try {
-    for await (const hop of context.trace(signal)) {
+    for await (const hop of context.trace(signal, request.query.get("follow") === "true")) {
       if (!response.write(`${JSON.stringify(hop)}\n`)) await once(response, "drain", { signal });
       if (signal.aborted) break;
     }

@@ -36,7 +36,7 @@ export interface ApiOptions {
   /** Asks cluster DNS as a peer does, for `dig`. */
   readonly dig?: DigAs;
   /** The live trace that `trace` streams. */
-  readonly trace?: (signal: AbortSignal) => AsyncIterable<Hop>;
+  readonly trace?: (signal: AbortSignal, follow: boolean) => AsyncIterable<Hop>;
 }
 
 /** The server, which is given its connections by `server.emit("connection", socket)`. */

@@ -8,10 +8,10 @@ import { createDns, createResolver, defaultCorefile } from "../dns/index.ts";
 import { realClock } from "../model/clock.ts";
 import { createIds } from "../model/ids.ts";
 import type { JsonObject } from "../model/object.ts";
-import type { Component, Image, Peer } from "../model/ports.ts";
+import type { Component, Hop, Image, Peer } from "../model/ports.ts";
 import { seededRandom } from "../model/random.ts";
 import { Pods, Services } from "../model/resources.ts";
-import { type AddressPlan, claimClusterIndex, createAddressPlan, createFabric, createGateway, createPodIpam } from "../netsim/index.ts";
+import { type AddressPlan, claimClusterIndex, createAddressPlan, createFabric, createGateway, createPodIpam, type Fabric } from "../netsim/index.ts";
 import { createProxy } from "../proxy/index.ts";
 import { createServiceControllers, serviceAdmission } from "../services/index.ts";
 import { createStore, type Store } from "../store/index.ts";
@@ -68,6 +68,7 @@ async function build(options: ClusterOptions, life: Lifecycle): Promise<Cluster>
   const fabric = createFabric({ clock, random: random.fork("fabric"), plan, nodes });
   const proxy = createProxy({ store, fabric, clock, random: random.fork("proxy"), delayMs, mode: options.proxyMode ?? "iptables", serviceCIDRs: [String(plan.services)] });
   fabric.hooks.verdict = (flow) => proxy.verdict(flow);
+  fabric.hooks.loadBalancerNodes = (destination, protocol) => proxy.loadBalancerNodes(destination, protocol);
   const dns = createDns({ store, clock, random: random.fork("dns"), delayMs, zone: DOMAIN });
   const resolve = createResolver({ network: fabric, clock, random: random.fork("resolver") });
   const certificates = createCertificates(clock, ["127.0.0.1", "::1", plan.apiIp, ...nodes.map((node) => node.ip)]);
@@ -106,7 +107,7 @@ async function build(options: ClusterOptions, life: Lifecycle): Promise<Cluster>
     ids,
     dial: (to, signal) => fabric.dial({ kind: "node", name: nodes[0]?.name ?? "", ip: nodes[0]?.ip ?? "" }, to, { signal }),
     dig: (from, host, type, search) => resolve.query(from, clusterFirst(from, plan.dnsIp, DOMAIN), host, type, { search }),
-    trace: (signal) => fabric.trace.subscribe(signal),
+    trace: (signal, follow) => hopsOf(fabric, signal, follow),
   });
 
   await life.start(fabric);
@@ -144,6 +145,11 @@ function createPlan(options: ClusterOptions, index: number): AddressPlan {
 const blocksOf = (plan: AddressPlan): readonly string[] => [plan.pods, plan.services, plan.nodes, plan.loadBalancers].map(String);
 
 const entryName = (name: string): string => (name === DEFAULT_NAME ? DEFAULT_NAME : `${DEFAULT_NAME}-${name}`);
+
+async function* hopsOf(fabric: Fabric, signal: AbortSignal, follow: boolean): AsyncIterable<Hop> {
+  yield* fabric.trace.recent();
+  if (follow) yield* fabric.trace.subscribe(signal);
+}
 
 /** The first address that the load balancer controller gives to a Service. */
 async function loadBalancerIp(store: Store, namespace: string, name: string): Promise<string> {

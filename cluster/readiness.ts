@@ -5,17 +5,27 @@ import type { Store } from "../store/index.ts";
 
 const DEFAULT_TIMEOUT_MS = 30_000;
 
-/** Resolves when ready; rejects after the timeout (default 30 s of real time), naming what is not. */
-export async function waitUntilReady(store: Store, timeoutMs = DEFAULT_TIMEOUT_MS): Promise<void> {
+export interface ReadyOptions {
+  /** Of real time; default 30 s. */
+  readonly timeoutMs?: number;
+  readonly signal?: AbortSignal;
+}
+
+/** Resolves when ready; rejects after the timeout, naming what is not, or with the signal's reason. */
+export async function waitUntilReady(store: Store, { timeoutMs = DEFAULT_TIMEOUT_MS, signal }: ReadyOptions = {}): Promise<void> {
   const abort = new AbortController();
   const timer = realClock.after(timeoutMs, () => abort.abort());
+  const onAbort = (): void => abort.abort();
+  signal?.addEventListener("abort", onAbort, { once: true });
   const cursor = store.cursor({ name: "readiness" });
   try {
     for await (const _changes of cursor.batches([Deployments, Pods], abort.signal)) if (unready(store).length === 0) return;
   } finally {
     timer.cancel();
+    signal?.removeEventListener("abort", onAbort);
     cursor.close();
   }
+  signal?.throwIfAborted();
   throw new Error(`not ready after ${timeoutMs / 1000} s: ${unready(store).join(", ")}`);
 }
 

@@ -13,7 +13,7 @@ import type { HostPorts } from "./host-ports.ts";
 import { type Kubeconfig, kubeconfigText } from "./kubeconfig.ts";
 import type { Lifecycle } from "./lifecycle.ts";
 import type { ClusterNode } from "./nodes.ts";
-import { waitUntilReady } from "./readiness.ts";
+import { type ReadyOptions, waitUntilReady } from "./readiness.ts";
 import { clusterFirst } from "./resolv-conf.ts";
 
 export interface Cluster extends AsyncDisposable {
@@ -34,7 +34,7 @@ export interface Cluster extends AsyncDisposable {
   /** Resolves when every controller, kubelet and proxy has done what there is to do. */
   settle(options?: { readonly timeoutMs?: number }): Promise<void>;
   /** Resolves when every Deployment and pod is ready; rejects after the timeout (default 30 s), naming what is not. */
-  ready(options?: { readonly timeoutMs?: number }): Promise<void>;
+  ready(options?: ReadyOptions): Promise<void>;
   /** An http request inside the cluster, from the host or `from: "pod/name"`, on a new connection. */
   fetch(url: string, init?: ClusterFetchInit & { readonly from?: string }): Promise<Response>;
   /** The records that cluster DNS answers; empty when it answers none. */
@@ -86,7 +86,7 @@ export function createRunningCluster(parts: RunningParts): Cluster {
     status: () => statusOf(parts),
     apply: (yaml) => applyManifests((client ??= createApiClient(parts.entry)), store.resources, yaml),
     settle: (options) => store.settle(options),
-    ready: (options) => waitUntilReady(store, options?.timeoutMs),
+    ready: (options) => waitUntilReady(store, options),
     fetch: (url, { from, ...init } = {}) =>
       clusterFetch(
         async (peer, name, port) => {

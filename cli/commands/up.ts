@@ -13,7 +13,7 @@ import { Failure } from "../failure.ts";
 import { kubeconfigPath, mergeKubeconfig, removeFromKubeconfig } from "../kubeconfig-file.ts";
 import { nextCommands } from "../next-commands.ts";
 import { isAlive, processStart, readState, removeState, type RunState, stateDirectory, writeState } from "../run-state.ts";
-import { createProgress, print, style } from "../terminal.ts";
+import { createProgress, print, type Progress, style } from "../terminal.ts";
 import { DEMO_DIRECTORY } from "../demo.ts";
 
 export interface UpOptions {
@@ -106,7 +106,8 @@ async function run(options: UpOptions): Promise<void> {
   try {
     if (merged) await mergeKubeconfig(merged, cluster.kubeconfigEntry);
     await applyFiles(cluster, files, progress);
-    await waitForPods(cluster, progress);
+    await waitForPods(cluster, progress, interrupted);
+    if (interrupted.aborted) return;
     const ready: Ready = { status: { ...cluster.status(), kubeconfig: state.kubeconfig }, state, elapsedMs: realClock.monotonic() - began };
     if (process.send) process.send(ready);
     else show(ready, options);
@@ -135,10 +136,11 @@ function onInterrupt(): AbortSignal {
 }
 
 /** A pod that does not get ready is the user's to look at, not a reason to stop. */
-async function waitForPods(cluster: Cluster, progress: ReturnType<typeof createProgress>): Promise<void> {
+async function waitForPods(cluster: Cluster, progress: Progress, signal: AbortSignal): Promise<void> {
   try {
-    await progress.phase("DNS, ingress and pods ready", () => cluster.ready());
+    await progress.phase("DNS, ingress and pods ready", () => cluster.ready({ signal }));
   } catch (error) {
+    if (signal.aborted) return;
     process.stderr.write(`   ${(error as Error).message}\n   kubectl describe tells why\n`);
   }
 }
@@ -191,7 +193,7 @@ function expand(path: string): readonly string[] {
   return readdirSync(path).filter((name) => /\.(ya?ml|json)$/.test(name)).sort().map((name) => join(path, name));
 }
 
-async function applyFiles(cluster: Cluster, files: readonly { readonly path: string; readonly text: string }[], progress: ReturnType<typeof createProgress>): Promise<void> {
+async function applyFiles(cluster: Cluster, files: readonly { readonly path: string; readonly text: string }[], progress: Progress): Promise<void> {
   if (files.length === 0) return;
   using client = createApiClient(cluster.kubeconfig);
   let objects = 0;
