@@ -10,6 +10,7 @@ import type { Zone } from "./zone.ts";
 
 const HEADER_BYTES = 12;
 const OPT_BYTES = 11;
+const TRUNCATED = 0x02;
 const MAX_ENTRIES = 10_000;
 const MAX_BYTES = 32 << 20;
 
@@ -73,7 +74,7 @@ export class KeptAnswers {
     return this.#entries.size;
   }
 
-  /** The answer to this message, if one is kept that fits and still holds. */
+  /** The answer to this message, if one is kept that still holds; a plain list of addresses is cut to what fits. */
   answer(message: Buffer, transport: "udp" | "tcp"): KeptAnswer | undefined {
     const asked = recognise(message, this.#bufsize);
     this.#asked = { message, asked };
@@ -84,23 +85,30 @@ export class KeptAnswers {
       this.#drop(asked.key, entry);
       return undefined;
     }
-    const length = entry.length + (asked.opt?.length ?? 0);
-    if (length > (transport === "tcp" ? MAX_TCP_BYTES : asked.udpSize)) return undefined;
+    const limit = (transport === "tcp" ? MAX_TCP_BYTES : asked.udpSize) - (asked.opt?.length ?? 0);
+    const whole = entry.length <= limit;
+    const fitting = whole ? entry.addressOffsets : fittingAddresses(entry, limit);
+    if (!fitting) return undefined;
     if (entry.caseBound && message.compare(entry.bytes, HEADER_BYTES, entry.questionEnd, HEADER_BYTES, asked.questionEnd) !== 0)
       return undefined;
-    const bytes = Buffer.allocUnsafe(length);
-    entry.bytes.copy(bytes, 0, 0, entry.length);
+    const end = whole ? entry.length : (fitting.at(-1) ?? 0) + entry.addressBytes;
+    const bytes = Buffer.allocUnsafe(end + (asked.opt?.length ?? 0));
+    entry.bytes.copy(bytes, 0, 0, end);
     message.copy(bytes, 0, 0, 2);
     bytes[2] = ((entry.bytes[2] ?? 0) & 0xfe) | ((message[2] ?? 0) & 0x01);
     bytes[3] = ((entry.bytes[3] ?? 0) & 0xef) | ((message[3] ?? 0) & 0x10);
     message.copy(bytes, HEADER_BYTES, HEADER_BYTES, asked.questionEnd);
     if (entry.keepUntil !== undefined) {
       const ttl = Math.ceil((entry.keepUntil - now) / 1000);
-      for (const offset of entry.ttlOffsets) bytes.writeUInt32BE(ttl, offset);
+      for (const offset of entry.ttlOffsets) if (offset < end) bytes.writeUInt32BE(ttl, offset);
     }
-    if (this.#shuffle) shuffleInPlace(bytes, entry.addressOffsets, entry.addressBytes, this.#random);
+    if (!whole) {
+      bytes.writeUInt8(bytes.readUInt8(2) | TRUNCATED, 2);
+      bytes.writeUInt16BE(fitting.length, 6);
+    }
+    if (this.#shuffle) shuffleAddresses(bytes, fitting, entry, this.#random);
     bytes.writeUInt16BE(entry.additionals + (asked.opt ? 1 : 0), 10);
-    asked.opt?.copy(bytes, entry.length);
+    asked.opt?.copy(bytes, end);
     entry.countHit?.();
     return { bytes, rcode: entry.rcode };
   }
@@ -187,14 +195,21 @@ function recognise(message: Buffer, bufsize: number): Recognised | undefined {
   return { key, questionEnd, opt, udpSize };
 }
 
-/** Fisher-Yates over RDATA of equal size. */
-function shuffleInPlace(bytes: Buffer, offsets: readonly number[], size: number, random: Random): void {
-  for (let i = offsets.length - 1; i > 0; i--) {
-    const [a, b] = [offsets[i] ?? 0, offsets[random.int(i + 1)] ?? 0];
-    for (let k = 0; k < size; k += 4) {
-      const word = bytes.readUInt32BE(a + k);
-      bytes.writeUInt32BE(bytes.readUInt32BE(b + k), a + k);
-      bytes.writeUInt32BE(word, b + k);
-    }
-  }
+/** Offsets of the addresses that fit, when the answer is nothing but addresses of one owner: it may then be cut after any of them. */
+function fittingAddresses(entry: Entry, limit: number): readonly number[] | undefined {
+  if (entry.addressOffsets.length === 0 || entry.additionals > 0 || entry.bytes.readUInt16BE(8) > 0) return undefined;
+  return entry.addressOffsets.filter((offset) => offset + entry.addressBytes <= limit);
+}
+
+/** Gives each of these places an address of the entry, all equally likely and none twice. */
+function shuffleAddresses(bytes: Buffer, places: readonly number[], entry: Entry, random: Random): void {
+  const { addressOffsets, addressBytes } = entry;
+  if (addressOffsets.length < 2) return;
+  const order = addressOffsets.slice();
+  places.forEach((place, i) => {
+    const j = i + random.int(order.length - i);
+    const chosen = order[j] ?? place;
+    order[j] = order[i] ?? place;
+    for (let k = 0; k < addressBytes; k += 4) bytes.writeUInt32BE(entry.bytes.readUInt32BE(chosen + k), place + k);
+  });
 }

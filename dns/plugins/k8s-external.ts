@@ -49,10 +49,15 @@ export const k8sExternalPlugin: PluginType = {
 function chase(query: Query, reply: Reply, env: PluginEnv): MaybeReply {
   const cname = reply.answers.find((record) => record.type === "CNAME");
   if (cname?.type !== "CNAME") return reply;
+  const { rcode, answers, authorities, additionals, aa, why } = reply;
   return then(env.ask(requery(query, cname.target)), (chased) => ({
-    ...reply,
-    answers: [...reply.answers, ...chased.answers],
-    why: [...reply.why, ...chased.why],
+    rcode,
+    answers: [...answers, ...chased.answers],
+    authorities,
+    additionals,
+    aa,
+    tc: chased.tc ?? false,
+    why: [...why, ...chased.why],
   }));
 }
 

@@ -5,6 +5,7 @@ import { answer, soaRecord } from "../answer.ts";
 import { CorefileError, zonesOf } from "../corefile.ts";
 import type { Directive } from "../corefile.ts";
 import { requery, then } from "../message.ts";
+import type { Reply } from "../message.ts";
 import { isReverse, matchZone } from "../name.ts";
 import { argumentError, durationArgument, fallsThrough, fallthroughZones, integerArgument, unknownProperty, zonesFrom } from "../plugin.ts";
 import type { DnsPlugin, PluginEnv, PluginType } from "../plugin.ts";
@@ -50,16 +51,7 @@ function createKubernetesPlugin(options: Stanza, env: PluginEnv): KubernetesPlug
         }));
       }
       if (!external) return reply;
-      return then(env.ask(requery(query, external.target, external.type)), (chased) => ({
-        ...reply,
-        answers: [...reply.answers, ...chased.answers],
-        tc: chased.tc ?? false,
-        why: [
-          ...reply.why,
-          { plugin: "kubernetes", text: `${external.target} is outside the zone: asked the server itself, ${chased.rcode}` },
-          ...chased.why,
-        ],
-      }));
+      return then(env.ask(requery(query, external.target, external.type)), (chased) => chasedReply(reply, external.target, chased));
     },
     transfer(zone, serial) {
       if (matchZone(zone, options.zones) !== zone) return undefined;
@@ -67,6 +59,21 @@ function createKubernetesPlugin(options: Stanza, env: PluginEnv): KubernetesPlug
       return serial !== 0 && serial === env.zone.serial ? [soa] : [soa, ...transferRecords(view, zone), soa];
     },
     searchPath: (query) => (options.pods === "verified" ? clientSearchPath(env, query, view.primaryZone) : []),
+  };
+}
+
+/** Made anew, without `zone`: foreign records have a life of their own, so only cache may keep the reply. */
+function chasedReply(reply: Reply, target: string, chased: Reply): Reply {
+  const text = `${target} is outside the zone: asked the server itself, ${chased.rcode}`;
+  const { rcode, answers, authorities, additionals, aa, why } = reply;
+  return {
+    rcode,
+    answers: [...answers, ...chased.answers],
+    authorities,
+    additionals,
+    aa,
+    tc: chased.tc ?? false,
+    why: [...why, { plugin: "kubernetes", text }, ...chased.why],
   };
 }
 
