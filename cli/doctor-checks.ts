@@ -2,7 +2,6 @@
 import { execFile } from "node:child_process";
 import { accessSync, constants, existsSync } from "node:fs";
 import { dirname } from "node:path";
-import { probeTcp } from "../netsim/index.ts";
 import { kubeconfigPath } from "./kubeconfig-file.ts";
 
 export interface Check {
@@ -42,15 +41,21 @@ function tool(name: string, args: readonly string[], advice: string): Promise<Ch
   });
 }
 
+/** Loaded only here: it brings the whole cluster with it. */
+async function probe(address: { readonly ip: string; readonly port: number }): Promise<string | undefined> {
+  const { probeTcp } = await import("../cluster/index.ts");
+  return probeTcp(address);
+}
+
 async function loopbackRange(): Promise<Check> {
-  const code = await probeTcp({ ip: "127.244.255.250", port: 0 });
+  const code = await probe({ ip: "127.244.255.250", port: 0 });
   if (code === undefined) return { what: "addresses 127.x.y.z", result: "ok", found: "usable: the direct address plan works" };
   const advice = "the mapped plan is used; reach Services through the gateway";
   return { what: "addresses 127.x.y.z", result: "note", found: `not usable (${code})`, advice };
 }
 
 async function privilegedPorts(): Promise<Check> {
-  const code = await probeTcp({ ip: "127.244.255.250", port: 80 });
+  const code = await probe({ ip: "127.244.255.250", port: 80 });
   if (code === undefined) return { what: "ports below 1024", result: "ok", found: "usable: Services listen on 80 and 443 themselves" };
   const advice = "port 80 of a Service is 8080 of the same address, 443 is 8443, 53 is 8053; or allow it: sysctl net.ipv4.ip_unprivileged_port_start=0";
   return { what: "ports below 1024", result: "note", found: `not usable for this user (${code})`, advice };

@@ -27,8 +27,7 @@ export function createMemoryDriver(): Driver {
       entries.delete(key);
       return { ok: true, revision: ++revision };
     },
-    // eslint-disable-next-line require-yield
-    async *changes() {},
+    changes: () => ({ [Symbol.asyncIterator]: () => ({ next: async () => ({ done: true, value: undefined }) }) }),
     async close() {},
   };
 }
