@@ -4,6 +4,7 @@ import type { Clock } from "../model/clock.ts";
 import { canonicalIp } from "../model/ip.ts";
 import type { Diagnostics, ExplainAnswer, ExplainQuestion } from "../model/ports.ts";
 import type { Random } from "../model/random.ts";
+import { ConfigMaps } from "../model/resources.ts";
 import type { Store } from "../store/index.ts";
 import { soaRecord } from "./answer.ts";
 import { createChain } from "./chain.ts";
@@ -39,6 +40,8 @@ export function dnsDiagnostics(options: DiagnosticsOptions, serving: Serving): D
           ZONE_TYPES.flatMap((type) => store.list(type)),
           clock.now(),
         );
+  const corefile = (): string =>
+    (feed.zone.synced ? feed.corefile : store.get(ConfigMaps, "kube-system", "coredns")?.data?.["Corefile"]) ?? defaultCorefile(zone);
   const chainOf = (): { readonly chain: Chain; readonly error: string | undefined } => {
     const env = {
       zone: present(),
@@ -52,7 +55,7 @@ export function dnsDiagnostics(options: DiagnosticsOptions, serving: Serving): D
       fatal: () => undefined,
     };
     try {
-      return { chain: createChain(feed.corefile ?? defaultCorefile(zone), env), error: undefined };
+      return { chain: createChain(corefile(), env), error: undefined };
     } catch (error) {
       return { chain: createChain(defaultCorefile(zone), env), error: error instanceof Error ? error.message : String(error) };
     }

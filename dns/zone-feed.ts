@@ -58,6 +58,7 @@ export class ZoneFeed {
         running?.abort.abort();
         running?.cursor.close();
         await running?.done;
+        if (this.#running === undefined) this.#zone = new Zone(0);
       },
     };
   }

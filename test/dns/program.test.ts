@@ -174,5 +174,16 @@ t.test("explain, dump and status", async (t) => {
     "_http._tcp.web.default.svc.cluster.local. 30 IN SRV 0 100 80 web.default.svc.cluster.local.",
   );
   t.match(cluster.dns.diagnostics.status?.() ?? {}, { zone: "cluster.local", servers: 0 });
+  await cluster.put(namespace("kube-system"), configMap(".:53 {\n kubernetes cluster.local {\n ttl 7\n }\n}\n"));
+  const { stop } = await cluster.runCoredns(cluster.podIp(2));
+  t.match(cluster.dns.diagnostics.status?.() ?? {}, { servers: 1, synced: true, services: 2 });
+  t.notMatch(await explain("web"), "no coredns pod is serving");
+  t.equal(await stop(), 0);
+  await cluster.put(service("default/late", "127.96.0.44", "80"));
+  t.match(
+    cluster.dns.diagnostics.dump?.({}) ?? "",
+    "late.default.svc.cluster.local. 7 IN A 127.96.0.44",
+    "with no pod running, the store is read",
+  );
   await cluster.store.delete(EndpointSlices, "default", "db-slice");
 });
