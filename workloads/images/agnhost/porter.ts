@@ -1,0 +1,36 @@
+// agnhost porter: each SERVE_PORT_n=body (SERVE_TLS_PORT_n with CERT_FILE and KEY_FILE) in the environment is a port that answers with
+// that body. Upstream: test/images/agnhost/porter. Leaves out SERVE_SCTP_PORT_n.
+import { createServer as createTlsServer } from "node:https";
+import { createServer } from "node:http";
+import { parseGoFlags } from "../../tools/flags.ts";
+import { fail, type Tool } from "../../tools/tool.ts";
+import { goLogTime } from "../go-text.ts";
+import { answerText, serveHttp } from "../serve.ts";
+
+export const porter: Tool = async (argv, io) => {
+  const json = parseGoFlags(argv.slice(1), [], ["json-response"]).get("json-response") === "true";
+  const wanted = Object.entries(io.env).flatMap(([name, body]) => {
+    const match = /^SERVE_(TLS_)?PORT_(\d+)$/.exec(name);
+    return match ? [{ port: Number(match[2]), tls: match[1] !== undefined, body }] : [];
+  });
+  const cert = io.files.read(io.env["CERT_FILE"] ?? "");
+  const key = io.files.read(io.env["KEY_FILE"] ?? "");
+  if (wanted.some(({ tls }) => tls) && (cert === undefined || key === undefined)) return fail(io, "porter: SERVE_TLS_PORT_n needs CERT_FILE and KEY_FILE");
+  if (Object.keys(io.env).some((name) => name.startsWith("SERVE_SCTP_PORT_"))) io.stderr.write("porter: SCTP is not carried by loopkube's network\n");
+  const codes = await Promise.all(
+    wanted.map(({ port, tls, body }) => {
+      const server = tls && cert !== undefined && key !== undefined ? createTlsServer({ cert, key }) : createServer();
+      return serveHttp(
+        io,
+        port,
+        (request, response) => {
+          const text = json ? JSON.stringify({ Method: request.method, Body: body }) : body;
+          answerText(io, response, text, 200, json ? [["Content-Type", "application/json"]] : []);
+        },
+        { server, onBusy: (reason) => `${goLogTime(io.context.clock.now())} listen tcp :${port}: bind: ${reason.toLowerCase()}` },
+      );
+    }),
+  );
+  if (wanted.length === 0) return fail(io, "porter: no SERVE_PORT_n in the environment", 0);
+  return Math.max(...codes);
+};
