@@ -142,9 +142,9 @@ export class Zone {
     this.generation++;
   }
 
-  /** Namespaces with a pod at this address, terminating pods left out. */
-  podsAt(ip: string): readonly { readonly namespace: string; readonly labels: Labels }[] {
-    return [...(this.#podsByIp.get(ip) ?? [])].map(([key, labels]) => ({ namespace: splitKey(key).namespace, labels }));
+  /** The pods at this address, terminating ones left out. */
+  podsAt(ip: string): readonly { readonly namespace: string; readonly name: string; readonly labels: Labels }[] {
+    return [...(this.#podsByIp.get(ip) ?? [])].map(([key, labels]) => ({ ...splitKey(key), labels }));
   }
 
   /** True when it made a difference. */

@@ -1,5 +1,5 @@
-// health, ready and prometheus: pages over HTTP on the pod's address; reload and bufsize: settings of the server.
-// Upstream: CoreDNS plugin/{health,ready,metrics,reload,bufsize}.
+// health, ready and prometheus: pages over HTTP on the pod's address; reload, bufsize and metadata: settings of the server.
+// Upstream: CoreDNS plugin/{health,ready,metrics,reload,bufsize,metadata}.
 import { argumentError, durationArgument, integerArgument, portArgument, unknownProperty } from "../plugin.ts";
 import type { DnsPlugin, PluginType } from "../plugin.ts";
 
@@ -74,6 +74,15 @@ export const reloadPlugin: PluginType = {
     for (const token of stanza.args) durationArgument(token, stanza);
     for (const line of stanza.body) unknownProperty(line);
     return { name: "reload" };
+  },
+};
+
+/** Lets `log` print what metadata.ts knows of a query. */
+export const metadataPlugin: PluginType = {
+  name: "metadata",
+  setup(stanza) {
+    for (const line of stanza.body) unknownProperty(line);
+    return { name: "metadata" };
   },
 };
 

@@ -3,7 +3,7 @@
 import type { PluginType } from "../plugin.ts";
 import { autopathPlugin } from "./autopath.ts";
 import { cachePlugin } from "./cache.ts";
-import { bufsizePlugin, healthPlugin, prometheusPlugin, readyPlugin, reloadPlugin } from "./endpoints.ts";
+import { bufsizePlugin, healthPlugin, metadataPlugin, prometheusPlugin, readyPlugin, reloadPlugin } from "./endpoints.ts";
 import { errorsPlugin } from "./errors.ts";
 import { forwardPlugin } from "./forward.ts";
 import { hostsPlugin } from "./hosts.ts";
@@ -16,6 +16,7 @@ import { rewritePlugin } from "./rewrite.ts";
 import { transferPlugin } from "./transfer.ts";
 
 export const PLUGINS: readonly PluginType[] = [
+  metadataPlugin,
   reloadPlugin,
   bufsizePlugin,
   readyPlugin,

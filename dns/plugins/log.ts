@@ -1,12 +1,14 @@
 // log: writes a line for each query, in the common log format or one given.
-// Upstream: CoreDNS plugin/log. Metadata placeholders print "-".
+// Upstream: CoreDNS plugin/log. Metadata placeholders (`{/kubernetes/service}`) need the metadata plugin, else they print "-".
 import { encodeReply } from "../encode.ts";
 import { then } from "../message.ts";
 import type { Query, Reply } from "../message.ts";
+import { queryMetadata } from "../metadata.ts";
 import { matchZone } from "../name.ts";
 import { unknownProperty, zonesFrom } from "../plugin.ts";
 import type { PluginType } from "../plugin.ts";
 import { className, typeName } from "../record.ts";
+import { isKubernetesPlugin } from "./kubernetes.ts";
 
 const COMMON = '{remote}:{port} - {>id} "{type} {class} {name} {proto} {size} {>do} {>bufsize}" {rcode} {>rflags} {rsize} {duration}';
 const COMBINED =
@@ -32,7 +34,11 @@ export const logPlugin: PluginType = {
         const start = env.clock.monotonic();
         return then(next(query), (reply) => {
           if (classes.size === 0 || classes.has("all") || classes.has(classOf(reply))) {
-            env.log(`[INFO] ${render(template, query, reply, (env.clock.monotonic() - start) / 1000)}`);
+            const plugins = env.plugins();
+            const view = plugins.some((plugin) => plugin.name === "metadata") ? plugins.find(isKubernetesPlugin)?.view : undefined;
+            env.log(
+              `[INFO] ${render(template, query, reply, (env.clock.monotonic() - start) / 1000, view ? queryMetadata(view, query) : {})}`,
+            );
           }
           return { ...reply, volatile: true };
         });
@@ -47,7 +53,7 @@ function classOf(reply: Reply): "success" | "denial" | "error" {
   return reply.answers.length > 0 ? "success" : "denial";
 }
 
-function render(template: string, query: Query, reply: Reply, seconds: number): string {
+function render(template: string, query: Query, reply: Reply, seconds: number, metadata: Readonly<Record<string, string>>): string {
   const { question, edns } = query;
   const flags = [
     ["qr", true],
@@ -76,7 +82,8 @@ function render(template: string, query: Query, reply: Reply, seconds: number): 
       .map(([flag]) => flag)
       .join(","),
   };
-  return template.replace(/\{([^{}]+)\}/g, (_, name: string) =>
-    name === "rsize" ? String(encodeReply(query, reply, 65_535).bytes.length) : (values[name] ?? "-"),
-  );
+  return template.replace(/\{([^{}]+)\}/g, (_, name: string) => {
+    if (name === "rsize") return String(encodeReply(query, reply, 65_535).bytes.length);
+    return (name.startsWith("/") ? metadata[name.slice(1)] : values[name]) || "-";
+  });
 }

@@ -5,6 +5,7 @@ import { cacheable } from "../../dns/plugins/cache.ts";
 import { walkSearchPath } from "../../dns/plugins/autopath.ts";
 import { emptyReply, RCODES } from "../../dns/message.ts";
 import type { Reply } from "../../dns/message.ts";
+import { queryMetadata } from "../../dns/metadata.ts";
 import { parseQueryName } from "../../dns/query-name.ts";
 import { dataText, recordType, typeCode } from "../../dns/record.ts";
 import type { ResourceRecord } from "../../dns/record.ts";
@@ -54,6 +55,7 @@ const file = JSON.parse(readFileSync(new URL("./cases/upstream.json", import.met
     zonal: boolean;
     expect: Record<string, string> & { error?: boolean };
   }[];
+  readonly metadataCases: { query: string; type: string; metadata: Record<string, string> }[];
   readonly namespaceExposureCases: { exposedList: string[]; namespace: string; existsInCluster: boolean; expectedExposed: boolean }[];
   readonly cacheInsertionCases: {
     name: string;
@@ -170,6 +172,11 @@ t.test("parsed names", async (t) => {
     if (row.expect.error) t.equal(parsed, undefined, row.query);
     else t.match(parsed, row.expect, row.query);
   }
+});
+
+t.test("metadata", async (t) => {
+  const view = new ZoneView(compileZone([], 0), defaultKubernetesOptions(["cluster.local."]), []);
+  for (const row of file.metadataCases) t.strictSame(queryMetadata(view, query(row.query, row.type)), row.metadata, row.query);
 });
 
 t.test("namespaces exposed", async (t) => {

@@ -134,6 +134,31 @@ t.test("cache lowers a long TTL and lifts a short one", async (t) => {
   t.equal(await ttlOf("kubernetes cluster.local {\n ttl 0\n}\ncache", "web.default.svc.cluster.local.", "A"), 5);
 });
 
+t.test("cache keeps nothing for zones it is disabled for", async (t) => {
+  const after = slice("default/db", ["127.244.1.8"], { name: "sql", port: 5432 });
+  const created = service("default/new", "127.96.0.77", "80");
+  for (const [kind, expected] of [
+    ["success", "NOERROR A 127.244.1.8 NXDOMAIN"],
+    ["denial", "NOERROR A 127.244.1.2, A 127.244.1.3 NOERROR A 127.96.0.77"],
+  ] as const) {
+    const { ask, zone } = testChain(`. {\nkubernetes cluster.local\ncache {\n disable ${kind} default.svc.cluster.local\n}\n}`, objects);
+    const names = ["db.default.svc.cluster.local.", "new.default.svc.cluster.local."];
+    for (const name of names) await ask(name, "A");
+    zone.apply({ type: after, key: "default/db-slice", object: after }, 0);
+    zone.apply({ type: created, key: "default/new", object: created }, 0);
+    t.equal((await Promise.all(names.map((name) => ask(name, "A")))).map(show).join(" "), expected, kind);
+  }
+});
+
+t.test("log formats with metadata", async (t) => {
+  const { ask, lines } = testChain(
+    '. {\nmetadata\nlog . "{name} {/kubernetes/kind} {/kubernetes/service}/{/kubernetes/port-name}"\nkubernetes cluster.local\n}',
+    objects,
+  );
+  await ask("_http._tcp.web.default.svc.cluster.local.", "SRV");
+  t.strictSame(lines, ["[INFO] _http._tcp.web.default.svc.cluster.local. svc web/http"]);
+});
+
 t.test("SERVFAIL until the store has been read", async (t) => {
   const zone = compileZone([], 0);
   zone.synced = false;
