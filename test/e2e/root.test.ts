@@ -7,7 +7,10 @@ const missing: string[] = [];
 for (const program of ["kubectl", "curl", "dig", "nslookup"]) if (!(await hasProgram(program))) missing.push(program);
 const privileged = process.getuid?.() === 0;
 
-t.test("acceptance as a user with privileged ports", { skip: reason() }, (t) => acceptance(t, "self"));
+t.test("acceptance as a user with privileged ports", { skip: reason() }, (t) => {
+  t.setTimeout(240_000);
+  return acceptance(t, "self");
+});
 
 function reason(): string | false {
   if (missing.length > 0) return `not installed: ${missing.join(", ")}`;

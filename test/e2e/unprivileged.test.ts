@@ -6,7 +6,10 @@ import { acceptance } from "./acceptance.ts";
 const missing: string[] = [];
 for (const program of ["kubectl", "curl", "dig", "nslookup"]) if (!(await hasProgram(program))) missing.push(program);
 
-t.test("acceptance as an unprivileged user", { skip: await reason() }, (t) => acceptance(t, "nobody"));
+t.test("acceptance as an unprivileged user", { skip: await reason() }, (t) => {
+  t.setTimeout(240_000);
+  return acceptance(t, "nobody");
+});
 
 async function reason(): Promise<string | false> {
   if (missing.length > 0) return `not installed: ${missing.join(", ")}`;
