@@ -18,13 +18,21 @@ export function workloadAdmission({ clock, random }: { readonly clock: Clock; re
   const ids = createIds(random.fork("workload-admission"));
   return [
     namespaceLifecycle,
-    { name: "NamespaceName", types: [Namespaces], operations: ["CREATE", "UPDATE"], admit: (request) => labelNamespace(request.object as Draft<Namespace>) },
+    {
+      name: "NamespaceName",
+      types: [Namespaces],
+      operations: ["CREATE", "UPDATE"],
+      admit: (request) => labelNamespace(request.object as Draft<Namespace>),
+    },
     step("PodDefaults", ["CREATE"], (pod, request, tx) => {
       podDefaults(pod);
-      serviceAccount(pod, tx.get(ServiceAccounts, pod.metadata.namespace ?? "", pod.spec.serviceAccountName ?? ""), request, () => ids.suffix());
+      serviceAccount(pod, tx.get(ServiceAccounts, pod.metadata.namespace ?? "", pod.spec.serviceAccountName ?? ""), request, () =>
+        ids.suffix(),
+      );
     }),
     step("PodTolerations", ["CREATE", "UPDATE"], (pod, request) => {
-      if (request.subresource === undefined && request.operation === "CREATE") pod.spec.tolerations = tolerations(pod.spec.tolerations ?? []);
+      if (request.subresource === undefined && request.operation === "CREATE")
+        pod.spec.tolerations = tolerations(pod.spec.tolerations ?? []);
     }),
     step("PodBinding", ["UPDATE"], (pod, request) => markScheduled(pod, request.old as Pod | undefined, clock)),
   ];
@@ -72,7 +80,12 @@ function labelNamespace(namespace: Draft<Namespace>): void {
 }
 
 function podDefaults(pod: Draft<Pod>): void {
-  pod.spec.priority ??= pod.spec.priorityClassName === "system-node-critical" ? 2000001000 : pod.spec.priorityClassName === "system-cluster-critical" ? 2000000000 : 0;
+  pod.spec.priority ??=
+    pod.spec.priorityClassName === "system-node-critical"
+      ? 2000001000
+      : pod.spec.priorityClassName === "system-cluster-critical"
+        ? 2000000000
+        : 0;
   pod.spec.preemptionPolicy ??= "PreemptLowerPriority";
   pod.spec.enableServiceLinks ??= true;
   pod.spec.serviceAccountName ||= "default";
@@ -83,7 +96,10 @@ function podDefaults(pod: Draft<Pod>): void {
 /** Tolerations of a node's not being ready or reachable for five minutes, unless the pod has its own. */
 function tolerations(own: readonly Toleration[]): Draft<Toleration>[] {
   const added = ["node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"]
-    .filter((key) => !own.some((toleration) => (!toleration.key || toleration.key === key) && (!toleration.effect || toleration.effect === "NoExecute")))
+    .filter(
+      (key) =>
+        !own.some((toleration) => (!toleration.key || toleration.key === key) && (!toleration.effect || toleration.effect === "NoExecute")),
+    )
     .map((key): Toleration => ({ key, operator: "Exists", effect: "NoExecute", tolerationSeconds: 300 }));
   return [...own, ...added].map((toleration) => ({ ...toleration }));
 }

@@ -64,11 +64,13 @@ function logs(worker: PodWorker | undefined, pod: Pod, name: string, options: Lo
   if (options.previous && !log) {
     throw badRequest(`previous terminated container "${name}" in pod "${pod.metadata.name}" not found`);
   }
-  const begun = container && (container.phase === "running" || container.phase === "exited" || container.state.terminated || container.lastState);
+  const begun =
+    container && (container.phase === "running" || container.phase === "exited" || container.state.terminated || container.lastState);
   if (!log || !begun) {
     const waiting = container?.state.waiting;
     if (waiting && waiting.reason !== "ContainerCreating" && waiting.reason !== "PodInitializing" && waiting.message !== undefined) {
-      const tried = waiting.reason === "ErrImagePull" || waiting.reason === "ImagePullBackOff" ? "trying and failing to pull image" : waiting.reason;
+      const tried =
+        waiting.reason === "ErrImagePull" || waiting.reason === "ImagePullBackOff" ? "trying and failing to pull image" : waiting.reason;
       throw badRequest(`container "${name}" in pod "${pod.metadata.name}" is waiting to start: ${tried}`);
     }
     if (!pod.spec.nodeName) throw badRequest(`pod ${pod.metadata.name} does not have a host assigned`);

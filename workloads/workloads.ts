@@ -12,6 +12,7 @@ import type { ControllerDependencies } from "./controllers/dependencies.ts";
 import { createGarbageCollector } from "./controllers/garbage-collector.ts";
 import { createNamespaceContentController, createNamespaceController } from "./controllers/namespace.ts";
 import { createNodeController, type NodeConfig } from "./controllers/node.ts";
+import { createPodGarbageCollector } from "./controllers/pod-garbage-collector.ts";
 import { createReplicaSetController } from "./controllers/replicaset.ts";
 import { createImageCatalog } from "./kubelet/image-catalog.ts";
 import { createKubelet, type Kubelet } from "./kubelet/kubelet.ts";
@@ -81,6 +82,7 @@ const CONTROLLERS: readonly ((dependencies: ControllerDependencies) => Component
   createScheduler,
   createReplicaSetController,
   createDeploymentController,
+  createPodGarbageCollector,
 ];
 
 /** Wires everything; `createWorkloads` is this with the built-in images and tools. */
@@ -98,7 +100,8 @@ export function assembleWorkloads(options: WorkloadsOptions): Workloads {
   ];
   const ids = createIds(random.fork("exec"));
   const identify = (ip: string): Peer | undefined => peers.get(ip);
-  const find = (pod: Pod): ReturnType<Kubelet["worker"]> => kubelets.map((kubelet) => kubelet.worker(pod.metadata.uid ?? "")).find((worker) => worker);
+  const find = (pod: Pod): ReturnType<Kubelet["worker"]> =>
+    kubelets.map((kubelet) => kubelet.worker(pod.metadata.uid ?? "")).find((worker) => worker);
   return {
     name: "pods",
     streams: createStreams({ network: fabric, find, execId: () => ids.hex(64) }),

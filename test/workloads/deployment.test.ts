@@ -7,23 +7,34 @@ import { container, deployment, eventLines, podLines, testCluster } from "./supp
 const sets = (store: Store): readonly string[] =>
   store
     .list(ReplicaSets)
-    .map((set) => `rev ${set.metadata.annotations?.["deployment.kubernetes.io/revision"]}: ${set.spec.replicas}/${set.status?.readyReplicas}`)
+    .map(
+      (set) => `rev ${set.metadata.annotations?.["deployment.kubernetes.io/revision"]}: ${set.spec.replicas}/${set.status?.readyReplicas}`,
+    )
     .toSorted();
 
 const conditions = (deployment: Deployment | undefined): readonly string[] =>
   (deployment?.status?.conditions ?? []).map(({ type, status, reason, message }) => `${type}=${status} ${reason} ${message}`);
 
-const image = (value: string) => (edited: { spec: { template: { spec: { containers: { image?: string }[] } } } }): void => {
-  const [first] = edited.spec.template.spec.containers;
-  if (first) first.image = value;
-};
+const image =
+  (value: string) =>
+  (edited: { spec: { template: { spec: { containers: { image?: string }[] } } } }): void => {
+    const [first] = edited.spec.template.spec.containers;
+    if (first) first.image = value;
+  };
 
 t.test("a Deployment rolls out, scales, rolls over to a new template, and back", async (t) => {
   const { store } = await testCluster(t);
   await store.create(Deployments, deployment("web", 3));
   await store.settle();
   const first = store.get(Deployments, "default", "web");
-  t.match(first?.status, { replicas: 3, updatedReplicas: 3, readyReplicas: 3, availableReplicas: 3, unavailableReplicas: 0, observedGeneration: 1 });
+  t.match(first?.status, {
+    replicas: 3,
+    updatedReplicas: 3,
+    readyReplicas: 3,
+    availableReplicas: 3,
+    unavailableReplicas: 0,
+    observedGeneration: 1,
+  });
   const [set] = store.list(ReplicaSets);
   t.match(conditions(first), [
     "Available=True MinimumReplicasAvailable Deployment has minimum availability.",
@@ -43,7 +54,10 @@ t.test("a Deployment rolls out, scales, rolls over to a new template, and back",
     if (main) Object.assign(main, { image: "web", env: [{ name: "COLOR", value: "blue" }] });
   });
   await store.settle();
-  t.same(sets(store).filter((line) => !line.includes(": 0/")), ["rev 2: 5/5"]);
+  t.same(
+    sets(store).filter((line) => !line.includes(": 0/")),
+    ["rev 2: 5/5"],
+  );
 
   await store.mutate(Deployments, "default", "web", (edited) => {
     const [main] = edited.spec.template.spec.containers;
@@ -52,7 +66,12 @@ t.test("a Deployment rolls out, scales, rolls over to a new template, and back",
   await store.settle();
   t.same(sets(store), ["rev 2: 0/0", "rev 3: 5/5"]);
   t.equal(store.get(Deployments, "default", "web")?.metadata.annotations?.["deployment.kubernetes.io/revision"], "3");
-  t.equal(store.list(ReplicaSets).find((candidate) => candidate.spec.replicas === 5)?.metadata.annotations?.["deployment.kubernetes.io/revision-history"], "1");
+  t.equal(
+    store.list(ReplicaSets).find((candidate) => candidate.spec.replicas === 5)?.metadata.annotations?.[
+      "deployment.kubernetes.io/revision-history"
+    ],
+    "1",
+  );
 });
 
 t.test("a rollout to an image that never becomes ready keeps what is available, and times out", async (t) => {
@@ -66,12 +85,18 @@ t.test("a rollout to an image that never becomes ready keeps what is available, 
   t.match(podLines(store), /Pending 0\/1 0/);
   await clock.advance(62_000);
   await store.settle();
-  t.match(conditions(store.get(Deployments, "default", "web")).at(-1), /^Progressing=False ProgressDeadlineExceeded ReplicaSet "web-.*" has timed out progressing\.$/);
+  t.match(
+    conditions(store.get(Deployments, "default", "web")).at(-1),
+    /^Progressing=False ProgressDeadlineExceeded ReplicaSet "web-.*" has timed out progressing\.$/,
+  );
 });
 
 t.test("Recreate waits for the old pods to be gone; paused waits for its user", async (t) => {
   const { store, clock } = await testCluster(t);
-  await store.create(Deployments, deployment("r", 2, { strategy: { type: "Recreate" } }, { containers: [container("stubborn")], terminationGracePeriodSeconds: 5 }));
+  await store.create(
+    Deployments,
+    deployment("r", 2, { strategy: { type: "Recreate" } }, { containers: [container("stubborn")], terminationGracePeriodSeconds: 5 }),
+  );
   await store.settle();
   await store.mutate(Deployments, "default", "r", image("web"));
   await store.settle();
@@ -97,7 +122,10 @@ t.test("deleting a Deployment takes its ReplicaSets and pods along; orphaning le
   await store.delete(Deployments, "default", "or", { propagationPolicy: "Orphan" });
   await store.settle();
   t.same(store.list(Deployments), []);
-  t.same(store.list(ReplicaSets).map((set) => set.metadata.name.slice(0, 2)), ["or"]);
+  t.same(
+    store.list(ReplicaSets).map((set) => set.metadata.name.slice(0, 2)),
+    ["or"],
+  );
   t.equal(store.list(Pods).length, 2);
   t.same(store.list(ReplicaSets)[0]?.metadata.ownerReferences ?? [], []);
 });

@@ -29,8 +29,12 @@ t.test("a namespace has its ServiceAccount and CA; deleted, it is emptied and go
   await store.settle();
   t.equal(store.get(Namespaces, "", "shop"), undefined);
   t.same(store.list(Pods), []);
-  await t.rejects(store.create(Pods, { ...pod("x"), metadata: { name: "x", namespace: "shop" } }), { message: 'namespaces "shop" not found' });
-  await t.rejects(store.delete(Namespaces, "", "default", { external: true }), { message: 'namespaces "default" is forbidden: this namespace may not be deleted' });
+  await t.rejects(store.create(Pods, { ...pod("x"), metadata: { name: "x", namespace: "shop" } }), {
+    message: 'namespaces "shop" not found',
+  });
+  await t.rejects(store.delete(Namespaces, "", "default", { external: true }), {
+    message: 'namespaces "default" is forbidden: this namespace may not be deleted',
+  });
 });
 
 t.test("nodes are registered Ready, the control plane tainted beside workers, and renew their leases", async (t) => {
@@ -41,7 +45,10 @@ t.test("nodes are registered Ready, the control plane tainted beside workers, an
     spec: { taints: [{ key: "node-role.kubernetes.io/control-plane", effect: "NoSchedule" }] },
   });
   t.match(worker?.spec.podCIDR, /^127\.\d+\.1\.0\/24$/);
-  t.match(worker?.status, { addresses: [{ type: "InternalIP", address: /^127\.\d+\.0\.3$/ }, { type: "Hostname" }], nodeInfo: { kubeletVersion: "v1.33.4" } });
+  t.match(worker?.status, {
+    addresses: [{ type: "InternalIP", address: /^127\.\d+\.0\.3$/ }, { type: "Hostname" }],
+    nodeInfo: { kubeletVersion: "v1.33.4" },
+  });
   t.equal(worker?.status?.conditions?.find((condition) => condition.type === "Ready")?.status, "True");
   const renewed = (): string | undefined => store.get(Leases, "kube-node-lease", "loopkube-worker")?.spec.renewTime;
   const first = renewed();

@@ -76,3 +76,56 @@ t.test("restartPolicy decides what becomes of a pod whose program ends", async (
   await store.settle();
   t.equal(podLines(store), rows.map(([, , , line]) => line).join("\n"));
 });
+
+t.test("preStop runs before SIGTERM, within the grace period; a shorter grace hurries", async (t) => {
+  const { store, clock } = await testCluster(t);
+  const preStop = { sleep: { seconds: 4 } };
+  await store.create(Pods, pod("a", { containers: [container("web", { lifecycle: { preStop } })] }));
+  await store.create(Pods, pod("b", { containers: [container("stubborn")] }));
+  await store.settle();
+  await store.delete(Pods, "default", "a");
+  await store.delete(Pods, "default", "b");
+  await store.settle();
+  await clock.advance(3000);
+  await store.settle();
+  t.equal(podLines(store), "a Terminating 1/1 0\nb Terminating 1/1 0");
+  await clock.advance(1001);
+  await store.settle();
+  t.equal(podLines(store), "b Terminating 1/1 0", "a had its four seconds");
+  await store.delete(Pods, "default", "b", { gracePeriodSeconds: 1 });
+  await store.settle();
+  await clock.advance(1001);
+  await store.settle();
+  t.equal(podLines(store), "");
+});
+
+t.test("a pod deleted by force is gone at once, its address is refused soon after", async (t) => {
+  const { store, clock, fabric, host } = await testCluster(t);
+  await store.create(Pods, pod("f"));
+  await store.settle();
+  const ip = store.get(Pods, "default", "f")?.status?.podIP ?? "";
+  await store.delete(Pods, "default", "f", { gracePeriodSeconds: 0 });
+  t.equal(podLines(store), "");
+  await store.settle();
+  await clock.advance(1001);
+  await store.settle();
+  await t.rejects(fabric.dial(host, { ip, port: 80 }), { code: "ECONNREFUSED" });
+});
+
+t.test("activeDeadlineSeconds fails the pod; a pod on a node that is not there is given up", async (t) => {
+  const { store, clock } = await testCluster(t);
+  await store.create(Pods, pod("d", { activeDeadlineSeconds: 20 }));
+  await store.create(Pods, pod("o", { nodeName: "nowhere" }));
+  await store.settle();
+  t.equal(podLines(store), "d Running 1/1 0\no Pending 0/1 0");
+  await clock.advance(20_001);
+  await store.settle();
+  t.match(store.get(Pods, "default", "d")?.status, {
+    phase: "Failed",
+    reason: "DeadlineExceeded",
+    message: "Pod was active on the node longer than the specified deadline",
+  });
+  await clock.advance(20_001);
+  await store.settle();
+  t.equal(podLines(store), "d Failed 0/1 0");
+});

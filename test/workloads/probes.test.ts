@@ -49,7 +49,10 @@ t.test("a startup probe holds the others back", async (t) => {
   const { store, clock } = await testCluster(t);
   answers.set("/start", 500);
   const startupProbe = { httpGet: { path: "/start", port: 80 }, periodSeconds: 1, failureThreshold: 30 };
-  await store.create(Pods, pod("s", { containers: [container("web", { ports, startupProbe, livenessProbe: http, readinessProbe: http })] }));
+  await store.create(
+    Pods,
+    pod("s", { containers: [container("web", { ports, startupProbe, livenessProbe: http, readinessProbe: http })] }),
+  );
   await store.settle();
   t.match(store.get(Pods, "default", "s")?.status?.containerStatuses?.[0], { started: false, ready: false });
   answers.set("/start", 200);
@@ -62,15 +65,36 @@ t.test("tcp and exec probes; upstream's words for what went wrong", async (t) =>
   const { store } = await testCluster(t);
   const rows = [
     ["tcp-ok", { tcpSocket: { port: 80 } }, "1/1", undefined],
-    ["tcp-no", { tcpSocket: { port: 81 } }, "0/1", /^Warning Unhealthy x1 Readiness probe failed: dial tcp 127\.\d+\.1\.\d+:81: connect: connection refused$/],
-    ["http-no", { httpGet: { path: "/", port: 81 } }, "0/1", /^Warning Unhealthy x1 Readiness probe failed: Get "http:\/\/127\.\d+\.1\.\d+:81\/": dial tcp 127\.\d+\.1\.\d+:81: connect: connection refused$/],
+    [
+      "tcp-no",
+      { tcpSocket: { port: 81 } },
+      "0/1",
+      /^Warning Unhealthy x1 Readiness probe failed: dial tcp 127\.\d+\.1\.\d+:81: connect: connection refused$/,
+    ],
+    [
+      "http-no",
+      { httpGet: { path: "/", port: 81 } },
+      "0/1",
+      /^Warning Unhealthy x1 Readiness probe failed: Get "http:\/\/127\.\d+\.1\.\d+:81\/": dial tcp 127\.\d+\.1\.\d+:81: connect: connection refused$/,
+    ],
     ["exec-ok", { exec: { command: ["true"] } }, "1/1", undefined],
-    ["exec-no", { exec: { command: ["cat", "/nothing"] } }, "0/1", /^Warning Unhealthy x1 Readiness probe failed: cat: .*\/nothing.*No such file or directory/],
+    [
+      "exec-no",
+      { exec: { command: ["cat", "/nothing"] } },
+      "0/1",
+      /^Warning Unhealthy x1 Readiness probe failed: cat: .*\/nothing.*No such file or directory/,
+    ],
   ] as const;
-  for (const [name, readinessProbe] of rows) await store.create(Pods, pod(name, { containers: [container("web", { ports, readinessProbe })] }));
+  for (const [name, readinessProbe] of rows)
+    await store.create(Pods, pod(name, { containers: [container("web", { ports, readinessProbe })] }));
   await store.settle();
   for (const [name, , ready, event] of rows) {
-    t.match(podLines(store).split("\n").find((line) => line.startsWith(name)), `${name} Running ${ready} 0`);
+    t.match(
+      podLines(store)
+        .split("\n")
+        .find((line) => line.startsWith(name)),
+      `${name} Running ${ready} 0`,
+    );
     if (event) t.match(eventLines(store, name).at(-1), event);
   }
 });
@@ -80,7 +104,11 @@ t.test("a readiness gate waits for its condition", async (t) => {
   await store.create(Pods, pod("g", { readinessGates: [{ conditionType: "example.com/ok" }] }));
   await store.settle();
   const ready = (): unknown => store.get(Pods, "default", "g")?.status?.conditions?.find((condition) => condition.type === "Ready");
-  t.match(ready(), { status: "False", reason: "ReadinessGatesNotReady", message: 'corresponding condition of pod readiness gate "example.com/ok" does not exist.' });
+  t.match(ready(), {
+    status: "False",
+    reason: "ReadinessGatesNotReady",
+    message: 'corresponding condition of pod readiness gate "example.com/ok" does not exist.',
+  });
   const gated = store.get(Pods, "default", "g");
   if (gated) {
     const conditions = [...(gated.status?.conditions ?? []), { type: "example.com/ok", status: "True" }];

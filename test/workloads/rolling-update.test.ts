@@ -9,7 +9,11 @@ function set(text: string, max = 0): ReplicaSet {
   return {
     apiVersion: "apps/v1",
     kind: "ReplicaSet",
-    metadata: { name, creationTimestamp: `2025-01-01T00:00:0${name.length}Z`, annotations: { "deployment.kubernetes.io/max-replicas": String(max) } },
+    metadata: {
+      name,
+      creationTimestamp: `2025-01-01T00:00:0${name.length}Z`,
+      annotations: { "deployment.kubernetes.io/max-replicas": String(max) },
+    },
     spec: { replicas: Number(size), selector: {} },
     status: { replicas: Number(size), availableReplicas: Number(available) },
   };
@@ -17,10 +21,17 @@ function set(text: string, max = 0): ReplicaSet {
 
 const of = (replicas: number, maxSurge: number | string, maxUnavailable: number | string): Deployment =>
   deployment("d", replicas, { strategy: { type: "RollingUpdate", rollingUpdate: { maxSurge, maxUnavailable } } });
-const text = (steps: readonly { set: ReplicaSet; replicas: number }[]): string => steps.map((step) => `${step.set.metadata.name}=${step.replicas}`).join(" ");
+const text = (steps: readonly { set: ReplicaSet; replicas: number }[]): string =>
+  steps.map((step) => `${step.set.metadata.name}=${step.replicas}`).join(" ");
 
 t.test("surge rounds up, unavailable down, and never both to nothing", (t) => {
-  const rows = [[10, "25%", "25%", 3, 2], [1, "25%", "25%", 1, 0], [4, 0, 0, 0, 1], [3, 1, 5, 1, 3], [0, "25%", "25%", 0, 0]] as const;
+  const rows = [
+    [10, "25%", "25%", 3, 2],
+    [1, "25%", "25%", 1, 0],
+    [4, 0, 0, 0, 1],
+    [3, 1, 5, 1, 3],
+    [0, "25%", "25%", 0, 0],
+  ] as const;
   for (const [replicas, surge, unavailable, maxSurge, maxUnavailable] of rows) {
     t.same(fenceposts(of(replicas, surge, unavailable)), { maxSurge, maxUnavailable }, `${replicas} ${surge} ${unavailable}`);
   }
@@ -38,7 +49,18 @@ t.test("steps of a rolling update", (t) => {
     ["done", of(4, 1, 1), "new 4/4", ["o 0/0"], ""],
     ["a smaller Deployment", of(2, 1, 1), "new 4/4", [], "new=2"],
   ];
-  for (const [what, wanted, newSet, old, steps] of rows) t.equal(text(rollingStep(wanted, set(newSet), old.map((line) => set(line)))), steps, what);
+  for (const [what, wanted, newSet, old, steps] of rows)
+    t.equal(
+      text(
+        rollingStep(
+          wanted,
+          set(newSet),
+          old.map((line) => set(line)),
+        ),
+      ),
+      steps,
+      what,
+    );
   t.end();
 });
 

@@ -54,10 +54,18 @@ for (const kind of ["process", "worker"] as const) {
   t.test(`${kind}: two ports of a Node program, its environment, its log, a clean stop`, async (t) => {
     const folder = temporary(t, { "server.mjs": SERVER });
     const image: Image =
-      kind === "process" ? { runtime: "process", command: [process.execPath, "server.mjs"], cwd: folder } : { runtime: "worker", module: join(folder, "server.mjs") };
+      kind === "process"
+        ? { runtime: "process", command: [process.execPath, "server.mjs"], cwd: folder }
+        : { runtime: "worker", module: join(folder, "server.mjs") };
     const cluster = await testCluster(t, { clock: realClock, images: [new Map([["shop/cart:1", image]])] });
     const { store, workloads } = cluster;
-    await store.create(Pods, pod("cart", { containers: [container("docker.io/shop/cart:1", { ports: two, env: [{ name: "COLOR", value: "red" }] })], terminationGracePeriodSeconds: 5 }));
+    await store.create(
+      Pods,
+      pod("cart", {
+        containers: [container("docker.io/shop/cart:1", { ports: two, env: [{ name: "COLOR", value: "red" }] })],
+        terminationGracePeriodSeconds: 5,
+      }),
+    );
     const running = await until("running", () => store.list(Pods).find((item) => item.status?.phase === "Running"));
     for (const port of [8080, 9090]) {
       t.equal(await until("an answer", () => get(cluster, running, port)), `${port} cart red ${running.status?.podIP}`);
@@ -78,20 +86,39 @@ for (const kind of ["process", "worker"] as const) {
 t.test("process: an image of the running cluster's ConfigMap, exec beside it, exit codes and a command that is not there", async (t) => {
   const folder = temporary(t, { "server.mjs": SERVER });
   const { store, workloads } = await testCluster(t, { clock: realClock });
-  const entries = { a: { image: "mine/app", command: [process.execPath, "server.mjs"], cwd: folder }, b: { image: "mine/none", command: ["no-such-program"] }, c: "not json" };
+  const entries = {
+    a: { image: "mine/app", command: [process.execPath, "server.mjs"], cwd: folder },
+    b: { image: "mine/none", command: ["no-such-program"] },
+    c: "not json",
+  };
   const data = Object.fromEntries(Object.entries(entries).map(([key, value]) => [key, JSON.stringify(value)]));
-  await store.create(ConfigMaps, { apiVersion: "v1", kind: "ConfigMap", metadata: { name: "loopkube-images", namespace: "kube-system" }, data });
+  await store.create(ConfigMaps, {
+    apiVersion: "v1",
+    kind: "ConfigMap",
+    metadata: { name: "loopkube-images", namespace: "kube-system" },
+    data,
+  });
   await store.create(Pods, pod("app", { containers: [container("mine/app:2")], terminationGracePeriodSeconds: 1 }));
   await store.create(Pods, pod("none", { restartPolicy: "Never", containers: [container("mine/none")] }));
-  const running = await until("running", () => store.list(Pods).find((item) => item.metadata.name === "app" && item.status?.phase === "Running"));
+  const running = await until("running", () =>
+    store.list(Pods).find((item) => item.metadata.name === "app" && item.status?.phase === "Running"),
+  );
   let output = "";
   const sink = (): Writable => new Writable({ write: (chunk: Buffer, _encoding, done) => ((output += chunk.toString()), done()) });
   const streams = { stdout: sink(), stderr: sink(), tty: false, resize: (async function* () {})(), signal: new AbortController().signal };
   t.equal(await workloads.streams.exec(running, "main", ["sh", "-c", "echo $HOSTNAME; exit 5"], streams), 5);
   t.equal(output, "app\n");
-  await t.rejects(workloads.streams.exec(running, "main", ["no-such-program"], streams), { message: /exec: "no-such-program": executable file not found in \$PATH: unknown$/ });
-  const failed = await until("failed", () => store.list(Pods).find((item) => item.metadata.name === "none" && item.status?.phase === "Failed"));
-  t.match(failed.status?.containerStatuses?.[0]?.state?.terminated, { exitCode: 128, reason: "StartError", message: /unable to start container process: exec: "no-such-program"/ });
+  await t.rejects(workloads.streams.exec(running, "main", ["no-such-program"], streams), {
+    message: /exec: "no-such-program": executable file not found in \$PATH: unknown$/,
+  });
+  const failed = await until("failed", () =>
+    store.list(Pods).find((item) => item.metadata.name === "none" && item.status?.phase === "Failed"),
+  );
+  t.match(failed.status?.containerStatuses?.[0]?.state?.terminated, {
+    exitCode: 128,
+    reason: "StartError",
+    message: /unable to start container process: exec: "no-such-program"/,
+  });
 });
 
 t.test("an unknown image is stood in for by an echo server that says so", async (t) => {

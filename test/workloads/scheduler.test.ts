@@ -22,18 +22,64 @@ t.test("a node's refusal of a pod", (t) => {
   const rows: readonly (readonly [what: string, pod: Pod, node: Node, residents: readonly Pod[], reasons: string])[] = [
     ["nothing against it", pod("p"), node("n"), [], ""],
     ["cordoned", pod("p"), node("n", { unschedulable: true }), [], "node(s) were unschedulable"],
-    ["taint", pod("p"), node("n", { taints: [{ key: "k", value: "v", effect: "NoSchedule" }] }), [], "node(s) had untolerated taint {k: v}"],
-    ["tolerated", pod("p", { tolerations: [{ key: "k", operator: "Exists" }] }), node("n", { taints: [{ key: "k", effect: "NoExecute" }] }), [], ""],
+    [
+      "taint",
+      pod("p"),
+      node("n", { taints: [{ key: "k", value: "v", effect: "NoSchedule" }] }),
+      [],
+      "node(s) had untolerated taint {k: v}",
+    ],
+    [
+      "tolerated",
+      pod("p", { tolerations: [{ key: "k", operator: "Exists" }] }),
+      node("n", { taints: [{ key: "k", effect: "NoExecute" }] }),
+      [],
+      "",
+    ],
     ["selector", pod("p", { nodeSelector: { disk: "ssd" } }), node("n"), [], "node(s) didn't match Pod's node affinity/selector"],
     ["selector fits", pod("p", { nodeSelector: { disk: "ssd" } }), node("n", {}, { disk: "ssd" }), [], ""],
     ["cpu", pod("p", requests("500m")), node("n"), [resident], "Insufficient cpu"],
     ["cpu fits", pod("p", requests("400m")), node("n"), [resident], ""],
     ["pods", pod("p"), node("n"), [resident, resident, resident], "Too many pods"],
-    ["host port", pod("p", { containers: [container("web", { ports: [{ containerPort: 1, hostPort: 80 }] })] }), node("n"), [pod("q", { containers: [container("web", { ports: [{ containerPort: 2, hostPort: 80 }] })] })], "node(s) didn't have free ports for the requested pod ports"],
-    ["anti-affinity", pod("p", { affinity: { podAntiAffinity: { requiredDuringSchedulingIgnoredDuringExecution: near("kubernetes.io/hostname") } } }), node("n"), [resident], "node(s) didn't match pod anti-affinity rules"],
-    ["affinity", pod("p", { affinity: { podAffinity: { requiredDuringSchedulingIgnoredDuringExecution: near("kubernetes.io/hostname") } } }), node("n"), [], "node(s) didn't match pod affinity rules"],
-    ["affinity fits", pod("p", { affinity: { podAffinity: { requiredDuringSchedulingIgnoredDuringExecution: near("kubernetes.io/hostname") } } }), node("n"), [resident], ""],
-    ["first of its group", pod("p", { affinity: { podAffinity: { requiredDuringSchedulingIgnoredDuringExecution: near("kubernetes.io/hostname") } } }, { app: "a" }), node("n"), [], ""],
+    [
+      "host port",
+      pod("p", { containers: [container("web", { ports: [{ containerPort: 1, hostPort: 80 }] })] }),
+      node("n"),
+      [pod("q", { containers: [container("web", { ports: [{ containerPort: 2, hostPort: 80 }] })] })],
+      "node(s) didn't have free ports for the requested pod ports",
+    ],
+    [
+      "anti-affinity",
+      pod("p", { affinity: { podAntiAffinity: { requiredDuringSchedulingIgnoredDuringExecution: near("kubernetes.io/hostname") } } }),
+      node("n"),
+      [resident],
+      "node(s) didn't match pod anti-affinity rules",
+    ],
+    [
+      "affinity",
+      pod("p", { affinity: { podAffinity: { requiredDuringSchedulingIgnoredDuringExecution: near("kubernetes.io/hostname") } } }),
+      node("n"),
+      [],
+      "node(s) didn't match pod affinity rules",
+    ],
+    [
+      "affinity fits",
+      pod("p", { affinity: { podAffinity: { requiredDuringSchedulingIgnoredDuringExecution: near("kubernetes.io/hostname") } } }),
+      node("n"),
+      [resident],
+      "",
+    ],
+    [
+      "first of its group",
+      pod(
+        "p",
+        { affinity: { podAffinity: { requiredDuringSchedulingIgnoredDuringExecution: near("kubernetes.io/hostname") } } },
+        { app: "a" },
+      ),
+      node("n"),
+      [],
+      "",
+    ],
   ];
   for (const [what, wanted, on, residents, reasons] of rows) {
     const info = new NodeInfo(on);
@@ -48,7 +94,11 @@ t.test("a node's refusal of a pod", (t) => {
 t.test("why no node can take a pod, in upstream's words", (t) => {
   t.equal(unschedulableMessage([]), "no nodes available to schedule pods");
   t.equal(
-    unschedulableMessage([["node(s) had untolerated taint {node-role.kubernetes.io/control-plane: }"], ["Insufficient cpu"], ["Insufficient cpu"]]),
+    unschedulableMessage([
+      ["node(s) had untolerated taint {node-role.kubernetes.io/control-plane: }"],
+      ["Insufficient cpu"],
+      ["Insufficient cpu"],
+    ]),
     "0/3 nodes are available: 1 node(s) had untolerated taint {node-role.kubernetes.io/control-plane: }, 2 Insufficient cpu. preemption: 0/3 nodes are available: 1 Preemption is not helpful for scheduling, 2 No preemption victims found for incoming pod.",
   );
   t.end();
@@ -59,8 +109,15 @@ t.test("pods of one owner are spread; one that fits nowhere waits until a node c
   await store.create(Deployments, deployment("m", 6));
   await store.create(Pods, pod("ssd", { nodeSelector: { disk: "ssd" } }));
   await store.settle();
-  const perNode = Map.groupBy(store.list(Pods).filter((item) => item.metadata.name.startsWith("m-")), (item) => item.spec.nodeName);
-  t.same([...perNode].map(([name, members]) => `${name} ${members.length}`).toSorted(), ["loopkube-worker 2", "loopkube-worker2 2", "loopkube-worker3 2"]);
+  const perNode = Map.groupBy(
+    store.list(Pods).filter((item) => item.metadata.name.startsWith("m-")),
+    (item) => item.spec.nodeName,
+  );
+  t.same([...perNode].map(([name, members]) => `${name} ${members.length}`).toSorted(), [
+    "loopkube-worker 2",
+    "loopkube-worker2 2",
+    "loopkube-worker3 2",
+  ]);
   t.same(eventLines(store, "ssd"), [
     "Warning FailedScheduling x1 0/4 nodes are available: 1 node(s) had untolerated taint {node-role.kubernetes.io/control-plane: }, 3 node(s) didn't match Pod's node affinity/selector. preemption: 0/4 nodes are available: 4 Preemption is not helpful for scheduling.",
   ]);

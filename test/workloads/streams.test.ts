@@ -5,7 +5,13 @@ import { Pods } from "../../model/resources.ts";
 import type { ExecStreams, LogOptions } from "../../model/ports.ts";
 import { container, pod, testCluster, type TestCluster } from "./support.ts";
 
-const options = (more: Partial<LogOptions> = {}): LogOptions => ({ follow: false, previous: false, timestamps: false, signal: new AbortController().signal, ...more });
+const options = (more: Partial<LogOptions> = {}): LogOptions => ({
+  follow: false,
+  previous: false,
+  timestamps: false,
+  signal: new AbortController().signal,
+  ...more,
+});
 
 async function logText({ store, workloads }: TestCluster, name: string, more: Partial<LogOptions> = {}, of = "main"): Promise<string> {
   const found = store.get(Pods, "default", name);
@@ -20,13 +26,21 @@ function collector(): { streams: ExecStreams; stdin: PassThrough; out: () => str
   const sink = (): Writable => new Writable({ write: (chunk: Buffer, _encoding, done) => ((output += chunk.toString()), done()) });
   const abort = new AbortController();
   const stdin = new PassThrough();
-  return { streams: { stdin, stdout: sink(), stderr: sink(), tty: false, resize: (async function* () {})(), signal: abort.signal }, stdin, out: () => output, abort };
+  return {
+    streams: { stdin, stdout: sink(), stderr: sink(), tty: false, resize: (async function* () {})(), signal: abort.signal },
+    stdin,
+    out: () => output,
+    abort,
+  };
 }
 
 t.test("logs: tail, limit, timestamps, since, follow, previous", async (t) => {
   const cluster = await testCluster(t);
   const { store, clock } = cluster;
-  await store.create(Pods, pod("w", { restartPolicy: "Never", containers: [container("tool", { command: ["sh", "-c", "echo one; echo two; printf three"] })] }));
+  await store.create(
+    Pods,
+    pod("w", { restartPolicy: "Never", containers: [container("tool", { command: ["sh", "-c", "echo one; echo two; printf three"] })] }),
+  );
   await store.create(Pods, pod("c", { containers: [container("crash")] }));
   await store.settle();
   t.equal(await logText(cluster, "w"), "one\ntwo\nthree");
@@ -62,10 +76,13 @@ t.test("what cannot be streamed says so in upstream's words", async (t) => {
   const ok = store.get(Pods, "default", "ok");
   if (!ok) return;
   const { streams } = collector();
-  await t.rejects(workloads.streams.exec(ok, "x", ["ls"], streams), { message: 'Internal error occurred: unable to upgrade connection: container not found ("x")' });
+  await t.rejects(workloads.streams.exec(ok, "x", ["ls"], streams), {
+    message: 'Internal error occurred: unable to upgrade connection: container not found ("x")',
+  });
   await t.rejects(workloads.streams.exec(ok, "main", ["foo"], streams), {
     code: 500,
-    message: /OCI runtime exec failed: exec failed: unable to start container process: exec: "foo": executable file not found in \$PATH: unknown$/,
+    message:
+      /OCI runtime exec failed: exec failed: unable to start container process: exec: "foo": executable file not found in \$PATH: unknown$/,
   });
   t.equal(await workloads.streams.exec(ok, "main", ["sh", "-c", "exit 3"], streams), 3);
 });

@@ -37,7 +37,9 @@ const images: ReadonlyMap<string, Image> = new Map<string, Image>([
       runtime: "inline",
       async program(context) {
         const server = createServer((request, response) => {
-          response.writeHead(answers.get(`${context.hostname}${request.url}`) ?? answers.get(request.url ?? "") ?? 200, { Connection: "close" });
+          response.writeHead(answers.get(`${context.hostname}${request.url}`) ?? answers.get(request.url ?? "") ?? 200, {
+            Connection: "close",
+          });
           response.end(context.hostname);
         });
         for (const { containerPort } of context.ports) await context.listen(containerPort, server);
@@ -53,7 +55,18 @@ const images: ReadonlyMap<string, Image> = new Map<string, Image>([
     {
       runtime: "inline",
       program: (context) =>
-        runTool(context.argv, context, { ...(context.stdin ? { stdin: context.stdin } : {}), stdout: context.stdout, stderr: context.stderr, tty: false, signal: context.signal }, programTable(tools)),
+        runTool(
+          context.argv,
+          context,
+          {
+            ...(context.stdin ? { stdin: context.stdin } : {}),
+            stdout: context.stdout,
+            stderr: context.stderr,
+            tty: false,
+            signal: context.signal,
+          },
+          programTable(tools),
+        ),
     },
   ],
   ["exit", { runtime: "inline", program: async (context) => Number(context.argv[0] ?? "0") }],
@@ -76,8 +89,14 @@ const noResolver: Resolve = {
 };
 
 export async function testCluster(t: Test, options?: Partial<WorkloadsOptions> & { readonly nodeCount?: number }): Promise<TestCluster>;
-export async function testCluster<C extends Clock>(t: Test, options: Partial<WorkloadsOptions> & { readonly nodeCount?: number; readonly clock: C }): Promise<TestCluster<C>>;
-export async function testCluster(t: Test, options: Partial<WorkloadsOptions> & { readonly nodeCount?: number } = {}): Promise<TestCluster<Clock>> {
+export async function testCluster<C extends Clock>(
+  t: Test,
+  options: Partial<WorkloadsOptions> & { readonly nodeCount?: number; readonly clock: C },
+): Promise<TestCluster<C>>;
+export async function testCluster(
+  t: Test,
+  options: Partial<WorkloadsOptions> & { readonly nodeCount?: number } = {},
+): Promise<TestCluster<Clock>> {
   const clock = options.clock ?? new VirtualClock();
   const random = seededRandom("workloads-test");
   const claim = await claimClusterIndex();
@@ -128,10 +147,20 @@ export function container(image: string, more: Partial<Container> = {}): Contain
 }
 
 export function pod(name: string, spec: Partial<Pod["spec"]> = {}, labels: Record<string, string> = {}): Pod {
-  return { apiVersion: "v1", kind: "Pod", metadata: { name, namespace: "default", labels }, spec: { containers: [container("web", { ports: [{ containerPort: 80 }] })], ...spec } };
+  return {
+    apiVersion: "v1",
+    kind: "Pod",
+    metadata: { name, namespace: "default", labels },
+    spec: { containers: [container("web", { ports: [{ containerPort: 80 }] })], ...spec },
+  };
 }
 
-export function deployment(name: string, replicas: number, more: Partial<Deployment["spec"]> = {}, spec: Partial<Pod["spec"]> = {}): Deployment {
+export function deployment(
+  name: string,
+  replicas: number,
+  more: Partial<Deployment["spec"]> = {},
+  spec: Partial<Pod["spec"]> = {},
+): Deployment {
   const labels = { app: name };
   return {
     apiVersion: "apps/v1",

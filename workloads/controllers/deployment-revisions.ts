@@ -13,7 +13,14 @@ const HISTORY = "deployment.kubernetes.io/revision-history";
 const DESIRED = "deployment.kubernetes.io/desired-replicas";
 const MAX = "deployment.kubernetes.io/max-replicas";
 const HASH_LABEL = "pod-template-hash";
-const NOT_COPIED = new Set(["kubectl.kubernetes.io/last-applied-configuration", REVISION, HISTORY, DESIRED, MAX, "deprecated.deployment.rollback.to"]);
+const NOT_COPIED = new Set([
+  "kubectl.kubernetes.io/last-applied-configuration",
+  REVISION,
+  HISTORY,
+  DESIRED,
+  MAX,
+  "deprecated.deployment.rollback.to",
+]);
 
 type Annotations = Readonly<Record<string, string>>;
 
@@ -106,6 +113,9 @@ export function surplusSets(deployment: Deployment, oldSets: readonly ReplicaSet
     .toSorted((a, b) => revisionOf(a) - revisionOf(b))
     .slice(0, Math.max(0, kept.length - limit))
     .filter(
-      (set) => (set.status?.replicas ?? 0) === 0 && replicasOf(set) === 0 && (set.metadata.generation ?? 0) <= (set.status?.observedGeneration ?? 0),
+      (set) =>
+        (set.status?.replicas ?? 0) === 0 &&
+        replicasOf(set) === 0 &&
+        (set.metadata.generation ?? 0) <= (set.status?.observedGeneration ?? 0),
     );
 }

@@ -12,7 +12,14 @@ export const conditionOf = (conditions: Conditions | undefined, type: string): D
   conditions?.find((condition) => condition.type === type);
 
 /** The conditions with one set: unchanged when status and reason are, and the transition time kept when the status is. */
-export function withCondition(conditions: Conditions, clock: Clock, type: string, status: string, reason: string, message: string): Conditions {
+export function withCondition(
+  conditions: Conditions,
+  clock: Clock,
+  type: string,
+  status: string,
+  reason: string,
+  message: string,
+): Conditions {
   const old = conditionOf(conditions, type);
   if (old && old.status === status && old.reason === reason) return conditions;
   return renewed(conditions, clock, type, status, reason, message);
@@ -33,11 +40,23 @@ const sum = (sets: readonly ReplicaSet[], count: (set: ReplicaSet) => number | u
   sets.reduce((total, set) => total + (count(set) ?? 0), 0);
 
 /** Counters and the Available condition. */
-export function deploymentStatus(deployment: Deployment, newSet: ReplicaSet | undefined, sets: readonly ReplicaSet[], clock: Clock): DeploymentStatus {
+export function deploymentStatus(
+  deployment: Deployment,
+  newSet: ReplicaSet | undefined,
+  sets: readonly ReplicaSet[],
+  clock: Clock,
+): DeploymentStatus {
   const available = totalAvailable(sets);
   const enough = available >= desiredReplicas(deployment) - fenceposts(deployment).maxUnavailable;
   const conditions = enough
-    ? withCondition(deployment.status?.conditions ?? [], clock, "Available", "True", "MinimumReplicasAvailable", "Deployment has minimum availability.")
+    ? withCondition(
+        deployment.status?.conditions ?? [],
+        clock,
+        "Available",
+        "True",
+        "MinimumReplicasAvailable",
+        "Deployment has minimum availability.",
+      )
     : withCondition(
         deployment.status?.conditions ?? [],
         clock,
@@ -91,11 +110,14 @@ export function withProgress(
   clock: Clock,
 ): { readonly status: DeploymentStatus; readonly requeueAfterMs?: number } {
   let conditions = status.conditions ?? [];
-  const failure = sets.flatMap((set) => set.status?.conditions ?? []).find((condition) => condition.type === "ReplicaFailure" && condition.status === "True");
+  const failure = sets
+    .flatMap((set) => set.status?.conditions ?? [])
+    .find((condition) => condition.type === "ReplicaFailure" && condition.status === "True");
   conditions = failure
     ? withCondition(conditions, clock, "ReplicaFailure", "True", failure.reason ?? "", failure.message ?? "")
     : conditions.filter((condition) => condition.type !== "ReplicaFailure");
-  if (!hasDeadline(deployment)) return { status: { ...status, conditions: conditions.filter((condition) => condition.type !== "Progressing") } };
+  if (!hasDeadline(deployment))
+    return { status: { ...status, conditions: conditions.filter((condition) => condition.type !== "Progressing") } };
 
   const current = conditionOf(conditions, "Progressing");
   const subject = newSet ? `ReplicaSet "${newSet.metadata.name}"` : `Deployment "${deployment.metadata.name}"`;
@@ -104,11 +126,25 @@ export function withProgress(
   const dueAt = current ? Date.parse(current.lastUpdateTime ?? "") + deadlineMs : Number.NaN;
   if (!settled) {
     if (isComplete(deployment, status)) {
-      conditions = withCondition(conditions, clock, "Progressing", "True", "NewReplicaSetAvailable", `${subject} has successfully progressed.`);
+      conditions = withCondition(
+        conditions,
+        clock,
+        "Progressing",
+        "True",
+        "NewReplicaSetAvailable",
+        `${subject} has successfully progressed.`,
+      );
     } else if (hasProgressed(deployment.status, status)) {
       conditions = renewed(conditions, clock, "Progressing", "True", "ReplicaSetUpdated", `${subject} is progressing.`);
     } else if (current && current.reason !== "NewReplicaSetAvailable" && clock.now() > dueAt) {
-      conditions = withCondition(conditions, clock, "Progressing", "False", "ProgressDeadlineExceeded", `${subject} has timed out progressing.`);
+      conditions = withCondition(
+        conditions,
+        clock,
+        "Progressing",
+        "False",
+        "ProgressDeadlineExceeded",
+        `${subject} has timed out progressing.`,
+      );
     }
   }
   const after = conditionOf(conditions, "Progressing");

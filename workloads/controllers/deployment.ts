@@ -78,10 +78,16 @@ class Rollout {
   }
   async reconcile(): Promise<{ readonly requeueAfterMs?: number } | void> {
     const deployment = this.#deployment;
-    const sets = await claim({ store: this.#store, type: ReplicaSets, owner: deployment, matches: compileLabelSelector(deployment.spec.selector) });
+    const sets = await claim({
+      store: this.#store,
+      type: ReplicaSets,
+      owner: deployment,
+      matches: compileLabelSelector(deployment.spec.selector),
+    });
     const newSet = findNewSet(deployment, sets);
     const oldSets = sets.filter((set) => set !== newSet);
-    if (deployment.metadata.deletionTimestamp !== undefined) return this.#writeStatus(deploymentStatus(deployment, newSet, sets, this.#clock));
+    if (deployment.metadata.deletionTimestamp !== undefined)
+      return this.#writeStatus(deploymentStatus(deployment, newSet, sets, this.#clock));
     await this.#markPaused();
     if (deployment.spec.paused || isScaling(deployment, sets)) return this.#scaleOnly(newSet, oldSets);
     return deployment.spec.strategy?.type === "Recreate" ? this.#recreate(newSet, oldSets) : this.#roll(newSet, oldSets);
@@ -95,9 +101,13 @@ class Rollout {
     if (current?.reason === "ProgressDeadlineExceeded") return;
     const pausedBefore = current?.reason === "DeploymentPaused";
     if (deployment.spec.paused && !pausedBefore) {
-      await this.#writeConditions(withCondition(conditions, this.#clock, "Progressing", "Unknown", "DeploymentPaused", "Deployment is paused"));
+      await this.#writeConditions(
+        withCondition(conditions, this.#clock, "Progressing", "Unknown", "DeploymentPaused", "Deployment is paused"),
+      );
     } else if (!deployment.spec.paused && pausedBefore) {
-      await this.#writeConditions(withCondition(conditions, this.#clock, "Progressing", "Unknown", "DeploymentResumed", "Deployment is resumed"));
+      await this.#writeConditions(
+        withCondition(conditions, this.#clock, "Progressing", "Unknown", "DeploymentResumed", "Deployment is resumed"),
+      );
     }
   }
 
@@ -121,7 +131,10 @@ class Rollout {
   async #recreate(found: ReplicaSet | undefined, oldSets: readonly ReplicaSet[]): Promise<{ readonly requeueAfterMs?: number } | void> {
     const active = oldSets.filter((set) => replicasOf(set) > 0);
     if (active.length > 0) {
-      const all = await this.#apply(active.map((set) => ({ set, replicas: 0 })), found ? [...oldSets, found] : oldSets);
+      const all = await this.#apply(
+        active.map((set) => ({ set, replicas: 0 })),
+        found ? [...oldSets, found] : oldSets,
+      );
       return this.#syncProgress(found, all);
     }
     const uids = new Set(oldSets.map((set) => set.metadata.uid));
@@ -214,7 +227,9 @@ class Rollout {
         continue;
       }
       const annotations = { ...set.metadata.annotations, ...wanted };
-      result.push(await this.#store.update(ReplicaSets, { ...set, metadata: { ...set.metadata, annotations }, spec: { ...set.spec, replicas } }));
+      result.push(
+        await this.#store.update(ReplicaSets, { ...set, metadata: { ...set.metadata, annotations }, spec: { ...set.spec, replicas } }),
+      );
       if (replicas !== replicasOf(set)) this.#tellScaled(set, replicasOf(set), replicas);
     }
     return result;
@@ -222,7 +237,12 @@ class Rollout {
 
   #tellScaled(set: ReplicaSet, from: number, to: number): void {
     const direction = to > from ? "up" : "down";
-    this.#recorder.event(this.#deployment, "Normal", "ScalingReplicaSet", `Scaled ${direction} replica set ${set.metadata.name} from ${from} to ${to}`);
+    this.#recorder.event(
+      this.#deployment,
+      "Normal",
+      "ScalingReplicaSet",
+      `Scaled ${direction} replica set ${set.metadata.name} from ${from} to ${to}`,
+    );
   }
 
   async #cleanUp(oldSets: readonly ReplicaSet[]): Promise<void> {

@@ -73,7 +73,10 @@ class OwnerGraph {
   stopWaiting(uid: string): void {
     this.#waiting.delete(uid);
   }
-  find(types: readonly ResourceType[], key: string): { readonly type: ResourceType; readonly namespace: string; readonly name: string } | undefined {
+  find(
+    types: readonly ResourceType[],
+    key: string,
+  ): { readonly type: ResourceType; readonly namespace: string; readonly name: string } | undefined {
     const space = key.indexOf(" ");
     const type = types.find((candidate) => `${candidate.group}/${candidate.resource}` === key.slice(0, space));
     return type && { type, ...splitKey(key.slice(space + 1)) };
@@ -102,12 +105,22 @@ async function collect(store: Store, type: ResourceType, object: KubeObject, ref
   }
   const waiting = states.some(({ state }) => state === "waiting");
   const finalizers = object.metadata.finalizers ?? [];
-  const propagationPolicy = finalizers.includes(ORPHAN) ? "Orphan" : finalizers.includes(FOREGROUND) || waiting ? "Foreground" : "Background";
+  const propagationPolicy = finalizers.includes(ORPHAN)
+    ? "Orphan"
+    : finalizers.includes(FOREGROUND) || waiting
+      ? "Foreground"
+      : "Background";
   const preconditions = object.metadata.uid === undefined ? {} : { uid: object.metadata.uid };
   await tolerate(store.delete(type, namespace, object.metadata.name, { propagationPolicy, preconditions }));
 }
 
-async function finishDeletion(store: Store, graph: OwnerGraph, types: readonly ResourceType[], type: ResourceType, object: KubeObject): Promise<void> {
+async function finishDeletion(
+  store: Store,
+  graph: OwnerGraph,
+  types: readonly ResourceType[],
+  type: ResourceType,
+  object: KubeObject,
+): Promise<void> {
   const { finalizers = [], uid = "" } = object.metadata;
   const dependents = graph.dependentsOf(uid).flatMap((key) => {
     const item = graph.find(types, key);
@@ -123,7 +136,8 @@ async function finishDeletion(store: Store, graph: OwnerGraph, types: readonly R
     await removeFinalizer(store, type, object, ORPHAN);
   } else if (finalizers.includes(FOREGROUND)) {
     for (const { type: dependentType, dependent } of dependents) {
-      if (dependent.metadata.deletionTimestamp === undefined) await collect(store, dependentType, dependent, dependent.metadata.ownerReferences ?? []);
+      if (dependent.metadata.deletionTimestamp === undefined)
+        await collect(store, dependentType, dependent, dependent.metadata.ownerReferences ?? []);
     }
     const blocked = dependents.some(({ type: dependentType, dependent, reference }) => {
       const still = store.get(dependentType, namespaceOf(dependent), dependent.metadata.name);
@@ -153,4 +167,3 @@ async function tolerate(write: Promise<unknown>): Promise<void> {
     if (!isStatus(error, "NotFound") && !isStatus(error, "Conflict")) throw error;
   }
 }
-

@@ -48,7 +48,12 @@ async function empty(store: Store, type: ResourceType, namespace: string): Promi
   }
 }
 
-async function tellRemaining(store: Store, namespace: Namespace, left: readonly { type: ResourceType; count: number }[], now: string): Promise<void> {
+async function tellRemaining(
+  store: Store,
+  namespace: Namespace,
+  left: readonly { type: ResourceType; count: number }[],
+  now: string,
+): Promise<void> {
   const resources = left.map(({ type, count }) => `${qualifiedResource(type)}. has ${count} resource instances`).join(", ");
   const condition: NamespaceCondition = {
     type: "NamespaceContentRemaining",
@@ -114,4 +119,3 @@ async function createUnlessThere<T extends ServiceAccount | ConfigMap>(store: St
     if (!isStatus(error, "AlreadyExists") && !isStatus(error, "Forbidden")) throw error;
   }
 }
-

@@ -75,7 +75,8 @@ async function register(store: Store, node: Node, clock: Clock): Promise<void> {
   const existing = store.get(Nodes, "", node.metadata.name);
   if (!existing) {
     const created = await store.create(Nodes, node);
-    if (!created.status?.addresses && node.status) await store.update(Nodes, { ...created, status: node.status }, { subresource: "status" });
+    if (!created.status?.addresses && node.status)
+      await store.update(Nodes, { ...created, status: node.status }, { subresource: "status" });
     return;
   }
   const conditions = nodeConditions(timestamp(clock), existing.status?.conditions);

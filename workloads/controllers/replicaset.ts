@@ -36,8 +36,9 @@ export function createReplicaSetController({ store, clock }: ControllerDependenc
       const pods = await claim({ store, type: Pods, owner: set, matches: compileLabelSelector(set.spec.selector) });
       const active = pods.filter(isPodActive);
       const failure = set.metadata.deletionTimestamp === undefined ? await manage(store, clock, recorder, set, active) : undefined;
-      const now = await claimed(store, set);
-      const { status, requeueAfterMs } = replicaSetStatus(set, now.filter(isPodActive), failure, clock);
+      const settled = active.length === (set.spec.replicas ?? 1);
+      const now = settled ? active : claimed(store, set).filter(isPodActive);
+      const { status, requeueAfterMs } = replicaSetStatus(set, now, failure, clock);
       await writeStatus(store, set, status);
       if (failure) throw failure;
       return requeueAfterMs === undefined ? undefined : { requeueAfterMs };
@@ -55,19 +56,31 @@ function ownersOf(store: Store, pod: Pod): readonly string[] {
     .map(keyOf);
 }
 
-async function claimed(store: Store, set: ReplicaSet): Promise<readonly Pod[]> {
+function claimed(store: Store, set: ReplicaSet): readonly Pod[] {
   const uid = set.metadata.uid;
   return store.list(Pods, { namespace: namespaceOf(set) }).filter((pod) => controllerOf(pod)?.uid === uid);
 }
 
 /** Creates or deletes pods; the error of a refused create comes back so that status can tell it. */
-async function manage(store: Store, clock: Clock, recorder: EventRecorder, set: ReplicaSet, active: readonly Pod[]): Promise<StatusError | undefined> {
+async function manage(
+  store: Store,
+  clock: Clock,
+  recorder: EventRecorder,
+  set: ReplicaSet,
+  active: readonly Pod[],
+): Promise<StatusError | undefined> {
   const missing = (set.spec.replicas ?? 1) - active.length;
+  if (missing === 0) return undefined;
   if (missing > 0) return createPods(store, recorder, set, Math.min(missing, BURST));
   const victims = rankForDeletion(active, clock.now()).slice(0, Math.min(-missing, BURST));
   for (const pod of victims) {
     try {
-      await store.delete(Pods, namespaceOf(pod), pod.metadata.name, pod.metadata.uid === undefined ? {} : { preconditions: { uid: pod.metadata.uid } });
+      await store.delete(
+        Pods,
+        namespaceOf(pod),
+        pod.metadata.name,
+        pod.metadata.uid === undefined ? {} : { preconditions: { uid: pod.metadata.uid } },
+      );
       recorder.event(set, "Normal", "SuccessfulDelete", `Deleted pod: ${pod.metadata.name}`);
     } catch (error) {
       if (!isStatus(error, "NotFound") && !isStatus(error, "Conflict")) throw error;
@@ -139,7 +152,11 @@ export function replicaSetStatus(
   return pending.length > 0 ? { status, requeueAfterMs: Math.min(...pending.map((wait) => wait ?? 0)) } : { status };
 }
 
-function replicaFailure(conditions: readonly ReplicaSetCondition[], failure: StatusError | undefined, clock: Clock): readonly ReplicaSetCondition[] {
+function replicaFailure(
+  conditions: readonly ReplicaSetCondition[],
+  failure: StatusError | undefined,
+  clock: Clock,
+): readonly ReplicaSetCondition[] {
   const others = conditions.filter((condition) => condition.type !== "ReplicaFailure");
   if (!failure) return others;
   const old = conditions.find((condition) => condition.type === "ReplicaFailure");

@@ -11,7 +11,8 @@ export interface Scale {
 export const replicasOf = (set: ReplicaSet | undefined): number => set?.spec.replicas ?? 0;
 export const desiredReplicas = (deployment: Deployment): number => deployment.spec.replicas ?? 1;
 export const totalReplicas = (sets: readonly ReplicaSet[]): number => sets.reduce((sum, set) => sum + replicasOf(set), 0);
-export const totalAvailable = (sets: readonly ReplicaSet[]): number => sets.reduce((sum, set) => sum + (set.status?.availableReplicas ?? 0), 0);
+export const totalAvailable = (sets: readonly ReplicaSet[]): number =>
+  sets.reduce((sum, set) => sum + (set.status?.availableReplicas ?? 0), 0);
 
 /** Oldest first; names decide between equals. */
 export function byCreation(a: ReplicaSet, b: ReplicaSet): number {
@@ -81,7 +82,11 @@ function shrinkOld(deployment: Deployment, newSet: ReplicaSet, oldSets: readonly
 }
 
 /** What a change of spec.replicas alone does: the active set takes it, or all active sets share it in proportion. */
-export function proportionalScale(deployment: Deployment, newSet: ReplicaSet | undefined, oldSets: readonly ReplicaSet[]): readonly Scale[] {
+export function proportionalScale(
+  deployment: Deployment,
+  newSet: ReplicaSet | undefined,
+  oldSets: readonly ReplicaSet[],
+): readonly Scale[] {
   const desired = desiredReplicas(deployment);
   const all = newSet ? [...oldSets, newSet] : oldSets;
   const active = all.filter((set) => replicasOf(set) > 0);
@@ -115,7 +120,9 @@ function proportion(deployment: Deployment, set: ReplicaSet, toAdd: number, adde
   const desired = desiredReplicas(deployment);
   const annotated = Number(set.metadata.annotations?.["deployment.kubernetes.io/max-replicas"] ?? 0) || (deployment.status?.replicas ?? 0);
   const fraction =
-    desired === 0 || annotated === 0 ? -replicasOf(set) : Math.round((replicasOf(set) * (desired + maxSurge)) / annotated) - replicasOf(set);
+    desired === 0 || annotated === 0
+      ? -replicasOf(set)
+      : Math.round((replicasOf(set) * (desired + maxSurge)) / annotated) - replicasOf(set);
   return toAdd > 0 ? Math.min(fraction, toAdd - added) : Math.max(fraction, toAdd - added);
 }
 

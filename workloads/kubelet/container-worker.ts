@@ -5,18 +5,22 @@ import { nextTurn, sleep, timestamp, type Timer } from "../../model/clock.ts";
 import type { Container, ContainerState, ContainerStateTerminated, ContainerStatus } from "../../model/kinds/core-v1.ts";
 import type { ExecStreams, Image } from "../../model/ports.ts";
 import { StartError, type ContainerExit, type RunningContainer } from "../runtimes/runtime.ts";
-import { unknownImage } from "../runtimes/unknown-image.ts";
 import { BackOff, goSeconds } from "./back-off.ts";
-import { ConfigError, containerEnvironment, expand } from "./environment.ts";
+import { ConfigError, containerEnvironment } from "./environment.ts";
 import { captureExec } from "./exec-capture.ts";
 import { fullImageName } from "./image-catalog.ts";
+import { argvOf, pullImage, WaitingError } from "./image-pull.ts";
 import { runHook } from "./lifecycle-hook.ts";
 import { LogRing } from "./log-ring.ts";
 import { Prober } from "./prober.ts";
-import { runProbe, type ProbeTarget } from "./probe.ts";
+import { isModelledProbe, runProbe, type ProbeTarget } from "./probe.ts";
 import { ContainerSandbox, type PodWorld } from "./sandbox.ts";
 
 export type ContainerRole = "init" | "sidecar" | "app" | "ephemeral";
+/** The waiting reason of a container whose ConfigMap, Secret or key is missing, and how often it is looked for without a change. */
+const CONFIG_ERROR = "CreateContainerConfigError";
+const CONFIG_RETRY_MS = 10_000;
+
 type Phase = "waiting" | "starting" | "running" | "exited";
 
 interface Instance {
@@ -26,15 +30,7 @@ interface Instance {
   readonly abort: AbortController;
   readonly startedAt: string;
   readonly id: string;
-}
-
-/** The image cannot be had, or the container not configured: what its waiting state says. */
-class WaitingError extends Error {
-  readonly reason: string;
-  constructor(reason: string, message: string) {
-    super(message);
-    this.reason = reason;
-  }
+  readonly image: Image;
 }
 
 export class ContainerWorker {
@@ -59,6 +55,8 @@ export class ContainerWorker {
   #stopping: { deadline: number; readonly kill: () => void; timer: Timer | undefined } | undefined;
   #busy = 0;
   #everAttached = false;
+  #starting: Promise<void> = Promise.resolve();
+  #doomed = false;
 
   constructor(spec: Container, role: ContainerRole, world: PodWorld, onChange: () => void) {
     this.spec = spec;
@@ -96,8 +94,13 @@ export class ContainerWorker {
   /** Milliseconds until it may be started (again). */
   startableInMs(): number {
     const now = this.#world.services.clock.now();
+    if (this.#failedTry?.reason === CONFIG_ERROR) return Math.max(0, this.endedAt + CONFIG_RETRY_MS - now);
     if (this.#failedTry) return this.#pulls.waitMs(this.endedAt, now);
     return this.phase === "exited" ? this.#restarts.waitMs(this.endedAt, now) : 0;
+  }
+  /** What it was waiting for may be there now. */
+  retryConfig(): void {
+    if (this.#failedTry?.reason === CONFIG_ERROR) this.endedAt = 0;
   }
   /** The container waits for a restart: tell so. */
   awaitRestart(): void {
@@ -109,7 +112,9 @@ export class ContainerWorker {
       const message = `Back-off pulling image "${this.#imageName}"`;
       this.#event("Normal", "BackOff", message);
       this.#event("Warning", "Failed", "Error: ImagePullBackOff");
-      this.state = { waiting: { reason: "ImagePullBackOff", message: `${message}: ${this.#failedTry.reason}: ${this.#failedTry.message}` } };
+      this.state = {
+        waiting: { reason: "ImagePullBackOff", message: `${message}: ${this.#failedTry.reason}: ${this.#failedTry.message}` },
+      };
       return;
     }
     if (this.state.terminated) this.lastState = this.state;
@@ -136,62 +141,33 @@ export class ContainerWorker {
       this.#everAttached = false;
     }
     this.phase = "starting";
-    void this.#work(() => this.#start());
+    this.#starting = this.#work(() => this.#start());
   }
   async #start(): Promise<void> {
     const { services } = this.#world;
     try {
-      const image = this.#pull();
-      const env = containerEnvironment(this.spec, { reader: services.reader, pod: this.#world.pod(), podIP: this.#world.ip, hostIP: services.nodeIp, allocatable: services.allocatable });
+      const image = pullImage(this.spec, services, (type, reason, message) => this.#event(type, reason, message));
+      const env = containerEnvironment(this.spec, {
+        reader: services.reader,
+        pod: this.#world.pod(),
+        podIP: this.#world.ip,
+        hostIP: services.nodeIp,
+        allocatable: services.allocatable,
+      });
       this.#failedTry = undefined;
       await this.#run(image, env);
     } catch (error) {
       if (!(error instanceof WaitingError) && !(error instanceof ConfigError)) throw error;
-      const waiting = error instanceof WaitingError ? error : new WaitingError("CreateContainerConfigError", error.message);
+      const waiting = error instanceof WaitingError ? error : new WaitingError(CONFIG_ERROR, error.message);
       if (this.#failedTry?.reason !== waiting.reason || this.#failedTry.message !== waiting.message || waiting.reason === "ErrImagePull") {
-        this.#event("Warning", "Failed", waiting.reason === "CreateContainerConfigError" ? `Error: ${waiting.message}` : `Error: ${waiting.reason}`);
+        this.#event("Warning", "Failed", waiting.reason === CONFIG_ERROR ? `Error: ${waiting.message}` : `Error: ${waiting.reason}`);
       }
       this.#failedTry = waiting;
       this.phase = "waiting";
       this.endedAt = services.clock.now();
-      this.#pulls.advance(this.endedAt);
+      if (waiting.reason !== CONFIG_ERROR) this.#pulls.advance(this.endedAt);
       this.state = { waiting: { reason: waiting.reason, message: waiting.message } };
     }
-  }
-  #pull(): Image {
-    const { services } = this.#world;
-    const name = this.spec.image ?? "";
-    const policy = this.spec.imagePullPolicy ?? "IfNotPresent";
-    if (!/^[\w][\w./:@-]*$/.test(name)) {
-      const message = `Failed to apply default image tag "${name}": couldn't parse image name "${name}": invalid reference format`;
-      this.#event("Warning", "InspectFailed", message);
-      throw new WaitingError("InvalidImageName", message);
-    }
-    const full = fullImageName(name);
-    const present = services.pulled.has(full);
-    if (policy === "Never" && !present) {
-      const message = `Container image "${name}" is not present with pull policy of Never`;
-      this.#event("Warning", "ErrImageNeverPull", message);
-      throw new WaitingError("ErrImageNeverPull", message);
-    }
-    const found = services.images.find(services.reader, name);
-    if (!found && services.strictImages) {
-      this.#event("Normal", "Pulling", `Pulling image "${name}"`);
-      const detail = `failed to pull and unpack image "${full}": failed to resolve reference "${full}": ${full.replace(/[:@][^/]*$/, "")}: not found`;
-      this.#event("Warning", "Failed", `Failed to pull image "${name}": ${detail}`);
-      throw new WaitingError("ErrImagePull", detail);
-    }
-    if (present && policy !== "Always") this.#event("Normal", "Pulled", `Container image "${name}" already present on machine`);
-    else {
-      this.#event("Normal", "Pulling", `Pulling image "${name}"`);
-      services.pulled.add(full);
-      this.#event("Normal", "Pulled", `Successfully pulled image "${name}" in 0s (0s including waiting). Image size: 0 bytes.`);
-    }
-    if (!found) {
-      const advice = `loopkube image add ${name} -- COMMAND makes a program of yours stand in for it`;
-      this.#event("Warning", "UnknownImage", `loopkube has no stand-in for image "${name}": an echo server runs in its place; ${advice}`);
-    }
-    return found ?? unknownImage(name);
   }
   async #run(image: Image, env: Readonly<Record<string, string>>): Promise<void> {
     const { services } = this.#world;
@@ -218,10 +194,15 @@ export class ContainerWorker {
       onFailure: (kind, output) => this.#event("Warning", "Unhealthy", `${kind} probe failed: ${output}`),
       onChange: () => this.#probed(),
     });
+    for (const probe of [this.spec.startupProbe, this.spec.livenessProbe, this.spec.readinessProbe]) {
+      if (probe && !isModelledProbe(probe))
+        this.#event("Warning", "ProbeNotModelled", "loopkube has no gRPC probes: this one counts as successful");
+    }
     const startedAt = timestamp(services.clock);
-    const instance = { running, sandbox, prober, abort, startedAt, id };
+    const instance = { running, sandbox, prober, abort, startedAt, id, image };
     this.#instance = instance;
     // A program that cannot be started says so within a turn, and then never counts as running.
+    if (this.#doomed) running.kill();
     const early = await Promise.race([running.exited, nextTurn().then(() => undefined)]);
     void running.exited.then((exit) => this.#work(() => this.#ended(instance, exit, log)));
     if (early?.startError !== undefined) return;
@@ -300,7 +281,10 @@ export class ContainerWorker {
     const term = async (): Promise<void> => {
       if (preStop && graceMs > 0) {
         const cut = new AbortController();
-        const expired = sleep(clock, graceMs, cut.signal).then(() => undefined, () => undefined);
+        const expired = sleep(clock, graceMs, cut.signal).then(
+          () => undefined,
+          () => undefined,
+        );
         const failure = await Promise.race([runHook(preStop, this.#target(), cut.signal), expired]);
         cut.abort(new Error("grace period is over"));
         if (failure !== undefined) this.#event("Warning", "FailedPreStopHook", `PreStopHook failed: ${failure}`);
@@ -314,12 +298,20 @@ export class ContainerWorker {
     if (!stopping) return;
     stopping.timer?.cancel();
     stopping.deadline = deadline;
-    stopping.timer = this.#world.services.clock.after(Math.max(0, deadline - this.#world.services.clock.now()), stopping.kill, { background: true });
+    stopping.timer = this.#world.services.clock.after(Math.max(0, deadline - this.#world.services.clock.now()), stopping.kill, {
+      background: true,
+    });
   }
-  /** Ends it at once. */
-  kill(): void {
-    this.#instance?.abort.abort();
-    this.#instance?.running.kill();
+  /** Ends it at once and for good; resolves when nothing of it is left. */
+  async destroy(): Promise<void> {
+    this.#doomed = true;
+    await this.#starting;
+    const instance = this.#instance;
+    if (!instance) return;
+    instance.abort.abort();
+    instance.running.kill();
+    await instance.running.exited;
+    await instance.sandbox.close();
   }
 
   /** Runs a command in it. Throws StartError with the container runtime's message when there is no such command. */
@@ -328,7 +320,7 @@ export class ContainerWorker {
     if (!instance) throw new StartError("container not running");
     if (instance.running.exec) return instance.running.exec(command, streams);
     try {
-      return await this.#world.services.execTool(command, instance.sandbox, streams);
+      return await this.#world.services.execTool(command, instance.sandbox, streams, instance.image);
     } catch (error) {
       if (error instanceof Error && error.name === "ExecutableNotFound") throw new StartError(error.message);
       throw error;
@@ -368,7 +360,8 @@ export class ContainerWorker {
     };
   }
   #fieldPath(): string {
-    const field = this.role === "init" || this.role === "sidecar" ? "initContainers" : this.role === "ephemeral" ? "ephemeralContainers" : "containers";
+    const field =
+      this.role === "init" || this.role === "sidecar" ? "initContainers" : this.role === "ephemeral" ? "ephemeralContainers" : "containers";
     return `spec.${field}{${this.spec.name}}`;
   }
   #event(type: "Normal" | "Warning", reason: string, message: string): void {
@@ -387,14 +380,6 @@ export class ContainerWorker {
 
 function runcError(startError: string): string {
   return `failed to create containerd task: failed to create shim task: OCI runtime create failed: runc create failed: unable to start container process: ${startError}`;
-}
-
-function argvOf(image: Image, container: Container, env: Readonly<Record<string, string>>): readonly string[] {
-  const lookup = (name: string): string | undefined => env[name];
-  const [command, args] = [container.command, container.args].map((list) => list?.map((text) => expand(text, lookup)));
-  const entrypoint = image.runtime === "process" ? image.command : image.runtime === "inline" ? image.entrypoint : undefined;
-  const cmd = image.runtime === "inline" ? image.cmd : undefined;
-  return [...(command ?? entrypoint ?? []), ...(args ?? (command ? [] : (cmd ?? [])))];
 }
 
 function startWith(runtimes: PodWorld["services"]["runtimes"], image: Image, sandbox: ContainerSandbox): Promise<RunningContainer> {

@@ -35,7 +35,9 @@ export function containerEnvironment(container: Container, source: EnvironmentSo
     for (const [key, value] of Object.entries(data ?? {})) env[`${prefix}${key}`] = value;
   }
   for (const variable of container.env ?? []) {
-    const value = variable.valueFrom ? referencedValue(variable, container, source) : expand(variable.value ?? "", (name) => env[name] ?? services[name]);
+    const value = variable.valueFrom
+      ? referencedValue(variable, container, source)
+      : expand(variable.value ?? "", (name) => env[name] ?? services[name]);
     if (value !== undefined) env[variable.name] = value;
   }
   return { ...services, ...env };

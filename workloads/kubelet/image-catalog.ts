@@ -33,7 +33,10 @@ export function fullImageName(name: string): string {
 }
 
 /** A catalog of these maps, searched in order, behind the images of the running cluster's ConfigMap. */
-export function createImageCatalog(maps: readonly ReadonlyMap<string, Image>[], findBuiltIn: (name: string) => Image | undefined): ImageCatalog {
+export function createImageCatalog(
+  maps: readonly ReadonlyMap<string, Image>[],
+  findBuiltIn: (name: string) => Image | undefined,
+): ImageCatalog {
   let parsedFrom: unknown;
   let added: ReadonlyMap<string, Image> = new Map();
   return {
@@ -78,7 +81,9 @@ function parseEntry(text: string): { readonly name: string; readonly image: Imag
   }
   if (typeof value !== "object" || value === null) return undefined;
   const fields = new Map(Object.entries(value));
-  const [name, command, cwd, module, runtime, ports] = ["image", "command", "cwd", "module", "runtime", "ports"].map((key): unknown => fields.get(key));
+  const [name, command, cwd, module, runtime, ports] = ["image", "command", "cwd", "module", "runtime", "ports"].map((key): unknown =>
+    fields.get(key),
+  );
   if (typeof name !== "string" || name === "") return undefined;
   const exposed = Array.isArray(ports) ? { ports: ports.filter((port): port is number => Number.isInteger(port)) } : {};
   if (Array.isArray(command) && command.length > 0 && command.every((part): part is string => typeof part === "string")) {
@@ -86,7 +91,13 @@ function parseEntry(text: string): { readonly name: string; readonly image: Imag
   }
   if (typeof module !== "string") return undefined;
   const file = typeof cwd === "string" ? resolvePath(cwd, module) : module;
-  return { name, image: runtime === "inline" ? { runtime: "inline", program: moduleProgram(file), ...exposed } : { runtime: "worker", module: file, ...exposed } };
+  return {
+    name,
+    image:
+      runtime === "inline"
+        ? { runtime: "inline", program: moduleProgram(file), ...exposed }
+        : { runtime: "worker", module: file, ...exposed },
+  };
 }
 
 /** An inline program that is the default export of a module, loaded when a pod first needs it. */

@@ -49,7 +49,10 @@ class NodeKubelet implements Kubelet {
     const name = `kubelet/${this.#base.nodeName}`;
     this.#cursor = this.#base.store.cursor({ delayMs: this.#delayMs, name });
     this.#services = { ...this.#base, reader: this.#cursor };
-    this.#tracking = this.#base.store.track({ name, idle: () => this.#due.size === 0 && ![...this.#workers.values()].some((worker) => worker.busy) });
+    this.#tracking = this.#base.store.track({
+      name,
+      idle: () => this.#due.size === 0 && ![...this.#workers.values()].some((worker) => worker.busy),
+    });
     this.#feeding = this.#feed(this.#cursor, this.#services);
   }
   async stop(): Promise<void> {
@@ -74,7 +77,11 @@ class NodeKubelet implements Kubelet {
         else references = true;
       }
       // A pod may be waiting for just this ConfigMap or Secret.
-      if (references) for (const worker of this.#workers.values()) if (worker.pod.status?.phase === "Pending") this.#poke(worker);
+      if (!references) continue;
+      for (const worker of this.#workers.values()) {
+        worker.referencesChanged();
+        if (worker.pod.status?.phase === "Pending") this.#poke(worker);
+      }
     }
   }
   #observe({ key, object }: Change<Pod>, services: NodeServices): void {

@@ -13,7 +13,12 @@ export async function runHook(handler: LifecycleHandler, target: ProbeTarget, si
     if (handler.httpGet) {
       const { scheme, host, port, path } = handler.httpGet;
       const number = portNumber(port, target.container) ?? 80;
-      await httpGet(new URL(`${(scheme ?? "HTTP").toLowerCase()}://${host || target.podIP}:${number}/${(path ?? "").replace(/^\//, "")}`), handler.httpGet, target, signal);
+      await httpGet(
+        new URL(`${(scheme ?? "HTTP").toLowerCase()}://${host || target.podIP}:${number}/${(path ?? "").replace(/^\//, "")}`),
+        handler.httpGet,
+        target,
+        signal,
+      );
     }
     if (handler.sleep) await sleep(target.clock, handler.sleep.seconds * 1000, signal);
     return undefined;

@@ -88,7 +88,8 @@ export class LogRing {
     }
   }
   #start({ tailLines, sinceSeconds, sinceTime }: LogOptions): number {
-    const since = sinceSeconds === undefined ? (sinceTime === undefined ? 0 : Date.parse(sinceTime)) : this.#clock.now() - sinceSeconds * 1000;
+    const since =
+      sinceSeconds === undefined ? (sinceTime === undefined ? 0 : Date.parse(sinceTime)) : this.#clock.now() - sinceSeconds * 1000;
     const firstSince = this.#lines.findIndex((line) => line.at >= since);
     const from = firstSince < 0 ? this.#lines.length : firstSince;
     return this.#first + (tailLines === undefined || tailLines < 0 ? from : Math.max(from, this.#lines.length - tailLines));

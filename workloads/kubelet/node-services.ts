@@ -16,8 +16,13 @@ export interface Runtimes {
   readonly process: Runtime<Extract<Image, { readonly runtime: "process" }>>;
 }
 
-/** Runs a small tool in an inline container; throws an error named ExecutableNotFound for an unknown command. */
-export type ExecTool = (command: readonly string[], context: ContainerContext, streams: ExecStreams) => Promise<number>;
+/** Runs one of an image's programs in an inline container; throws an error named ExecutableNotFound for an unknown command. */
+export type ExecTool = (
+  command: readonly string[],
+  context: ContainerContext,
+  streams: Omit<ExecStreams, "resize">,
+  image: Image | undefined,
+) => Promise<number>;
 
 export interface NodeServices {
   readonly nodeName: string;

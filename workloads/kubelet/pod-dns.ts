@@ -37,7 +37,8 @@ export function podResolvConf(pod: Pod, dns: ClusterDns, nodeIp: string): Resolv
         ? { nameservers: [nodeIp], searches: [], options: [] }
         : { nameservers: [dns.ip], searches: clusterSearches, options: ["ndots:5"] };
   const options = new Map(base.options.map((option) => [option.split(":")[0] ?? "", option]));
-  for (const { name = "", value } of dnsConfig?.options ?? []) options.set(name, value === undefined || value === "" ? name : `${name}:${value}`);
+  for (const { name = "", value } of dnsConfig?.options ?? [])
+    options.set(name, value === undefined || value === "" ? name : `${name}:${value}`);
   return {
     nameservers: [...new Set([...base.nameservers, ...(dnsConfig?.nameservers ?? [])])],
     searches: [...new Set([...base.searches, ...(dnsConfig?.searches ?? [])])],

@@ -69,7 +69,8 @@ function podPhase(input: PodStatusInput): Phase {
   const waitingInit = uninitialized(input);
   const initFailed = input.init.some((status) => !input.sidecars.has(status.name) && (status.state?.terminated?.exitCode ?? 0) !== 0);
   if (initFailed && restartPolicy === "Never") return "Failed";
-  if (waitingInit.length > 0 && exits.every((exit) => exit === undefined) && !containers.some((status) => status.state?.running)) return "Pending";
+  if (waitingInit.length > 0 && exits.every((exit) => exit === undefined) && !containers.some((status) => status.state?.running))
+    return "Pending";
   if (containers.some((status) => status.state?.waiting && !status.lastState?.terminated)) return "Pending";
   if (containers.some((status) => status.state?.running)) return "Running";
   if (restartPolicy === "Always") return "Running";
@@ -110,9 +111,13 @@ function gates(pod: Pod): Omit<PodCondition, "type"> {
   const complaints = (pod.spec.readinessGates ?? []).flatMap(({ conditionType }) => {
     const condition = pod.status?.conditions?.find((candidate) => candidate.type === conditionType);
     if (!condition) return [`corresponding condition of pod readiness gate "${conditionType}" does not exist.`];
-    return condition.status === "True" ? [] : [`the status of pod readiness gate "${conditionType}" is not "True", but ${condition.status}`];
+    return condition.status === "True"
+      ? []
+      : [`the status of pod readiness gate "${conditionType}" is not "True", but ${condition.status}`];
   });
-  return complaints.length === 0 ? { status: "True" } : { status: "False", reason: "ReadinessGatesNotReady", message: complaints.join(", ") };
+  return complaints.length === 0
+    ? { status: "True" }
+    : { status: "False", reason: "ReadinessGatesNotReady", message: complaints.join(", ") };
 }
 
 function withTransition(type: string, condition: Omit<PodCondition, "type">, old: readonly PodCondition[], now: string): PodCondition {

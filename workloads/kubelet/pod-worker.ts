@@ -68,12 +68,14 @@ export class PodWorker {
     if (pod) this.#pod = pod;
     else this.#gone = true;
   }
+  /** A ConfigMap or Secret has changed: containers that wait for one try again. */
+  referencesChanged(): void {
+    for (const container of this.#all()) container.retryConfig();
+  }
   /** Ends everything at once, without a trace in the store: the cluster goes down. */
   async shutdown(): Promise<void> {
     this.#timer?.cancel();
-    const live = this.#all().filter((container) => container.phase === "running" || container.phase === "starting");
-    for (const container of live) container.kill();
-    await Promise.all(live.map((container) => container.exited()));
+    await Promise.all(this.#all().map((container) => container.destroy()));
   }
 
   sync(): void {
@@ -87,7 +89,11 @@ export class PodWorker {
     if (!world) return;
     if (this.#containers.length === 0) this.#createContainers(world);
     const missing = world.volumes.missing();
-    if (missing !== undefined && this.#containers.every((container) => container.phase === "waiting") && this.#init.every((container) => container.phase === "waiting")) {
+    if (
+      missing !== undefined &&
+      this.#containers.every((container) => container.phase === "waiting") &&
+      this.#init.every((container) => container.phase === "waiting")
+    ) {
       this.#tellOnce("Warning", "FailedMount", missing);
       this.#wakeIn(RETRY_MS);
       return this.#publish();
@@ -106,7 +112,11 @@ export class PodWorker {
         peer = services.allocatePeer(metadata.namespace ?? "", metadata.name);
       } catch (error) {
         const detail = error instanceof Error ? error.message : String(error);
-        this.#tellOnce("Warning", "FailedCreatePodSandBox", `Failed to create pod sandbox: failed to set up network for sandbox: ${detail}`);
+        this.#tellOnce(
+          "Warning",
+          "FailedCreatePodSandBox",
+          `Failed to create pod sandbox: failed to set up network for sandbox: ${detail}`,
+        );
         this.#wakeIn(RETRY_MS);
         return undefined;
       }
@@ -116,12 +126,17 @@ export class PodWorker {
     const { reader, allocatable, token } = services;
     const volumes = new PodVolumes({ reader, pod, addresses: { podIP: ip, hostIP: services.nodeIp }, allocatable, token });
     for (const name of volumes.unmodelled()) {
-      this.#tellOnce("Warning", "VolumeNotModelled", `volume "${name}" is of a type that loopkube does not model: an empty folder stands in for it`);
+      this.#tellOnce(
+        "Warning",
+        "VolumeNotModelled",
+        `volume "${name}" is of a type that loopkube does not model: an empty folder stands in for it`,
+      );
     }
     return { services, pod, ip, peer, volumes };
   }
   #createContainers(world: PodWorld): void {
-    const make = (spec: ContainerWorker["spec"], role: ContainerRole): ContainerWorker => new ContainerWorker(spec, role, world, () => this.#poke());
+    const make = (spec: ContainerWorker["spec"], role: ContainerRole): ContainerWorker =>
+      new ContainerWorker(spec, role, world, () => this.#poke());
     this.#init = (this.#pod.spec.initContainers ?? []).map((spec) => make(spec, spec.restartPolicy === "Always" ? "sidecar" : "init"));
     this.#containers = this.#pod.spec.containers.map((spec) => make(spec, "app"));
   }
@@ -155,7 +170,9 @@ export class PodWorker {
       if (container.phase !== "exited") continue;
       if (policy === "Always" || (policy === "OnFailure" && container.exitCode !== 0)) this.#startWhenDue(container);
     }
-    const over = this.#containers.every((container) => container.phase === "exited" && (policy === "Never" || (policy === "OnFailure" && container.exitCode === 0)));
+    const over = this.#containers.every(
+      (container) => container.phase === "exited" && (policy === "Never" || (policy === "OnFailure" && container.exitCode === 0)),
+    );
     if (over) this.#stopAll(this.#graceMs());
   }
   #syncEphemeral(world: PodWorld): void {
@@ -196,10 +213,11 @@ export class PodWorker {
     if (this.#stopped()) this.#release();
   }
   #terminate(): void {
-    const { deletionTimestamp, deletionGracePeriodSeconds = 30 } = this.#pod.metadata;
-    const dueMs = deletionTimestamp === undefined ? 0 : Date.parse(deletionTimestamp) - this.#services.clock.now();
-    const graceMs = this.#gone ? ORPHAN_GRACE_MS : Math.max(0, Math.min(dueMs, deletionGracePeriodSeconds * 1000));
-    this.#stopAll(graceMs);
+    const now = this.#services.clock.now();
+    const graceMs = this.#gone ? ORPHAN_GRACE_MS : (this.#pod.metadata.deletionGracePeriodSeconds ?? 30) * 1000;
+    // From when kubelet first saw this grace period; a shorter one hurries, sidecars get what the others left.
+    this.#deadline = Math.min(this.#deadline, now + graceMs);
+    this.#stopAll(Math.max(0, this.#deadline - now));
     if (!this.#stopped()) return this.#gone ? undefined : this.#publish();
     this.#release();
     if (this.#gone) this.#finished = true;
@@ -248,6 +266,7 @@ export class PodWorker {
     );
   }
   #timerAt = 0;
+  #deadline = Number.POSITIVE_INFINITY;
 
   /** Writes the status when it has changed; a container that is just starting will poke again, so that an instant start is one write. */
   #publish(): void {
@@ -280,10 +299,14 @@ export class PodWorker {
   }
   async #remove(current: Pod): Promise<void> {
     if (current.metadata.deletionGracePeriodSeconds === 0 && (current.metadata.finalizers ?? []).length > 0) return;
-    await this.#services.store.delete(Pods, current.metadata.namespace ?? "", current.metadata.name, { gracePeriodSeconds: 0, preconditions: { uid: this.uid } });
+    await this.#services.store.delete(Pods, current.metadata.namespace ?? "", current.metadata.name, {
+      gracePeriodSeconds: 0,
+      preconditions: { uid: this.uid },
+    });
   }
   #status(current: Pod): PodStatus {
-    const statuses = (containers: readonly ContainerWorker[]): PodStatus["containerStatuses"] & object => containers.map((container) => container.status());
+    const statuses = (containers: readonly ContainerWorker[]): PodStatus["containerStatuses"] & object =>
+      containers.map((container) => container.status());
     if (this.#containers.length === 0) return { ...current.status, phase: this.#ended ? "Failed" : (current.status?.phase ?? "Pending") };
     return podStatus({
       pod: current,

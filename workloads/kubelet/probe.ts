@@ -52,9 +52,13 @@ export async function runProbe(probe: Probe, target: ProbeTarget): Promise<Probe
   const first = await Promise.race([attempt, expired]);
   abort.abort(new Error("probe ended"));
   if (typeof first !== "boolean") return first;
-  if (probe.httpGet) return { success: false, output: `Get "${url}": context deadline exceeded (Client.Timeout exceeded while awaiting headers)` };
+  if (probe.httpGet)
+    return { success: false, output: `Get "${url}": context deadline exceeded (Client.Timeout exceeded while awaiting headers)` };
   if (probe.tcpSocket) return { success: false, output: `dial tcp ${tcpAddress(probe, target)}: i/o timeout` };
-  return { success: false, output: `command timed out: "${(probe.exec?.command ?? []).join(" ")}" timed out after ${probe.timeoutSeconds ?? 1}s` };
+  return {
+    success: false,
+    output: `command timed out: "${(probe.exec?.command ?? []).join(" ")}" timed out after ${probe.timeoutSeconds ?? 1}s`,
+  };
 }
 
 async function tryProbe(probe: Probe, target: ProbeTarget, url: string, signal: AbortSignal): Promise<ProbeResult> {

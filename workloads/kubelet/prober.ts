@@ -59,7 +59,8 @@ export class Prober {
   }
   #startOthers(): void {
     const { livenessProbe, readinessProbe } = this.#options.container;
-    if (livenessProbe && isModelledProbe(livenessProbe)) this.#add("Liveness", livenessProbe, true, (success) => success === false && this.#fail("Liveness"));
+    if (livenessProbe && isModelledProbe(livenessProbe))
+      this.#add("Liveness", livenessProbe, true, (success) => success === false && this.#fail("Liveness"));
     if (readinessProbe && isModelledProbe(readinessProbe)) {
       this.#add("Readiness", readinessProbe, false, (success) => {
         if (success === undefined || success === this.ready) return;
@@ -92,7 +93,13 @@ class ProbeTask {
   #last: boolean;
   #streak = 0;
 
-  constructor(kind: ProbeKind, probe: Probe, initially: boolean, options: ProberOptions, onVerdict: (success: boolean | undefined) => void) {
+  constructor(
+    kind: ProbeKind,
+    probe: Probe,
+    initially: boolean,
+    options: ProberOptions,
+    onVerdict: (success: boolean | undefined) => void,
+  ) {
     this.kind = kind;
     this.#probe = probe;
     this.#last = initially;

@@ -5,7 +5,19 @@ import { PassThrough, type Duplex, type Readable, type Writable } from "node:str
 import type { Clock } from "../../model/clock.ts";
 import { ipFamily } from "../../model/ip.ts";
 import type { Container, Pod } from "../../model/kinds/core-v1.ts";
-import type { Backend, ContainerContext, DatagramHandler, DatagramSocket, DialOptions, Peer, PodFiles, Protocol, Registration, ResolvConf, Resolve } from "../../model/ports.ts";
+import type {
+  Backend,
+  ContainerContext,
+  DatagramHandler,
+  DatagramSocket,
+  DialOptions,
+  Peer,
+  PodFiles,
+  Protocol,
+  Registration,
+  ResolvConf,
+  Resolve,
+} from "../../model/ports.ts";
 import type { Random } from "../../model/random.ts";
 import type { Sandbox } from "../runtimes/runtime.ts";
 import type { LogRing } from "./log-ring.ts";
@@ -88,7 +100,11 @@ export class ContainerSandbox implements Sandbox {
     return podResolvConf(this.pod, this.#world.services.dns, this.#world.services.nodeIp);
   }
   get ports(): ContainerContext["ports"] {
-    return (this.#spec.ports ?? []).map(({ containerPort, protocol = "TCP", name }) => ({ containerPort, protocol, ...(name === undefined ? {} : { name }) }));
+    return (this.#spec.ports ?? []).map(({ containerPort, protocol = "TCP", name }) => ({
+      containerPort,
+      protocol,
+      ...(name === undefined ? {} : { name }),
+    }));
   }
   get stdout(): Writable {
     return (this.#stdout ??= this.#log.writable("stdout"));
@@ -142,7 +158,11 @@ export class ContainerSandbox implements Sandbox {
   async lookup(host: string): Promise<readonly string[]> {
     if (ipFamily(host)) return [host];
     const listed = hostsLookup(this.files.read("/etc/hosts") ?? "", host);
-    if (listed.length > 0) return listed.filter((ip) => ipFamily(ip) === "IPv4").concat(listed.filter((ip) => ipFamily(ip) === "IPv6")).slice(0, 1);
+    if (listed.length > 0)
+      return listed
+        .filter((ip) => ipFamily(ip) === "IPv4")
+        .concat(listed.filter((ip) => ipFamily(ip) === "IPv6"))
+        .slice(0, 1);
     return this.resolve.lookup(this.peer, this.resolvConf, host);
   }
   /** The program has ended: its listeners close, and the sockets it held are destroyed. */

@@ -81,7 +81,8 @@ export class PodVolumes {
     return new Map(
       (downwardAPI?.items ?? []).map(({ path, fieldRef, resourceFieldRef }) => {
         if (fieldRef) return [path, podField(pod, fieldRef, this.#options.addresses) ?? ""];
-        const container = pod.spec.containers.find((candidate) => candidate.name === resourceFieldRef?.containerName) ?? pod.spec.containers[0];
+        const container =
+          pod.spec.containers.find((candidate) => candidate.name === resourceFieldRef?.containerName) ?? pod.spec.containers[0];
         const text = container && resourceFieldRef ? containerResource(container, resourceFieldRef, this.#options.allocatable) : undefined;
         return [path, text ?? ""];
       }),

@@ -8,7 +8,9 @@ const POLL_MS = 25;
 
 /** The pod ports that get a private port: the declared ones, or those that the image exposes. */
 export async function mapPorts(sandbox: Sandbox, exposed: readonly number[], privatePorts: PrivatePorts): Promise<readonly MappedPort[]> {
-  const declared = sandbox.ports.filter((port) => port.protocol !== "SCTP").map((port) => ({ port: port.containerPort, protocol: port.protocol }));
+  const declared = sandbox.ports
+    .filter((port) => port.protocol !== "SCTP")
+    .map((port) => ({ port: port.containerPort, protocol: port.protocol }));
   const wanted: readonly { readonly port: number; readonly protocol: Protocol }[] =
     declared.length > 0 ? declared : exposed.map((port) => ({ port, protocol: "TCP" }));
   const mapped: MappedPort[] = [];
@@ -21,11 +23,19 @@ export async function mapPorts(sandbox: Sandbox, exposed: readonly number[], pri
 }
 
 /** Exposes each port when the program listens on it; ends with the signal. Resolves when all are exposed. */
-export async function exposeWhenListening(sandbox: Sandbox, ports: readonly MappedPort[], signal: AbortSignal): Promise<readonly Registration[]> {
+export async function exposeWhenListening(
+  sandbox: Sandbox,
+  ports: readonly MappedPort[],
+  signal: AbortSignal,
+): Promise<readonly Registration[]> {
   return (await Promise.all(ports.map((port) => exposeOne(sandbox, port, signal)))).filter((registration) => registration !== undefined);
 }
 
-async function exposeOne(sandbox: Sandbox, { podPort, protocol, privatePort }: MappedPort, signal: AbortSignal): Promise<Registration | undefined> {
+async function exposeOne(
+  sandbox: Sandbox,
+  { podPort, protocol, privatePort }: MappedPort,
+  signal: AbortSignal,
+): Promise<Registration | undefined> {
   // Nobody can ask a UDP port whether a program reads from it.
   while (protocol === "TCP" && !(await isListening(privatePort))) {
     if (signal.aborted) return undefined;

@@ -44,7 +44,8 @@ export function createProcessRuntime(options: ProcessRuntimeOptions): Runtime<Pr
           const exit = await child.exited;
           up.abort();
           for (const registration of await exposed) await registration.close();
-          const again = exit.exitCode !== 0 && child.portTaken() && tries < MAX_PORT_TRIES && !abort.signal.aborted && !sandbox.signal.aborted;
+          const again =
+            exit.exitCode !== 0 && child.portTaken() && tries < MAX_PORT_TRIES && !abort.signal.aborted && !sandbox.signal.aborted;
           if (!again) return exit;
           child = await launch(image, sandbox, options);
         }
@@ -68,7 +69,12 @@ async function launch(image: ProcessImage, sandbox: Sandbox, options: ProcessRun
   const ports = await mapPorts(sandbox, image.ports ?? [], options.privatePorts);
   const [file = "", ...args] = sandbox.argv;
   const env = environment(sandbox, ports, options, file);
-  const child = spawn(file, args, { env, stdio: ["pipe", "pipe", "pipe"], detached: !isWindows, ...(image.cwd === undefined ? {} : { cwd: image.cwd }) });
+  const child = spawn(file, args, {
+    env,
+    stdio: ["pipe", "pipe", "pipe"],
+    detached: !isWindows,
+    ...(image.cwd === undefined ? {} : { cwd: image.cwd }),
+  });
   let taken = false;
   child.stdout.on("data", (chunk: Buffer) => sandbox.stdout.write(chunk));
   child.stderr.on("data", (chunk: Buffer) => {
@@ -85,16 +91,28 @@ async function launch(image: ProcessImage, sandbox: Sandbox, options: ProcessRun
   return { process: child, env, ports, exited, portTaken: () => taken };
 }
 
-function environment(sandbox: Sandbox, ports: readonly MappedPort[], options: ProcessRuntimeOptions, file: string): Readonly<Record<string, string>> {
+function environment(
+  sandbox: Sandbox,
+  ports: readonly MappedPort[],
+  options: ProcessRuntimeOptions,
+  file: string,
+): Readonly<Record<string, string>> {
   const env: Record<string, string> = {};
   for (const name of INHERITED) {
     const value = process.env[name];
     if (value !== undefined) env[name] = value;
   }
-  Object.assign(env, { POD_IP: sandbox.peer.ip, HOSTNAME: sandbox.hostname }, options.proxyVariables(sandbox), sandbox.env, portVariables(ports));
+  Object.assign(
+    env,
+    { POD_IP: sandbox.peer.ip, HOSTNAME: sandbox.hostname },
+    options.proxyVariables(sandbox),
+    sandbox.env,
+    portVariables(ports),
+  );
   // Programs that start Node themselves (npm, npx, a shell script) pass the variable on.
   const preload = `--import ${new URL(`file://${PRELOAD}`).href}`;
-  if (!/^(python|ruby|java|go)/.test(basename(file))) env["NODE_OPTIONS"] = [sandbox.env["NODE_OPTIONS"], preload].filter(Boolean).join(" ");
+  if (!/^(python|ruby|java|go)/.test(basename(file)))
+    env["NODE_OPTIONS"] = [sandbox.env["NODE_OPTIONS"], preload].filter(Boolean).join(" ");
   return env;
 }
 
@@ -122,9 +140,20 @@ function signalGroup(child: ChildProcess, signal: NodeJS.Signals): void {
   }
 }
 
-function execIn(image: ProcessImage, _sandbox: Sandbox, env: Readonly<Record<string, string>>, command: readonly string[], streams: ExecStreams): Promise<number> {
+function execIn(
+  image: ProcessImage,
+  _sandbox: Sandbox,
+  env: Readonly<Record<string, string>>,
+  command: readonly string[],
+  streams: ExecStreams,
+): Promise<number> {
   const [file = "", ...args] = command;
-  const child = spawn(file, args, { env, stdio: ["pipe", "pipe", "pipe"], detached: !isWindows, ...(image.cwd === undefined ? {} : { cwd: image.cwd }) });
+  const child = spawn(file, args, {
+    env,
+    stdio: ["pipe", "pipe", "pipe"],
+    detached: !isWindows,
+    ...(image.cwd === undefined ? {} : { cwd: image.cwd }),
+  });
   child.stdout.pipe(streams.stdout, { end: false });
   child.stderr.pipe(streams.stderr, { end: false });
   child.stdin.on("error", () => {});

@@ -17,7 +17,12 @@ export function proxyVariables({ peer }: Sandbox, gateway: GatewayAddress | unde
   if (!gateway) return {};
   const user = peer.kind === "pod" ? `${encodeURIComponent(proxyUser(peer.namespace, peer.name))}@` : "";
   const http = `http://${user}${gateway.ip}:${gateway.port}`;
-  const variables = { HTTP_PROXY: http, HTTPS_PROXY: http, ALL_PROXY: `socks5h://${user}${gateway.ip}:${gateway.port}`, NO_PROXY: "localhost,127.0.0.1" };
+  const variables = {
+    HTTP_PROXY: http,
+    HTTPS_PROXY: http,
+    ALL_PROXY: `socks5h://${user}${gateway.ip}:${gateway.port}`,
+    NO_PROXY: "localhost,127.0.0.1",
+  };
   const lower = Object.fromEntries(Object.entries(variables).map(([name, value]) => [name.toLowerCase(), value]));
   return { ...variables, ...lower, NODE_USE_ENV_PROXY: "1" };
 }

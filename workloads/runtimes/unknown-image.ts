@@ -1,12 +1,27 @@
-// What runs for an image that nobody knows: an echo of each request on every containerPort, that says it is a stand-in.
+// What runs for an image that nobody knows: its pod's own command, when that is one of the small tools (`sleep 3600`), else an echo of
+// each request on every containerPort, that says it is a stand-in.
 import { createServer } from "node:http";
 import type { ContainerContext, Image } from "../../model/ports.ts";
 
 const DEFAULT_PORT = 80;
 
-/** The echo server for an unknown image; the response header X-Loopkube-Unknown-Image names it. */
-export function unknownImage(name: string): Extract<Image, { readonly runtime: "inline" }> {
-  return { runtime: "inline", program: (context) => echo(name, context) };
+/** Runs a command with the small tools; rejects with an error named ExecutableNotFound. */
+type RunCommand = (command: readonly string[], context: ContainerContext) => Promise<number>;
+
+/** The stand-in for an unknown image; the echo's response header X-Loopkube-Unknown-Image names it. */
+export function unknownImage(name: string, runCommand: RunCommand): Extract<Image, { readonly runtime: "inline" }> {
+  return {
+    runtime: "inline",
+    async program(context) {
+      if (context.argv.length === 0) return echo(name, context);
+      try {
+        return await runCommand(context.argv, context);
+      } catch (error) {
+        if (error instanceof Error && error.name === "ExecutableNotFound") return echo(name, context);
+        throw error;
+      }
+    },
+  };
 }
 
 async function echo(name: string, context: ContainerContext): Promise<number> {
@@ -17,7 +32,11 @@ async function echo(name: string, context: ContainerContext): Promise<number> {
       "",
       "",
     ];
-    response.writeHead(200, { "Content-Type": "text/plain; charset=utf-8", "X-Loopkube-Unknown-Image": name, "X-Pod-Name": context.hostname });
+    response.writeHead(200, {
+      "Content-Type": "text/plain; charset=utf-8",
+      "X-Loopkube-Unknown-Image": name,
+      "X-Pod-Name": context.hostname,
+    });
     response.write(lines.join("\n"));
     request.pipe(response);
   });

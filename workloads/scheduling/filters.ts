@@ -9,7 +9,16 @@ import { podRequests, type NodeInfo } from "./node-info.ts";
 export type Filter = (pod: Pod, info: NodeInfo, all: readonly NodeInfo[]) => readonly string[];
 
 /** The filters in upstream's order; the first that refuses a node names the reason. */
-export const FILTERS: readonly Filter[] = [unschedulable, nodeName, taints, nodeAffinity, hostPorts, resources, podAntiAffinity, podAffinity];
+export const FILTERS: readonly Filter[] = [
+  unschedulable,
+  nodeName,
+  taints,
+  nodeAffinity,
+  hostPorts,
+  resources,
+  podAntiAffinity,
+  podAffinity,
+];
 
 /** The first refusal of a node, or none. */
 export function refusal(pod: Pod, info: NodeInfo, all: readonly NodeInfo[]): readonly string[] {

@@ -26,7 +26,9 @@ export function createScheduler({ store, clock, random }: ControllerDependencies
     store,
     clock,
     watches: [
-      on(Pods, (pod) => (waiting(pod) || isPodFinished(pod) || store.get(Pods, pod.metadata.namespace ?? "", pod.metadata.name) !== pod ? ["pods"] : [])),
+      on(Pods, (pod) =>
+        waiting(pod) || isPodFinished(pod) || store.get(Pods, pod.metadata.namespace ?? "", pod.metadata.name) !== pod ? ["pods"] : [],
+      ),
       on(Nodes, () => ["pods"]),
     ],
     reconcile: () => placeAll(store, clock, recorder, seed),
@@ -89,7 +91,9 @@ export function unschedulableMessage(refusals: readonly (readonly string[])[]): 
   for (const reason of refusals.flat()) counts.set(reason, (counts.get(reason) ?? 0) + 1);
   const reasons = [...counts].map(([reason, count]) => `${count} ${reason}`).toSorted();
   const total = refusals.length;
-  const resolvable = refusals.filter((reasons) => reasons.some((reason) => /^(Insufficient|Too many)|free ports|anti-affinity/.test(reason))).length;
+  const resolvable = refusals.filter((reasons) =>
+    reasons.some((reason) => /^(Insufficient|Too many)|free ports|anti-affinity/.test(reason)),
+  ).length;
   const hopeless = total - resolvable;
   const preemption = [
     ...(resolvable > 0 ? [`${resolvable} No preemption victims found for incoming pod`] : []),
@@ -111,7 +115,11 @@ async function tellUnschedulable(store: Store, clock: Clock, recorder: EventReco
   };
   const others = (pod.status?.conditions ?? []).filter((other) => other.type !== "PodScheduled");
   try {
-    await store.update(Pods, { ...pod, status: { ...pod.status, phase: "Pending", conditions: [...others, condition] } }, { subresource: "status" });
+    await store.update(
+      Pods,
+      { ...pod, status: { ...pod.status, phase: "Pending", conditions: [...others, condition] } },
+      { subresource: "status" },
+    );
   } catch (error) {
     if (!isStatus(error, "NotFound") && !isStatus(error, "Conflict")) throw error;
   }

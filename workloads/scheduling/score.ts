@@ -25,7 +25,9 @@ export function bestNode(pod: Pod, candidates: readonly NodeInfo[], services: re
 function siblingTest(pod: Pod, services: readonly Service[]): (other: Pod) => boolean {
   const owner = controllerOf(pod)?.uid;
   const selectors = services
-    .filter((service) => service.metadata.namespace === pod.metadata.namespace && matchesSelectorMap(service.spec.selector, pod.metadata.labels))
+    .filter(
+      (service) => service.metadata.namespace === pod.metadata.namespace && matchesSelectorMap(service.spec.selector, pod.metadata.labels),
+    )
     .map((service) => service.spec.selector);
   return (other) =>
     other.metadata.namespace === pod.metadata.namespace &&
@@ -41,7 +43,8 @@ function preference(pod: Pod, { node, pods }: NodeInfo): number {
     if (matchesNodeTerm(term, labels, node.metadata.name)) score += weight;
   }
   for (const taint of node.spec.taints ?? []) {
-    if (taint.effect === "PreferNoSchedule" && !(pod.spec.tolerations ?? []).some((toleration) => tolerates(toleration, taint))) score -= 100;
+    if (taint.effect === "PreferNoSchedule" && !(pod.spec.tolerations ?? []).some((toleration) => tolerates(toleration, taint)))
+      score -= 100;
   }
   const neighbours = pods.filter((other) => other.metadata.namespace === pod.metadata.namespace);
   const count = (selector: Parameters<typeof compileLabelSelector>[0]): number => {
