@@ -16,11 +16,11 @@ const ignoreError = (): void => {};
 
 /** An accepted socket: handed over to a server of this process, piped to a private socket. */
 export function deliverAccepted(state: FabricState, flow: LiveFlow, socket: Socket, decision: Deliverable): void {
-  const { backend, address } = decision.exposure;
+  const { backend, name } = decision.exposure;
   switch (backend.type) {
     case "server":
       delivered(state, flow, decision, "hand-over");
-      handOver(backend.server, socket, { local: address, remote: seenSource(flow, decision) });
+      handOver(backend.server, socket, name, decision.masqueradeAs === undefined ? undefined : seenSource(flow, decision));
       return;
     case "socket":
       if (!state.budget.take(1)) return void socket.resetAndDestroy();

@@ -18,6 +18,8 @@ const TIMEOUT_MS = 127_000;
 export interface FabricDialOptions extends DialOptions {
   /** Keep writing after the other end's FIN; default false, as net.connect. */
   readonly allowHalfOpen?: boolean;
+  /** Told which endpoint the flow was given to. */
+  readonly onEndpoint?: (endpoint: SocketAddress) => void;
 }
 
 /** Rejects with Node-shaped errors (`connect ECONNREFUSED …`), or with the signal's reason. */
@@ -67,7 +69,8 @@ async function deliver(
   loopback: boolean,
   options: FabricDialOptions,
 ): Promise<Duplex> {
-  const { backend } = decision.exposure;
+  const { backend, address } = decision.exposure;
+  options.onEndpoint?.(address);
   if (backend.type === "server") {
     const local = loopback ? { ip: to.ip, port: flow.source.port } : flow.source;
     return deliverInMemory(state, flow, decision, { local, remote: to, allowHalfOpen: options.allowHalfOpen ?? false, loopback });

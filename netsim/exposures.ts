@@ -1,6 +1,7 @@
 // What is reachable on the fabric: address and port → backend and owner. The endpoint side of every verdict.
 import type { Backend, Peer, Protocol, SocketAddress } from "../model/ports.ts";
 import { addressError } from "./errno.ts";
+import type { SocketName } from "./hand-over.ts";
 
 /** One backend at one cluster address. */
 export interface Exposure {
@@ -8,6 +9,8 @@ export interface Exposure {
   readonly protocol: Protocol;
   readonly backend: Backend;
   readonly owner: Peer;
+  /** `address` as its sockets show it. */
+  readonly name: SocketName;
 }
 
 export class Exposures {

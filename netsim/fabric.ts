@@ -15,7 +15,7 @@ import { DescriptorBudget, type DescriptorPressure } from "./descriptor-budget.t
 import { dial, type FabricDialOptions } from "./dial.ts";
 import { FabricState, type FabricHooks, type FabricNode, type FlowCounters } from "./fabric-state.ts";
 import { FlowTrace } from "./flow-trace.ts";
-import { armServer, handOver } from "./hand-over.ts";
+import { armServer, handOver, socketName } from "./hand-over.ts";
 import { listenTcp, nextPorts } from "./listen.ts";
 import { Listeners } from "./listeners.ts";
 import type { LiveFlows } from "./live-flow.ts";
@@ -135,7 +135,7 @@ class LoopbackFabric implements Fabric {
   }
 
   async expose(address: SocketAddress, protocol: Protocol, backend: Backend, owner: Peer): Promise<Listening> {
-    const exposure = { address, protocol, backend, owner };
+    const exposure = { address, protocol, backend, owner, name: socketName(address) };
     this.#state.exposures.add(exposure);
     let listening: Listening | undefined;
     const disarm = backend.type === "server" ? armServer(backend.server, address, () => void listening?.close()) : undefined;
@@ -178,9 +178,6 @@ class LoopbackFabric implements Fabric {
     return listening;
   }
   #serve(server: Server, socket: Socket): void {
-    const { remoteAddress, remotePort, localAddress, localPort } = socket;
-    if (remoteAddress === undefined || remotePort === undefined || localAddress === undefined || localPort === undefined)
-      return void socket.destroy();
     if (!this.#state.budget.take(1)) return void socket.resetAndDestroy();
     socket.on("error", () => {});
     this.#hostSockets.add(socket);
@@ -188,7 +185,7 @@ class LoopbackFabric implements Fabric {
       this.#hostSockets.delete(socket);
       this.#state.budget.give(1);
     });
-    handOver(server, socket, { local: { ip: localAddress, port: localPort }, remote: { ip: remoteAddress, port: remotePort } });
+    handOver(server, socket);
   }
   killPeer(ip: string): number {
     let killed = 0;

@@ -2,7 +2,7 @@
 // `*.svc.localhost` as the Service of that name, literal addresses as they are.
 import type { Duplex } from "node:stream";
 import { canonicalIp } from "../model/ip.ts";
-import type { Peer, ResolvConf, Resolve } from "../model/ports.ts";
+import type { Peer, ResolvConf, Resolve, SocketAddress } from "../model/ports.ts";
 import { addressError, errnoOf } from "./errno.ts";
 import type { Fabric } from "./fabric.ts";
 
@@ -22,7 +22,7 @@ export interface GatewayRouteOptions {
 /** Connects on behalf of the gateway's clients. */
 export interface GatewayRoute {
   /** Rejects with an errno error of `connect`, or `getaddrinfo ENOTFOUND name`. */
-  connect(from: Peer, host: string, port: number, signal?: AbortSignal): Promise<Duplex>;
+  connect(from: Peer, host: string, port: number, signal?: AbortSignal, onEndpoint?: (endpoint: SocketAddress) => void): Promise<Duplex>;
   /** The cluster name and port of a `Host` header such as `web.default.svc.localhost:1080`; undefined when it names no Service. */
   service(host: string, ownPort: number): { readonly host: string; readonly port: number } | undefined;
 }
@@ -46,7 +46,7 @@ export function createGatewayRoute(options: GatewayRouteOptions): GatewayRoute {
     return resolve.lookup(from, (options.resolvConf ?? defaultConf)(from), name);
   };
   return {
-    async connect(from, hostText, port, signal) {
+    async connect(from, hostText, port, signal, onEndpoint) {
       const host = hostText.toLowerCase();
       const found = await addresses(from, host);
       let failure: unknown = addressError("connect", "EHOSTUNREACH", { ip: host, port });
@@ -55,6 +55,7 @@ export function createGatewayRoute(options: GatewayRouteOptions): GatewayRoute {
           const dialOptions = {
             allowHalfOpen: true,
             ...(signal ? { signal } : {}),
+            ...(onEndpoint ? { onEndpoint } : {}),
             ...(connectTimeoutMs === undefined ? {} : { timeoutMs: connectTimeoutMs }),
           };
           return await fabric.dial(from, { ip, port }, dialOptions);
@@ -97,7 +98,7 @@ export function explainFailure(error: unknown, host: string, port: number): stri
     case "ENOTFOUND":
       return `${target}: no such host in the cluster's DNS`;
     case "EAI_AGAIN":
-      return `${target}: cluster DNS did not answer`;
+      return `${target}: not a name of the cluster (names outside it are not forwarded), or cluster DNS did not answer`;
     case "ECONNREFUSED":
       return `${target}: connection refused (nothing listens there, or the Service has no endpoints)`;
     case "ETIMEDOUT":

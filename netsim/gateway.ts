@@ -93,9 +93,8 @@ class OnePortGateway implements Gateway {
       if (byte === 4) return await serveSocks4(socket, socks);
       deadline.cancel();
       // Anything else is HTTP's to refuse: its parser answers 400 and closes.
-      const { localAddress = "", localPort = 0, remoteAddress = "", remotePort = 0 } = socket;
       socket.unshift(first);
-      handOver(this.#http, socket, { local: { ip: localAddress, port: localPort }, remote: { ip: remoteAddress, port: remotePort } });
+      handOver(this.#http, socket);
     } catch {
       socket.destroy();
     }

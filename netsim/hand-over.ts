@@ -18,8 +18,8 @@ interface ServerInternals {
 interface SocketInternals {
   _server?: Server & ServerInternals;
   allowHalfOpen: boolean;
-  _peername?: PeerName;
-  _sockname?: PeerName;
+  _peername?: SocketName;
+  _sockname?: SocketName;
   readableFlowing: boolean | null;
   _handle?: { getpeername?: (out: PeerName) => number; _parentWrap?: { stream?: unknown } };
 }
@@ -30,13 +30,15 @@ interface PeerName {
   family?: string;
 }
 
+/** An address as net.Socket keeps it. */
+export type SocketName = Readonly<PeerName>;
+
 const internals = (server: Server): Server & ServerInternals => server as Server & ServerInternals;
 const socketInternals = (socket: Socket): SocketInternals => socket as unknown as SocketInternals;
 
-/** Addresses as the pod sees them, where they differ from the socket's own. */
-export interface SeenAddresses {
-  readonly local: SocketAddress;
-  readonly remote: SocketAddress;
+/** Made once for an endpoint and shared by all of its sockets. */
+export function socketName({ ip, port }: SocketAddress): SocketName {
+  return Object.freeze({ address: ip, port, family: familyOf(ip) });
 }
 
 /**
@@ -63,8 +65,11 @@ export function armServer(server: Server, address: SocketAddress, onClose: () =>
   };
 }
 
-/** The server sees the socket as one that it accepted. `from` is the listener's server, which stops counting it. */
-export function handOver(server: Server, socket: Socket, seen: SeenAddresses): void {
+/**
+ * The server sees the socket as one that it accepted; the listener's server stops counting it. `local` and `remote` are given where
+ * the pod is to see other addresses than the socket's own.
+ */
+export function handOver(server: Server, socket: Socket, local?: SocketName, remote?: SocketAddress): void {
   const target = internals(server);
   const inner = socketInternals(socket);
   const listener = inner._server;
@@ -72,7 +77,8 @@ export function handOver(server: Server, socket: Socket, seen: SeenAddresses): v
   inner._server = target;
   target._connections++;
   inner.allowHalfOpen = target.allowHalfOpen ?? false;
-  overrideAddresses(inner, seen);
+  if (local) inner._sockname = local;
+  if (remote) overrideRemote(inner, socketName(remote), server instanceof TlsServer);
   if (!target.pauseOnConnect) {
     // Undoes pauseOnConnect: neither flowing nor paused, and reading, as a socket fresh from accept.
     inner.readableFlowing = null;
@@ -93,12 +99,10 @@ export function handOverMemory(server: Server, socket: MemorySocket): void {
   server.emit("connection", socket);
 }
 
-function overrideAddresses(socket: SocketInternals, { local, remote }: SeenAddresses): void {
-  const peer = { address: remote.ip, port: remote.port, family: familyOf(remote.ip) };
+function overrideRemote(socket: SocketInternals, peer: SocketName, tls: boolean): void {
   socket._peername = peer;
-  socket._sockname = { address: local.ip, port: local.port, family: familyOf(local.ip) };
   // TLS asks the handle, not the socket.
-  if (socket._handle) socket._handle.getpeername = (out) => (Object.assign(out, peer), 0);
+  if (tls && socket._handle) socket._handle.getpeername = (out) => (Object.assign(out, peer), 0);
 }
 
 /** TLS over a pair has no handle to ask: its addresses are the pair's. */

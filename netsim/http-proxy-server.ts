@@ -1,9 +1,10 @@
 // HTTP for the gateway: CONNECT, absolute-form requests (RFC 9112 §3.2.2) and plain requests to `web.default.svc.localhost`.
-// Each request is a connection of its own through the fabric, so that the Service balances it; nothing is cached or rewritten.
+// Each request is a connection of its own through the fabric, so that the Service balances it; nothing is cached or rewritten. The answer
+// says in X-Loopkube-Endpoint which endpoint gave it.
 import { createServer, request, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
-import type { Peer } from "../model/ports.ts";
-import { errnoOf } from "./errno.ts";
+import type { Peer, SocketAddress } from "../model/ports.ts";
+import { errnoOf, hostPort } from "./errno.ts";
 import { explainFailure, splitHostPort, type GatewayRoute } from "./gateway-route.ts";
 import { pipeBoth } from "./pipe.ts";
 
@@ -133,7 +134,9 @@ function forwardRequest(req: IncomingMessage, res: ServerResponse, to: Forward, 
   res.on("close", () => {
     if (!res.writableFinished) aborter.abort();
   });
-  route.connect(to.from, to.host, to.port, aborter.signal).then((connection) => {
+  let endpoint = "";
+  const onEndpoint = (address: SocketAddress): void => void (endpoint = hostPort(address));
+  route.connect(to.from, to.host, to.port, aborter.signal, onEndpoint).then((connection) => {
     if (res.destroyed) return void connection.destroy();
     const upstream = request({
       method: req.method ?? "GET",
@@ -145,7 +148,8 @@ function forwardRequest(req: IncomingMessage, res: ServerResponse, to: Forward, 
     upstream.on("error", onFailure);
     upstream.on("response", (answer) => {
       res.sendDate = false;
-      res.writeHead(answer.statusCode ?? 502, answer.statusMessage, endToEndHeaders(answer.rawHeaders));
+      const headersBack = [...endToEndHeaders(answer.rawHeaders), ...(endpoint === "" ? [] : ["X-Loopkube-Endpoint", endpoint])];
+      res.writeHead(answer.statusCode ?? 502, answer.statusMessage, headersBack);
       answer.on("error", () => res.destroy());
       answer.pipe(res);
     });

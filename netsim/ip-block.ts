@@ -1,5 +1,5 @@
 // Fast membership of addresses in blocks, for the path of every flow. model/ip.ts is the general arithmetic.
-import { Cidr } from "../model/ip.ts";
+import type { Cidr } from "../model/ip.ts";
 
 /** The 32-bit number of a dotted IPv4 address, or -1 when `text` is none. */
 export function ipv4Number(text: string): number {

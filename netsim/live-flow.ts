@@ -1,6 +1,6 @@
 // One TCP flow while it lives: who, where to, which sockets carry it, and how to act on it (close, reset, stall).
 // Faults and policies that change under established flows act through this registry.
-import { Socket } from "node:net";
+import type { Socket } from "node:net";
 import type { Flow, Peer, Protocol, SocketAddress } from "../model/ports.ts";
 import { MemorySocket } from "./duplex-pair.ts";
 import { streamError } from "./errno.ts";

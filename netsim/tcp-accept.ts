@@ -23,7 +23,7 @@ export function acceptTcp(state: FabricState, socket: Socket, destination: Socke
   flow.near = socket;
   state.live.add(flow);
   socket.on("error", ignoreError);
-  socket.once("close", () => closed(state, flow));
+  socket.on("close", () => closed(state, flow));
   if (flow.traced) state.trace.record(flow.id, flow.node, "accept", `TCP ${hostPort(flow.source)} → ${hostPort(destination)}`);
   const decision = decide(state, flow);
   switch (decision.type) {
