@@ -53,8 +53,8 @@ export function walkSearchPath(query: Query, path: readonly string[], next: Next
     if (element === undefined) return firstReply ?? next(query);
     const name = `${base}${element}`;
     return then(next(requery(query, name)), (reply) => {
-      const nodata = reply.rcode === "NOERROR" && reply.answers.length === 0;
-      if (reply.rcode === "NXDOMAIN" || (nodata && element === "" && !reply.aa)) return attempt(index + 1, firstReply ?? reply);
+      if (reply.rcode === "NXDOMAIN" || reply.rcode === "SERVFAIL" || reply.rcode === "REFUSED")
+        return attempt(index + 1, firstReply ?? reply);
       const why = [{ plugin: "autopath", text: `${query.question.name} was found as ${name}` }, ...reply.why];
       if (index === 0) return reply;
       const ttl = reply.answers[0]?.ttl ?? 0;

@@ -8,6 +8,7 @@ import { dataText, recordType } from "../../dns/record.ts";
 import type { ResourceRecord } from "../../dns/record.ts";
 import { compileZone } from "../../dns/zone.ts";
 import { VirtualClock } from "../../model/clock.ts";
+import type { KubeObject } from "../../model/object.ts";
 import { seededRandom } from "../../model/random.ts";
 import { namespace, query, service, slice, testChain } from "./support.ts";
 
@@ -83,6 +84,35 @@ t.test("answers", async (t) => {
     });
     t.equal(show(await ask(name, type, more)), expected, `${name} ${type} with ${lines.replaceAll("\n", "; ")}`);
   }
+});
+
+t.test("zone-scoped names of headless Services", async (t) => {
+  const zoned = slice("default/hdls", [], { name: "http", port: 80 });
+  const endpoint = (ip: string, zone: string) => ({ addresses: [ip], conditions: { ready: true }, zone });
+  const endpoints = [endpoint("127.244.1.1", "us-2a"), endpoint("127.244.1.2", "us-2b"), endpoint("127.244.1.3", "us-2b")];
+  const zonedObjects: KubeObject[] = [...objects, service("default/hdls", "None"), { ...zoned, endpoints }];
+  const { ask } = testChain(". {\nkubernetes cluster.local {\n zonal\n}\n}", [
+    ...objects,
+    service("default/hdls", "None"),
+    { ...zoned, endpoints },
+  ]);
+  const all = "NOERROR A 127.244.1.1, A 127.244.1.2, A 127.244.1.3";
+  const table: readonly [string, string, string][] = [
+    ["us-2a.pin._zone.hdls", "A", "NOERROR A 127.244.1.1"],
+    ["us-2b.pin._zone.hdls", "A", "NOERROR A 127.244.1.2, A 127.244.1.3"],
+    ["us-2c.pin._zone.hdls", "A", "NOERROR"],
+    ["us-2c.pin._zone.hdls", "TXT", "NOERROR"],
+    ["us-2c.pin._zone.hdls", "HTTPS", "NOERROR"],
+    ["us-2a.prefer._zone.hdls", "A", "NOERROR A 127.244.1.1"],
+    ["us-2c.prefer._zone.hdls", "A", all],
+    ["us-2a.pin._zone.ghost", "A", "NXDOMAIN"],
+    ["us-2a.florp._zone.hdls", "A", "NXDOMAIN"],
+    ["us-2a.pin._zone.web", "A", "NXDOMAIN"],
+    ["us-2a.pin._zone.web", "TXT", "NXDOMAIN"],
+    ["hdls", "A", all],
+  ];
+  for (const [name, type, expected] of table)
+    t.equal(show(await ask(`${name}.default.svc.cluster.local.`, type)), expected, `${name} ${type}`);
 });
 
 t.test("rewrite puts the client's name back", async (t) => {
