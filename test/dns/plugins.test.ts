@@ -8,7 +8,7 @@ import { dataText, recordType } from "../../dns/record.ts";
 import type { ResourceRecord } from "../../dns/record.ts";
 import { compileZone } from "../../dns/zone.ts";
 import { VirtualClock } from "../../model/clock.ts";
-import type { KubeObject } from "../../model/object.ts";
+import type { EndpointSlice } from "../../model/kinds/discovery-v1.ts";
 import { seededRandom } from "../../model/random.ts";
 import { namespace, query, service, slice, testChain } from "./support.ts";
 
@@ -90,12 +90,8 @@ t.test("zone-scoped names of headless Services", async (t) => {
   const zoned = slice("default/hdls", [], { name: "http", port: 80 });
   const endpoint = (ip: string, zone: string) => ({ addresses: [ip], conditions: { ready: true }, zone });
   const endpoints = [endpoint("127.244.1.1", "us-2a"), endpoint("127.244.1.2", "us-2b"), endpoint("127.244.1.3", "us-2b")];
-  const zonedObjects: KubeObject[] = [...objects, service("default/hdls", "None"), { ...zoned, endpoints }];
-  const { ask } = testChain(". {\nkubernetes cluster.local {\n zonal\n}\n}", [
-    ...objects,
-    service("default/hdls", "None"),
-    { ...zoned, endpoints },
-  ]);
+  const zonedSlice: EndpointSlice = { ...zoned, endpoints };
+  const { ask } = testChain(". {\nkubernetes cluster.local {\n zonal\n}\n}", [...objects, service("default/hdls", "None"), zonedSlice]);
   const all = "NOERROR A 127.244.1.1, A 127.244.1.2, A 127.244.1.3";
   const table: readonly [string, string, string][] = [
     ["us-2a.pin._zone.hdls", "A", "NOERROR A 127.244.1.1"],
