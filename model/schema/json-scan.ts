@@ -7,7 +7,7 @@ export interface JsonScan {
   readonly duplicates: readonly string[];
 }
 
-const MAX_DEPTH = 10_000;
+const MAX_DEPTH = 1000;
 const NUMBER = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][-+]?\d+)?/y;
 
 class SyntaxFault extends Error {}

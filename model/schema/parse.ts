@@ -1,7 +1,7 @@
 // Request bodies as text: JSON and YAML 1.1, with the paths of duplicate keys that JSON.parse would swallow.
 // Upstream: sigs.k8s.io/json, sigs.k8s.io/yaml. Left out: integers beyond 2^53.
 import { LineCounter, type Node, isAlias, isMap, isScalar, isSeq, parseAllDocuments } from "yaml";
-import { badRequest } from "../errors.ts";
+import { StatusError, badRequest } from "../errors.ts";
 import { scanJson } from "./json-scan.ts";
 
 /** What a request body says: its value, and the paths of keys that stand in it twice. */
@@ -20,6 +20,16 @@ export function parseJson(text: string): ParsedBody {
 
 /** Parses one YAML document as Kubernetes does: YAML 1.1 booleans and octals, but no dates and no base-60 numbers. Throws 400. */
 export function parseYaml(text: string): ParsedBody {
+  try {
+    return parseDocument(text);
+  } catch (error) {
+    if (error instanceof StatusError) throw error;
+    // Too many aliases, an alias of nothing, or a document nested deeper than the stack.
+    throw badRequest(`yaml: ${error instanceof RangeError ? "exceeded max depth" : error instanceof Error ? error.message : String(error)}`);
+  }
+}
+
+function parseDocument(text: string): ParsedBody {
   const lines = new LineCounter();
   const [document] = parseAllDocuments(text, {
     version: "1.1",
@@ -33,14 +43,10 @@ export function parseYaml(text: string): ParsedBody {
   if (problem) throw badRequest(`yaml: line ${lines.linePos(problem.pos[0]).line}: ${problem.message.split("\n")[0] ?? ""}`);
   const duplicates: string[] = [];
   collectDuplicates(document.contents, "", duplicates, 0);
-  try {
-    return { value: document.toJS({ maxAliasCount: 100 }) as unknown, duplicates };
-  } catch (error) {
-    throw badRequest(`yaml: ${error instanceof Error ? error.message : String(error)}`);
-  }
+  return { value: document.toJS({ maxAliasCount: 100 }) as unknown, duplicates };
 }
 
-const MAX_DEPTH = 10_000;
+const MAX_DEPTH = 1000;
 
 function collectDuplicates(node: Node | null, path: string, out: string[], depth: number): void {
   if (depth > MAX_DEPTH || isAlias(node)) return;

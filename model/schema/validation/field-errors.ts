@@ -11,6 +11,10 @@ export class FieldErrors {
   invalid(field: string, value: unknown, ...details: readonly string[]): void {
     for (const detail of details) this.list.push({ type: "Invalid", field, value, detail });
   }
+  /** Invalid, with the value in Go's own syntax. */
+  invalidGo(field: string, valueText: string, detail: string): void {
+    this.list.push({ type: "Invalid", field, valueText, detail });
+  }
   duplicate(field: string, value: unknown): void {
     this.list.push({ type: "Duplicate", field, value });
   }

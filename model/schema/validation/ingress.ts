@@ -13,7 +13,7 @@ export function validateIngress(ingress: Ingress, errors: FieldErrors): void {
   const { spec = {} } = ingress;
   const rules = spec.rules ?? [];
   if (rules.length === 0 && !spec.defaultBackend) {
-    errors.invalid("spec", rules, "either `defaultBackend` or `rules` must be specified");
+    errors.invalidGo("spec", "[]networking.IngressRule(nil)", "either `defaultBackend` or `rules` must be specified");
   }
   if (spec.defaultBackend) validateBackend(spec.defaultBackend, "spec.defaultBackend", errors);
   rules.forEach((rule, i) => {

@@ -6,6 +6,7 @@ import type { LabelSelector } from "../../kinds/meta-v1.ts";
 import { equalJson } from "../../object.ts";
 import { compileLabelSelector } from "../../selectors.ts";
 import type { FieldErrors } from "./field-errors.ts";
+import { goLabelSelector, goLabels } from "./go-syntax.ts";
 import { validateAnnotations, validateLabels } from "./metadata.ts";
 import { formatErrors, qualifiedNameErrors } from "./names.ts";
 import { validatePodSpec } from "./pod.ts";
@@ -34,14 +35,16 @@ export function validateReplicaSet({ spec }: ReplicaSet, errors: FieldErrors): v
 
 /** The selector of a workload of apps/v1 never changes. */
 export function validateSelectorUpdate(object: Deployment | ReplicaSet, old: Deployment | ReplicaSet, errors: FieldErrors): void {
-  if (!equalJson(object.spec.selector, old.spec.selector)) errors.invalid("spec.selector", object.spec.selector ?? null, "field is immutable");
+  if (!equalJson(object.spec.selector, old.spec.selector)) {
+    errors.invalidGo("spec.selector", goLabelSelector(object.spec.selector ?? {}), "field is immutable");
+  }
 }
 
 function validateSelector(selector: LabelSelector | undefined, kind: string, errors: FieldErrors): void {
   if (!selector) return errors.required("spec.selector");
   validateLabelSelector(selector, "spec.selector", errors);
   if (Object.keys(selector.matchLabels ?? {}).length === 0 && !selector.matchExpressions?.length) {
-    errors.invalid("spec.selector", selector, `empty selector is invalid for ${kind}`);
+    errors.invalidGo("spec.selector", goLabelSelector(selector), `empty selector is invalid for ${kind}`);
   }
 }
 
@@ -63,7 +66,7 @@ function validateTemplate(template: PodTemplateSpec, selector: LabelSelector | u
   const path = "spec.template";
   const labels = template.metadata?.labels;
   if (selector && (Object.keys(selector.matchLabels ?? {}).length > 0 || selector.matchExpressions?.length) && !compileLabelSelector(selector)(labels)) {
-    errors.invalid(`${path}.metadata.labels`, labels ?? null, "`selector` does not match template `labels`");
+    errors.invalidGo(`${path}.metadata.labels`, goLabels(labels), "`selector` does not match template `labels`");
   }
   validateLabels(labels, `${path}.metadata.labels`, errors);
   validateAnnotations(template.metadata?.annotations, `${path}.metadata.annotations`, errors);
