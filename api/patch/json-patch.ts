@@ -6,6 +6,7 @@ import { type JsonObject, draft } from "../../model/object.ts";
 import { isRecord } from "./typed-schema.ts";
 
 const MAX_OPERATIONS = 10_000;
+const SKIPPED = /\/(__proto__|constructor|prototype)(\/|$)/;
 const OPERATIONS = ["add", "remove", "replace", "move", "copy", "test"];
 
 /** The patched copy. Throws 400 on a patch that is none, 422 when an operation does not apply. */
@@ -28,6 +29,8 @@ function operationOf(item: unknown): Operation {
   const { op, path, from } = item;
   if (typeof op !== "string" || !OPERATIONS.includes(op) || typeof path !== "string") throw unprocessable();
   if ((path !== "" && !path.startsWith("/")) || ((op === "move" || op === "copy") && typeof from !== "string")) throw unprocessable();
+  // The rfc6902 package skips these tokens, and would change the wrong place.
+  if (SKIPPED.test(path) || (typeof from === "string" && SKIPPED.test(from))) throw unprocessable();
   return { ...item, op, path } as Operation;
 }
 
