@@ -66,7 +66,7 @@ export function createRunningCluster(parts: RunningParts): Cluster {
   const host = (ip: string): Peer => ({ kind: "host", ip });
   const peerOf = (from = "host"): Peer => (from === "host" ? host("127.0.0.1") : parsePeer(store, from));
   const confOf = (peer: Peer): ResolvConf => clusterFirst(peer, plan.dnsIp, domain);
-  const dig: Cluster["dig"] = (name, type, { from, search = true } = {}) => {
+  const dig: Cluster["dig"] = async (name, type, { from, search = true } = {}) => {
     const peer = peerOf(from);
     return parts.resolve.query(peer, confOf(peer), name, type, { search });
   };
@@ -87,7 +87,7 @@ export function createRunningCluster(parts: RunningParts): Cluster {
     apply: (yaml) => applyManifests((client ??= createApiClient(parts.entry)), store.resources, yaml),
     settle: (options) => store.settle(options),
     ready: (options) => waitUntilReady(store, options),
-    fetch: (url, { from, ...init } = {}) =>
+    fetch: async (url, { from, ...init } = {}) =>
       clusterFetch(
         async (peer, name, port) => {
           const [ip] = await parts.resolve.lookup(peer, confOf(peer), name);

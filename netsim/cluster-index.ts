@@ -28,9 +28,16 @@ export async function claimClusterIndex(options: { readonly first?: number } = {
   );
 }
 
+let probes = 0;
+
+/** An address that no other probe uses at the same time: two clusters that start together must not take each other for a kubelet. */
+function probeAddress(): string {
+  return `127.${245 + (probes++ % 10)}.${(process.pid >> 8) & 255}.${process.pid & 255 || 1}`;
+}
+
 /** A program that holds the wildcard (a kubelet of this machine) makes every address look taken: then the fallback port is used. */
 async function portToHold(): Promise<number> {
-  const probe = await hold("127.254.254.254", KUBELET_PORT);
+  const probe = await hold(probeAddress(), KUBELET_PORT);
   if (!probe) return fallbackPort(KUBELET_PORT);
   await new Promise((done) => probe.close(done));
   return KUBELET_PORT;

@@ -1,0 +1,39 @@
+// The command line by itself: help, completion, refusals that say what to do.
+import t from "tap";
+import { run } from "../support/command.ts";
+
+const LOOPKUBE = `'${process.execPath}' bin/loopkube.mjs`;
+const env = { XDG_STATE_HOME: "/nonexistent/state", KUBECONFIG: "/nonexistent/config", NO_COLOR: "1" };
+const cli = (args: string): ReturnType<typeof run> => run(`${LOOPKUBE} ${args}`, { env });
+
+const refusals: readonly (readonly [args: string, code: number, stderr: RegExp])[] = [
+  ["status", 1, /^error: no cluster is running\n {2}start one: loopkube up\n$/],
+  ["explain --to http://web --name lab", 1, /^error: no cluster named "lab" is running/],
+  ["explain", 1, /required option '--to <destination>' not specified/],
+  ["upp", 1, /unknown command 'upp'[\s\S]*Did you mean up\?/],
+  ["up --nodes 0", 1, /not a number from 1 to 999/],
+  ["up --proxy-mode fast", 1, /Allowed choices are iptables, nftables, ipvs, userspace/],
+  ["up --service-cidr x", 1, /not an address block such as 127\.96\.0\.0\/16/],
+  ["up --name Lab_1 --own-kubeconfig", 1, /"Lab_1" is no valid cluster name\n {2}use lower-case letters/],
+  ["up -f nothere.yaml --own-kubeconfig", 1, /the path "nothere\.yaml" does not exist/],
+  ["image add x", 1, /which program should the image run\?/],
+  ["completion tcsh", 1, /Allowed choices are bash, zsh, fish/],
+];
+
+t.test("refusals", async (t) => {
+  for (const [args, code, stderr] of refusals) {
+    const output = await cli(args);
+    t.equal(output.code, code, args, { ...output });
+    t.match(output.stderr, stderr, args);
+  }
+});
+
+t.test("help, version, completion", async (t) => {
+  t.match((await cli("--help")).stdout, /up \[options\] +start a cluster/);
+  t.match((await cli("version")).stdout, /^loopkube \d+\.\d+\.\d+ \(Node v\d+[.\d]+\), Kubernetes v1\.33\.\d+\n$/);
+  t.match(JSON.parse((await cli("version -o json")).stdout), { kubernetes: /^v1\.33/ });
+  const script = (await cli("completion bash")).stdout;
+  const completed = await run(`${script}\nCOMP_WORDS=(loopkube st); COMP_CWORD=1; _loopkube; echo "\${COMPREPLY[@]}"`);
+  t.equal(completed.stdout, "status\n");
+  t.equal((await cli("down")).stdout, "no cluster is running\n");
+});
