@@ -1,7 +1,7 @@
 import t from "tap";
 import type { Draft, KubeObject } from "../../../model/object.ts";
 import { BUILT_IN_RESOURCES, NetworkPolicies } from "../../../model/resources.ts";
-import { type SchemaType, SchemaTable, applyDefaults, builtInSchemas, decodeBody } from "../../../model/schema/index.ts";
+import { type SchemaTable, type SchemaType, applyDefaults, builtInSchemas, decodeBody } from "../../../model/schema/index.ts";
 import { imageTag } from "../../../model/schema/defaults/pod.ts";
 
 function defaulted(yaml: string): unknown {
