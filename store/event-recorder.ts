@@ -5,7 +5,6 @@ import { nextTurn, timestamp } from "../model/clock.ts";
 import { StatusError } from "../model/errors.ts";
 import type { Event, ObjectReference } from "../model/kinds/core-v1.ts";
 import { draft, type KubeObject } from "../model/object.ts";
-import { hash32 } from "../model/random.ts";
 import { Events } from "../model/resources.ts";
 import type { Store } from "./contract.ts";
 
@@ -29,16 +28,50 @@ export interface EventRecorderOptions {
   readonly host?: string;
 }
 
+interface Pending {
+  /** Equal for events that are counted on one object. */
+  readonly identity: string;
+  readonly event: Event;
+}
+
+/** Events of one recorder whose repetition is recognised. */
+const MAX_KNOWN = 4096;
+
+function remember(names: Map<string, string>, identity: string, name: string): void {
+  names.delete(identity);
+  names.set(identity, name);
+  if (names.size <= MAX_KNOWN) return;
+  const [oldest] = names.keys();
+  if (oldest !== undefined) names.delete(oldest);
+}
+
+const stamps = new WeakMap<Store, bigint>();
+
+/** Nanoseconds in hexadecimal, each later than the one before: events of an object are listed by name, and so in order. */
+function nextStamp(store: Store, clock: Clock): string {
+  const now = BigInt(Math.floor(clock.now())) * 1_000_000n;
+  const last = stamps.get(store) ?? 0n;
+  const stamp = now > last ? now : last + 1n;
+  stamps.set(store, stamp);
+  return stamp.toString(16);
+}
+
 /** An EventRecorder of one component. Events of cluster-scoped objects go to namespace `default`, as upstream's do. */
 export function createEventRecorder({ store, clock, component, host }: EventRecorderOptions): EventRecorder {
-  let queue: Event[] = [];
+  let queue: Pending[] = [];
+  const names = new Map<string, string>();
   let writing = false;
   store.track({ name: `events/${component}${host === undefined ? "" : `/${host}`}`, idle: () => !writing && queue.length === 0 });
 
-  const write = async (event: Event): Promise<void> => {
-    const { namespace = "", name } = event.metadata;
-    const existing = store.get(Events, namespace, name);
-    if (!existing) return void (await store.create(Events, event));
+  const write = async ({ identity, event }: Pending): Promise<void> => {
+    const namespace = event.metadata.namespace ?? "";
+    const known = names.get(identity);
+    const existing = known === undefined ? undefined : store.get(Events, namespace, known);
+    if (!existing) {
+      const made = await store.create(Events, event);
+      remember(names, identity, made.metadata.name);
+      return;
+    }
     const next = draft(existing);
     next.count = (next.count ?? 1) + 1;
     if (event.lastTimestamp !== undefined) next.lastTimestamp = event.lastTimestamp;
@@ -51,9 +84,9 @@ export function createEventRecorder({ store, clock, component, host }: EventReco
       while (queue.length > 0) {
         const batch = queue;
         queue = [];
-        for (const [index, event] of batch.entries()) {
+        for (const [index, pending] of batch.entries()) {
           if (index % SLICE === SLICE - 1) await nextTurn();
-          await write(event).catch(ignoreRefusal);
+          await write(pending).catch(ignoreRefusal);
         }
       }
     } finally {
@@ -73,11 +106,10 @@ export function createEventRecorder({ store, clock, component, host }: EventReco
       };
       const at = timestamp(clock);
       const identity = [object.kind, object.metadata.uid, fieldPath, type, reason, message, component, host].join("\n");
-      const digits = [0, 1].map((seed) => hash32(identity, seed).toString(16).padStart(8, "0")).join("");
-      queue.push({
+      const event: Event = {
         apiVersion: "v1",
         kind: "Event",
-        metadata: { name: `${object.metadata.name}.${digits}`, namespace: object.metadata.namespace ?? "default" },
+        metadata: { name: `${object.metadata.name}.${nextStamp(store, clock)}`, namespace: object.metadata.namespace ?? "default" },
         involvedObject,
         reason,
         message,
@@ -88,7 +120,8 @@ export function createEventRecorder({ store, clock, component, host }: EventReco
         type,
         reportingComponent: component,
         reportingInstance: host ?? "",
-      });
+      };
+      queue.push({ identity, event });
       void pump();
     },
   };

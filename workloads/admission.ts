@@ -11,6 +11,10 @@ import type { Admission, AdmissionRequest } from "../store/contract.ts";
 import { qosClass } from "./kubelet/qos-class.ts";
 
 const TOKEN_MOUNT = "/var/run/secrets/kubernetes.io/serviceaccount";
+const SYSTEM_PRIORITIES: Readonly<Record<string, number>> = {
+  "system-node-critical": 2_000_001_000,
+  "system-cluster-critical": 2_000_000_000,
+};
 const IMMORTAL_NAMESPACES = new Set(["default", "kube-system", "kube-public"]);
 
 /** The steps in the order in which they must run. */
@@ -80,12 +84,8 @@ function labelNamespace(namespace: Draft<Namespace>): void {
 }
 
 function podDefaults(pod: Draft<Pod>): void {
-  pod.spec.priority ??=
-    pod.spec.priorityClassName === "system-node-critical"
-      ? 2000001000
-      : pod.spec.priorityClassName === "system-cluster-critical"
-        ? 2000000000
-        : 0;
+  const systemPriority = SYSTEM_PRIORITIES[pod.spec.priorityClassName ?? ""];
+  pod.spec.priority = systemPriority ?? pod.spec.priority ?? 0;
   pod.spec.preemptionPolicy ??= "PreemptLowerPriority";
   pod.spec.enableServiceLinks ??= true;
   pod.spec.serviceAccountName ||= "default";

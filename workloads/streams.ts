@@ -85,9 +85,7 @@ async function attach(container: ContainerWorker, streams: ExecStreams): Promise
   if (container.firstAttach) streams.stdout.write(log.text());
   const release = log.tap((chunk, stream) => void (stream === "stderr" && !streams.tty ? streams.stderr : streams.stdout).write(chunk));
   const input = streams.stdin;
-  if (input && sandbox?.stdin && "write" in sandbox.stdin) {
-    input.pipe(sandbox.stdin as unknown as NodeJS.WritableStream, { end: container.spec.stdinOnce ?? false });
-  }
+  if (input && sandbox?.input) input.pipe(sandbox.input, { end: container.spec.stdinOnce ?? false });
   const left = new Promise<number>((resolve) => {
     if (streams.signal.aborted) resolve(0);
     streams.signal.addEventListener("abort", () => resolve(0), { once: true });

@@ -1,16 +1,18 @@
 // One container's life: image, start, probes, end, and what its status says about it. Its pod's worker decides when to start it again.
 // Upstream: pkg/kubelet/kuberuntime/kuberuntime_container.go, pkg/kubelet/images/image_manager.go.
 import { createHash } from "node:crypto";
-import { nextTurn, sleep, timestamp, type Timer } from "../../model/clock.ts";
+import { nextTurn, timestamp } from "../../model/clock.ts";
 import type { Container, ContainerState, ContainerStateTerminated, ContainerStatus } from "../../model/kinds/core-v1.ts";
 import type { ExecStreams, Image } from "../../model/ports.ts";
 import { StartError, type ContainerExit, type RunningContainer } from "../runtimes/runtime.ts";
 import { BackOff, goSeconds } from "./back-off.ts";
 import { ConfigError, containerEnvironment } from "./environment.ts";
 import { captureExec } from "./exec-capture.ts";
+import { GracefulStop } from "./graceful-stop.ts";
 import { fullImageName } from "./image-catalog.ts";
 import { argvOf, pullImage, WaitingError } from "./image-pull.ts";
 import { runHook } from "./lifecycle-hook.ts";
+import { startContainer } from "./node-services.ts";
 import { LogRing } from "./log-ring.ts";
 import { Prober } from "./prober.ts";
 import { isModelledProbe, runProbe, type ProbeTarget } from "./probe.ts";
@@ -20,6 +22,7 @@ export type ContainerRole = "init" | "sidecar" | "app" | "ephemeral";
 /** The waiting reason of a container whose ConfigMap, Secret or key is missing, and how often it is looked for without a change. */
 const CONFIG_ERROR = "CreateContainerConfigError";
 const CONFIG_RETRY_MS = 10_000;
+const CLIENT_WAIT_MS = 1000;
 
 type Phase = "waiting" | "starting" | "running" | "exited";
 
@@ -52,11 +55,12 @@ export class ContainerWorker {
   #failedTry: WaitingError | undefined;
   #imageName: string;
   #containerID: string | undefined;
-  #stopping: { deadline: number; readonly kill: () => void; timer: Timer | undefined } | undefined;
+  #stopping: GracefulStop | undefined;
   #busy = 0;
   #everAttached = false;
   #starting: Promise<void> = Promise.resolve();
   #doomed = false;
+  #endHold: () => void = () => {};
 
   constructor(spec: Container, role: ContainerRole, world: PodWorld, onChange: () => void) {
     this.spec = spec;
@@ -89,6 +93,7 @@ export class ContainerWorker {
   get firstAttach(): boolean {
     const first = !this.#everAttached;
     this.#everAttached = true;
+    this.#endHold();
     return first;
   }
   /** Milliseconds until it may be started (again). */
@@ -186,7 +191,7 @@ export class ContainerWorker {
     const id = `loopkube://${createHash("sha256").update(`${pod.metadata.uid}/${this.spec.name}/${this.restartCount}`).digest("hex")}`;
     this.#containerID = id;
     this.#event("Normal", "Created", `Created container: ${this.spec.name}`);
-    const running = await startWith(services.runtimes, image, sandbox);
+    const running = await startContainer(services.runtimes, image, sandbox);
     const prober = new Prober({
       clock: services.clock,
       container: this.spec,
@@ -204,7 +209,10 @@ export class ContainerWorker {
     // A program that cannot be started says so within a turn, and then never counts as running.
     if (this.#doomed) running.kill();
     const early = await Promise.race([running.exited, nextTurn().then(() => undefined)]);
-    void running.exited.then((exit) => this.#work(() => this.#ended(instance, exit, log)));
+    void running.exited.then(async (exit) => {
+      if (exit.startError === undefined) await this.#holdForClient();
+      await this.#work(() => this.#ended(instance, exit, log));
+    });
     if (early?.startError !== undefined) return;
     this.phase = "running";
     this.state = { running: { startedAt } };
@@ -232,7 +240,7 @@ export class ContainerWorker {
     const { clock } = this.#world.services;
     instance.prober.stop();
     instance.abort.abort();
-    this.#stopping?.timer?.cancel();
+    this.#stopping?.done();
     this.#stopping = undefined;
     await instance.sandbox.close();
     log.end();
@@ -241,6 +249,20 @@ export class ContainerWorker {
     this.endedAt = clock.now();
     if (exit.startError !== undefined) this.#event("Warning", "Failed", `Error: ${runcError(exit.startError)}`);
     this.state = { terminated: this.#terminated(instance, exit, log) };
+  }
+  /**
+   * A program that ends at once would be over before the client that has started it for itself (`kubectl run -i`) can attach: its end
+   * is told when the client has come, or after a second.
+   */
+  async #holdForClient(): Promise<void> {
+    if (!this.spec.stdin || !this.spec.stdinOnce || this.#everAttached || this.#stopping || this.#doomed) return;
+    await new Promise<void>((resolve) => {
+      const timer = this.#world.services.clock.after(CLIENT_WAIT_MS, resolve, { background: true });
+      this.#endHold = () => {
+        timer.cancel();
+        resolve();
+      };
+    });
   }
   #terminated(instance: Instance, exit: ContainerExit, log: LogRing): ContainerStateTerminated {
     const message = exit.startError === undefined ? this.#terminationMessage(instance, exit, log) : runcError(exit.startError);
@@ -263,48 +285,33 @@ export class ContainerWorker {
   /** Ends it gracefully: preStop, SIGTERM, and after the grace period SIGKILL. Called again with less grace, it hurries. */
   stop(graceMs: number, message = `Stopping container ${this.spec.name}`): void {
     const instance = this.#instance;
-    const { clock } = this.#world.services;
     if (!instance) {
       if (this.phase === "waiting") this.phase = "exited";
       return;
     }
-    const deadline = clock.now() + graceMs;
-    if (this.#stopping) {
-      if (deadline < this.#stopping.deadline) this.#killAt(deadline);
-      return;
-    }
+    this.#endHold();
+    if (this.#stopping) return this.#stopping.hurry(graceMs);
     this.#event("Normal", "Killing", message);
     instance.prober.stopLiveness();
-    this.#stopping = { deadline, kill: () => instance.running.kill(), timer: undefined };
-    this.#killAt(deadline);
-    const preStop = this.spec.lifecycle?.preStop;
-    const term = async (): Promise<void> => {
-      if (preStop && graceMs > 0) {
-        const cut = new AbortController();
-        const expired = sleep(clock, graceMs, cut.signal).then(
-          () => undefined,
-          () => undefined,
-        );
-        const failure = await Promise.race([runHook(preStop, this.#target(), cut.signal), expired]);
-        cut.abort(new Error("grace period is over"));
-        if (failure !== undefined) this.#event("Warning", "FailedPreStopHook", `PreStopHook failed: ${failure}`);
-      }
-      instance.abort.abort();
+    const hook = this.spec.lifecycle?.preStop;
+    const preStop = async (signal: AbortSignal): Promise<void> => {
+      const failure = hook && (await runHook(hook, this.#target(), signal));
+      if (failure !== undefined) this.#event("Warning", "FailedPreStopHook", `PreStopHook failed: ${failure}`);
     };
-    void term();
-  }
-  #killAt(deadline: number): void {
-    const stopping = this.#stopping;
-    if (!stopping) return;
-    stopping.timer?.cancel();
-    stopping.deadline = deadline;
-    stopping.timer = this.#world.services.clock.after(Math.max(0, deadline - this.#world.services.clock.now()), stopping.kill, {
-      background: true,
-    });
+    this.#stopping = new GracefulStop(
+      {
+        clock: this.#world.services.clock,
+        preStop: hook && preStop,
+        terminate: () => instance.abort.abort(),
+        kill: () => instance.running.kill(),
+      },
+      graceMs,
+    );
   }
   /** Ends it at once and for good; resolves when nothing of it is left. */
   async destroy(): Promise<void> {
     this.#doomed = true;
+    this.#endHold();
     await this.#starting;
     const instance = this.#instance;
     if (!instance) return;
@@ -380,15 +387,4 @@ export class ContainerWorker {
 
 function runcError(startError: string): string {
   return `failed to create containerd task: failed to create shim task: OCI runtime create failed: runc create failed: unable to start container process: ${startError}`;
-}
-
-function startWith(runtimes: PodWorld["services"]["runtimes"], image: Image, sandbox: ContainerSandbox): Promise<RunningContainer> {
-  switch (image.runtime) {
-    case "inline":
-      return runtimes.inline.start(image, sandbox);
-    case "worker":
-      return runtimes.worker.start(image, sandbox);
-    case "process":
-      return runtimes.process.start(image, sandbox);
-  }
 }

@@ -5,7 +5,7 @@ import type { ContainerContext, ExecStreams, Image, Network, Peer, Resolve } fro
 import type { Random } from "../../model/random.ts";
 import type { Reader, Store } from "../../store/contract.ts";
 import type { EventRecorder } from "../../store/event-recorder.ts";
-import type { Runtime } from "../runtimes/runtime.ts";
+import type { Runtime, RunningContainer, Sandbox } from "../runtimes/runtime.ts";
 import type { ImageCatalog } from "./image-catalog.ts";
 import type { ClusterDns } from "./pod-dns.ts";
 
@@ -14,6 +14,18 @@ export interface Runtimes {
   readonly inline: Runtime<Extract<Image, { readonly runtime: "inline" }>>;
   readonly worker: Runtime<Extract<Image, { readonly runtime: "worker" }>>;
   readonly process: Runtime<Extract<Image, { readonly runtime: "process" }>>;
+}
+
+/** Starts an image's program in the runtime of its kind. */
+export function startContainer(runtimes: Runtimes, image: Image, sandbox: Sandbox): Promise<RunningContainer> {
+  switch (image.runtime) {
+    case "inline":
+      return runtimes.inline.start(image, sandbox);
+    case "worker":
+      return runtimes.worker.start(image, sandbox);
+    case "process":
+      return runtimes.process.start(image, sandbox);
+  }
 }
 
 /** Runs one of an image's programs in an inline container; throws an error named ExecutableNotFound for an unknown command. */

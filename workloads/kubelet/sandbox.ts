@@ -53,6 +53,8 @@ export class ContainerSandbox implements Sandbox {
   readonly signal: AbortSignal;
   readonly kill: (signal: "SIGTERM" | "SIGKILL") => void;
   readonly stdin?: Readable;
+  /** The writing end of stdin, for attach. */
+  readonly input?: Writable;
   readonly tty?: boolean;
   readonly #world: PodWorld;
   readonly #spec: Container;
@@ -75,7 +77,11 @@ export class ContainerSandbox implements Sandbox {
     this.env = options.env;
     this.signal = options.signal;
     this.kill = options.kill;
-    if (options.container.stdin) this.stdin = new PassThrough();
+    if (options.container.stdin) {
+      const pipe = new PassThrough();
+      this.stdin = pipe;
+      this.input = pipe;
+    }
     if (options.container.tty) this.tty = true;
   }
   get pod(): Pod {
@@ -169,7 +175,7 @@ export class ContainerSandbox implements Sandbox {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    this.stdin?.push(null);
+    this.input?.end();
     const closing = [...this.#registrations].map((registration) => registration.close());
     for (const server of this.#servers) if (hasConnections(server)) server.closeAllConnections();
     for (const connection of this.#dialled ?? []) connection.destroy();
