@@ -146,6 +146,7 @@ export function fakeContainer(options: FakeOptions = {}): FakeContainer {
   files.write("/etc/resolv.conf", `search ${searches.join(" ")}\nnameserver ${nameserver}\noptions ndots:5\n`);
   files.write("/etc/hosts", `127.0.0.1\tlocalhost\n${ip}\t${name}\n`);
   files.write("/etc/hostname", `${name}\n`);
+  for (const mount of options.mounts ?? []) files.write(`${mount}/`, "");
   for (const [path, text] of Object.entries(options.files ?? {})) files.write(path, text);
   const query = async (asked: string, type: string, search: boolean, server: SocketAddress | undefined, tcp: boolean): Promise<DnsStep[]> => {
     const candidates = !search || asked.endsWith(".") ? [asked] : [...searches.map((suffix) => `${asked}.${suffix}`), asked];

@@ -76,9 +76,25 @@ function switchOption(word: string, on: Set<string>): string | undefined {
   return undefined;
 }
 
+/** Columns as BIND lays them out: tabs to a multiple of 8, or one space where the column has been passed. */
+function columns(cells: readonly string[], stops: readonly number[]): string {
+  let out = "";
+  let at = 0;
+  cells.forEach((cell, index) => {
+    const to = stops[index - 1] ?? 0;
+    const tabs = Math.floor(to / 8) - Math.floor(at / 8);
+    if (index > 0) {
+      out += at < to ? "\t".repeat(tabs) : " ";
+      at = at < to ? to : at + 1;
+    }
+    out += cell;
+    at += cell.length;
+  });
+  return out;
+}
+
 function recordLine({ name, type, ttl, data }: DnsRecord): string {
-  const owner = absolute(name);
-  return `${owner}${owner.length < 8 ? "\t\t\t" : owner.length < 16 ? "\t\t" : owner.length < 24 ? "\t" : ""}${owner.length < 24 ? "" : " "}${ttl}\tIN\t${type}\t${data}\n`.replace(/^(\S+) (\d+\t)/, "$1 $2");
+  return `${columns([absolute(name), String(ttl), "IN", type, data], [24, 32, 40, 48])}\n`;
 }
 
 async function print(step: DnsStep, args: readonly string[], serverText: string | undefined, on: ReadonlySet<string>, io: ToolIo): Promise<number> {
@@ -92,7 +108,8 @@ async function print(step: DnsStep, args: readonly string[], serverText: string 
   if (unanswered(step)) {
     const problem = step.rcode === "TIMEOUT" ? "timed out" : "connection refused";
     const line = `;; communications error to ${ip}#${port}: ${problem}\n`;
-    await write(io, `${line.repeat(step.rcode === "TIMEOUT" ? 3 : 1)}${out}${on.has("short") ? "" : "\n"};; no servers could be reached\n`);
+    const tries = Number(args.find((word) => /^\+(tries|retry)=\d+$/.test(word))?.replace(/^.*=/, "") ?? 3);
+    await write(io, `${line.repeat(Math.max(1, tries))}${out};; no servers could be reached\n\n`);
     return 9;
   }
   if (on.has("short")) {
@@ -114,8 +131,7 @@ async function print(step: DnsStep, args: readonly string[], serverText: string 
   }
   if (on.has("question")) {
     if (on.has("comments")) out += ";; QUESTION SECTION:\n";
-    const owner = `;${absolute(step.name)}`;
-    out += `${owner}${"\t".repeat(Math.max(1, 3 - Math.floor(owner.length / 8)))}\tIN\t${step.type}\n\n`;
+    out += `;${columns([absolute(step.name), "IN", step.type], [32, 40])}\n\n`;
   }
   for (const [name, title, records] of sections) {
     if (!on.has(name) || records.length === 0) continue;

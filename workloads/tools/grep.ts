@@ -78,7 +78,7 @@ const run: Tool = async (argv, io) => {
       if (!quiet) {
         for (const [index, text] of held.entries()) await show(text, number - held.length + index, "-");
         if (!flags.has("o")) await show(line, number, ":");
-        else for (const match of line.matchAll(regex)) if (match[0] !== "") await write(io, `${label === undefined ? "" : `${label}:`}${flags.has("n") ? `${number}:` : ""}${match[0]}\n`);
+        else for (const match of line.matchAll(new RegExp(regex.source, regex.flags))) if (match[0] !== "") await write(io, `${label === undefined ? "" : `${label}:`}${flags.has("n") ? `${number}:` : ""}${match[0]}\n`);
       }
       held.length = 0;
       trailing = after;

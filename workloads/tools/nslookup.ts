@@ -45,7 +45,7 @@ async function lookUp(name: string, types: readonly string[], server: SocketAddr
   const { ip, port } = serverOf(first);
   if (unanswered(first)) {
     const line = `;; communications error to ${ip}#${port}: ${first.rcode === "TIMEOUT" ? "timed out" : "connection refused"}\n`;
-    await write(io, `${line.repeat(first.rcode === "TIMEOUT" ? 1 : 3)};; no servers could be reached\n\n`);
+    await write(io, `${line.repeat(3)};; no servers could be reached\n\n`);
     return 1;
   }
   let out = `Server:\t\t${serverText ?? ip}\nAddress:\t${ip}:${port}\n\n`;
