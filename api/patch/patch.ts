@@ -76,7 +76,8 @@ export function patchObject(request: UntrackedPatch): PatchResult {
   const text = new TextDecoder().decode(request.patch);
   const parsed = parsePatch(text, contentType);
   const patched = patchedObject(contentType, schemas, type, current, parsed.value);
-  const shown = contentType === "application/strategic-merge-patch+json" ? goValue(parsed.value) : JSON.stringify(patched);
+  const strategic = contentType === "application/strategic-merge-patch+json";
+  const shown = strategic ? goValue(parsed.value) : JSON.stringify(patched);
   const refuse = (detail: string): StatusError => invalidPatch(shown, detail);
   if (patched["kind"] !== type.kind || patched["apiVersion"] !== apiVersionOf(type)) {
     const version = String(patched["apiVersion"]);
@@ -86,7 +87,7 @@ export function patchObject(request: UntrackedPatch): PatchResult {
   try {
     decoded = decodeValue(type.schema, patched, schemas);
   } catch (error) {
-    if (error instanceof DecodeFault) throw refuse(error.message);
+    if (error instanceof DecodeFault) throw refuse(strategic ? error.conversion : error.message);
     throw error;
   }
   const duplicates = contentType === "application/json-patch+json" ? [] : parsed.duplicates;

@@ -7,6 +7,12 @@ import { type ResolvedField, type ScalarName, type SchemaTable, type Shape, goTy
 /** A value that does not fit its type: `json: cannot unmarshal string into Go struct field …`. */
 export class DecodeFault extends Error {
   override readonly name = "DecodeFault";
+  /** The same in the words of the converter that strategic merge patches go through (apimachinery pkg/runtime/converter.go). */
+  readonly conversion: string;
+  constructor(message: string, conversion = message) {
+    super(message);
+    this.conversion = conversion;
+  }
 }
 
 interface Place {
@@ -166,8 +172,17 @@ function decodeTime(text: string, scalar: "Time" | "MicroTime"): string | undefi
 
 function mismatch(value: unknown, shape: Shape, place: Place, found = jsonTypeName(value)): DecodeFault {
   const type = goTypeName(shape);
-  if (place.struct === "") return new DecodeFault(`json: cannot unmarshal ${found} into Go value of type ${type}`);
-  return new DecodeFault(`json: cannot unmarshal ${found} into Go struct field ${place.struct}.${place.fields} of type ${type}`);
+  const target = place.struct === "" ? "value" : `struct field ${place.struct}.${place.fields}`;
+  return new DecodeFault(`json: cannot unmarshal ${found} into Go ${target} of type ${type}`, conversionText(value, shape));
+}
+
+function conversionText(value: unknown, shape: Shape): string {
+  const number = typeof value === "number";
+  const kind = number ? (Number.isInteger(value) ? "int64" : "float64") : Array.isArray(value) ? "slice" : isObject(value) ? "map" : jsonTypeName(value);
+  if (shape.kind === "struct") return `cannot restore struct from: ${kind}`;
+  if (shape.kind === "list") return `cannot restore slice from ${kind}`;
+  if (shape.kind === "map") return `cannot restore map from ${kind}`;
+  return number && shape.scalar === "string" ? `cannot convert ${kind} to string` : `unrecognized type: ${shape.scalar}`;
 }
 
 function jsonTypeName(value: unknown): string {

@@ -158,6 +158,17 @@ t.test("the result must be an object of the kind", (t) => {
     refusal(() => patched("strategic-merge", current, { foo: { b: [1, "x"], a: null } })),
     /patch: Invalid value: "map\[foo:map\[a:<nil> b:\[1 x\]\]\]": strict decoding error: unknown field "foo"$/,
   );
+  const conversions: [spec: JsonObject, message: string][] = [
+    [{ replicas: "x" }, "unrecognized type: int32"],
+    [{ template: [] }, "cannot restore struct from: slice"],
+    [{ template: { spec: { containers: {} } } }, "cannot restore slice from map"],
+    [{ template: { spec: { nodeName: 1 } } }, "cannot convert int64 to string"],
+  ];
+  const deployment: JsonObject = { apiVersion: "apps/v1", kind: "Deployment", metadata: { name: "d" }, spec: {} };
+  for (const [spec, message] of conversions) {
+    const text = refusal(() => patched("strategic-merge", deployment, { spec }, { type: Deployments }));
+    t.ok(text.endsWith(`": ${message}`), text);
+  }
   const warned = patchObject({ type: ConfigMaps, contentType: "application/merge-patch+json", patch: utf8('{"data":{"a":"1","a":"2"},"foo":1}'), current });
   t.same(warned.warnings, ['duplicate field "data.a"', 'unknown field "foo"']);
   t.end();
