@@ -3,7 +3,17 @@ import type { Server as NetServer } from "node:net";
 import { PassThrough, Writable, type Duplex } from "node:stream";
 import { realClock, type Clock } from "../../model/clock.ts";
 import { ipFamily } from "../../model/ip.ts";
-import type { ContainerContext, DatagramHandler, DatagramSocket, DialOptions, DnsRecord, DnsStep, PodFiles, Registration, SocketAddress } from "../../model/ports.ts";
+import type {
+  ContainerContext,
+  DatagramHandler,
+  DatagramSocket,
+  DialOptions,
+  DnsRecord,
+  DnsStep,
+  PodFiles,
+  Registration,
+  SocketAddress,
+} from "../../model/ports.ts";
 import { seededRandom } from "../../model/random.ts";
 import { createDuplexPair } from "../../netsim/index.ts";
 import { programTable, runTool, tools, type Tool } from "../../workloads/tools/index.ts";
@@ -21,7 +31,10 @@ export class FakeNetwork {
   #port = 40000;
 
   addName(name: string, ...ips: readonly string[]): void {
-    this.names.set(name, ips.map((data) => ({ name: `${name}.`, type: "A", ttl: 5, data })));
+    this.names.set(
+      name,
+      ips.map((data) => ({ name: `${name}.`, type: "A", ttl: 5, data })),
+    );
   }
   listen(address: SocketAddress, server: NetServer): Registration {
     const key = `${address.ip}:${address.port}`;
@@ -50,7 +63,11 @@ export class FakeNetwork {
     const server = this.#tcp.get(`${to.ip}:${to.port}`);
     if (!server) throw errno("ECONNREFUSED", `connect ECONNREFUSED ${to.ip}:${to.port}`);
     const source = { ip: from, port: ++this.#port };
-    const [near, far] = createDuplexPair(clock, { local: source, remote: to, allowHalfOpen: true }, { local: to, remote: source, allowHalfOpen: true });
+    const [near, far] = createDuplexPair(
+      clock,
+      { local: source, remote: to, allowHalfOpen: true },
+      { local: to, remote: source, allowHalfOpen: true },
+    );
     near.on("error", () => {});
     server.emit("connection", far);
     return near;
@@ -80,7 +97,9 @@ class MapFiles implements PodFiles {
   }
   remove(path: string): boolean {
     const plain = path.replace(/\/$/, "");
-    return [...this.#texts.keys()].filter((key) => key === plain || key.startsWith(`${plain}/`)).map((key) => this.#texts.delete(key)).length > 0;
+    return (
+      [...this.#texts.keys()].filter((key) => key === plain || key.startsWith(`${plain}/`)).map((key) => this.#texts.delete(key)).length > 0
+    );
   }
   list(path: string): readonly string[] {
     const prefix = path === "/" ? "/" : `${path}/`;
@@ -129,7 +148,11 @@ export interface FakeContainer {
   /** SIGTERM. */
   terminate(): void;
   /** Runs a program in it to its end. */
-  run(argv: readonly string[], stdin?: string, extra?: ReadonlyMap<string, Tool>): Promise<{ readonly code: number; readonly out: string; readonly err: string }>;
+  run(
+    argv: readonly string[],
+    stdin?: string,
+    extra?: ReadonlyMap<string, Tool>,
+  ): Promise<{ readonly code: number; readonly out: string; readonly err: string }>;
   sh(script: string, stdin?: string): Promise<{ readonly code: number; readonly out: string; readonly err: string }>;
 }
 
@@ -148,16 +171,41 @@ export function fakeContainer(options: FakeOptions = {}): FakeContainer {
   files.write("/etc/hostname", `${name}\n`);
   for (const mount of options.mounts ?? []) files.write(`${mount}/`, "");
   for (const [path, text] of Object.entries(options.files ?? {})) files.write(path, text);
-  const query = async (asked: string, type: string, search: boolean, server: SocketAddress | undefined, tcp: boolean): Promise<DnsStep[]> => {
+  const query = async (
+    asked: string,
+    type: string,
+    search: boolean,
+    server: SocketAddress | undefined,
+    tcp: boolean,
+  ): Promise<DnsStep[]> => {
     const candidates = !search || asked.endsWith(".") ? [asked] : [...searches.map((suffix) => `${asked}.${suffix}`), asked];
     const steps: DnsStep[] = [];
     for (const candidate of candidates) {
       const records = network.names.get(candidate.replace(/\.$/, ""));
       const answers = records?.filter((record) => record.type === type) ?? [];
       steps.push({
-        name: candidate, type, rcode: records ? "NOERROR" : "NXDOMAIN", server: server?.ip ?? nameserver, answers,
-        authorities: answers.length > 0 ? [] : [{ name: "cluster.local.", type: "SOA", ttl: 5, data: "ns.dns.cluster.local. hostmaster.cluster.local. 1 7200 1800 86400 5" }],
-        additionals: [], flags: ["qr", "aa", "rd"], durationMs: 1, sizeBytes: 105, tcp, id: 4242,
+        name: candidate,
+        type,
+        rcode: records ? "NOERROR" : "NXDOMAIN",
+        server: server?.ip ?? nameserver,
+        answers,
+        authorities:
+          answers.length > 0
+            ? []
+            : [
+                {
+                  name: "cluster.local.",
+                  type: "SOA",
+                  ttl: 5,
+                  data: "ns.dns.cluster.local. hostmaster.cluster.local. 1 7200 1800 86400 5",
+                },
+              ],
+        additionals: [],
+        flags: ["qr", "aa", "rd"],
+        durationMs: 1,
+        sizeBytes: 105,
+        tcp,
+        id: 4242,
       });
       if (answers.length > 0) break;
     }
@@ -173,9 +221,19 @@ export function fakeContainer(options: FakeOptions = {}): FakeContainer {
     return answers.map(({ data }) => data);
   };
   const own = (host: string): string => (host === "127.0.0.1" ? ip : host);
-  const container = { name: "main", image: options.image ?? "busybox", volumeMounts: (options.mounts ?? []).map((mountPath) => ({ name: "v", mountPath })) };
+  const container = {
+    name: "main",
+    image: options.image ?? "busybox",
+    volumeMounts: (options.mounts ?? []).map((mountPath) => ({ name: "v", mountPath })),
+  };
   const context: ContainerContext = {
-    pod: { apiVersion: "v1", kind: "Pod", metadata: { name, namespace: "default" }, spec: { containers: [container] }, status: { podIP: ip, podIPs: [{ ip }] } },
+    pod: {
+      apiVersion: "v1",
+      kind: "Pod",
+      metadata: { name, namespace: "default" },
+      spec: { containers: [container] },
+      status: { podIP: ip, podIPs: [{ ip }] },
+    },
     container: "main",
     peer: { kind: "pod", namespace: "default", name, ip, node: "node-1" },
     hostname: name,
@@ -206,7 +264,12 @@ export function fakeContainer(options: FakeOptions = {}): FakeContainer {
     const input = new PassThrough();
     input.end(stdin ?? "");
     const programs = new Map([...programTable(tools), ...(extra ?? [])]);
-    const code = await runTool(argv, context, { ...(stdin === undefined ? {} : { stdin: input }), stdout: out, stderr: err, tty: false, signal: stop.signal }, programs);
+    const code = await runTool(
+      argv,
+      context,
+      { ...(stdin === undefined ? {} : { stdin: input }), stdout: out, stderr: err, tty: false, signal: stop.signal },
+      programs,
+    );
     return { code, out: out.text, err: err.text };
   };
   return { context, network, log, terminate: () => stop.abort(), run, sh: (script, stdin) => run(["sh", "-c", script], stdin) };

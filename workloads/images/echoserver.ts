@@ -13,9 +13,16 @@ function headerLines(request: IncomingMessage, indent: string): string {
 }
 
 function podInformation(io: ToolIo): string {
-  const fields = [["node name", "NODE_NAME"], ["pod name", "POD_NAME"], ["pod namespace", "POD_NAMESPACE"], ["pod IP", "POD_IP"]] as const;
+  const fields = [
+    ["node name", "NODE_NAME"],
+    ["pod name", "POD_NAME"],
+    ["pod namespace", "POD_NAMESPACE"],
+    ["pod IP", "POD_IP"],
+  ] as const;
   const known = fields.filter(([, name]) => io.env[name] !== undefined);
-  return known.length === 0 ? "\t-no pod information available-\n" : known.map(([label, name]) => `\t${label}:\t${io.env[name] ?? ""}\n`).join("");
+  return known.length === 0
+    ? "\t-no pod information available-\n"
+    : known.map(([label, name]) => `\t${label}:\t${io.env[name] ?? ""}\n`).join("");
 }
 
 /** The text of the answer. */
@@ -47,7 +54,17 @@ const program: NamedTool = {
       async (request, response) => {
         const text = report(io, request, (await bodyOf(request)).toString(), old);
         const now = io.context.clock.now();
-        answer(response, 200, [["Date", httpDate(now)], ["Content-Type", "text/plain"], ["Connection", response.shouldKeepAlive ? "keep-alive" : "close"], ["Server", server]], text);
+        answer(
+          response,
+          200,
+          [
+            ["Date", httpDate(now)],
+            ["Content-Type", "text/plain"],
+            ["Connection", response.shouldKeepAlive ? "keep-alive" : "close"],
+            ["Server", server],
+          ],
+          text,
+        );
         io.stdout.write(accessLine(request, 200, Buffer.byteLength(text), now).replace(/ "[^"]*"\n$/, "\n"));
       },
       { keepAliveMs: 75_000 },
@@ -56,7 +73,15 @@ const program: NamedTool = {
 };
 
 export const echoserver: ImageSpec = {
-  repositories: ["echoserver", "google_containers/echoserver", "google-containers/echoserver", "e2e-test-images/echoserver", "e2e-test-images/e2e-test-echo", "ingress-nginx/e2e-test-echo", "cilium/echoserver"],
+  repositories: [
+    "echoserver",
+    "google_containers/echoserver",
+    "google-containers/echoserver",
+    "e2e-test-images/echoserver",
+    "e2e-test-images/e2e-test-echo",
+    "ingress-nginx/e2e-test-echo",
+    "cilium/echoserver",
+  ],
   cmd: ["/usr/local/bin/run.sh"],
   ports: [8080, 8443],
   programs: [program],

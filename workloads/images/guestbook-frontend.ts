@@ -50,10 +50,19 @@ function hosts(io: ToolIo): Names {
   return { leader: fromEnv(names.leader), follower: fromEnv(names.follower) };
 }
 
-async function guestbook(params: URLSearchParams, names: Names, io: ToolIo): Promise<{ readonly status: number; readonly type: string; readonly body: string }> {
+async function guestbook(
+  params: URLSearchParams,
+  names: Names,
+  io: ToolIo,
+): Promise<{ readonly status: number; readonly type: string; readonly body: string }> {
   const command = params.get("cmd");
   const key = params.get("key") ?? "";
-  if (command === null) return { status: 200, type: "text/html; charset=UTF-8", body: "<html><body><h1>guestbook.php</h1><p>?cmd=get&amp;key=messages or ?cmd=set&amp;key=messages&amp;value=…</p></body></html>\n" };
+  if (command === null)
+    return {
+      status: 200,
+      type: "text/html; charset=UTF-8",
+      body: "<html><body><h1>guestbook.php</h1><p>?cmd=get&amp;key=messages or ?cmd=set&amp;key=messages&amp;value=…</p></body></html>\n",
+    };
   const host = command === "set" ? names.leader : names.follower;
   try {
     const [reply = null] = await askRedis(host, 6379, [command === "set" ? ["SET", key, params.get("value") ?? ""] : ["GET", key]], io);
@@ -61,9 +70,17 @@ async function guestbook(params: URLSearchParams, names: Names, io: ToolIo): Pro
     const body = command === "set" ? { message: "Updated" } : { data: reply === null ? "" : String(reply) };
     return { status: 200, type: "application/json", body: JSON.stringify(body) };
   } catch (error) {
-    const reason = isLookupError(error) ? "php_network_getaddresses: getaddrinfo failed: Name or service not known" : errnoText(errnoOf(error));
-    io.stderr.write(`[${formatDate(io.context.clock.now(), "%a %b %d %H:%M:%S.%N %Y")}] [php:error] PHP Fatal error:  Uncaught Predis\\Connection\\ConnectionException: ${reason} [tcp://${host}:6379]\n`);
-    return { status: 500, type: "text/html; charset=UTF-8", body: `<br />\n<b>Fatal error</b>:  Uncaught Predis\\Connection\\ConnectionException: ${reason} [tcp://${host}:6379]<br />\n` };
+    const reason = isLookupError(error)
+      ? "php_network_getaddresses: getaddrinfo failed: Name or service not known"
+      : errnoText(errnoOf(error));
+    io.stderr.write(
+      `[${formatDate(io.context.clock.now(), "%a %b %d %H:%M:%S.%N %Y")}] [php:error] PHP Fatal error:  Uncaught Predis\\Connection\\ConnectionException: ${reason} [tcp://${host}:6379]\n`,
+    );
+    return {
+      status: 500,
+      type: "text/html; charset=UTF-8",
+      body: `<br />\n<b>Fatal error</b>:  Uncaught Predis\\Connection\\ConnectionException: ${reason} [tcp://${host}:6379]<br />\n`,
+    };
   }
 }
 
@@ -76,10 +93,27 @@ async function handle(request: IncomingMessage, response: ServerResponse, names:
     for (const [name, value] of new URLSearchParams(request.method === "POST" ? body : "")) params.set(name, value);
     made = await guestbook(params, names, io);
   } else if (url.pathname === "/" || url.pathname === "/index.html") made = { status: 200, type: "text/html", body: PAGE };
-  else made = { status: 404, type: "text/html; charset=iso-8859-1", body: "<html><head>\n<title>404 Not Found</title>\n</head><body>\n<h1>Not Found</h1>\n<p>The requested URL was not found on this server.</p>\n</body></html>\n" };
+  else
+    made = {
+      status: 404,
+      type: "text/html; charset=iso-8859-1",
+      body: "<html><head>\n<title>404 Not Found</title>\n</head><body>\n<h1>Not Found</h1>\n<p>The requested URL was not found on this server.</p>\n</body></html>\n",
+    };
   const now = io.context.clock.now();
-  answer(response, made.status, [["Date", httpDate(now)], ["Server", SERVER], ["Access-Control-Allow-Origin", "*"], ["Content-Type", made.type]], made.body);
-  io.stdout.write(`${clientOf(request).ip} - - [${formatDate(now, "%d/%b/%Y:%H:%M:%S +0000")}] "${request.method ?? ""} ${request.url ?? ""} HTTP/${request.httpVersion}" ${made.status} ${Buffer.byteLength(made.body)} "${request.headers.referer ?? "-"}" "${request.headers["user-agent"] ?? "-"}"\n`);
+  answer(
+    response,
+    made.status,
+    [
+      ["Date", httpDate(now)],
+      ["Server", SERVER],
+      ["Access-Control-Allow-Origin", "*"],
+      ["Content-Type", made.type],
+    ],
+    made.body,
+  );
+  io.stdout.write(
+    `${clientOf(request).ip} - - [${formatDate(now, "%d/%b/%Y:%H:%M:%S +0000")}] "${request.method ?? ""} ${request.url ?? ""} HTTP/${request.httpVersion}" ${made.status} ${Buffer.byteLength(made.body)} "${request.headers.referer ?? "-"}" "${request.headers["user-agent"] ?? "-"}"\n`,
+  );
 }
 
 const program: NamedTool = {
@@ -88,7 +122,10 @@ const program: NamedTool = {
     const names = hosts(io);
     return serveHttp(io, 80, (request, response) => handle(request, response, names, io), {
       keepAliveMs: 5000,
-      onListening: () => void io.stderr.write(`[${formatDate(io.context.clock.now(), "%a %b %d %H:%M:%S.%N %Y")}] [mpm_prefork:notice] [pid 1] AH00163: ${SERVER} configured -- resuming normal operations\n`),
+      onListening: () =>
+        void io.stderr.write(
+          `[${formatDate(io.context.clock.now(), "%a %b %d %H:%M:%S.%N %Y")}] [mpm_prefork:notice] [pid 1] AH00163: ${SERVER} configured -- resuming normal operations\n`,
+        ),
     });
   },
 };

@@ -32,7 +32,16 @@ const helloAppProgram: NamedTool = {
 
 const nodeHelloProgram: NamedTool = {
   name: "node",
-  run: (_argv, io) => serveHttp(io, 8080, (request, response) => (io.stdout.write(`Received request for URL: ${request.url ?? "/"}\n`), answerText(io, response, "Hello Kubernetes!", 200, [])), { keepAliveMs: 5000 }),
+  run: (_argv, io) =>
+    serveHttp(
+      io,
+      8080,
+      (request, response) => (
+        io.stdout.write(`Received request for URL: ${request.url ?? "/"}\n`),
+        answerText(io, response, "Hello Kubernetes!", 200, [])
+      ),
+      { keepAliveMs: 5000 },
+    ),
 };
 
 const bootcampProgram: NamedTool = {
@@ -47,9 +56,15 @@ const bootcampProgram: NamedTool = {
       8080,
       (_request, response) => {
         answerText(io, response, `Hello Kubernetes bootcamp! | Running on: ${hostname} | v=${version}\n`, 200, TEXT);
-        io.stdout.write(`Running On: ${hostname} | Total Requests: ${++requests} | App Uptime: ${(clock.now() - startedMs) / 1000} seconds | Log Time: ${new Date(clock.now()).toString()}\n`);
+        io.stdout.write(
+          `Running On: ${hostname} | Total Requests: ${++requests} | App Uptime: ${(clock.now() - startedMs) / 1000} seconds | Log Time: ${new Date(clock.now()).toString()}\n`,
+        );
       },
-      { keepAliveMs: 5000, onListening: () => void io.stdout.write(`Kubernetes Bootcamp App Started At: ${new Date(startedMs).toISOString()} | Running On:  ${hostname}\n\n`) },
+      {
+        keepAliveMs: 5000,
+        onListening: () =>
+          void io.stdout.write(`Kubernetes Bootcamp App Started At: ${new Date(startedMs).toISOString()} | Running On:  ${hostname}\n\n`),
+      },
     );
   },
 };
@@ -60,14 +75,34 @@ const kubiaProgram: NamedTool = {
     const { hostname } = io.context;
     const version = /^v(\d+)/.exec(imageTag(io.context))?.[1];
     const hit = version === undefined ? `You've hit ${hostname}\n` : `This is v${version} running in pod ${hostname}\n`;
-    return serveHttp(io, 8080, (request, response) => (io.stdout.write(`Received request from ${clientOf(request).ip}\n`), answerText(io, response, hit)), {
-      keepAliveMs: 5000,
-      onListening: () => void io.stdout.write("Kubia server starting...\n"),
-    });
+    return serveHttp(
+      io,
+      8080,
+      (request, response) => (io.stdout.write(`Received request from ${clientOf(request).ip}\n`), answerText(io, response, hit)),
+      {
+        keepAliveMs: 5000,
+        onListening: () => void io.stdout.write("Kubia server starting...\n"),
+      },
+    );
   },
 };
 
-export const helloApp: ImageSpec = { repositories: ["google-samples/hello-app", "google-samples/containers/gke/hello-app"], entrypoint: ["/hello-app"], ports: [8080], programs: [helloAppProgram] };
-export const nodeHello: ImageSpec = { repositories: ["google-samples/node-hello", "google-samples/containers/gke/node-hello"], entrypoint: ["node", "server.js"], ports: [8080], programs: [nodeHelloProgram] };
-export const bootcamp: ImageSpec = { repositories: ["google-samples/kubernetes-bootcamp", "jocatalin/kubernetes-bootcamp"], entrypoint: ["node", "server.js"], ports: [8080], programs: [bootcampProgram] };
+export const helloApp: ImageSpec = {
+  repositories: ["google-samples/hello-app", "google-samples/containers/gke/hello-app"],
+  entrypoint: ["/hello-app"],
+  ports: [8080],
+  programs: [helloAppProgram],
+};
+export const nodeHello: ImageSpec = {
+  repositories: ["google-samples/node-hello", "google-samples/containers/gke/node-hello"],
+  entrypoint: ["node", "server.js"],
+  ports: [8080],
+  programs: [nodeHelloProgram],
+};
+export const bootcamp: ImageSpec = {
+  repositories: ["google-samples/kubernetes-bootcamp", "jocatalin/kubernetes-bootcamp"],
+  entrypoint: ["node", "server.js"],
+  ports: [8080],
+  programs: [bootcampProgram],
+};
 export const kubia: ImageSpec = { repositories: ["luksa/kubia"], entrypoint: ["node", "app.js"], ports: [8080], programs: [kubiaProgram] };

@@ -16,7 +16,10 @@ const frontend: NamedTool = {
       ips = await io.context.lookup("hello");
     } catch (error) {
       if (!isLookupError(error)) throw error;
-      return fail(io, `${formatDate(io.context.clock.now(), "%Y/%m/%d %H:%M:%S")} [emerg] 1#1: host not found in upstream "hello" in /etc/nginx/conf.d/frontend.conf:4\nnginx: [emerg] host not found in upstream "hello" in /etc/nginx/conf.d/frontend.conf:4`);
+      return fail(
+        io,
+        `${formatDate(io.context.clock.now(), "%Y/%m/%d %H:%M:%S")} [emerg] 1#1: host not found in upstream "hello" in /etc/nginx/conf.d/frontend.conf:4\nnginx: [emerg] host not found in upstream "hello" in /etc/nginx/conf.d/frontend.conf:4`,
+      );
     }
     const [ip = ""] = ips;
     return serveHttp(
@@ -25,7 +28,9 @@ const frontend: NamedTool = {
       async (request, response) => {
         const gone = (error: unknown): void => {
           if (response.headersSent) return void response.destroy();
-          io.stderr.write(`${formatDate(io.context.clock.now(), "%Y/%m/%d %H:%M:%S")} [error] 29#29: *1 connect() failed (111: ${errnoText(errnoOf(error))}) while connecting to upstream, client: ${clientOf(request).ip}, upstream: "http://${ip}:80${request.url ?? "/"}"\n`);
+          io.stderr.write(
+            `${formatDate(io.context.clock.now(), "%Y/%m/%d %H:%M:%S")} [error] 29#29: *1 connect() failed (111: ${errnoText(errnoOf(error))}) while connecting to upstream, client: ${clientOf(request).ip}, upstream: "http://${ip}:80${request.url ?? "/"}"\n`,
+          );
           answerNginx(io, request, response, VERSION, 502, "text/html", errorPage(502, "Bad Gateway", VERSION));
         };
         let socket;
@@ -36,10 +41,21 @@ const frontend: NamedTool = {
         }
         const connection = socket;
         const headers = { ...request.headers, host: "hello", connection: "close" };
-        const upstream = httpRequest({ method: request.method ?? "GET", path: request.url ?? "/", headers, createConnection: () => connection });
+        const upstream = httpRequest({
+          method: request.method ?? "GET",
+          path: request.url ?? "/",
+          headers,
+          createConnection: () => connection,
+        });
         upstream.on("error", gone);
         upstream.on("response", (message) => {
-          const { connection: _connection, "keep-alive": _keepAlive, "transfer-encoding": _encoding, server: _server, ...rest } = message.headers;
+          const {
+            connection: _connection,
+            "keep-alive": _keepAlive,
+            "transfer-encoding": _encoding,
+            server: _server,
+            ...rest
+          } = message.headers;
           response.writeHead(message.statusCode ?? 502, { Server: `nginx/${VERSION}`, ...rest });
           let bytes = 0;
           message.on("data", (chunk: Buffer) => (bytes += chunk.length));
@@ -56,8 +72,21 @@ const frontend: NamedTool = {
 
 const backend: NamedTool = {
   name: "hello-go",
-  run: (_argv, io) => serveHttp(io, 80, (_request, response) => answerText(io, response, '{"message":"Hello"}\n', 200, [["Content-Type", "application/json"]])),
+  run: (_argv, io) =>
+    serveHttp(io, 80, (_request, response) =>
+      answerText(io, response, '{"message":"Hello"}\n', 200, [["Content-Type", "application/json"]]),
+    ),
 };
 
-export const helloFrontend: ImageSpec = { repositories: ["google-samples/hello-frontend", "google-samples/containers/gke/hello-frontend"], cmd: ["nginx", "-g", "daemon off;"], ports: [80], programs: [frontend] };
-export const helloBackend: ImageSpec = { repositories: ["google-samples/hello-go-gke", "google-samples/containers/gke/hello-go-gke"], entrypoint: ["/hello-go"], ports: [80], programs: [backend] };
+export const helloFrontend: ImageSpec = {
+  repositories: ["google-samples/hello-frontend", "google-samples/containers/gke/hello-frontend"],
+  cmd: ["nginx", "-g", "daemon off;"],
+  ports: [80],
+  programs: [frontend],
+};
+export const helloBackend: ImageSpec = {
+  repositories: ["google-samples/hello-go-gke", "google-samples/containers/gke/hello-go-gke"],
+  entrypoint: ["/hello-go"],
+  ports: [80],
+  programs: [backend],
+};

@@ -10,7 +10,7 @@ const program: NamedTool = {
   name: "http-echo",
   async run(argv, io) {
     const tag = imageTag(io.context);
-    const old = /^0\./.test(tag);
+    const old = tag.startsWith("0.");
     const version = /^\d+\.\d+/.test(tag) ? tag : "1.0.0";
     try {
       const flags = parseGoFlags(argv.slice(1), ["text", "listen", "status-code"], ["version"]);
@@ -22,10 +22,14 @@ const program: NamedTool = {
       const port = listenPort(listen);
       const status = Number(flags.get("status-code") ?? 200);
       if (port === undefined) return fail(io, `listen tcp: address ${listen}: missing port in address`);
-      if (!Number.isInteger(status) || status < 100 || status > 999) return fail(io, `invalid value ${JSON.stringify(flags.get("status-code"))} for flag -status-code`, 2);
+      if (!Number.isInteger(status) || status < 100 || status > 999)
+        return fail(io, `invalid value ${JSON.stringify(flags.get("status-code"))} for flag -status-code`, 2);
       const { clock } = io.context;
       const body = Buffer.from(`${text}\n`);
-      const headers = [["X-App-Name", "http-echo"], ["X-App-Version", version]] as const;
+      const headers = [
+        ["X-App-Name", "http-echo"],
+        ["X-App-Version", version],
+      ] as const;
       return await serveHttp(
         io,
         port,
@@ -37,7 +41,9 @@ const program: NamedTool = {
           else answerText(io, response, body, status, headers);
           if (health) return;
           const line = `"${request.method ?? ""} ${request.url ?? ""} HTTP/${request.httpVersion}" ${status} ${body.length} "${request.headers["user-agent"] ?? ""}"`;
-          io.stdout.write(`${goLogTime(clock.now())} ${request.headers.host ?? ""} ${clientOf(request).text} ${line} ${goDuration(clock.monotonic() - start)}\n`);
+          io.stdout.write(
+            `${goLogTime(clock.now())} ${request.headers.host ?? ""} ${clientOf(request).text} ${line} ${goDuration(clock.monotonic() - start)}\n`,
+          );
         },
         { onListening: () => void io.stdout.write(`${goLogTime(clock.now())} [INFO] server is listening on ${listen}\n`) },
       );
@@ -49,4 +55,9 @@ const program: NamedTool = {
   },
 };
 
-export const httpEcho: ImageSpec = { repositories: ["hashicorp/http-echo", "mendhak/http-echo"], entrypoint: ["/http-echo"], ports: [5678], programs: [program] };
+export const httpEcho: ImageSpec = {
+  repositories: ["hashicorp/http-echo", "mendhak/http-echo"],
+  entrypoint: ["/http-echo"],
+  ports: [5678],
+  programs: [program],
+};

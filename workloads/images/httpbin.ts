@@ -25,10 +25,33 @@ type Route = readonly [method: string | undefined, path: RegExp, run: (call: Cal
 const MAX_BYTES = 100 * 1024;
 const MAX_DELAY_SECONDS = 10;
 
-function respond({ io, go, request, response }: Call, status: number, type: string, body: string | Buffer, more: readonly (readonly [string, string])[] = []): void {
+function respond(
+  { io, go, request, response }: Call,
+  status: number,
+  type: string,
+  body: string | Buffer,
+  more: readonly (readonly [string, string])[] = [],
+): void {
   const origin = request.headers.origin ?? "*";
-  const identity = go ? [] : ([["Connection", response.shouldKeepAlive ? "keep-alive" : "close"], ["Server", "gunicorn/19.9.0"]] as const);
-  answer(response, status, [["Date", httpDate(io.context.clock.now())], ...identity, ...(type === "" ? [] : [["Content-Type", type] as const]), ["Access-Control-Allow-Origin", origin], ["Access-Control-Allow-Credentials", "true"], ...more], body);
+  const identity = go
+    ? []
+    : ([
+        ["Connection", response.shouldKeepAlive ? "keep-alive" : "close"],
+        ["Server", "gunicorn/19.9.0"],
+      ] as const);
+  answer(
+    response,
+    status,
+    [
+      ["Date", httpDate(io.context.clock.now())],
+      ...identity,
+      ...(type === "" ? [] : [["Content-Type", type] as const]),
+      ["Access-Control-Allow-Origin", origin],
+      ["Access-Control-Allow-Credentials", "true"],
+      ...more,
+    ],
+    body,
+  );
 }
 
 function json(call: Call, value: unknown, status = 200, more: readonly (readonly [string, string])[] = []): void {
@@ -69,7 +92,14 @@ function description(call: Call, withBody: boolean, withMethod: boolean): Record
       parsed = null;
     }
   }
-  return sorted({ ...common, ...method, data: isForm && !go ? "" : text, files: {}, form: isForm ? multiple(new URLSearchParams(text), go) : {}, json: parsed });
+  return sorted({
+    ...common,
+    ...method,
+    data: isForm && !go ? "" : text,
+    files: {},
+    form: isForm ? multiple(new URLSearchParams(text), go) : {},
+    json: parsed,
+  });
 }
 
 function sorted(value: Record<string, unknown>): Record<string, unknown> {
@@ -147,12 +177,24 @@ async function stream(call: Call): Promise<void> {
 }
 
 function responseHeaders(call: Call): void {
-  const extra = [...call.url.searchParams].filter(([name]) => /^[\w-]+$/.test(name) && !/^(content-length|transfer-encoding|connection)$/i.test(name)).map(([name, value]) => [name, value.replace(/[\r\n]/g, "")] as const);
+  const extra = [...call.url.searchParams]
+    .filter(([name]) => /^[\w-]+$/.test(name) && !/^(content-length|transfer-encoding|connection)$/i.test(name))
+    .map(([name, value]) => [name, value.replace(/[\r\n]/g, "")] as const);
   json(call, argsOf(call), 200, extra);
 }
 
 const routes: readonly Route[] = [
-  ["GET", /^\/$/, (call) => respond(call, 200, "text/html; charset=utf-8", "<!DOCTYPE html>\n<html><head><title>httpbin.org</title></head><body><h1>httpbin</h1><p>loopkube's stand-in: try <a href=\"/get\">/get</a>, <a href=\"/headers\">/headers</a>, <a href=\"/anything\">/anything</a>.</p></body></html>\n")],
+  [
+    "GET",
+    /^\/$/,
+    (call) =>
+      respond(
+        call,
+        200,
+        "text/html; charset=utf-8",
+        '<!DOCTYPE html>\n<html><head><title>httpbin.org</title></head><body><h1>httpbin</h1><p>loopkube\'s stand-in: try <a href="/get">/get</a>, <a href="/headers">/headers</a>, <a href="/anything">/anything</a>.</p></body></html>\n',
+      ),
+  ],
   ["GET", /^\/get$/, echo(false)],
   ["POST", /^\/post$/, echo(true)],
   ["PUT", /^\/put$/, echo(true)],
@@ -173,10 +215,33 @@ const routes: readonly Route[] = [
   ["GET", /^\/cookies\/set\/([^/]+)\/([^/]+)$/, setCookies],
   ["GET", /^\/(?:hidden-)?basic-auth\/([^/]+)\/([^/]+)$/, basicAuth],
   ["GET", /^\/uuid$/, (call) => json(call, { uuid: createIds(call.io.context.random).uid() })],
-  ["GET", /^\/gzip$/, (call) => respond(call, 200, "application/json", gzipSync(`${JSON.stringify(sorted({ gzipped: true, headers: headersOf(call), method: call.request.method, origin: clientOf(call.request).ip }), undefined, 2)}\n`), [["Content-Encoding", "gzip"]])],
+  [
+    "GET",
+    /^\/gzip$/,
+    (call) =>
+      respond(
+        call,
+        200,
+        "application/json",
+        gzipSync(
+          `${JSON.stringify(sorted({ gzipped: true, headers: headersOf(call), method: call.request.method, origin: clientOf(call.request).ip }), undefined, 2)}\n`,
+        ),
+        [["Content-Encoding", "gzip"]],
+      ),
+  ],
   ["GET", /^\/stream\/(\d+)$/, stream],
   ["GET", /^\/base64\/([^/]+)$/, (call) => respond(call, 200, "text/html; charset=utf-8", Buffer.from(call.parts[0] ?? "", "base64"))],
-  ["GET", /^\/html$/, (call) => respond(call, 200, "text/html; charset=utf-8", "<!DOCTYPE html>\n<html>\n  <head>\n  </head>\n  <body>\n      <h1>httpbin</h1>\n  </body>\n</html>\n")],
+  [
+    "GET",
+    /^\/html$/,
+    (call) =>
+      respond(
+        call,
+        200,
+        "text/html; charset=utf-8",
+        "<!DOCTYPE html>\n<html>\n  <head>\n  </head>\n  <body>\n      <h1>httpbin</h1>\n  </body>\n</html>\n",
+      ),
+  ],
   ["GET", /^\/json$/, (call) => json(call, { slideshow: { title: "Sample Slide Show", slides: [] } })],
   ["GET", /^\/robots\.txt$/, (call) => respond(call, 200, "text/plain", "User-agent: *\nDisallow: /deny\n")],
   [undefined, /^\/response-headers$/, responseHeaders],
@@ -189,12 +254,21 @@ async function dispatch(io: ToolIo, go: boolean, request: IncomingMessage, respo
     const match = path.exec(decodeURI(url.pathname));
     return match ? [{ method, run, parts: match.slice(1).filter((part) => part !== undefined) }] : [];
   });
-  const route = matching.find(({ method }) => method === undefined || method === request.method || (method === "GET" && request.method === "HEAD"));
+  const route = matching.find(
+    ({ method }) => method === undefined || method === request.method || (method === "GET" && request.method === "HEAD"),
+  );
   if (route) return route.run({ ...call, parts: route.parts });
   const allowed = matching.flatMap(({ method }) => method ?? []);
   if (allowed.includes("GET")) allowed.push("HEAD");
-  if (request.method === "OPTIONS") return respond(call, 200, "text/html; charset=utf-8", "", [["Allow", [...allowed, "OPTIONS"].join(", ")], ["Access-Control-Allow-Methods", "GET, POST, PUT, DELETE, PATCH, OPTIONS"]]);
-  if (allowed.length > 0) return respond(call, 405, "text/html", "<title>405 Method Not Allowed</title>\n<h1>Method Not Allowed</h1>\n", [["Allow", [...allowed, "OPTIONS"].join(", ")]]);
+  if (request.method === "OPTIONS")
+    return respond(call, 200, "text/html; charset=utf-8", "", [
+      ["Allow", [...allowed, "OPTIONS"].join(", ")],
+      ["Access-Control-Allow-Methods", "GET, POST, PUT, DELETE, PATCH, OPTIONS"],
+    ]);
+  if (allowed.length > 0)
+    return respond(call, 405, "text/html", "<title>405 Method Not Allowed</title>\n<h1>Method Not Allowed</h1>\n", [
+      ["Allow", [...allowed, "OPTIONS"].join(", ")],
+    ]);
   respond(call, 404, "text/html", "<title>404 Not Found</title>\n<h1>Not Found</h1>\n");
 }
 
@@ -205,13 +279,25 @@ function program(name: string, go: boolean, defaultPort: number): NamedTool {
       const flag = argv.findIndex((word) => /^--?(port|b)$/.test(word));
       const bound = flag >= 0 ? argv[flag + 1] : argv.find((word) => /^--?port=/.test(word))?.replace(/^.*=/, "");
       const port = Number((bound ?? (go ? io.env["PORT"] : undefined) ?? String(defaultPort)).replace(/^.*:/, "")) || defaultPort;
-      const log = (text: string): void => void io.stderr.write(`[${formatDate(io.context.clock.now(), "%Y-%m-%d %H:%M:%S +0000")}] [1] [INFO] ${text}\n`);
+      const log = (text: string): void =>
+        void io.stderr.write(`[${formatDate(io.context.clock.now(), "%Y-%m-%d %H:%M:%S +0000")}] [1] [INFO] ${text}\n`);
       return serveHttp(io, port, (request, response) => dispatch(io, go, request, response), {
-        onListening: () => (go ? void io.stderr.write(`go-httpbin listening on http://0.0.0.0:${port}\n`) : log(`Listening at: http://0.0.0.0:${port} (1)`)),
+        onListening: () =>
+          go ? void io.stderr.write(`go-httpbin listening on http://0.0.0.0:${port}\n`) : log(`Listening at: http://0.0.0.0:${port} (1)`),
       });
     },
   };
 }
 
-export const httpbin: ImageSpec = { repositories: ["kennethreitz/httpbin", "kong/httpbin", "istio/examples-httpbin"], cmd: ["gunicorn", "-b", "0.0.0.0:80", "httpbin:app", "-k", "gevent"], ports: [80], programs: [program("gunicorn", false, 80)] };
-export const goHttpbin: ImageSpec = { repositories: ["mccutchen/go-httpbin", "mccutchen/go-httpbin/go-httpbin"], cmd: ["/bin/go-httpbin"], ports: [8080], programs: [program("go-httpbin", true, 8080)] };
+export const httpbin: ImageSpec = {
+  repositories: ["kennethreitz/httpbin", "kong/httpbin", "istio/examples-httpbin"],
+  cmd: ["gunicorn", "-b", "0.0.0.0:80", "httpbin:app", "-k", "gevent"],
+  ports: [80],
+  programs: [program("gunicorn", false, 80)],
+};
+export const goHttpbin: ImageSpec = {
+  repositories: ["mccutchen/go-httpbin", "mccutchen/go-httpbin/go-httpbin"],
+  cmd: ["/bin/go-httpbin"],
+  ports: [8080],
+  programs: [program("go-httpbin", true, 8080)],
+};

@@ -40,4 +40,9 @@ const program: NamedTool = {
   },
 };
 
-export const jmallocEcho: ImageSpec = { repositories: ["jmalloc/echo-server", "kicbase/echo-server"], entrypoint: ["/bin/echo-server"], ports: [8080], programs: [program] };
+export const jmallocEcho: ImageSpec = {
+  repositories: ["jmalloc/echo-server", "kicbase/echo-server"],
+  entrypoint: ["/bin/echo-server"],
+  ports: [8080],
+  programs: [program],
+};

@@ -10,9 +10,13 @@ import { findFile } from "./static-site.ts";
 
 export const NGINX_ROOT = "/usr/share/nginx/html";
 
-const page = (title: string, body: string): string => `<!DOCTYPE html>\n<html>\n<head>\n<title>${title}</title>\n</head>\n<body>\n${body}\n</body>\n</html>\n`;
+const page = (title: string, body: string): string =>
+  `<!DOCTYPE html>\n<html>\n<head>\n<title>${title}</title>\n</head>\n<body>\n${body}\n</body>\n</html>\n`;
 
-const WELCOME = page("Welcome to nginx!", "<h1>Welcome to nginx!</h1>\n<p>This page is served by loopkube's stand-in for the nginx image.</p>");
+const WELCOME = page(
+  "Welcome to nginx!",
+  "<h1>Welcome to nginx!</h1>\n<p>This page is served by loopkube's stand-in for the nginx image.</p>",
+);
 const ERROR_50X = page("Error", "<h1>An error occurred.</h1>\n<p>The server could not answer this request.</p>");
 
 /** The version of the image's tag: `nginx:1.14.2` is 1.14.2. */
@@ -34,22 +38,53 @@ export function accessLine(request: IncomingMessage, status: number, bytes: numb
 }
 
 /** Answers as nginx does and writes the access log. */
-export function answerNginx(io: ToolIo, request: IncomingMessage, response: ServerResponse, version: string, status: number, contentType: string, body: string, more: readonly (readonly [string, string])[] = []): void {
+export function answerNginx(
+  io: ToolIo,
+  request: IncomingMessage,
+  response: ServerResponse,
+  version: string,
+  status: number,
+  contentType: string,
+  body: string,
+  more: readonly (readonly [string, string])[] = [],
+): void {
   const now = io.context.clock.now();
   const length = Buffer.byteLength(body);
   const connection = response.shouldKeepAlive ? "keep-alive" : "close";
   const lastModified = more.filter(([name]) => name === "Last-Modified");
-  const sized = status === 304 ? [] : ([["Content-Type", contentType], ["Content-Length", String(length)]] as const);
-  answer(response, status, [["Server", `nginx/${version}`], ["Date", httpDate(now)], ...sized, ...lastModified, ["Connection", connection], ...more.filter(([name]) => name !== "Last-Modified")], body, REASONS[status]);
+  const sized =
+    status === 304
+      ? []
+      : ([
+          ["Content-Type", contentType],
+          ["Content-Length", String(length)],
+        ] as const);
+  answer(
+    response,
+    status,
+    [
+      ["Server", `nginx/${version}`],
+      ["Date", httpDate(now)],
+      ...sized,
+      ...lastModified,
+      ["Connection", connection],
+      ...more.filter(([name]) => name !== "Last-Modified"),
+    ],
+    body,
+    REASONS[status],
+  );
   io.stdout.write(accessLine(request, status, request.method === "HEAD" || status === 304 ? 0 : length, now));
 }
 
 const REASONS: Readonly<Record<number, string>> = { 301: "Moved Permanently", 405: "Not Allowed" };
 
 function serveStatic(io: ToolIo, request: IncomingMessage, response: ServerResponse, version: string, startedMs: number): void {
-  const refuse = (status: number, text: string): void => answerNginx(io, request, response, version, status, "text/html", errorPage(status, text, version));
+  const refuse = (status: number, text: string): void =>
+    answerNginx(io, request, response, version, status, "text/html", errorPage(status, text, version));
   const complain = (what: string): void =>
-    void io.stderr.write(`${formatDate(io.context.clock.now(), "%Y/%m/%d %H:%M:%S")} [error] 29#29: *1 ${what}, client: ${clientOf(request).ip}, server: localhost, request: "${request.method ?? ""} ${request.url ?? ""} HTTP/${request.httpVersion}", host: "${request.headers.host ?? ""}"\n`);
+    void io.stderr.write(
+      `${formatDate(io.context.clock.now(), "%Y/%m/%d %H:%M:%S")} [error] 29#29: *1 ${what}, client: ${clientOf(request).ip}, server: localhost, request: "${request.method ?? ""} ${request.url ?? ""} HTTP/${request.httpVersion}", host: "${request.headers.host ?? ""}"\n`,
+    );
   request.resume();
   const found = findFile(request, NGINX_ROOT, io, false);
   if (found.type === "bad") return refuse(400, "Bad Request");
@@ -68,8 +103,15 @@ function serveStatic(io: ToolIo, request: IncomingMessage, response: ServerRespo
   }
   const modified = httpDateOf(startedMs);
   const etag = `"${Math.floor(startedMs / 1000).toString(16)}-${Buffer.byteLength(found.text).toString(16)}"`;
-  const validators = [["Last-Modified", modified], ["ETag", etag]] as const;
-  if (request.headers["if-none-match"] === etag || (request.headers["if-none-match"] === undefined && request.headers["if-modified-since"] === modified)) return answerNginx(io, request, response, version, 304, found.contentType, "", validators);
+  const validators = [
+    ["Last-Modified", modified],
+    ["ETag", etag],
+  ] as const;
+  if (
+    request.headers["if-none-match"] === etag ||
+    (request.headers["if-none-match"] === undefined && request.headers["if-modified-since"] === modified)
+  )
+    return answerNginx(io, request, response, version, 304, found.contentType, "", validators);
   answerNginx(io, request, response, version, 200, found.contentType, found.text, [...validators, ["Accept-Ranges", "bytes"]]);
 }
 
@@ -79,7 +121,8 @@ function httpDateOf(ms: number): string {
 
 /** What nginx prints while it starts, and how it ends. */
 export function nginxServeOptions(io: ToolIo, version: string): ServeOptions {
-  const notice = (text: string): void => void io.stderr.write(`${formatDate(io.context.clock.now(), "%Y/%m/%d %H:%M:%S")} [notice] 1#1: ${text}\n`);
+  const notice = (text: string): void =>
+    void io.stderr.write(`${formatDate(io.context.clock.now(), "%Y/%m/%d %H:%M:%S")} [notice] 1#1: ${text}\n`);
   return {
     keepAliveMs: 75_000,
     onListening() {
@@ -96,16 +139,26 @@ const program: NamedTool = {
   async run(argv, io) {
     const version = nginxVersion(imageTag(io.context));
     if (argv[1] === "-v" || argv[1] === "-V") return fail(io, `nginx version: nginx/${version}`, 0);
-    if (argv[1] === "-t") return fail(io, "nginx: the configuration file /etc/nginx/nginx.conf syntax is ok\nnginx: configuration file /etc/nginx/nginx.conf test is successful", 0);
+    if (argv[1] === "-t")
+      return fail(
+        io,
+        "nginx: the configuration file /etc/nginx/nginx.conf syntax is ok\nnginx: configuration file /etc/nginx/nginx.conf test is successful",
+        0,
+      );
     if (argv[1] === "-s") {
       if (argv[2] === "quit" || argv[2] === "stop") io.context.kill?.("SIGTERM");
-      return argv[2] === "reload" || argv[2] === "reopen" || argv[2] === "quit" || argv[2] === "stop" ? 0 : fail(io, `nginx: invalid option: "-s ${argv[2] ?? ""}"`);
+      return argv[2] === "reload" || argv[2] === "reopen" || argv[2] === "quit" || argv[2] === "stop"
+        ? 0
+        : fail(io, `nginx: invalid option: "-s ${argv[2] ?? ""}"`);
     }
-    const bad = argv.slice(1).find((word, index, all) => /^-/.test(word) && !/^-[gcpeq]$/.test(word) && !/^-[gcpe]$/.test(all[index - 1] ?? ""));
+    const bad = argv
+      .slice(1)
+      .find((word, index, all) => word.startsWith("-") && !/^-[gcpeq]$/.test(word) && !/^-[gcpe]$/.test(all[index - 1] ?? ""));
     if (bad !== undefined) return fail(io, `nginx: invalid option: "${bad.replace(/^-+/, "")}"`);
     for (const mount of mountPaths(io.context).filter((path) => path.startsWith("/etc/nginx"))) {
       for (const { path, folder } of walk(io.files, mount)) {
-        if (!folder && path.endsWith(".conf")) io.stderr.write(`nginx: [warn] ${path} is not interpreted by loopkube's stand-in, which serves ${NGINX_ROOT} on port 80\n`);
+        if (!folder && path.endsWith(".conf"))
+          io.stderr.write(`nginx: [warn] ${path} is not interpreted by loopkube's stand-in, which serves ${NGINX_ROOT} on port 80\n`);
       }
     }
     const startedMs = io.context.clock.now();
@@ -117,6 +170,9 @@ export const nginx: ImageSpec = {
   repositories: ["nginx", "nginxinc/nginx-unprivileged", "e2e-test-images/nginx"],
   cmd: ["nginx", "-g", "daemon off;"],
   ports: [80],
-  programs: [program, { name: "docker-entrypoint.sh", run: async (argv, io) => program.run(argv.length > 1 ? argv.slice(1) : ["nginx"], io) }],
+  programs: [
+    program,
+    { name: "docker-entrypoint.sh", run: async (argv, io) => program.run(argv.length > 1 ? argv.slice(1) : ["nginx"], io) },
+  ],
   files: { [`${NGINX_ROOT}/index.html`]: WELCOME, [`${NGINX_ROOT}/50x.html`]: ERROR_50X },
 };

@@ -54,7 +54,13 @@ export async function serveHttp(io: ToolIo, port: number, handler: Handler, opti
       .then(() => handler(request, response))
       .catch((error: unknown) => {
         if (response.headersSent) response.destroy();
-        else answer(response, 500, [["Content-Type", "text/plain; charset=utf-8"]], `${error instanceof Error ? error.message : String(error)}\n`);
+        else
+          answer(
+            response,
+            500,
+            [["Content-Type", "text/plain; charset=utf-8"]],
+            `${error instanceof Error ? error.message : String(error)}\n`,
+          );
       });
   });
   let registration: Registration;
@@ -62,7 +68,9 @@ export async function serveHttp(io: ToolIo, port: number, handler: Handler, opti
     registration = await io.context.listen(port, server);
   } catch (error) {
     throwIfTerminated(io.signal);
-    io.stderr.write(`${options.onBusy?.(errnoText(errnoOf(error))) ?? `listen tcp :${port}: bind: ${errnoText(errnoOf(error)).toLowerCase()}`}\n`);
+    io.stderr.write(
+      `${options.onBusy?.(errnoText(errnoOf(error))) ?? `listen tcp :${port}: bind: ${errnoText(errnoOf(error)).toLowerCase()}`}\n`,
+    );
     return 1;
   }
   options.onListening?.();
@@ -94,7 +102,13 @@ export function httpDate(ms: number): string {
 }
 
 /** Answers with exactly these headers (and Content-Length), without Node's own Connection and Keep-Alive. */
-export function answer(response: ServerResponse, status: number, headers: readonly (readonly [string, string])[], body: string | Buffer, statusText?: string): void {
+export function answer(
+  response: ServerResponse,
+  status: number,
+  headers: readonly (readonly [string, string])[],
+  body: string | Buffer,
+  statusText?: string,
+): void {
   const data = typeof body === "string" ? Buffer.from(body) : body;
   const flat: string[] = [];
   let hasDate = false;
@@ -114,10 +128,19 @@ export function answer(response: ServerResponse, status: number, headers: readon
 }
 
 /** A text answer in the manner of Go's net/http: Date, Content-Length, Content-Type. */
-export function answerText(io: ToolIo, response: ServerResponse, body: string | Buffer, status = 200, headers: readonly (readonly [string, string])[] = []): void {
+export function answerText(
+  io: ToolIo,
+  response: ServerResponse,
+  body: string | Buffer,
+  status = 200,
+  headers: readonly (readonly [string, string])[] = [],
+): void {
   const data = typeof body === "string" ? Buffer.from(body) : body;
   const named = headers.some(([name]) => name.toLowerCase() === "content-type");
-  const rest: (readonly [string, string])[] = [["Date", httpDate(io.context.clock.now())], ["Content-Length", String(data.length)]];
+  const rest: (readonly [string, string])[] = [
+    ["Date", httpDate(io.context.clock.now())],
+    ["Content-Length", String(data.length)],
+  ];
   if (!named && data.length > 0) rest.push(["Content-Type", detectContentType(data)]);
   answer(response, status, [...headers, ...rest], data);
 }
@@ -125,7 +148,8 @@ export function answerText(io: ToolIo, response: ServerResponse, body: string | 
 /** Content type of a body, as Go's http.DetectContentType tells text from HTML and the rest. */
 export function detectContentType(data: Buffer): string {
   const start = data.toString("latin1", 0, 512).trimStart().toLowerCase();
-  if (/^<(!doctype html|html|head|script|iframe|h1|div|font|table|a|style|title|b|body|br|p|!--)[\s>]/.test(start)) return "text/html; charset=utf-8";
+  if (/^<(!doctype html|html|head|script|iframe|h1|div|font|table|a|style|title|b|body|br|p|!--)[\s>]/.test(start))
+    return "text/html; charset=utf-8";
   if (start.startsWith("<?xml")) return "text/xml; charset=utf-8";
   return /[\0-\x08\x0e-\x1a\x1c-\x1f]/.test(start) ? "application/octet-stream" : "text/plain; charset=utf-8";
 }

@@ -5,7 +5,18 @@ import { folderNames, isFolder } from "../tools/file-tree.ts";
 import type { ToolIo } from "../tools/tool.ts";
 
 const TYPES: Readonly<Record<string, string>> = {
-  html: "text/html", htm: "text/html", css: "text/css", js: "application/javascript", mjs: "application/javascript", json: "application/json", txt: "text/plain", xml: "text/xml", svg: "image/svg+xml", md: "text/markdown", csv: "text/csv", yaml: "text/yaml",
+  html: "text/html",
+  htm: "text/html",
+  css: "text/css",
+  js: "application/javascript",
+  mjs: "application/javascript",
+  json: "application/json",
+  txt: "text/plain",
+  xml: "text/xml",
+  svg: "image/svg+xml",
+  md: "text/markdown",
+  csv: "text/csv",
+  yaml: "text/yaml",
 };
 
 /** What a request for a path finds. */
@@ -40,8 +51,13 @@ export function findFile(request: IncomingMessage, root: string, io: ToolIo, lis
     const text = io.files.read(index);
     if (text !== undefined) return { type: "file", path: index, text, contentType: "text/html" };
     if (!listings) return { type: "forbidden", path: full };
-    return { type: "listing", names: folderNames(io.files, full).map((name) => (isFolder(io.files, posix.join(full, name)) ? `${name}/` : name)) };
+    return {
+      type: "listing",
+      names: folderNames(io.files, full).map((name) => (isFolder(io.files, posix.join(full, name)) ? `${name}/` : name)),
+    };
   }
   const text = normal.endsWith("/") ? undefined : io.files.read(full);
-  return text === undefined ? { type: "absent", path: full } : { type: "file", path: full, text, contentType: contentTypeOf(full, "application/octet-stream") };
+  return text === undefined
+    ? { type: "absent", path: full }
+    : { type: "file", path: full, text, contentType: contentTypeOf(full, "application/octet-stream") };
 }

@@ -51,8 +51,22 @@ function test(source: string): Test | undefined {
     value &&
     ((fields, number) => {
       const actual = value(fields, number);
-      const order = right.startsWith('"') ? (actual < literal ? -1 : Number(actual > literal)) : (parseFloat(actual) || 0) - Number(literal);
-      return operator === "==" ? order === 0 : operator === "!=" ? order !== 0 : operator === "<" ? order < 0 : operator === ">" ? order > 0 : operator === "<=" ? order <= 0 : order >= 0;
+      const order = right.startsWith('"')
+        ? actual < literal
+          ? -1
+          : Number(actual > literal)
+        : (parseFloat(actual) || 0) - Number(literal);
+      return operator === "=="
+        ? order === 0
+        : operator === "!="
+          ? order !== 0
+          : operator === "<"
+            ? order < 0
+            : operator === ">"
+              ? order > 0
+              : operator === "<="
+                ? order <= 0
+                : order >= 0;
     })
   );
 }
@@ -67,7 +81,9 @@ export const awk = toolWithUsage("awk", "[-F SEP] '[PATTERN] [{print ITEM...}]' 
   const separator = flags.get("F");
   const split = (line: string): string[] => {
     if (separator === undefined || separator === " ") return line.trim() === "" ? [] : line.trim().split(/\s+/);
-    return line.split(separator.length === 1 && separator !== "\\" ? separator : new RegExp(posixRegexSource(unescape(separator).text, true)));
+    return line.split(
+      separator.length === 1 && separator !== "\\" ? separator : new RegExp(posixRegexSource(unescape(separator).text, true)),
+    );
   };
   const { text, failed } = await readInputs("awk", flags.rest.slice(1), io);
   let number = 0;

@@ -25,24 +25,85 @@ export class CurlUsage extends Error {
 }
 
 const SWITCHES: Readonly<Record<string, string>> = {
-  silent: "s", "show-error": "S", include: "i", head: "I", verbose: "v", "remote-name": "O", location: "L", insecure: "k", fail: "f", globoff: "g", get: "G", "no-buffer": "N",
-  "ipv4": "4", "ipv6": "6", "progress-bar": "#", "fail-with-body": "", "http1.1": "", "http1.0": "0", compressed: "", "retry-connrefused": "", "retry-all-errors": "", "path-as-is": "", "no-progress-meter": "",
-  "fail-early": "", "no-keepalive": "", "tcp-nodelay": "", "location-trusted": "", "create-dirs": "",
+  silent: "s",
+  "show-error": "S",
+  include: "i",
+  head: "I",
+  verbose: "v",
+  "remote-name": "O",
+  location: "L",
+  insecure: "k",
+  fail: "f",
+  globoff: "g",
+  get: "G",
+  "no-buffer": "N",
+  ipv4: "4",
+  ipv6: "6",
+  "progress-bar": "#",
+  "fail-with-body": "",
+  "http1.1": "",
+  "http1.0": "0",
+  compressed: "",
+  "retry-connrefused": "",
+  "retry-all-errors": "",
+  "path-as-is": "",
+  "no-progress-meter": "",
+  "fail-early": "",
+  "no-keepalive": "",
+  "tcp-nodelay": "",
+  "location-trusted": "",
+  "create-dirs": "",
 };
 const VALUES: Readonly<Record<string, string>> = {
-  output: "o", "write-out": "w", request: "X", data: "d", "data-raw": "", "data-binary": "", "data-ascii": "", "data-urlencode": "", json: "", header: "H", "max-time": "m", "connect-timeout": "", retry: "", "retry-delay": "",
-  "retry-max-time": "", user: "u", "user-agent": "A", referer: "e", cookie: "b", resolve: "", cacert: "", url: "", "max-redirs": "", form: "F", "upload-file": "T", "keepalive-time": "", noproxy: "", interface: "",
+  output: "o",
+  "write-out": "w",
+  request: "X",
+  data: "d",
+  "data-raw": "",
+  "data-binary": "",
+  "data-ascii": "",
+  "data-urlencode": "",
+  json: "",
+  header: "H",
+  "max-time": "m",
+  "connect-timeout": "",
+  retry: "",
+  "retry-delay": "",
+  "retry-max-time": "",
+  user: "u",
+  "user-agent": "A",
+  referer: "e",
+  cookie: "b",
+  resolve: "",
+  cacert: "",
+  url: "",
+  "max-redirs": "",
+  form: "F",
+  "upload-file": "T",
+  "keepalive-time": "",
+  noproxy: "",
+  interface: "",
 };
 const bySwitch = new Map(Object.entries(SWITCHES).flatMap(([long, short]) => (short === "" ? [] : [[short, long] as const])));
 const byValue = new Map(Object.entries(VALUES).flatMap(([long, short]) => (short === "" ? [] : [[short, long] as const])));
 
 /** Parses the arguments; `@file` and `@-` data are read. Throws CurlUsage. */
 export async function parseCurl(args: readonly string[], io: ToolIo): Promise<CurlOptions> {
-  const options = { urls: [] as string[], headers: [] as string[], data: [] as string[], outputs: [] as string[], resolve: [] as string[], on: new Set<string>(), values: new Map<string, string>() };
+  const options = {
+    urls: [] as string[],
+    headers: [] as string[],
+    data: [] as string[],
+    outputs: [] as string[],
+    resolve: [] as string[],
+    on: new Set<string>(),
+    values: new Map<string, string>(),
+  };
   const give = async (long: string, value: string, written: string): Promise<void> => {
     switch (long) {
       case "header":
-        return void options.headers.push(...(value.startsWith("@") ? (await dataOf(value, io)).split("\n").filter((line) => line !== "") : [value]));
+        return void options.headers.push(
+          ...(value.startsWith("@") ? (await dataOf(value, io)).split("\n").filter((line) => line !== "") : [value]),
+        );
       case "output":
         return void options.outputs.push(value);
       case "url":
@@ -61,14 +122,19 @@ export async function parseCurl(args: readonly string[], io: ToolIo): Promise<Cu
         return void options.data.push(value);
       case "data-urlencode": {
         const at = value.indexOf("=");
-        return void options.data.push(at < 0 ? encodeURIComponent(value) : `${value.slice(0, at)}${at > 0 ? "=" : ""}${encodeURIComponent(value.slice(at + 1))}`);
+        return void options.data.push(
+          at < 0 ? encodeURIComponent(value) : `${value.slice(0, at)}${at > 0 ? "=" : ""}${encodeURIComponent(value.slice(at + 1))}`,
+        );
       }
       case "form":
       case "upload-file":
       case "interface":
         throw new CurlUsage(`option ${written}: is not supported by this stand-in`);
       default:
-        if (["max-time", "connect-timeout", "retry", "retry-delay", "max-redirs", "retry-max-time"].includes(long) && !/^-?\d+(\.\d+)?$/.test(value)) {
+        if (
+          ["max-time", "connect-timeout", "retry", "retry-delay", "max-redirs", "retry-max-time"].includes(long) &&
+          !/^-?\d+(\.\d+)?$/.test(value)
+        ) {
           throw new CurlUsage(`option ${written}: expected a proper numerical parameter`);
         }
         options.values.set(long, value);

@@ -62,7 +62,8 @@ export function writeOut(format: string, figures: TransferFigures, scheme: strin
 
 /** The meter's head and its last line. */
 export function progressMeter(figures: TransferFigures): string {
-  const size = (bytes: number): string => (bytes < 100_000 ? String(bytes) : bytes < 10_240_000 ? `${Math.floor(bytes / 1024)}k` : `${Math.floor(bytes / 1048576)}M`).padStart(5);
+  const size = (bytes: number): string =>
+    (bytes < 100_000 ? String(bytes) : bytes < 10_240_000 ? `${Math.floor(bytes / 1024)}k` : `${Math.floor(bytes / 1048576)}M`).padStart(5);
   const speed = size(figures.total > 0 ? Math.round((figures.bodyBytes * 1000) / figures.total) : 0);
   const share = figures.bodyBytes > 0 ? "100" : "  0";
   return (

@@ -27,7 +27,10 @@ export const curl: NamedTool = {
       return 0;
     }
     if (argv[1] === "--help" || argv[1] === "-h") {
-      await write(io, "Usage: curl [options...] <url>\n -d, --data <data>   HTTP POST data\n -f, --fail          Fail fast with no output on HTTP errors\n -H, --header <h>    Pass custom header\n -i, --include       Include response headers in output\n -o, --output <file> Write to file\n -s, --silent        Silent mode\n -v, --verbose       Make the operation more talkative\n -w, --write-out <f> Print after completion\n");
+      await write(
+        io,
+        "Usage: curl [options...] <url>\n -d, --data <data>   HTTP POST data\n -f, --fail          Fail fast with no output on HTTP errors\n -H, --header <h>    Pass custom header\n -i, --include       Include response headers in output\n -o, --output <file> Write to file\n -s, --silent        Silent mode\n -v, --verbose       Make the operation more talkative\n -w, --write-out <f> Print after completion\n",
+      );
       return 0;
     }
     try {
@@ -37,7 +40,9 @@ export const curl: NamedTool = {
       return status;
     } catch (error) {
       if (!(error instanceof CurlUsage)) throw error;
-      io.stderr.write(`curl: ${error.message}\n${error.code === 2 ? "curl: try 'curl --help' or 'curl --manual' for more information\n" : ""}`);
+      io.stderr.write(
+        `curl: ${error.message}\n${error.code === 2 ? "curl: try 'curl --help' or 'curl --manual' for more information\n" : ""}`,
+      );
       return error.code;
     }
   },
@@ -47,10 +52,19 @@ async function transfer(written: string, index: number, options: CurlOptions, io
   const retries = Number(options.values.get("retry") ?? 0);
   for (let attempt = 0; ; attempt++) {
     const { code, status, refused } = await attemptTransfer(written, index, options, io);
-    const transient = code === 28 || [408, 429, 500, 502, 503, 504].includes(status) || (refused && options.on.has("retry-connrefused")) || (code !== 0 && options.on.has("retry-all-errors"));
+    const transient =
+      code === 28 ||
+      [408, 429, 500, 502, 503, 504].includes(status) ||
+      (refused && options.on.has("retry-connrefused")) ||
+      (code !== 0 && options.on.has("retry-all-errors"));
     if (attempt >= retries || !transient) return code;
-    const delayMs = options.values.has("retry-delay") ? Number(options.values.get("retry-delay")) * 1000 : Math.min(600_000, 1000 * 2 ** attempt);
-    if (!options.on.has("silent")) io.stderr.write(`Warning: Transient problem: ${status >= 400 ? "HTTP error" : refused ? "connection refused" : "timeout"} Will retry in ${Math.ceil(delayMs / 1000)} seconds. ${retries - attempt} retries left.\n`);
+    const delayMs = options.values.has("retry-delay")
+      ? Number(options.values.get("retry-delay")) * 1000
+      : Math.min(600_000, 1000 * 2 ** attempt);
+    if (!options.on.has("silent"))
+      io.stderr.write(
+        `Warning: Transient problem: ${status >= 400 ? "HTTP error" : refused ? "connection refused" : "timeout"} Will retry in ${Math.ceil(delayMs / 1000)} seconds. ${retries - attempt} retries left.\n`,
+      );
     await sleep(io.context.clock, delayMs, io.signal);
   }
 }
@@ -64,7 +78,8 @@ function parseUrl(written: string, options: CurlOptions): URL {
   } catch {
     throw new CurlFailure(3, "URL using bad/illegal format or missing URL");
   }
-  if (options.on.has("get") && options.data.length > 0) url.search = [url.search.slice(1), ...options.data].filter((part) => part !== "").join("&");
+  if (options.on.has("get") && options.data.length > 0)
+    url.search = [url.search.slice(1), ...options.data].filter((part) => part !== "").join("&");
   return url;
 }
 
@@ -82,12 +97,30 @@ async function attemptTransfer(written: string, index: number, options: CurlOpti
   const timer = maxMs > 0 ? clock.after(maxMs, () => limit.abort(new Error("max-time"))) : undefined;
   const silent = options.on.has("silent");
   let figures: TransferFigures = {
-    url: written, method: "GET", status: 0, httpVersion: "0", contentType: "", redirectUrl: "", redirects: 0, bodyBytes: 0, headerBytes: 0, sentBytes: 0, remoteIp: "", remotePort: 0, exitCode: 0, errorText: "",
-    lookup: 0, connect: 0, tls: 0, firstByte: 0, total: 0,
+    url: written,
+    method: "GET",
+    status: 0,
+    httpVersion: "0",
+    contentType: "",
+    redirectUrl: "",
+    redirects: 0,
+    bodyBytes: 0,
+    headerBytes: 0,
+    sentBytes: 0,
+    remoteIp: "",
+    remotePort: 0,
+    exitCode: 0,
+    errorText: "",
+    lookup: 0,
+    connect: 0,
+    tls: 0,
+    firstByte: 0,
+    total: 0,
   };
   let scheme = "http:";
   let refused = false;
-  const name = options.outputs[index] ?? (options.on.has("remote-name") ? posix.basename(new URL(written, "http://x/").pathname) : undefined);
+  const name =
+    options.outputs[index] ?? (options.on.has("remote-name") ? posix.basename(new URL(written, "http://x/").pathname) : undefined);
   const meter = (): void => {
     const shown = !silent && !options.on.has("no-progress-meter") && !(io.tty && name === undefined);
     if (shown) io.stderr.write(progressMeter(figures));
@@ -95,18 +128,38 @@ async function attemptTransfer(written: string, index: number, options: CurlOpti
   try {
     let url = parseUrl(written, options);
     scheme = url.protocol;
-    let method = options.values.get("request") ?? (options.on.has("head") ? "HEAD" : options.data.length > 0 && !options.on.has("get") ? "POST" : "GET");
+    let method =
+      options.values.get("request") ??
+      (options.on.has("head") ? "HEAD" : options.data.length > 0 && !options.on.has("get") ? "POST" : "GET");
     let body = options.data.length > 0 && !options.on.has("get") ? Buffer.from(options.data.join("&")) : undefined;
     for (let redirects = 0; ; redirects++) {
       figures = { ...figures, url: url.href, method, redirects };
-      const answer = await ask(url, method, body, options, io, limit.signal, start, maxMs, redirects === 0 || options.on.has("location-trusted"));
+      const answer = await ask(
+        url,
+        method,
+        body,
+        options,
+        io,
+        limit.signal,
+        start,
+        maxMs,
+        redirects === 0 || options.on.has("location-trusted"),
+      );
       const { message } = answer;
       const head = headText(answer);
       const location = message.headers.location;
       const status = message.statusCode ?? 0;
       figures = {
-        ...figures, ...answer.timings, status, httpVersion: message.httpVersion, contentType: message.headers["content-type"] ?? "", headerBytes: figures.headerBytes + head.length, sentBytes: body?.length ?? 0,
-        remoteIp: answer.ip, remotePort: answer.port, redirectUrl: location === undefined ? "" : new URL(location, url).href,
+        ...figures,
+        ...answer.timings,
+        status,
+        httpVersion: message.httpVersion,
+        contentType: message.headers["content-type"] ?? "",
+        headerBytes: figures.headerBytes + head.length,
+        sentBytes: body?.length ?? 0,
+        remoteIp: answer.ip,
+        remotePort: answer.port,
+        redirectUrl: location === undefined ? "" : new URL(location, url).href,
       };
       if (options.on.has("verbose")) for (const line of head.split("\r\n").slice(0, -1)) io.stderr.write(`< ${line}\n`);
       const redirected = options.on.has("location") && location !== undefined && [301, 302, 303, 307, 308].includes(status);
@@ -116,7 +169,8 @@ async function attemptTransfer(written: string, index: number, options: CurlOpti
       }
       const failed = status >= 400 && (options.on.has("fail") || options.on.has("fail-with-body"));
       const out = redirected ? sinkStream(() => {}) : openOutput(name, io);
-      if ((options.on.has("include") || options.on.has("head")) && !(failed && options.on.has("fail"))) await write(io, head, redirected ? io.stdout : out);
+      if ((options.on.has("include") || options.on.has("head")) && !(failed && options.on.has("fail")))
+        await write(io, head, redirected ? io.stdout : out);
       let bytes = 0;
       if (!failed || options.on.has("fail-with-body")) bytes = await readBody(answer, out, io, limit.signal, start, maxMs);
       answer.close();
@@ -141,7 +195,8 @@ async function attemptTransfer(written: string, index: number, options: CurlOpti
   }
   figures = { ...figures, total: clock.monotonic() - start };
   meter();
-  if (figures.exitCode !== 0 && (!silent || options.on.has("show-error"))) io.stderr.write(`curl: (${figures.exitCode}) ${figures.errorText}\n`);
+  if (figures.exitCode !== 0 && (!silent || options.on.has("show-error")))
+    io.stderr.write(`curl: (${figures.exitCode}) ${figures.errorText}\n`);
   const format = options.values.get("write-out");
   if (format !== undefined) await write(io, writeOut(format, figures, scheme));
   return { code: figures.exitCode, status: figures.status, refused };
@@ -153,10 +208,15 @@ function requestHeaders(url: URL, body: Buffer | undefined, options: CurlOptions
     return at < 0 ? undefined : ([line.slice(0, at).trim(), line.slice(at + 1).trim(), line[at] === ";"] as const);
   });
   const overridden = new Set(custom.map((header) => header?.[0].toLowerCase()));
-  const user = options.values.get("user") ?? (url.username === "" ? undefined : `${decodeURIComponent(url.username)}:${decodeURIComponent(url.password)}`);
+  const user =
+    options.values.get("user") ??
+    (url.username === "" ? undefined : `${decodeURIComponent(url.username)}:${decodeURIComponent(url.password)}`);
   const defaults: readonly (readonly [string, string | undefined])[] = [
     ["Host", url.host],
-    ["Authorization", user === undefined || !trusted ? undefined : `Basic ${Buffer.from(user.includes(":") ? user : `${user}:`).toString("base64")}`],
+    [
+      "Authorization",
+      user === undefined || !trusted ? undefined : `Basic ${Buffer.from(user.includes(":") ? user : `${user}:`).toString("base64")}`,
+    ],
     ["User-Agent", options.values.get("user-agent") ?? `curl/${VERSION}`],
     ["Accept", "*/*"],
     ["Accept-Encoding", options.on.has("compressed") ? "identity" : undefined],
@@ -171,16 +231,29 @@ function requestHeaders(url: URL, body: Buffer | undefined, options: CurlOptions
     if (name === "Host" && host && host[1] !== "") out.push(["Host", host[1]]);
     else if (value !== undefined && value !== "" && !overridden.has(name.toLowerCase())) out.push([name, value]);
   }
-  for (const header of custom) if (header && header[0].toLowerCase() !== "host" && (header[1] !== "" || header[2])) out.push([header[0], header[1]]);
+  for (const header of custom)
+    if (header && header[0].toLowerCase() !== "host" && (header[1] !== "" || header[2])) out.push([header[0], header[1]]);
   return out;
 }
 
-async function ask(url: URL, method: string, body: Buffer | undefined, options: CurlOptions, io: ToolIo, signal: AbortSignal, start: number, maxMs: number, trusted: boolean): Promise<ExchangeAnswer> {
+async function ask(
+  url: URL,
+  method: string,
+  body: Buffer | undefined,
+  options: CurlOptions,
+  io: ToolIo,
+  signal: AbortSignal,
+  start: number,
+  maxMs: number,
+  trusted: boolean,
+): Promise<ExchangeAnswer> {
   const host = hostOf(url);
   const port = portOf(url);
   const verbose = (text: string): void => void (options.on.has("verbose") && io.stderr.write(text));
   const headers = requestHeaders(url, body, options, trusted);
-  const pinned = options.resolve.map((entry) => /^\+?(.+?):(\d+):(.+)$/.exec(entry)).find((entry) => (entry?.[1] === host || entry?.[1] === "*") && Number(entry[2]) === port);
+  const pinned = options.resolve
+    .map((entry) => /^\+?(.+?):(\d+):(.+)$/.exec(entry))
+    .find((entry) => (entry?.[1] === host || entry?.[1] === "*") && Number(entry[2]) === port);
   const connectMs = options.values.has("connect-timeout") ? Number(options.values.get("connect-timeout")) * 1000 : undefined;
   const cacert = options.values.get("cacert");
   const ca = cacert === undefined ? undefined : io.files.read(resolvePath(io.cwd, cacert));
@@ -188,7 +261,11 @@ async function ask(url: URL, method: string, body: Buffer | undefined, options: 
   try {
     return await exchange(
       {
-        url, method, headers, signal, verify: !options.on.has("insecure"),
+        url,
+        method,
+        headers,
+        signal,
+        verify: !options.on.has("insecure"),
         ...(body ? { body } : {}),
         ...(ca === undefined ? {} : { ca }),
         ...(pinned?.[3] ? { addresses: pinned[3].split(",") } : {}),
@@ -196,26 +273,48 @@ async function ask(url: URL, method: string, body: Buffer | undefined, options: 
         onTrying: (ip) => verbose(`*   Trying ${ip}:${port}...\n`),
         onRefused: (ip, _port, error) => verbose(`* connect to ${ip} port ${port} failed: ${errnoText(errnoOf(error))}\n`),
         onConnected: (ip) => verbose(`* Connected to ${host} (${ip}) port ${port}\n`),
-        onSent: () => verbose(`> ${method} ${url.pathname}${url.search} HTTP/1.1\n${headers.map(([name, value]) => `> ${name}: ${value}\n`).join("")}> \n`),
+        onSent: () =>
+          verbose(
+            `> ${method} ${url.pathname}${url.search} HTTP/1.1\n${headers.map(([name, value]) => `> ${name}: ${value}\n`).join("")}> \n`,
+          ),
       },
       io,
     );
   } catch (error) {
     if (!(error instanceof ExchangeError)) throw error;
-    const failure = failureOf(error, host, port, { elapsed: Math.round(io.context.clock.monotonic() - start), maxMs, connectMs, timedOut: signal.aborted });
+    const failure = failureOf(error, host, port, {
+      elapsed: Math.round(io.context.clock.monotonic() - start),
+      maxMs,
+      connectMs,
+      timedOut: signal.aborted,
+    });
     verbose(`* ${failure.message}\n* Closing connection\n`);
     throw failure;
   }
 }
 
-function failureOf(error: ExchangeError, host: string, port: number, time: { elapsed: number; maxMs: number; connectMs: number | undefined; timedOut: boolean }): CurlFailure {
+function failureOf(
+  error: ExchangeError,
+  host: string,
+  port: number,
+  time: { elapsed: number; maxMs: number; connectMs: number | undefined; timedOut: boolean },
+): CurlFailure {
   const code = errnoOf(error.cause);
-  if (time.timedOut) return new CurlFailure(28, error.step === "connect" || error.step === "lookup" ? `Connection timed out after ${time.elapsed} milliseconds` : `Operation timed out after ${time.elapsed} milliseconds with 0 bytes received`);
+  if (time.timedOut)
+    return new CurlFailure(
+      28,
+      error.step === "connect" || error.step === "lookup"
+        ? `Connection timed out after ${time.elapsed} milliseconds`
+        : `Operation timed out after ${time.elapsed} milliseconds with 0 bytes received`,
+    );
   switch (error.step) {
     case "lookup":
       return new CurlFailure(6, `Could not resolve host: ${host}`);
     case "connect":
-      if (code === "ETIMEDOUT") return time.connectMs === undefined ? new CurlFailure(28, `Failed to connect to ${host} port ${port} after ${time.elapsed} ms: Could not connect to server`) : new CurlFailure(28, `Connection timed out after ${time.elapsed} milliseconds`);
+      if (code === "ETIMEDOUT")
+        return time.connectMs === undefined
+          ? new CurlFailure(28, `Failed to connect to ${host} port ${port} after ${time.elapsed} ms: Could not connect to server`)
+          : new CurlFailure(28, `Connection timed out after ${time.elapsed} milliseconds`);
       return new CurlFailure(7, `Failed to connect to ${host} port ${port} after ${time.elapsed} ms: Could not connect to server`);
     case "tls":
       return code === "ECONNRESET" || code === undefined || code.startsWith("ERR_SSL") || code === "EPROTO"
@@ -223,13 +322,21 @@ function failureOf(error: ExchangeError, host: string, port: number, time: { ela
         : new CurlFailure(60, `SSL certificate problem: ${error.message}`);
     case "send":
     case "receive":
-      if (code?.startsWith("HPE_")) return new CurlFailure(code === "HPE_INVALID_CONSTANT" ? 1 : 8, code === "HPE_INVALID_CONSTANT" ? "Received HTTP/0.9 when not allowed" : "Weird server reply");
-      return error.message === "socket hang up" ? new CurlFailure(52, "Empty reply from server") : new CurlFailure(56, `Recv failure: ${errnoText(code)}`);
+      if (code?.startsWith("HPE_"))
+        return new CurlFailure(
+          code === "HPE_INVALID_CONSTANT" ? 1 : 8,
+          code === "HPE_INVALID_CONSTANT" ? "Received HTTP/0.9 when not allowed" : "Weird server reply",
+        );
+      return error.message === "socket hang up"
+        ? new CurlFailure(52, "Empty reply from server")
+        : new CurlFailure(56, `Recv failure: ${errnoText(code)}`);
   }
 }
 
 function headText({ message }: ExchangeAnswer): string {
-  const lines: string[] = [`HTTP/${message.httpVersion} ${message.statusCode ?? 0}${message.statusMessage === "" ? "" : ` ${message.statusMessage ?? ""}`}`];
+  const lines: string[] = [
+    `HTTP/${message.httpVersion} ${message.statusCode ?? 0}${message.statusMessage === "" ? "" : ` ${message.statusMessage ?? ""}`}`,
+  ];
   for (let i = 0; i < message.rawHeaders.length; i += 2) lines.push(`${message.rawHeaders[i] ?? ""}: ${message.rawHeaders[i + 1] ?? ""}`);
   return `${lines.join("\r\n")}\r\n\r\n`;
 }
@@ -242,7 +349,14 @@ function openOutput(name: string | undefined, io: ToolIo): ToolIo["stdout"] {
   return sinkStream((chunk) => void writeFile(io.files, path, (io.files.read(path) ?? "") + chunk.toString()));
 }
 
-async function readBody(answer: ExchangeAnswer, out: ToolIo["stdout"], io: ToolIo, signal: AbortSignal, start: number, maxMs: number): Promise<number> {
+async function readBody(
+  answer: ExchangeAnswer,
+  out: ToolIo["stdout"],
+  io: ToolIo,
+  signal: AbortSignal,
+  start: number,
+  maxMs: number,
+): Promise<number> {
   let bytes = 0;
   const expected = Number(answer.message.headers["content-length"] ?? NaN);
   const onStop = (): void => answer.close();
@@ -255,9 +369,19 @@ async function readBody(answer: ExchangeAnswer, out: ToolIo["stdout"], io: ToolI
     }
   } catch (error) {
     if (io.signal.aborted) throw error;
-    if (signal.aborted) throw new CurlFailure(28, `Operation timed out after ${Math.round(io.context.clock.monotonic() - start) || maxMs} milliseconds with ${bytes} ${Number.isNaN(expected) ? "" : `out of ${expected} `}bytes received`);
-    if (errnoOf(error) === "ECONNRESET" && !(error instanceof Error && error.message === "aborted")) throw new CurlFailure(56, "Recv failure: Connection reset by peer");
-    throw new CurlFailure(18, Number.isNaN(expected) ? "transfer closed with outstanding read data remaining" : `end of response with ${expected - bytes} bytes missing`);
+    if (signal.aborted)
+      throw new CurlFailure(
+        28,
+        `Operation timed out after ${Math.round(io.context.clock.monotonic() - start) || maxMs} milliseconds with ${bytes} ${Number.isNaN(expected) ? "" : `out of ${expected} `}bytes received`,
+      );
+    if (errnoOf(error) === "ECONNRESET" && !(error instanceof Error && error.message === "aborted"))
+      throw new CurlFailure(56, "Recv failure: Connection reset by peer");
+    throw new CurlFailure(
+      18,
+      Number.isNaN(expected)
+        ? "transfer closed with outstanding read data remaining"
+        : `end of response with ${expected - bytes} bytes missing`,
+    );
   } finally {
     io.signal.removeEventListener("abort", onStop);
   }

@@ -38,7 +38,16 @@ const cut = toolWithUsage("cut", "[-d CHAR] [-s] -f LIST | -c LIST [FILE]...", a
   return Number(failed);
 });
 
-const CLASSES: Readonly<Record<string, string>> = { lower: "a-z", upper: "A-Z", digit: "0-9", alpha: "A-Za-z", alnum: "0-9A-Za-z", space: " \t\n\v\f\r", punct: "!-/:-@[-`{-~", blank: " \t" };
+const CLASSES: Readonly<Record<string, string>> = {
+  lower: "a-z",
+  upper: "A-Z",
+  digit: "0-9",
+  alpha: "A-Za-z",
+  alnum: "0-9A-Za-z",
+  space: " \t\n\v\f\r",
+  punct: "!-/:-@[-`{-~",
+  blank: " \t",
+};
 
 function characters(set: string): string[] {
   const chars = [...unescape(set.replace(/\[:(\w+):\]/g, (_all, name: string) => CLASSES[name] ?? "")).text];
@@ -68,7 +77,8 @@ const tr = toolWithUsage("tr", "[-cds] SET1 [SET2]", async (argv, io) => {
     let out = "";
     for (const char of chunk.toString()) {
       if (flags.has("d") && inSet(char)) continue;
-      const mapped = to && !flags.has("d") && inSet(char) ? ((complement ? to.at(-1) : (to[from.indexOf(char)] ?? to.at(-1))) ?? char) : char;
+      const mapped =
+        to && !flags.has("d") && inSet(char) ? ((complement ? to.at(-1) : (to[from.indexOf(char)] ?? to.at(-1))) ?? char) : char;
       if (squeeze && mapped === last && (to ? squeeze.has(mapped) : inSet(mapped))) continue;
       last = mapped;
       out += mapped;

@@ -60,11 +60,19 @@ export const date = toolWithUsage("date", "[-uR] [-I[SPEC]] [-d TIME] [+FORMAT]"
     { utc: "u", date: "d:" },
   );
   const when = flags.get("d");
-  const ms = when === undefined ? io.context.clock.now() : when.startsWith("@") ? Number(when.slice(1)) * 1000 : Date.parse(/[zZ]|[+-]\d\d:?\d\d$/.test(when) ? when : `${when}Z`);
+  const ms =
+    when === undefined
+      ? io.context.clock.now()
+      : when.startsWith("@")
+        ? Number(when.slice(1)) * 1000
+        : Date.parse(/[zZ]|[+-]\d\d:?\d\d$/.test(when) ? when : `${when}Z`);
   if (Number.isNaN(ms)) return fail(io, `date: invalid date '${when ?? ""}'`);
   const isoFormat = iso === undefined ? undefined : /s(econds)?$/.test(iso) ? "%Y-%m-%dT%H:%M:%S+00:00" : "%Y-%m-%d";
   const operand = flags.rest[0];
   if (operand !== undefined && !operand.startsWith("+")) return fail(io, "date: can't set date: Operation not permitted");
-  await write(io, `${formatDate(ms, isoFormat ?? (flags.has("R") ? "%a, %d %b %Y %H:%M:%S +0000" : (operand?.slice(1) ?? "%a %b %e %H:%M:%S UTC %Y")))}\n`);
+  await write(
+    io,
+    `${formatDate(ms, isoFormat ?? (flags.has("R") ? "%a, %d %b %Y %H:%M:%S +0000" : (operand?.slice(1) ?? "%a %b %e %H:%M:%S UTC %Y")))}\n`,
+  );
   return 0;
 });

@@ -22,8 +22,8 @@ export const dig: NamedTool = {
     for (let i = 0; i < words.length; i++) {
       const word = words[i] ?? "";
       const valued = /^-([xtpqcb])(.*)$/.exec(word);
-      if (word === "-v") return io.stderr.write(`DiG ${VERSION}\n`), 0;
-      if (word === "-h") return await write(io, "Usage:  dig [@global-server] [domain] [q-type] {q-opt}\n"), 0;
+      if (word === "-v") return (io.stderr.write(`DiG ${VERSION}\n`), 0);
+      if (word === "-h") return (await write(io, "Usage:  dig [@global-server] [domain] [q-type] {q-opt}\n"), 0);
       if (word.startsWith("@")) serverText = word.slice(1);
       else if (word.startsWith("+")) {
         const error = switchOption(word.slice(1), on);
@@ -49,7 +49,16 @@ export const dig: NamedTool = {
     } else if (port !== 53) server = { ip: io.context.resolvConf.nameservers[0] ?? "127.0.0.1", port };
     let status = 0;
     for (const question of questions) {
-      const steps = await ask({ name: question.name, type: question.type || type || "A", search: on.has("search"), tcp: on.has("tcp"), ...(server ? { server } : {}) }, io);
+      const steps = await ask(
+        {
+          name: question.name,
+          type: question.type || type || "A",
+          search: on.has("search"),
+          tcp: on.has("tcp"),
+          ...(server ? { server } : {}),
+        },
+        io,
+      );
       const step = steps.at(-1);
       if (!step) continue;
       status = Math.max(status, await print(step, argv.slice(1), serverText, on, io));
@@ -61,18 +70,61 @@ export const dig: NamedTool = {
 function switchOption(word: string, on: Set<string>): string | undefined {
   const negative = word.startsWith("no");
   const name = (negative ? word.slice(2) : word).replace(/=.*$/, "");
-  const full: Readonly<Record<string, string>> = { vc: "tcp", domain: "search", defname: "search", rec: "recurse", multi: "multiline", add: "additional", auth: "authority" };
+  const full: Readonly<Record<string, string>> = {
+    vc: "tcp",
+    domain: "search",
+    defname: "search",
+    rec: "recurse",
+    multi: "multiline",
+    add: "additional",
+    auth: "authority",
+  };
   const key = full[name] ?? name;
   if (key === "all") {
-    for (const section of ["question", "answer", "authority", "additional", "comments", "stats"]) negative ? on.delete(section) : on.add(section);
+    for (const section of ["question", "answer", "authority", "additional", "comments", "stats"]) {
+      if (negative) on.delete(section);
+      else on.add(section);
+    }
     if (negative) on.delete("cmd");
     return undefined;
   }
-  const known = ["question", "answer", "authority", "additional", "comments", "cmd", "stats", "recurse", "short", "tcp", "search", "edns", "time", "timeout", "tries", "retry", "ndots", "bufsize", "dnssec", "cookie", "ttlid", "class", "identify", "multiline", "adflag", "cdflag", "ignore", "showsearch", "qr", "nssearch"];
+  const known = [
+    "question",
+    "answer",
+    "authority",
+    "additional",
+    "comments",
+    "cmd",
+    "stats",
+    "recurse",
+    "short",
+    "tcp",
+    "search",
+    "edns",
+    "time",
+    "timeout",
+    "tries",
+    "retry",
+    "ndots",
+    "bufsize",
+    "dnssec",
+    "cookie",
+    "ttlid",
+    "class",
+    "identify",
+    "multiline",
+    "adflag",
+    "cdflag",
+    "ignore",
+    "showsearch",
+    "qr",
+    "nssearch",
+  ];
   if (!known.includes(key)) return word;
   if (negative) on.delete(key);
   else on.add(key);
-  if (key === "short" && !negative) for (const section of ["question", "comments", "cmd", "stats", "authority", "additional"]) on.delete(section);
+  if (key === "short" && !negative)
+    for (const section of ["question", "comments", "cmd", "stats", "authority", "additional"]) on.delete(section);
   return undefined;
 }
 
@@ -97,7 +149,13 @@ function recordLine({ name, type, ttl, data }: DnsRecord): string {
   return `${columns([absolute(name), String(ttl), "IN", type, data], [24, 32, 40, 48])}\n`;
 }
 
-async function print(step: DnsStep, args: readonly string[], serverText: string | undefined, on: ReadonlySet<string>, io: ToolIo): Promise<number> {
+async function print(
+  step: DnsStep,
+  args: readonly string[],
+  serverText: string | undefined,
+  on: ReadonlySet<string>,
+  io: ToolIo,
+): Promise<number> {
   const { ip, port } = serverOf(step);
   let out = "";
   if (on.has("cmd") && !on.has("short")) {

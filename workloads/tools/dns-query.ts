@@ -14,7 +14,12 @@ export interface Question {
 /** The steps of a question; the last is the answer. */
 export async function ask(question: Question, io: ToolIo): Promise<readonly DnsStep[]> {
   const { context } = io;
-  const options = { search: question.search, signal: io.signal, ...(question.server ? { server: question.server } : {}), ...(question.tcp === undefined ? {} : { tcp: question.tcp }) };
+  const options = {
+    search: question.search,
+    signal: io.signal,
+    ...(question.server ? { server: question.server } : {}),
+    ...(question.tcp === undefined ? {} : { tcp: question.tcp }),
+  };
   return orTerminated(context.resolve.query(context.peer, context.resolvConf, question.name, question.type, options), io.signal);
 }
 

@@ -20,7 +20,12 @@ export const environment: readonly NamedTool[] = [
       }
       const [name] = rest;
       if (name === undefined) {
-        await write(io, Object.entries(env).map(([key, value]) => `${key}=${value}\n`).join(""));
+        await write(
+          io,
+          Object.entries(env)
+            .map(([key, value]) => `${key}=${value}\n`)
+            .join(""),
+        );
         return 0;
       }
       const program = findProgram(io.programs, name);
@@ -32,7 +37,13 @@ export const environment: readonly NamedTool[] = [
     name: "printenv",
     async run(argv, io) {
       const names = argv.slice(1);
-      if (names.length === 0) await write(io, Object.entries(io.env).map(([key, value]) => `${key}=${value}\n`).join(""));
+      if (names.length === 0)
+        await write(
+          io,
+          Object.entries(io.env)
+            .map(([key, value]) => `${key}=${value}\n`)
+            .join(""),
+        );
       for (const name of names) if (io.env[name] !== undefined) await write(io, `${io.env[name]}\n`);
       return Number(names.some((name) => io.env[name] === undefined));
     },

@@ -34,7 +34,8 @@ const rmdir = toolWithUsage("rmdir", "DIRECTORY...", async (argv, io) => {
   let status = 0;
   for (const name of argv.slice(1)) {
     const path = resolvePath(io.cwd, name);
-    if (!isFolder(io.files, path)) status = fail(io, `rmdir: '${name}': ${pathExists(io.files, path) ? "Not a directory" : "No such file or directory"}`);
+    if (!isFolder(io.files, path))
+      status = fail(io, `rmdir: '${name}': ${pathExists(io.files, path) ? "Not a directory" : "No such file or directory"}`);
     else if (walk(io.files, path).length > 1) status = fail(io, `rmdir: '${name}': Directory not empty`);
     else io.files.remove(`${path}/`);
   }
@@ -101,11 +102,24 @@ function accepted(name: string): NamedTool {
     name,
     async run(argv, io) {
       let status = 0;
-      const names = argv.slice(1).filter((word) => !word.startsWith("-")).slice(1);
-      for (const operand of names) if (!pathExists(io.files, resolvePath(io.cwd, operand))) status = fail(io, `${name}: ${operand}: No such file or directory`);
+      const names = argv
+        .slice(1)
+        .filter((word) => !word.startsWith("-"))
+        .slice(1);
+      for (const operand of names)
+        if (!pathExists(io.files, resolvePath(io.cwd, operand))) status = fail(io, `${name}: ${operand}: No such file or directory`);
       return status;
     },
   };
 }
 
-export const fileTools: readonly NamedTool[] = [touch, mkdir, rmdir, rm, transfer("cp"), transfer("mv"), accepted("chmod"), accepted("chown")];
+export const fileTools: readonly NamedTool[] = [
+  touch,
+  mkdir,
+  rmdir,
+  rm,
+  transfer("cp"),
+  transfer("mv"),
+  accepted("chmod"),
+  accepted("chown"),
+];

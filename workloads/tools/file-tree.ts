@@ -3,7 +3,27 @@
 import { posix } from "node:path";
 import type { PodFiles } from "../../model/ports.ts";
 
-const STANDARD_FOLDERS = ["bin", "dev", "etc", "home", "lib", "opt", "proc", "root", "run", "sbin", "sys", "tmp", "usr", "usr/bin", "usr/local", "usr/sbin", "var", "var/log", "var/run"];
+const STANDARD_FOLDERS = [
+  "bin",
+  "dev",
+  "etc",
+  "home",
+  "lib",
+  "opt",
+  "proc",
+  "root",
+  "run",
+  "sbin",
+  "sys",
+  "tmp",
+  "usr",
+  "usr/bin",
+  "usr/local",
+  "usr/sbin",
+  "var",
+  "var/log",
+  "var/run",
+];
 
 /** The absolute, normal form of a path, without a trailing slash. */
 export function resolvePath(cwd: string, path: string): string {
@@ -24,7 +44,14 @@ export function pathExists(files: PodFiles, path: string): boolean {
 
 /** The character devices that redirections and tools know. */
 export function isDevice(path: string): boolean {
-  return path === "/dev/null" || path === "/dev/zero" || path === "/dev/stdin" || path === "/dev/stdout" || path === "/dev/stderr" || path === "/dev/tty";
+  return (
+    path === "/dev/null" ||
+    path === "/dev/zero" ||
+    path === "/dev/stdin" ||
+    path === "/dev/stdout" ||
+    path === "/dev/stderr" ||
+    path === "/dev/tty"
+  );
 }
 
 /** Names directly below a folder, sorted. */

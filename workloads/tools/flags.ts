@@ -28,7 +28,12 @@ function flagsOf(values: Map<string, string[]>, rest: readonly string[]): Flags 
  * getopt: `spec` is like "ab:c" (a colon means a value); `long` maps long names to short ones or to themselves, with ":" for a value.
  * With `stopAtOperand`, everything from the first operand on is the rest. Throws FlagError.
  */
-export function parseGetopt(args: readonly string[], spec: string, long: Readonly<Record<string, string>> = {}, stopAtOperand = false): Flags {
+export function parseGetopt(
+  args: readonly string[],
+  spec: string,
+  long: Readonly<Record<string, string>> = {},
+  stopAtOperand = false,
+): Flags {
   const values = new Map<string, string[]>();
   const rest: string[] = [];
   const add = (name: string, value: string): void => void values.set(name, [...(values.get(name) ?? []), value]);
@@ -69,7 +74,12 @@ export function parseGetopt(args: readonly string[], spec: string, long: Readonl
 }
 
 /** Go's flag and pflag packages: `switches` take no separate value (but `-x=false` does); all other names of `named` take one. Throws FlagError. */
-export function parseGoFlags(args: readonly string[], named: readonly string[], switches: readonly string[] = [], short: Readonly<Record<string, string>> = {}): Flags {
+export function parseGoFlags(
+  args: readonly string[],
+  named: readonly string[],
+  switches: readonly string[] = [],
+  short: Readonly<Record<string, string>> = {},
+): Flags {
   const values = new Map<string, string[]>();
   const rest: string[] = [];
   for (let i = 0; i < args.length; i++) {

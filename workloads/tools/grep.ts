@@ -21,8 +21,12 @@ const run: Tool = async (argv, io) => {
   const extended = flags.has("E") || argv[0] === "egrep";
   let regex: RegExp;
   try {
-    const sources = patterns.flatMap((pattern) => pattern.split("\n")).map((pattern) => (flags.has("F") || argv[0] === "fgrep" ? escapeRegex(pattern) : posixRegexSource(pattern, extended)));
-    const joined = sources.map((source) => (flags.has("x") ? `^(?:${source})$` : flags.has("w") ? `\\b(?:${source})\\b` : `(?:${source})`)).join("|");
+    const sources = patterns
+      .flatMap((pattern) => pattern.split("\n"))
+      .map((pattern) => (flags.has("F") || argv[0] === "fgrep" ? escapeRegex(pattern) : posixRegexSource(pattern, extended)));
+    const joined = sources
+      .map((source) => (flags.has("x") ? `^(?:${source})$` : flags.has("w") ? `\\b(?:${source})\\b` : `(?:${source})`))
+      .join("|");
     regex = new RegExp(joined, flags.has("i") ? "gi" : "g");
   } catch {
     return fail(io, `grep: bad regex '${patterns.join("\n")}'`, 2);
@@ -36,7 +40,12 @@ const run: Tool = async (argv, io) => {
     : (operands.length > 0 ? operands : ["."]).flatMap((name): Input[] => {
         const path = resolvePath(io.cwd, name);
         if (!isFolder(io.files, path)) return [...inputs([name], io)];
-        return walk(io.files, path).filter((entry) => !entry.folder).map((entry) => ({ name: `${name.replace(/\/$/, "")}${entry.path.slice(path === "/" ? 0 : path.length)}`, stream: textStream(io.files.read(entry.path) ?? "") }));
+        return walk(io.files, path)
+          .filter((entry) => !entry.folder)
+          .map((entry) => ({
+            name: `${name.replace(/\/$/, "")}${entry.path.slice(path === "/" ? 0 : path.length)}`,
+            stream: textStream(io.files.read(entry.path) ?? ""),
+          }));
       });
   const prefixed = flags.has("H") || ((sources.length > 1 || recursive) && !flags.has("h"));
   let found = false;
@@ -78,14 +87,18 @@ const run: Tool = async (argv, io) => {
       if (!quiet) {
         for (const [index, text] of held.entries()) await show(text, number - held.length + index, "-");
         if (!flags.has("o")) await show(line, number, ":");
-        else for (const match of line.matchAll(new RegExp(regex.source, regex.flags))) if (match[0] !== "") await write(io, `${label === undefined ? "" : `${label}:`}${flags.has("n") ? `${number}:` : ""}${match[0]}\n`);
+        else
+          for (const match of line.matchAll(new RegExp(regex.source, regex.flags)))
+            if (match[0] !== "")
+              await write(io, `${label === undefined ? "" : `${label}:`}${flags.has("n") ? `${number}:` : ""}${match[0]}\n`);
       }
       held.length = 0;
       trailing = after;
       if (count >= most) break;
     }
     if (flags.has("c")) await write(io, `${label === undefined ? "" : `${label}:`}${count}\n`);
-    if ((flags.has("l") && count > 0) || (flags.has("L") && count === 0)) await write(io, `${source.name === "-" ? "(standard input)" : source.name}\n`);
+    if ((flags.has("l") && count > 0) || (flags.has("L") && count === 0))
+      await write(io, `${source.name === "-" ? "(standard input)" : source.name}\n`);
   }
   return found ? 0 : failed ? 2 : 1;
 };

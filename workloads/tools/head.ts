@@ -9,7 +9,9 @@ import { toolWithUsage } from "./usage.ts";
 
 /** `-5` as `-n 5`, as both programs accept. */
 function modern(args: readonly string[]): readonly string[] {
-  return args.flatMap((word, index) => (index === 0 && /^[-+]\d+$/.test(word) ? ["-n", word.startsWith("-") ? word.slice(1) : word] : [word]));
+  return args.flatMap((word, index) =>
+    index === 0 && /^[-+]\d+$/.test(word) ? ["-n", word.startsWith("-") ? word.slice(1) : word] : [word],
+  );
 }
 
 const SCALE: Readonly<Record<string, number>> = { "": 1, k: 1024, K: 1024, m: 1048576, M: 1048576, b: 512 };
@@ -84,7 +86,8 @@ const tail = toolWithUsage("tail", "[-f] [-n N] [-c N] [FILE]...", async (argv, 
     }
     if (all.length > 1 && !flags.has("q")) await write(io, `${index > 0 ? "\n" : ""}==> ${input.name} <==\n`);
     const data = await readAll(input.stream, io.signal);
-    if (flags.has("c")) await write(io, written.startsWith("+") ? data.subarray(limit - 1) : data.subarray(Math.max(0, data.length - limit)));
+    if (flags.has("c"))
+      await write(io, written.startsWith("+") ? data.subarray(limit - 1) : data.subarray(Math.max(0, data.length - limit)));
     else {
       const all = data.toString().split(/(?<=\n)/);
       const kept = written.startsWith("+") ? all.slice(Math.max(0, limit - 1)) : limit === 0 ? [] : all.slice(-limit);

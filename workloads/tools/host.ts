@@ -24,21 +24,37 @@ const host: NamedTool = {
     const reverse = ipFamily(name) !== undefined;
     let found = false;
     for (const type of reverse ? ["PTR"] : types) {
-      const step = (await ask({ name: reverse ? reverseName(name) : name, type, search: !reverse, ...(server ? { server } : {}) }, io)).at(-1);
+      const step = (await ask({ name: reverse ? reverseName(name) : name, type, search: !reverse, ...(server ? { server } : {}) }, io)).at(
+        -1,
+      );
       if (!step) continue;
       if (unanswered(step)) {
         const { ip, port } = serverOf(step);
-        await write(io, `;; communications error to ${ip}#${port}: ${step.rcode === "TIMEOUT" ? "timed out" : "connection refused"}\n;; no servers could be reached\n`);
+        await write(
+          io,
+          `;; communications error to ${ip}#${port}: ${step.rcode === "TIMEOUT" ? "timed out" : "connection refused"}\n;; no servers could be reached\n`,
+        );
         return 1;
       }
       if (step.rcode !== "NOERROR") {
-        await write(io, `Host ${reverse ? relative(step.name) : name} not found: ${step.rcode === "NXDOMAIN" ? "3(NXDOMAIN)" : step.rcode === "SERVFAIL" ? "2(SERVFAIL)" : "5(REFUSED)"}\n`);
+        await write(
+          io,
+          `Host ${reverse ? relative(step.name) : name} not found: ${step.rcode === "NXDOMAIN" ? "3(NXDOMAIN)" : step.rcode === "SERVFAIL" ? "2(SERVFAIL)" : "5(REFUSED)"}\n`,
+        );
         return 1;
       }
       for (const record of step.answers) {
         found = true;
         const owner = relative(record.name);
-        const texts: Readonly<Record<string, string>> = { A: "has address", AAAA: "has IPv6 address", CNAME: "is an alias for", PTR: "domain name pointer", SRV: "has SRV record", TXT: "descriptive text", NS: "name server" };
+        const texts: Readonly<Record<string, string>> = {
+          A: "has address",
+          AAAA: "has IPv6 address",
+          CNAME: "is an alias for",
+          PTR: "domain name pointer",
+          SRV: "has SRV record",
+          TXT: "descriptive text",
+          NS: "name server",
+        };
         await write(io, `${owner} ${texts[record.type] ?? `has ${record.type} record`} ${record.data}\n`);
       }
     }
@@ -51,23 +67,37 @@ const getent: NamedTool = {
   name: "getent",
   async run(argv, io) {
     const [, database, ...names] = argv;
-    if (!["hosts", "ahosts", "ahostsv4", "ahostsv6"].includes(database ?? "")) return fail(io, `Unknown database: ${database ?? ""}\nTry \`getent hosts NAME'.`, 1);
+    if (!["hosts", "ahosts", "ahostsv4", "ahostsv6"].includes(database ?? ""))
+      return fail(io, `Unknown database: ${database ?? ""}\nTry \`getent hosts NAME'.`, 1);
     if (names.length === 0 && database === "hosts") {
-      const lines = (io.files.read("/etc/hosts") ?? "").split("\n").map((line) => line.replace(/#.*/, "").trim().split(/\s+/)).filter(([ip]) => ip);
+      const lines = (io.files.read("/etc/hosts") ?? "")
+        .split("\n")
+        .map((line) => line.replace(/#.*/, "").trim().split(/\s+/))
+        .filter(([ip]) => ip);
       await write(io, lines.map(([ip = "", ...rest]) => `${ip.padEnd(15)} ${rest.join(" ")}\n`).join(""));
       return 0;
     }
     let status = 0;
     for (const name of names) {
       try {
-        const ips = (await io.context.lookup(name)).filter((ip) => database !== "ahostsv4" || ipFamily(ip) === "IPv4").filter((ip) => database !== "ahostsv6" || ipFamily(ip) === "IPv6");
+        const ips = (await io.context.lookup(name))
+          .filter((ip) => database !== "ahostsv4" || ipFamily(ip) === "IPv4")
+          .filter((ip) => database !== "ahostsv6" || ipFamily(ip) === "IPv6");
         if (database === "hosts") {
-          const reversed = ipFamily(name) ? (await ask({ name: reverseName(name), type: "PTR", search: false }, io)).at(-1)?.answers.find(({ type }) => type === "PTR")?.data : undefined;
+          const reversed = ipFamily(name)
+            ? (await ask({ name: reverseName(name), type: "PTR", search: false }, io)).at(-1)?.answers.find(({ type }) => type === "PTR")
+                ?.data
+            : undefined;
           if (ipFamily(name) && reversed === undefined) status = 2;
           else await write(io, ips.map((ip) => `${ip.padEnd(15)} ${reversed === undefined ? name : relative(reversed)}\n`).join(""));
         } else {
           const kinds = ["STREAM", "DGRAM", "RAW"];
-          await write(io, ips.flatMap((ip, index) => kinds.map((kind, at) => `${ip.padEnd(15)} ${kind}${index === 0 && at === 0 ? ` ${name}` : ""}\n`)).join(""));
+          await write(
+            io,
+            ips
+              .flatMap((ip, index) => kinds.map((kind, at) => `${ip.padEnd(15)} ${kind}${index === 0 && at === 0 ? ` ${name}` : ""}\n`))
+              .join(""),
+          );
         }
       } catch (error) {
         if (!isLookupError(error)) throw error;

@@ -130,7 +130,9 @@ export async function exchange(request: ExchangeRequest, io: ToolIo): Promise<Ex
   } catch (error) {
     client.on("error", () => {});
     close();
-    throw secure && tls === 0 && error instanceof ExchangeError && !request.signal.aborted ? new ExchangeError("tls", error.cause, error.elapsedMs) : error;
+    throw secure && tls === 0 && error instanceof ExchangeError && !request.signal.aborted
+      ? new ExchangeError("tls", error.cause, error.elapsedMs)
+      : error;
   }
   function close(): void {
     request.signal.removeEventListener("abort", onAbort);
@@ -140,7 +142,12 @@ export async function exchange(request: ExchangeRequest, io: ToolIo): Promise<Ex
   }
 }
 
-async function connect(request: ExchangeRequest, addresses: readonly string[], port: number, io: ToolIo): Promise<{ readonly socket: Duplex; readonly ip: string }> {
+async function connect(
+  request: ExchangeRequest,
+  addresses: readonly string[],
+  port: number,
+  io: ToolIo,
+): Promise<{ readonly socket: Duplex; readonly ip: string }> {
   let last: unknown = new Error("no address");
   for (const ip of addresses) {
     request.onTrying?.(ip, port);

@@ -13,7 +13,10 @@ function userId(io: ToolIo): number {
 
 /** The pod's full name: the /etc/hosts entry of its own address, else the hostname. */
 function fullName(io: ToolIo): string {
-  const line = io.files.read("/etc/hosts")?.split("\n").find((entry) => entry.split(/\s+/)[0] === io.context.peer.ip);
+  const line = io.files
+    .read("/etc/hosts")
+    ?.split("\n")
+    .find((entry) => entry.split(/\s+/)[0] === io.context.peer.ip);
   return line?.split(/\s+/)[1] ?? io.context.hostname;
 }
 
@@ -49,7 +52,11 @@ const uname = toolWithUsage("uname", "[-amnrspvio]", async (argv, io) => {
 export const identity: readonly NamedTool[] = [
   hostname,
   uname,
-  { name: "whoami", run: async (_argv, io) => (userId(io) === 0 ? (await write(io, "root\n"), 0) : (io.stderr.write(`whoami: unknown uid ${userId(io)}\n`), 1)) },
+  {
+    name: "whoami",
+    run: async (_argv, io) =>
+      userId(io) === 0 ? (await write(io, "root\n"), 0) : (io.stderr.write(`whoami: unknown uid ${userId(io)}\n`), 1),
+  },
   {
     name: "id",
     async run(argv, io) {

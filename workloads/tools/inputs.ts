@@ -5,7 +5,9 @@ import type { ToolIo } from "./tool.ts";
 import type { Readable } from "node:stream";
 
 /** One input, open, or why it is not. */
-export type Input = { readonly name: string; readonly stream: Readable | undefined; readonly error?: undefined } | { readonly name: string; readonly error: string };
+export type Input =
+  | { readonly name: string; readonly stream: Readable | undefined; readonly error?: undefined }
+  | { readonly name: string; readonly error: string };
 
 /** Opens the operands in order; none means standard input. */
 export function inputs(names: readonly string[], io: ToolIo): readonly Input[] {
@@ -18,7 +20,11 @@ export function inputs(names: readonly string[], io: ToolIo): readonly Input[] {
 }
 
 /** All text of the operands; what cannot be opened is told as `tool: name: reason` and makes `failed` true. */
-export async function readInputs(tool: string, names: readonly string[], io: ToolIo): Promise<{ readonly text: string; readonly failed: boolean }> {
+export async function readInputs(
+  tool: string,
+  names: readonly string[],
+  io: ToolIo,
+): Promise<{ readonly text: string; readonly failed: boolean }> {
   const parts: Buffer[] = [];
   let failed = false;
   for (const input of inputs(names, io)) {

@@ -42,7 +42,9 @@ export const ls = toolWithUsage("ls", "[-1AaCdFlR] [FILE]...", async (argv, io) 
     const entries = [...dots, ...below].map((entry) => ({ name: entry, path: posix.join(path, entry) }));
     if (flags.has("l")) await write(io, `total ${entries.length * 4}\n`);
     await print(entries);
-    if (flags.has("R")) for (const entry of entries.slice(dots.length)) if (isFolder(io.files, entry.path)) await show({ name: `${name}/${entry.name}`, path: entry.path }, false);
+    if (flags.has("R"))
+      for (const entry of entries.slice(dots.length))
+        if (isFolder(io.files, entry.path)) await show({ name: `${name}/${entry.name}`, path: entry.path }, false);
   };
   for (const [index, folder] of folders.entries()) await show(folder, index === 0 && files.length === 0);
   return status;

@@ -17,7 +17,8 @@ export const nc = toolWithUsage("nc", "[-lnuvzN] [-w SEC] [-p PORT] [HOST] PORT[
   if (waitMs !== undefined && Number.isNaN(waitMs)) return fail(io, `nc: timeout invalid: ${flags.get("w") ?? ""}`);
   if (flags.has("l")) return listen(Number(flags.get("p") ?? flags.rest.at(-1) ?? 0), udp, flags.has("k"), flags.has("v"), io);
   const [host, portText] = flags.rest;
-  if (host === undefined || portText === undefined) return fail(io, "usage: nc [-lnuvzN] [-w timeout] [-p source_port] [destination] [port]");
+  if (host === undefined || portText === undefined)
+    return fail(io, "usage: nc [-lnuvzN] [-w timeout] [-p source_port] [destination] [port]");
   const range = /^(\d+)(?:-(\d+))?$/.exec(portText);
   const from = Number(range?.[1]);
   const to = Number(range?.[2] ?? range?.[1]);
@@ -36,7 +37,13 @@ export const nc = toolWithUsage("nc", "[-lnuvzN] [-w SEC] [-p PORT] [HOST] PORT[
     throwIfTerminated(io.signal);
     const named = `${host === ip ? host : `${host} (${ip})`} ${port} port [${udp ? "udp" : "tcp"}/${SERVICES[port] ?? "*"}]`;
     if (udp) {
-      const answered = await talkUdp({ ip, port }, flags.has("z"), waitMs, io, () => flags.has("v") && io.stderr.write(`Connection to ${named} succeeded!\n`));
+      const answered = await talkUdp(
+        { ip, port },
+        flags.has("z"),
+        waitMs,
+        io,
+        () => flags.has("v") && io.stderr.write(`Connection to ${named} succeeded!\n`),
+      );
       status = answered ? 0 : status;
       continue;
     }
@@ -46,7 +53,10 @@ export const nc = toolWithUsage("nc", "[-lnuvzN] [-w SEC] [-p PORT] [HOST] PORT[
     } catch (error) {
       throwIfTerminated(io.signal);
       const text = errnoOf(error) === "ETIMEDOUT" && waitMs !== undefined ? "Operation timed out" : errnoText(errnoOf(error));
-      if (flags.has("v")) io.stderr.write(`nc: connect to ${host === ip ? host : `${host} (${ip})`} port ${port} (tcp) ${errnoOf(error) === "ETIMEDOUT" ? "timed out: Operation now in progress" : `failed: ${text}`}\n`);
+      if (flags.has("v"))
+        io.stderr.write(
+          `nc: connect to ${host === ip ? host : `${host} (${ip})`} port ${port} (tcp) ${errnoOf(error) === "ETIMEDOUT" ? "timed out: Operation now in progress" : `failed: ${text}`}\n`,
+        );
       continue;
     }
     if (flags.has("v")) io.stderr.write(`Connection to ${named} succeeded!\n`);
@@ -157,7 +167,10 @@ async function listen(port: number, udp: boolean, keep: boolean, verbose: boolea
           port,
           createTcpServer((socket) => {
             if (verbose) io.stderr.write("Connection received\n");
-            void talkTcp(socket, keep ? { ...io, stdin: undefined } : io, undefined).then((code) => keep || done.resolve(code), () => done.resolve(0));
+            void talkTcp(socket, keep ? { ...io, stdin: undefined } : io, undefined).then(
+              (code) => keep || done.resolve(code),
+              () => done.resolve(0),
+            );
           }),
         );
     io.stderr.write(told);

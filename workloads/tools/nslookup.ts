@@ -14,9 +14,11 @@ export const nslookup: NamedTool = {
     const operands: string[] = [];
     for (const word of argv.slice(1)) {
       const option = /^-(?:(?:query|querytype|type|q|t)=(\w+)|port=(\d+)|(?:timeout|retry)=\d+|debug)$/i.exec(word);
-      if (option?.[1] !== undefined) types = option[1].toUpperCase() === "ANY" ? ["A", "AAAA", "SRV", "TXT"] : [...types, option[1].toUpperCase()];
+      if (option?.[1] !== undefined)
+        types = option[1].toUpperCase() === "ANY" ? ["A", "AAAA", "SRV", "TXT"] : [...types, option[1].toUpperCase()];
       else if (option?.[2] !== undefined) port = Number(option[2]);
-      else if (word.startsWith("-") && !option) return fail(io, `nslookup: unrecognized option: ${word}\nUsage: nslookup [-type=QUERY_TYPE] HOST [DNS_SERVER]`);
+      else if (word.startsWith("-") && !option)
+        return fail(io, `nslookup: unrecognized option: ${word}\nUsage: nslookup [-type=QUERY_TYPE] HOST [DNS_SERVER]`);
       else if (!option) operands.push(word);
     }
     const [name, serverText] = operands;
@@ -30,7 +32,13 @@ export const nslookup: NamedTool = {
   },
 };
 
-async function lookUp(name: string, types: readonly string[], server: SocketAddress | undefined, serverText: string | undefined, io: ToolIo): Promise<number> {
+async function lookUp(
+  name: string,
+  types: readonly string[],
+  server: SocketAddress | undefined,
+  serverText: string | undefined,
+  io: ToolIo,
+): Promise<number> {
   const reverse = ipFamily(name) !== undefined;
   const wanted = reverse ? ["PTR"] : types.length > 0 ? types : ["A", "AAAA"];
   const results: DnsStep[] = [];

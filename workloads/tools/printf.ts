@@ -2,7 +2,18 @@
 import { write } from "./streams.ts";
 import { fail, type NamedTool } from "./tool.ts";
 
-const SIMPLE: Readonly<Record<string, string>> = { n: "\n", t: "\t", r: "\r", a: "\u0007", b: "\b", f: "\f", v: "\v", "\\": "\\", e: "\u001b", '"': '"' };
+const SIMPLE: Readonly<Record<string, string>> = {
+  n: "\n",
+  t: "\t",
+  r: "\r",
+  a: "\u0007",
+  b: "\b",
+  f: "\f",
+  v: "\v",
+  "\\": "\\",
+  e: "\u001b",
+  '"': '"',
+};
 
 /** Backslash escapes; `\c` ends the output (`stop`). */
 export function unescape(text: string): { readonly text: string; readonly stop: boolean } {
@@ -78,7 +89,12 @@ function pad(text: string, width: number, flags: string, kind: string): string {
   return sign + text.slice(sign.length).padStart(width - sign.length, "0");
 }
 
-function convert(kind: string, arg: string, flags: string, precision: number | undefined): { readonly text: string; readonly bad?: boolean; readonly stop?: boolean } | undefined {
+function convert(
+  kind: string,
+  arg: string,
+  flags: string,
+  precision: number | undefined,
+): { readonly text: string; readonly bad?: boolean; readonly stop?: boolean } | undefined {
   if (kind === "s") return { text: precision === undefined ? arg : arg.slice(0, precision) };
   if (kind === "b") return unescape(arg);
   if (kind === "c") return { text: arg.slice(0, 1) };

@@ -11,10 +11,10 @@ const kill: NamedTool = {
   name: "kill",
   async run(argv, io) {
     const words = argv.slice(1);
-    if (words[0] === "-l") return await write(io, "HUP INT QUIT KILL USR1 USR2 PIPE TERM\n"), 0;
+    if (words[0] === "-l") return (await write(io, "HUP INT QUIT KILL USR1 USR2 PIPE TERM\n"), 0);
     let name = "TERM";
     if (words[0] === "-s") name = words.splice(0, 2)[1] ?? "";
-    else if (/^-/.test(words[0] ?? "")) name = (words.shift() ?? "").slice(1);
+    else if (words[0]?.startsWith("-")) name = (words.shift() ?? "").slice(1);
     const plain = name.replace(/^SIG/, "");
     const stops = ["TERM", "15", "KILL", "9", "INT", "2", "QUIT", "3"].includes(plain);
     if (!stops && !["0", "HUP", "1", "USR1", "USR2"].includes(plain)) return fail(io, `kill: bad signal name '${name}'`);
@@ -59,7 +59,9 @@ const xargs = toolWithUsage("xargs", "[-r] [-n N] [-I TEXT] [PROGRAM ARGS]", asy
   if (!program) return fail(io, `xargs: ${command[0] ?? ""}: No such file or directory`, 127);
   const text = (await readAll(io.stdin, io.signal)).toString();
   const place = flags.get("I");
-  const words = (flags.has("0") ? text.split("\0") : place === undefined ? text.split(/\s+/) : text.split("\n")).filter((word) => word !== "");
+  const words = (flags.has("0") ? text.split("\0") : place === undefined ? text.split(/\s+/) : text.split("\n")).filter(
+    (word) => word !== "",
+  );
   const size = place === undefined ? Number(flags.get("n") ?? Math.max(1, words.length)) : 1;
   let status = 0;
   for (let at = 0; at < words.length || (at === 0 && !flags.has("r") && place === undefined); at += size) {

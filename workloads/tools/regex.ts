@@ -1,7 +1,18 @@
 // POSIX regular expressions as JavaScript ones, for grep, sed and awk. Leaves out collating symbols and equivalence classes.
 
 const CLASSES: Readonly<Record<string, string>> = {
-  alpha: "A-Za-z", digit: "0-9", alnum: "A-Za-z0-9", upper: "A-Z", lower: "a-z", space: "\\s", blank: " \\t", punct: "!-/:-@\\[-`{-~", xdigit: "0-9A-Fa-f", print: " -~", graph: "!-~", cntrl: "\\x00-\\x1f\\x7f",
+  alpha: "A-Za-z",
+  digit: "0-9",
+  alnum: "A-Za-z0-9",
+  upper: "A-Z",
+  lower: "a-z",
+  space: "\\s",
+  blank: " \\t",
+  punct: "!-/:-@\\[-`{-~",
+  xdigit: "0-9A-Fa-f",
+  print: " -~",
+  graph: "!-~",
+  cntrl: "\\x00-\\x1f\\x7f",
 };
 
 /** Source of a JavaScript regular expression for a basic (`extended: false`) or extended POSIX one. */
@@ -14,7 +25,9 @@ export function posixRegexSource(pattern: string, extended: boolean): string {
       let end = pattern.indexOf("]", start + 1);
       while (end > 0 && /\[:\w*$|\[:\w+:$/.test(pattern.slice(start, end))) end = pattern.indexOf("]", end + 1);
       if (end < 0) throw new SyntaxError("Unmatched [");
-      const set = pattern.slice(start, end).replace(/\[:(\w+):\]|[\\\]^[]/g, (all, name?: string) => (name === undefined ? `\\${all}` : (CLASSES[name] ?? "")));
+      const set = pattern
+        .slice(start, end)
+        .replace(/\[:(\w+):\]|[\\\]^[]/g, (all, name?: string) => (name === undefined ? `\\${all}` : (CLASSES[name] ?? "")));
       out += `[${start > i + 1 ? "^" : ""}${set}]`;
       i = end;
     } else if (char === "\\") {

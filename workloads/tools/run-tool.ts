@@ -39,7 +39,12 @@ export function findProgram(programs: ReadonlyMap<string, Tool>, file: string): 
  * Runs `argv` as a process of the container. Resolves with its exit code: 128 + n when a signal stopped it, 126 for a file that is
  * no program. Throws ExecutableNotFound when there is no such program.
  */
-export async function runTool(argv: readonly string[], context: ContainerContext, streams: ToolStreams, programs: ReadonlyMap<string, Tool>): Promise<number> {
+export async function runTool(
+  argv: readonly string[],
+  context: ContainerContext,
+  streams: ToolStreams,
+  programs: ReadonlyMap<string, Tool>,
+): Promise<number> {
   const file = argv[0] ?? "";
   const tool = findProgram(programs, file);
   const terminal = streams.tty && streams.stdin ? new Terminal(streams.stdin, streams.stdout) : undefined;
@@ -56,7 +61,13 @@ export async function runTool(argv: readonly string[], context: ContainerContext
     ...(terminal ? { terminal } : {}),
     signal: stop.signal,
     cwd: resolvePath("/", workingDir ?? "/"),
-    env: { PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", HOSTNAME: context.hostname, HOME: "/root", ...(terminal ? { TERM: "xterm" } : {}), ...context.env },
+    env: {
+      PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+      HOSTNAME: context.hostname,
+      HOME: "/root",
+      ...(terminal ? { TERM: "xterm" } : {}),
+      ...context.env,
+    },
     context,
     files: context.files,
     programs,

@@ -54,7 +54,15 @@ function parse(script: string, extended: boolean): readonly Edit[] | undefined {
       const [pattern, replacement, after] = parts;
       const flags = /^[gip\d]*I?[gip\d]*/.exec(after)?.[0] ?? "";
       const source = posixRegexSource(mark === "/" ? pattern : pattern.replaceAll(`\\${mark}`, mark), extended);
-      edits.push({ ...common, kind, regex: new RegExp(source, /i/i.test(flags) ? "gi" : "g"), replacement, occurrence: Number(/\d+/.exec(flags)?.[0] ?? 1), global: flags.includes("g"), print: flags.includes("p") });
+      edits.push({
+        ...common,
+        kind,
+        regex: new RegExp(source, /i/i.test(flags) ? "gi" : "g"),
+        replacement,
+        occurrence: Number(/\d+/.exec(flags)?.[0] ?? 1),
+        global: flags.includes("g"),
+        print: flags.includes("p"),
+      });
       rest = after.slice(flags.length);
     } else return undefined;
     if (!/^\s*(;|\n|$|\})/.test(rest)) return undefined;
@@ -68,7 +76,9 @@ function splitMarked(text: string, mark: string): readonly [string, string, stri
     else if (text[i] === mark) ends.push(i);
   }
   const [first, second] = ends;
-  return first === undefined || second === undefined ? undefined : [text.slice(0, first), text.slice(first + 1, second), text.slice(second + 1)];
+  return first === undefined || second === undefined
+    ? undefined
+    : [text.slice(0, first), text.slice(first + 1, second), text.slice(second + 1)];
 }
 
 function substitute(line: string, edit: Edit): string | undefined {

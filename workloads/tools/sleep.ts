@@ -27,7 +27,8 @@ export const sleeps: readonly NamedTool[] = [
       const MAX_TIMER_MS = 2 ** 31 - 1;
       try {
         if (total === Infinity) await aborted(io.signal);
-        for (let left = total; left > 0 && left !== Infinity; left -= MAX_TIMER_MS) await sleepOn(io.context.clock, Math.min(left, MAX_TIMER_MS), io.signal);
+        for (let left = total; left > 0 && left !== Infinity; left -= MAX_TIMER_MS)
+          await sleepOn(io.context.clock, Math.min(left, MAX_TIMER_MS), io.signal);
       } catch (error) {
         if (!io.signal.aborted) throw error;
       }
@@ -48,7 +49,10 @@ export const sleeps: readonly NamedTool[] = [
       const program = findProgram(io.programs, rest[1] ?? "");
       if (!program) return fail(io, `timeout: can't execute '${rest[1] ?? ""}': No such file or directory`, 127);
       const stop = linkedAbort(io.signal);
-      const timer = limitMs === Infinity || limitMs === 0 ? undefined : io.context.clock.after(limitMs, () => stop.controller.abort(new Terminated("SIGTERM")));
+      const timer =
+        limitMs === Infinity || limitMs === 0
+          ? undefined
+          : io.context.clock.after(limitMs, () => stop.controller.abort(new Terminated("SIGTERM")));
       try {
         return await program(rest.slice(1), { ...io, signal: stop.controller.signal });
       } catch (error) {

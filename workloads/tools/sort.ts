@@ -10,7 +10,11 @@ const sort = toolWithUsage("sort", "[-nrufV] [-t CHAR] [-k N[,M]] [FILE]...", as
   const { text, failed } = await readInputs("sort", flags.rest, io);
   const keys = (flags.values.get("k") ?? []).map((spec) => {
     const match = /^(\d+)(?:\.\d+)?([nrfbV]*)(?:,(\d+)(?:\.\d+)?([nrfbV]*))?$/.exec(spec);
-    return { from: Number(match?.[1] ?? 1), to: match?.[3] === undefined ? Infinity : Number(match[3]), marks: (match?.[2] ?? "") + (match?.[4] ?? "") };
+    return {
+      from: Number(match?.[1] ?? 1),
+      to: match?.[3] === undefined ? Infinity : Number(match[3]),
+      marks: (match?.[2] ?? "") + (match?.[4] ?? ""),
+    };
   });
   const separator = flags.get("t");
   const field = (line: string, from: number, to: number): string => {
@@ -26,15 +30,26 @@ const sort = toolWithUsage("sort", "[-nrufV] [-t CHAR] [-k N[,M]] [FILE]...", as
   const numeric = flags.has("n") || flags.has("g");
   const byKeys = (a: string, b: string): number => {
     for (const { from, to, marks } of keys) {
-      const order = compare(field(a, from, to), field(b, from, to), numeric || marks.includes("n"), flags.has("f") || marks.includes("f"), flags.has("V") || marks.includes("V"));
+      const order = compare(
+        field(a, from, to),
+        field(b, from, to),
+        numeric || marks.includes("n"),
+        flags.has("f") || marks.includes("f"),
+        flags.has("V") || marks.includes("V"),
+      );
       if (order !== 0) return marks.includes("r") || flags.has("r") ? -order : order;
     }
     return 0;
   };
-  const whole = (a: string, b: string): number => (flags.has("r") ? -1 : 1) * compare(a, b, numeric && keys.length === 0, flags.has("f"), flags.has("V"));
+  const whole = (a: string, b: string): number =>
+    (flags.has("r") ? -1 : 1) * compare(a, b, numeric && keys.length === 0, flags.has("f"), flags.has("V"));
   const last = (a: string, b: string): number => (flags.has("r") ? -1 : 1) * (a < b ? -1 : a > b ? 1 : 0);
-  const sorted = linesOf(text).sort((a, b) => (keys.length > 0 ? byKeys(a, b) : whole(a, b)) || (flags.has("u") || flags.has("s") ? 0 : last(a, b)));
-  const kept = flags.has("u") ? sorted.filter((line, index) => index === 0 || (keys.length > 0 ? byKeys : whole)(sorted[index - 1] ?? "", line) !== 0) : sorted;
+  const sorted = linesOf(text).sort(
+    (a, b) => (keys.length > 0 ? byKeys(a, b) : whole(a, b)) || (flags.has("u") || flags.has("s") ? 0 : last(a, b)),
+  );
+  const kept = flags.has("u")
+    ? sorted.filter((line, index) => index === 0 || (keys.length > 0 ? byKeys : whole)(sorted[index - 1] ?? "", line) !== 0)
+    : sorted;
   await write(io, kept.map((line) => `${line}\n`).join(""));
   return failed ? 2 : 0;
 });

@@ -50,7 +50,10 @@ export async function* chunks(stream: Readable | undefined, signal: AbortSignal)
 }
 
 /** The next line without its newline, or undefined at the end; what follows the newline stays in the stream. */
-export async function readLine(stream: Readable | undefined, signal: AbortSignal): Promise<{ text: string; complete: boolean } | undefined> {
+export async function readLine(
+  stream: Readable | undefined,
+  signal: AbortSignal,
+): Promise<{ text: string; complete: boolean } | undefined> {
   const parts: Buffer[] = [];
   const throughNewline = (chunk: Buffer): number => chunk.indexOf(10) + 1 || chunk.length;
   for (;;) {

@@ -18,8 +18,13 @@ function header(name: string, folder: boolean, size: number, atMs: number): Buff
   const split = name.length > 100 ? name.lastIndexOf("/", 155) : -1;
   block.write(split < 0 ? name : name.slice(split + 1), 0, 100);
   block.write(folder ? "0000755\0" : "0000644\0", 100);
-  block.write("0000000\0" + "0000000\0", 108);
-  block.write(`${size.toString(8).padStart(11, "0")}\0${Math.floor(atMs / 1000).toString(8).padStart(11, "0")}\0`, 124);
+  block.write("0000000\u00000000000\0", 108);
+  block.write(
+    `${size.toString(8).padStart(11, "0")}\0${Math.floor(atMs / 1000)
+      .toString(8)
+      .padStart(11, "0")}\0`,
+    124,
+  );
   block.write("        ", 148);
   block.write(folder ? "5" : "0", 156);
   block.write("ustar\u000000", 257);
@@ -35,7 +40,7 @@ function header(name: string, folder: boolean, size: number, atMs: number): Buff
 export function readArchive(archive: Buffer): readonly Entry[] | undefined {
   const entries: Entry[] = [];
   let longName: string | undefined;
-  for (let at = 0; at + BLOCK <= archive.length; ) {
+  for (let at = 0; at + BLOCK <= archive.length;) {
     const block = archive.subarray(at, at + BLOCK);
     if (block.every((byte) => byte === 0)) return entries;
     const field = (from: number, length: number): string => block.toString("utf8", from, from + length).replace(/\0[\s\S]*$/, "");
@@ -59,7 +64,11 @@ export function readArchive(archive: Buffer): readonly Entry[] | undefined {
 }
 
 /** An archive of these paths, named as they were given. */
-function makeArchive(names: readonly string[], base: string, io: ToolIo): { readonly archive: Buffer; readonly missing: readonly string[] } {
+function makeArchive(
+  names: readonly string[],
+  base: string,
+  io: ToolIo,
+): { readonly archive: Buffer; readonly missing: readonly string[] } {
   const blocks: Buffer[] = [];
   const missing: string[] = [];
   for (const name of names) {
@@ -68,7 +77,11 @@ function makeArchive(names: readonly string[], base: string, io: ToolIo): { read
     for (const entry of walk(io.files, path)) {
       const relative = posix.join(name, entry.path.slice(path.length)).replace(/^\/+/, "") || ".";
       const data = entry.folder ? Buffer.alloc(0) : Buffer.from(io.files.read(entry.path) ?? "");
-      blocks.push(header(entry.folder ? `${relative}/` : relative, entry.folder, data.length, io.context.clock.now()), data, Buffer.alloc((BLOCK - (data.length % BLOCK)) % BLOCK));
+      blocks.push(
+        header(entry.folder ? `${relative}/` : relative, entry.folder, data.length, io.context.clock.now()),
+        data,
+        Buffer.alloc((BLOCK - (data.length % BLOCK)) % BLOCK),
+      );
     }
   }
   return { archive: Buffer.concat([...blocks, Buffer.alloc(BLOCK * 2)]), missing };
@@ -118,7 +131,8 @@ export const tar: NamedTool = {
         if (letter === "C") base = resolvePath(io.cwd, words[++i] ?? ".");
       }
     }
-    if (letters.has("C") && !isFolder(io.files, base)) return fail(io, `tar: can't change directory to '${base}': No such file or directory`);
+    if (letters.has("C") && !isFolder(io.files, base))
+      return fail(io, `tar: can't change directory to '${base}': No such file or directory`);
     const path = resolvePath(io.cwd, archiveName);
     if (letters.has("c")) {
       if (names.length === 0) return fail(io, "tar: empty archive");
@@ -136,7 +150,9 @@ export const tar: NamedTool = {
     if (archiveName !== "-" && stored === undefined) return fail(io, `tar: can't open '${archiveName}': No such file or directory`);
     const entries = readArchive(stored === undefined ? await readAll(io.stdin, io.signal) : Buffer.from(stored));
     if (!entries) return fail(io, "tar: invalid tar magic");
-    const chosen = entries.filter(({ name }) => names.length === 0 || names.some((wanted) => name === wanted || name.startsWith(`${wanted.replace(/\/$/, "")}/`)));
+    const chosen = entries.filter(
+      ({ name }) => names.length === 0 || names.some((wanted) => name === wanted || name.startsWith(`${wanted.replace(/\/$/, "")}/`)),
+    );
     if (letters.has("x")) return unpack(chosen, base, letters.has("v"), io);
     await write(io, chosen.map(({ name }) => `${name}\n`).join(""));
     return 0;

@@ -17,7 +17,13 @@ export function toolWithUsage(name: string, usage: string, run: Tool, code = 1):
         if (!(error instanceof FlagError)) throw error;
         const long = error.flag.length > 1;
         const message =
-          error.kind === "unknown" ? (long ? `unrecognized option '--${error.flag}'` : `invalid option -- '${error.flag}'`) : long ? `option '--${error.flag}' requires an argument` : `option requires an argument -- '${error.flag}'`;
+          error.kind === "unknown"
+            ? long
+              ? `unrecognized option '--${error.flag}'`
+              : `invalid option -- '${error.flag}'`
+            : long
+              ? `option '--${error.flag}' requires an argument`
+              : `option requires an argument -- '${error.flag}'`;
         return fail(io, `${name}: ${message}\nUsage: ${name} ${usage}`, code);
       }
     },

@@ -23,7 +23,12 @@ export const wc = toolWithUsage("wc", "[-clwm] [FILE]...", async (argv, io) => {
     }
     const data = await readAll(input.stream, io.signal);
     const text = data.toString();
-    const counts = { l: text.split("\n").length - 1, w: text.split(/\s+/).filter((word) => word !== "").length, c: data.length, m: [...text].length };
+    const counts = {
+      l: text.split("\n").length - 1,
+      w: text.split(/\s+/).filter((word) => word !== "").length,
+      c: data.length,
+      m: [...text].length,
+    };
     for (const [flag, count] of Object.entries(counts)) totals[flag] = (totals[flag] ?? 0) + count;
     await print(counts, input.name);
   }

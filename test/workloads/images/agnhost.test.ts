@@ -7,7 +7,12 @@ import { findImage, programsOf } from "../../../workloads/images/index.ts";
 const image = findImage("registry.k8s.io/e2e-test-images/agnhost:2.52");
 const programs = programsOf(image);
 
-function start(network: FakeNetwork, ip: string, args: readonly string[], options: FakeOptions = {}): { container: FakeContainer; exit: Promise<number> } {
+function start(
+  network: FakeNetwork,
+  ip: string,
+  args: readonly string[],
+  options: FakeOptions = {},
+): { container: FakeContainer; exit: Promise<number> } {
   if (image?.runtime !== "inline") throw new Error("no agnhost");
   const container = fakeContainer({ network, ip, name: `pod-${ip.split(".").at(-1) ?? ""}`, ...options, argv: ["/agnhost", ...args] });
   const exit = image.program(container.context);
@@ -27,14 +32,23 @@ const rows: readonly (readonly [string, string | RegExp])[] = [
   [`http://${SERVER}:8080/clientip`, /^127\.244\.1\.5:\d+$/],
   [`-w %{http_code} http://${SERVER}:8080/echo?msg=hi&code=418`, "hi418"],
   [`-H X-A:b http://${SERVER}:8080/header?key=x-a`, "b"],
-  [`-w %{http_code}_%{redirect_url} -o /dev/null http://${SERVER}:8080/redirect?location=/hostname&code=307`, `307_http://${SERVER}:8080/hostname`],
+  [
+    `-w %{http_code}_%{redirect_url} -o /dev/null http://${SERVER}:8080/redirect?location=/hostname&code=307`,
+    `307_http://${SERVER}:8080/hostname`,
+  ],
   [`-w %{http_code} http://${SERVER}:8080/healthz`, "200"],
   [`http://${SERVER}:8080/readyz`, "ok"],
   [`http://${SERVER}:8080/shell?cmd=echo+out;exit+3`, '{"output":"out\\n","error":"exit status 3"}'],
   [`http://${SERVER}:8080/dial?host=${SERVER}&port=8080&request=hostname&tries=2`, '{"responses":["pod-20","pod-20"]}'],
   [`http://${SERVER}:8080/dial?host=${SERVER}&port=8081&request=echo+HeLLo&protocol=udp`, '{"responses":["hello"]}'],
-  [`http://${SERVER}:8080/dial?host=${SERVER}&port=9&request=hostname`, `{"errors":["Get \\"http://${SERVER}:9/hostname\\": dial tcp ${SERVER}:9: connect: connection refused"]}`],
-  [`http://${SERVER}:8080/dial?host=nope&port=9&request=hostname`, `{"errors":["Get \\"http://nope:9/hostname\\": dial tcp: lookup nope: no such host"]}`],
+  [
+    `http://${SERVER}:8080/dial?host=${SERVER}&port=9&request=hostname`,
+    `{"errors":["Get \\"http://${SERVER}:9/hostname\\": dial tcp ${SERVER}:9: connect: connection refused"]}`,
+  ],
+  [
+    `http://${SERVER}:8080/dial?host=nope&port=9&request=hostname`,
+    `{"errors":["Get \\"http://nope:9/hostname\\": dial tcp: lookup nope: no such host"]}`,
+  ],
   [`-w %{http_code} http://${SERVER}:8080/dial?host=a`, "port parameter is required: ''\n400"],
 ];
 
@@ -77,18 +91,31 @@ t.test("serve-hostname, porter, test-webserver", async (t) => {
   start(network, "127.244.1.23", ["porter"], { env: { SERVE_PORT_80: "eighty", SERVE_PORT_160: "more", SERVE_TLS_PORT_443: "secret" } });
   start(network, "127.244.1.24", ["test-webserver"], { files: { "/results/a_udp@x": "OK\n" } });
   start(network, "127.244.1.25", ["tcp-reset", "--port=80"]);
-  for (const [ip, port] of [["127.244.1.21", 9376], ["127.244.1.22", 9376], ["127.244.1.23", 160], ["127.244.1.24", 80], ["127.244.1.25", 80]] as const) await listening(network, ip, port);
+  for (const [ip, port] of [
+    ["127.244.1.21", 9376],
+    ["127.244.1.22", 9376],
+    ["127.244.1.23", 160],
+    ["127.244.1.24", 80],
+    ["127.244.1.25", 80],
+  ] as const)
+    await listening(network, ip, port);
   const client = fakeContainer({ network });
   t.equal((await client.sh("curl -s 127.244.1.21:9376")).out, "pod-21");
   t.equal((await client.sh("nc 127.244.1.22 9376 </dev/null; echo | nc -u -w 1 127.244.1.22 9376")).out, "pod-22\npod-22\n");
   t.equal((await client.sh("curl -s 127.244.1.23; curl -s 127.244.1.23:160; curl -sk https://127.244.1.23")).out, "eightymoresecret");
-  t.equal((await client.sh("curl -s 127.244.1.24/results/a_udp@x; curl -s -o /dev/null -w '%{http_code}' 127.244.1.24/results/none")).out, "OK\n404");
+  t.equal(
+    (await client.sh("curl -s 127.244.1.24/results/a_udp@x; curl -s -o /dev/null -w '%{http_code}' 127.244.1.24/results/none")).out,
+    "OK\n404",
+  );
   t.match(await client.sh("curl -sS 127.244.1.25"), { code: 56, err: "curl: (56) Recv failure: Connection reset by peer\n" });
 });
 
 t.test("connect", async (t) => {
   const network = new FakeNetwork();
-  network.listen({ ip: "127.244.1.30", port: 80 }, createTcpServer((socket) => socket.resume()));
+  network.listen(
+    { ip: "127.244.1.30", port: 80 },
+    createTcpServer((socket) => socket.resume()),
+  );
   network.silent.add("127.244.9.9");
   const rows: readonly (readonly [string, number, string])[] = [
     ["127.244.1.30:80", 0, ""],
@@ -98,7 +125,12 @@ t.test("connect", async (t) => {
     ["nonsense", 1, "OTHER: address nonsense: missing port in address\n"],
     ["127.244.1.30:80 --timeout=x", 1, 'Error: invalid argument "x" for "--timeout" flag: time: invalid duration "x"\n'],
   ];
-  for (const [args, code, err] of rows) t.match(await fakeContainer({ network }).run(["/agnhost", "connect", ...args.split(" ")], undefined, programs), { code, err, out: "" }, args);
+  for (const [args, code, err] of rows)
+    t.match(
+      await fakeContainer({ network }).run(["/agnhost", "connect", ...args.split(" ")], undefined, programs),
+      { code, err, out: "" },
+      args,
+    );
 });
 
 t.test("printers and refusals", async (t) => {
@@ -117,7 +149,8 @@ t.test("liveness is healthy for ten seconds; logs-generator and pause", async (t
   start(network, SERVER, ["liveness"], { clock });
   await listening(network, SERVER, 8080);
   const client = fakeContainer({ network });
-  const status = async (): Promise<string> => (await client.run(["curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", `http://${SERVER}:8080/healthz`])).out;
+  const status = async (): Promise<string> =>
+    (await client.run(["curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", `http://${SERVER}:8080/healthz`])).out;
   t.equal(await status(), "200");
   await clock.advance(10_001);
   t.equal(await status(), "500");
@@ -140,6 +173,8 @@ t.test("guestbook: a replica follows its primary, and the front end uses both", 
   start(network, "127.244.1.52", ["guestbook", "--backend-port", "6379"]);
   await listening(network, "127.244.1.52", 80);
   await primary.container.log.until(/Registering/);
-  const { out } = await fakeContainer({ network }).sh("curl -s '127.244.1.52/guestbook?cmd=set&key=messages&value=Entry'; curl -s '127.244.1.52/guestbook?cmd=get&key=messages'");
+  const { out } = await fakeContainer({ network }).sh(
+    "curl -s '127.244.1.52/guestbook?cmd=set&key=messages&value=Entry'; curl -s '127.244.1.52/guestbook?cmd=get&key=messages'",
+  );
   t.equal(out, '{"message":"Updated"}{"data":"Entry"}');
 });

@@ -10,7 +10,10 @@ t.afterEach(async () => {
 });
 
 /** Runs an image on its own address and gives a client that curls it. */
-async function start(image: string, options: FakeOptions & { args?: readonly string[]; port?: number } = {}): Promise<{ server: FakeContainer; curl: (...args: string[]) => Promise<string>; exit: Promise<number>; client: FakeContainer }> {
+async function start(
+  image: string,
+  options: FakeOptions & { args?: readonly string[]; port?: number } = {},
+): Promise<{ server: FakeContainer; curl: (...args: string[]) => Promise<string>; exit: Promise<number>; client: FakeContainer }> {
   const network = options.network ?? new FakeNetwork();
   const found = findImage(image);
   if (found?.runtime !== "inline") throw new Error(`no image ${image}`);
@@ -26,26 +29,62 @@ async function start(image: string, options: FakeOptions & { args?: readonly str
     if (ended !== undefined) throw new Error(`${image} exited with ${String(ended)}: ${server.log.text}`);
   }
   stopAll.add(async () => (server.terminate(), exit));
-  return { server, client, exit, curl: async (...args) => (await client.run(["curl", "-s", "-S", ...args.map((arg) => (/^\/(?!dev\/)/.test(arg) ? `http://${ip}:${port}${arg}` : arg))])).out };
+  return {
+    server,
+    client,
+    exit,
+    curl: async (...args) =>
+      (await client.run(["curl", "-s", "-S", ...args.map((arg) => (/^\/(?!dev\/)/.test(arg) ? `http://${ip}:${port}${arg}` : arg))])).out,
+  };
 }
 
 // image, arguments (undefined: its CMD), curl arguments → output
 const table: readonly (readonly [string, readonly string[] | undefined, readonly string[], string | RegExp])[] = [
   ["hashicorp/http-echo", ["-text=hi there"], ["/"], "hi there\n"],
-  ["hashicorp/http-echo:1.0.0", ["-text", "x"], ["-i", "/a?b"], /^HTTP\/1.1 200 OK\r\nX-App-Name: http-echo\r\nX-App-Version: 1.0.0\r\nDate: [^\r]+\r\nContent-Length: 2\r\nContent-Type: text\/plain; charset=utf-8\r\n\r\nx\n$/],
+  [
+    "hashicorp/http-echo:1.0.0",
+    ["-text", "x"],
+    ["-i", "/a?b"],
+    /^HTTP\/1.1 200 OK\r\nX-App-Name: http-echo\r\nX-App-Version: 1.0.0\r\nDate: [^\r]+\r\nContent-Length: 2\r\nContent-Type: text\/plain; charset=utf-8\r\n\r\nx\n$/,
+  ],
   ["hashicorp/http-echo", undefined, ["/"], "hello-world\n"],
   ["hashicorp/http-echo", ["-status-code=503"], ["-o", "/dev/null", "-w", "%{http_code}", "/"], "503"],
-  ["traefik/whoami", undefined, ["-H", "X-A: b", "/x?y=1"], /^Hostname: web-0\nIP: 127.0.0.1\nIP: 127.244.1.9\nRemoteAddr: 127.244.1.5:\d+\nGET \/x\?y=1 HTTP\/1.1\r\nHost: 127.244.1.9\r\nUser-Agent: curl\/[\d.]+\r\nAccept: \*\/\*\r\nX-A: b\r\n\r\n$/],
-  ["traefik/whoami", ["--name=n"], ["/api"], /^\{"hostname":"web-0","ip":\["127.0.0.1","127.244.1.9"\],"headers":\{"Accept":\["\*\/\*"\],"User-Agent":\["curl\/[\d.]+"\]\},"url":"\/api","host":"127.244.1.9","method":"GET","name":"n","remoteAddr":"127.244.1.5:\d+"\}\n$/],
+  [
+    "traefik/whoami",
+    undefined,
+    ["-H", "X-A: b", "/x?y=1"],
+    /^Hostname: web-0\nIP: 127.0.0.1\nIP: 127.244.1.9\nRemoteAddr: 127.244.1.5:\d+\nGET \/x\?y=1 HTTP\/1.1\r\nHost: 127.244.1.9\r\nUser-Agent: curl\/[\d.]+\r\nAccept: \*\/\*\r\nX-A: b\r\n\r\n$/,
+  ],
+  [
+    "traefik/whoami",
+    ["--name=n"],
+    ["/api"],
+    /^\{"hostname":"web-0","ip":\["127.0.0.1","127.244.1.9"\],"headers":\{"Accept":\["\*\/\*"\],"User-Agent":\["curl\/[\d.]+"\]\},"url":"\/api","host":"127.244.1.9","method":"GET","name":"n","remoteAddr":"127.244.1.5:\d+"\}\n$/,
+  ],
   ["traefik/whoami", undefined, ["/data?size=10"], "|ABCDEFGH|"],
-  ["nginx:1.27.3", undefined, ["-I", "/"], /^HTTP\/1.1 200 OK\r\nServer: nginx\/1.27.3\r\nDate: [^\r]+\r\nContent-Type: text\/html\r\nContent-Length: \d+\r\nLast-Modified: [^\r]+\r\nConnection: keep-alive\r\nETag: "[0-9a-f]+-[0-9a-f]+"\r\nAccept-Ranges: bytes\r\n\r\n$/],
+  [
+    "nginx:1.27.3",
+    undefined,
+    ["-I", "/"],
+    /^HTTP\/1.1 200 OK\r\nServer: nginx\/1.27.3\r\nDate: [^\r]+\r\nContent-Type: text\/html\r\nContent-Length: \d+\r\nLast-Modified: [^\r]+\r\nConnection: keep-alive\r\nETag: "[0-9a-f]+-[0-9a-f]+"\r\nAccept-Ranges: bytes\r\n\r\n$/,
+  ],
   ["nginx", undefined, ["/"], /<h1>Welcome to nginx!<\/h1>/],
-  ["nginx:1.14.2", undefined, ["/nope"], /^<html>\r\n<head><title>404 Not Found<\/title><\/head>\r\n<body>\r\n<center><h1>404 Not Found<\/h1><\/center>\r\n<hr><center>nginx\/1.14.2<\/center>\r\n<\/body>\r\n<\/html>\r\n$/],
+  [
+    "nginx:1.14.2",
+    undefined,
+    ["/nope"],
+    /^<html>\r\n<head><title>404 Not Found<\/title><\/head>\r\n<body>\r\n<center><h1>404 Not Found<\/h1><\/center>\r\n<hr><center>nginx\/1.14.2<\/center>\r\n<\/body>\r\n<\/html>\r\n$/,
+  ],
   ["nginx", undefined, ["-X", "POST", "-o", "/dev/null", "-w", "%{http_code}", "/"], "405"],
   ["nginx", undefined, ["-o", "/dev/null", "-w", "%{http_code} %{redirect_url}", "/%2e%2e/%00"], "400 "],
   ["nginx", ["sh", "-c", "echo own > /usr/share/nginx/html/index.html && nginx -g 'daemon off;'"], ["/"], "own\n"],
   ["httpd:2.4", undefined, ["/"], "<html><body><h1>It works!</h1></body></html>\n"],
-  ["kennethreitz/httpbin", undefined, ["/get?a=1&a=2&b=3", "-H", "User-Agent: me"], `{\n  "args": {\n    "a": [\n      "1",\n      "2"\n    ],\n    "b": "3"\n  },\n  "headers": {\n    "Accept": "*/*",\n    "Host": "127.244.1.9",\n    "User-Agent": "me"\n  },\n  "origin": "127.244.1.5",\n  "url": "http://127.244.1.9/get?a=1&a=2&b=3"\n}\n`],
+  [
+    "kennethreitz/httpbin",
+    undefined,
+    ["/get?a=1&a=2&b=3", "-H", "User-Agent: me"],
+    `{\n  "args": {\n    "a": [\n      "1",\n      "2"\n    ],\n    "b": "3"\n  },\n  "headers": {\n    "Accept": "*/*",\n    "Host": "127.244.1.9",\n    "User-Agent": "me"\n  },\n  "origin": "127.244.1.5",\n  "url": "http://127.244.1.9/get?a=1&a=2&b=3"\n}\n`,
+  ],
   ["kennethreitz/httpbin", undefined, ["-o", "/dev/null", "-w", "%{http_code}", "/status/418"], "418"],
   ["kennethreitz/httpbin", undefined, ["-L", "-o", "/dev/null", "-w", "%{http_code} %{num_redirects}", "/redirect/3"], "200 3"],
   ["kennethreitz/httpbin", undefined, ["-o", "/dev/null", "-w", "%{size_download}", "/bytes/64"], "64"],
@@ -54,12 +93,37 @@ const table: readonly (readonly [string, readonly string[] | undefined, readonly
   ["kennethreitz/httpbin", undefined, ["-d", "x=1", "/post"], /"form": \{\n {4}"x": "1"\n {2}\}/],
   ["kennethreitz/httpbin", undefined, ["-o", "/dev/null", "-w", "%{http_code}", "-X", "POST", "/get"], "405"],
   ["kennethreitz/httpbin", undefined, ["/stream/2"], /^\{.*"id":0\}\n\{.*"id":1\}\n$/],
-  ["mccutchen/go-httpbin", undefined, ["-H", "Content-Type: application/json", "-d", '{"k":1}', "/anything"], /"json": \{\n {4}"k": 1\n {2}\},\n {2}"method": "POST"/],
-  ["registry.k8s.io/echoserver:1.10", undefined, ["/p?q=1"], /^\n\nHostname: web-0\n\nPod Information:\n\t-no pod information available-\n\nServer values:\n\tserver_version=nginx: 1.13.3 - lua: 10008\n\nRequest Information:\n\tclient_address=127.244.1.5\n\tmethod=GET\n\treal path=\/p\?q=1\n\tquery=q=1\n\trequest_version=1.1\n\trequest_scheme=http\n\trequest_uri=http:\/\/127.244.1.9:8080\/p\?q=1\n\nRequest Headers:\n\taccept=\*\/\*\n\thost=127.244.1.9:8080\n/],
-  ["gcr.io/google_containers/echoserver:1.4", undefined, ["/"], /^CLIENT VALUES:\nclient_address=127.244.1.5\ncommand=GET\nreal path=\/\nquery=nil\n/],
+  [
+    "mccutchen/go-httpbin",
+    undefined,
+    ["-H", "Content-Type: application/json", "-d", '{"k":1}', "/anything"],
+    /"json": \{\n {4}"k": 1\n {2}\},\n {2}"method": "POST"/,
+  ],
+  [
+    "registry.k8s.io/echoserver:1.10",
+    undefined,
+    ["/p?q=1"],
+    /^\n\nHostname: web-0\n\nPod Information:\n\t-no pod information available-\n\nServer values:\n\tserver_version=nginx: 1.13.3 - lua: 10008\n\nRequest Information:\n\tclient_address=127.244.1.5\n\tmethod=GET\n\treal path=\/p\?q=1\n\tquery=q=1\n\trequest_version=1.1\n\trequest_scheme=http\n\trequest_uri=http:\/\/127.244.1.9:8080\/p\?q=1\n\nRequest Headers:\n\taccept=\*\/\*\n\thost=127.244.1.9:8080\n/,
+  ],
+  [
+    "gcr.io/google_containers/echoserver:1.4",
+    undefined,
+    ["/"],
+    /^CLIENT VALUES:\nclient_address=127.244.1.5\ncommand=GET\nreal path=\/\nquery=nil\n/,
+  ],
   ["ealen/echo-server", undefined, ["-w", " %{http_code}", "/?echo_code=404&echo_body=gone"], "gone 404"],
-  ["ealen/echo-server", undefined, ["/a?x=1"], /"http":\{"method":"GET","baseUrl":"","originalUrl":"\/a\?x=1","protocol":"http"\},"request":\{"params":\{"0":"\/a"\},"query":\{"x":"1"\}/],
-  ["jmalloc/echo-server", undefined, ["-d", "body", "/"], /^Request served by web-0\n\nPOST \/ HTTP\/1.1\n\nHost: 127.244.1.9:8080\nAccept: \*\/\*\nContent-Length: 4\n.*\n.*\n\nbody$/],
+  [
+    "ealen/echo-server",
+    undefined,
+    ["/a?x=1"],
+    /"http":\{"method":"GET","baseUrl":"","originalUrl":"\/a\?x=1","protocol":"http"\},"request":\{"params":\{"0":"\/a"\},"query":\{"x":"1"\}/,
+  ],
+  [
+    "jmalloc/echo-server",
+    undefined,
+    ["-d", "body", "/"],
+    /^Request served by web-0\n\nPOST \/ HTTP\/1.1\n\nHost: 127.244.1.9:8080\nAccept: \*\/\*\nContent-Length: 4\n.*\n.*\n\nbody$/,
+  ],
   ["gcr.io/google-samples/hello-app:2.0", undefined, ["/"], "Hello, world!\nVersion: 2.0.0\nHostname: web-0\n"],
   ["us-docker.pkg.dev/google-samples/containers/gke/hello-app:1.0", undefined, ["/"], "Hello, world!\nVersion: 1.0.0\nHostname: web-0\n"],
   ["gcr.io/google-samples/node-hello:1.0", undefined, ["/"], "Hello Kubernetes!"],
@@ -100,16 +164,25 @@ t.test("names", (t) => {
 t.test("logs", async (t) => {
   const echo = await start("hashicorp/http-echo", { args: ["-text=x"] });
   await echo.curl("/p");
-  t.match(await echo.server.log.until(/GET/), /^\d{4}\/\d\d\/\d\d \d\d:\d\d:\d\d \[INFO\] server is listening on :5678\n\d{4}\/\d\d\/\d\d \d\d:\d\d:\d\d 127.244.1.9:5678 127.244.1.5:\d+ "GET \/p HTTP\/1.1" 200 2 "curl\/[\d.]+" \S+s\n$/);
+  t.match(
+    await echo.server.log.until(/GET/),
+    /^\d{4}\/\d\d\/\d\d \d\d:\d\d:\d\d \[INFO\] server is listening on :5678\n\d{4}\/\d\d\/\d\d \d\d:\d\d:\d\d 127.244.1.9:5678 127.244.1.5:\d+ "GET \/p HTTP\/1.1" 200 2 "curl\/[\d.]+" \S+s\n$/,
+  );
   const nginx = await start("nginx");
   await nginx.curl("/nope");
-  t.match(await nginx.server.log.until(/GET.*404/), /\[error\] 29#29: \*1 open\(\) "\/usr\/share\/nginx\/html\/nope" failed \(2: No such file or directory\), client: 127.244.1.5, server: localhost, request: "GET \/nope HTTP\/1.1", host: "127.244.1.9"\n127.244.1.5 - - \[\d\d\/[A-Z][a-z]{2}\/\d{4}:\d\d:\d\d:\d\d \+0000\] "GET \/nope HTTP\/1.1" 404 \d+ "-" "curl\/[\d.]+" "-"\n$/);
+  t.match(
+    await nginx.server.log.until(/GET.*404/),
+    /\[error\] 29#29: \*1 open\(\) "\/usr\/share\/nginx\/html\/nope" failed \(2: No such file or directory\), client: 127.244.1.5, server: localhost, request: "GET \/nope HTTP\/1.1", host: "127.244.1.9"\n127.244.1.5 - - \[\d\d\/[A-Z][a-z]{2}\/\d{4}:\d\d:\d\d:\d\d \+0000\] "GET \/nope HTTP\/1.1" 404 \d+ "-" "curl\/[\d.]+" "-"\n$/,
+  );
 });
 
 t.test("a mounted web root hides the image's pages", async (t) => {
   const empty = await start("nginx", { mounts: ["/usr/share/nginx/html"] });
   t.equal(await empty.curl("-o", "/dev/null", "-w", "%{http_code}", "/"), "403");
-  const mounted = await start("nginx", { mounts: ["/usr/share/nginx/html"], files: { "/usr/share/nginx/html/index.html": "mounted\n", "/usr/share/nginx/html/a/b.json": "{}" } });
+  const mounted = await start("nginx", {
+    mounts: ["/usr/share/nginx/html"],
+    files: { "/usr/share/nginx/html/index.html": "mounted\n", "/usr/share/nginx/html/a/b.json": "{}" },
+  });
   t.equal(await mounted.curl("/"), "mounted\n");
   t.match(await mounted.curl("-i", "/a/b.json"), /Content-Type: application\/json\r\n/);
   t.equal(await mounted.curl("-o", "/dev/null", "-w", "%{http_code} %{redirect_url}", "/a"), "301 http://127.244.1.9/a/");
@@ -121,7 +194,10 @@ t.test("SIGTERM: accepts no more, finishes what is under way, returns", async (t
   await new Promise((resolve) => setTimeout(resolve, 50));
   server.terminate();
   await new Promise((resolve) => setImmediate(resolve));
-  t.match((await client.run(["curl", "-sS", "http://127.244.1.9/ip"])).err, /^curl: \(7\) Failed to connect to 127.244.1.9 port 80 after \d+ ms: Could not connect to server\n$/);
+  t.match(
+    (await client.run(["curl", "-sS", "http://127.244.1.9/ip"])).err,
+    /^curl: \(7\) Failed to connect to 127.244.1.9 port 80 after \d+ ms: Could not connect to server\n$/,
+  );
   t.equal((await slow).out, "200");
   t.equal(await exit, 0);
 });

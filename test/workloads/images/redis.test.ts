@@ -6,13 +6,21 @@ import { encodeReply, RespReader } from "../../../workloads/images/redis/resp.ts
 function start(image: string, network: FakeNetwork, ip: string, options: FakeOptions = {}): FakeContainer {
   const found = findImage(image);
   if (found?.runtime !== "inline") throw new Error(`no image ${image}`);
-  const container = fakeContainer({ network, ip, name: `pod-${ip.split(".").at(-1) ?? ""}`, image, argv: [...(found.entrypoint ?? []), ...(found.cmd ?? [])], ...options });
+  const container = fakeContainer({
+    network,
+    ip,
+    name: `pod-${ip.split(".").at(-1) ?? ""}`,
+    image,
+    argv: [...(found.entrypoint ?? []), ...(found.cmd ?? [])],
+    ...options,
+  });
   const exit = found.program(container.context);
   t.teardown(() => (container.terminate(), exit));
   return container;
 }
 
-const cli = async (container: FakeContainer, command: string): Promise<string> => (await container.run(["redis-cli", "--no-raw", ...command.split(" ")], undefined, programsOf(findImage("redis")))).out;
+const cli = async (container: FakeContainer, command: string): Promise<string> =>
+  (await container.run(["redis-cli", "--no-raw", ...command.split(" ")], undefined, programsOf(findImage("redis")))).out;
 
 const commands: readonly (readonly [string, string])[] = [
   ["PING", "PONG\n"],

@@ -13,8 +13,12 @@ function world(): { client: FakeContainer; network: FakeNetwork; requests: strin
   network.addName("web.default.svc.cluster.local", WEB);
   network.addName("pods.default.svc.cluster.local", "127.244.1.2", "127.244.1.3");
   network.addName("12.0.96.127.in-addr.arpa");
-  network.names.set("12.0.96.127.in-addr.arpa", [{ name: "12.0.96.127.in-addr.arpa.", type: "PTR", ttl: 5, data: "web.default.svc.cluster.local." }]);
-  network.names.set("_http._tcp.web.default.svc.cluster.local", [{ name: "_http._tcp.web.default.svc.cluster.local.", type: "SRV", ttl: 5, data: "0 100 80 web.default.svc.cluster.local." }]);
+  network.names.set("12.0.96.127.in-addr.arpa", [
+    { name: "12.0.96.127.in-addr.arpa.", type: "PTR", ttl: 5, data: "web.default.svc.cluster.local." },
+  ]);
+  network.names.set("_http._tcp.web.default.svc.cluster.local", [
+    { name: "_http._tcp.web.default.svc.cluster.local.", type: "SRV", ttl: 5, data: "0 100 80 web.default.svc.cluster.local." },
+  ]);
   const handler: RequestListener = (request, response) => {
     const { pathname } = new URL(request.url ?? "/", "http://x");
     let body = "";
@@ -32,9 +36,18 @@ function world(): { client: FakeContainer; network: FakeNetwork; requests: strin
     });
   };
   network.listen({ ip: WEB, port: 80 }, createServer(handler));
-  network.listen({ ip: WEB, port: 81 }, createTcpServer((socket) => (socket.resume(), socket.end())));
-  network.listen({ ip: WEB, port: 82 }, createTcpServer((socket) => (socket.resume(), socket.end("not http\r\n\r\n"))));
-  network.listen({ ip: WEB, port: 7 }, createTcpServer((socket) => socket.pipe(socket)));
+  network.listen(
+    { ip: WEB, port: 81 },
+    createTcpServer((socket) => (socket.resume(), socket.end())),
+  );
+  network.listen(
+    { ip: WEB, port: 82 },
+    createTcpServer((socket) => (socket.resume(), socket.end("not http\r\n\r\n"))),
+  );
+  network.listen(
+    { ip: WEB, port: 7 },
+    createTcpServer((socket) => socket.pipe(socket)),
+  );
   network.silent.add("127.96.0.99");
   return { client: fakeContainer({ network }), network, requests };
 }
@@ -79,8 +92,16 @@ t.test("curl", async (t) => {
       ["curl --nope web", 2, "", "curl: option --nope: is unknown\ncurl: try 'curl --help' or 'curl --manual' for more information\n"],
       ["curl -F a=b web", 2, "", /^curl: option -F: is not supported by this stand-in\n/],
       ["curl", 2, "", /^curl: no URL specified!\n/],
-      ["curl -s -H 'X-A: 1' -H 'Host: other' -H 'Accept:' -A me -u a:b web/headers", 0, "Host|other|Authorization|Basic YTpi|User-Agent|me|X-A|1"],
-      ["curl -s -d a=1 -d b=2 web/post >/dev/null; echo x=y | curl -s --data-binary @- -X PUT web/put >/dev/null; curl -s -G -d q=1 web/get >/dev/null", 0, ""],
+      [
+        "curl -s -H 'X-A: 1' -H 'Host: other' -H 'Accept:' -A me -u a:b web/headers",
+        0,
+        "Host|other|Authorization|Basic YTpi|User-Agent|me|X-A|1",
+      ],
+      [
+        "curl -s -d a=1 -d b=2 web/post >/dev/null; echo x=y | curl -s --data-binary @- -X PUT web/put >/dev/null; curl -s -G -d q=1 web/get >/dev/null",
+        0,
+        "",
+      ],
       ["curl -s --resolve x:80:127.96.0.12 http://x/", 0, "hi\n"],
       ["curl -sS --retry 1 --retry-delay 0 --retry-connrefused web:9", 7, "", /curl: \(7\).*\ncurl: \(7\)/],
       ["curl -s web > /tmp/f; curl -s -o /tmp/g web; curl -s -O web/name; cat /tmp/f /tmp/g /name", 0, "hi\nhi\nhi\n"],
@@ -93,14 +114,20 @@ t.test("curl", async (t) => {
   t.ok(requests.includes("PUT /put x=y\n"));
   t.ok(requests.includes("GET /get?q=1 "));
   const verbose = await client.sh("curl -sv web");
-  t.match(verbose.err, /^\* {3}Trying 127.96.0.12:80...\n\* Connected to web \(127.96.0.12\) port 80\n> GET \/ HTTP\/1.1\n> Host: web\n> User-Agent: curl\/[\d.]+\n> Accept: \*\/\*\n> \n< HTTP\/1.1 200 OK\n/);
+  t.match(
+    verbose.err,
+    /^\* {3}Trying 127.96.0.12:80...\n\* Connected to web \(127.96.0.12\) port 80\n> GET \/ HTTP\/1.1\n> Host: web\n> User-Agent: curl\/[\d.]+\n> Accept: \*\/\*\n> \n< HTTP\/1.1 200 OK\n/,
+  );
 });
 
 t.test("curl over TLS", async (t) => {
   const { client, network } = world();
   const ca = createCa("test", Date.now());
   const { key, cert } = issueCertificate(ca, { commonName: "web", dnsNames: ["web"], usages: ["server"], days: 1 });
-  network.listen({ ip: WEB, port: 443 }, createTlsServer({ key, cert }, (_request, response) => response.end("secret\n")));
+  network.listen(
+    { ip: WEB, port: 443 },
+    createTlsServer({ key, cert }, (_request, response) => response.end("secret\n")),
+  );
   client.context.files.write("/ca.crt", ca.cert);
   await check(
     t,
@@ -127,7 +154,12 @@ t.test("wget", async (t) => {
       ["wget -q -T 0.05 -O - web/slow", 1, "", "wget: download timed out\n"],
       ["wget -qO- web/404", 1, "", "wget: server returned error: HTTP/1.1 404 Not Found\n"],
       ["wget --spider -q web && echo there", 0, "there\n"],
-      ["wget web/file && cat file", 0, "hi\n", /^Connecting to web \(127.96.0.12:80\)\nsaving to 'file'\nfile +100% \|\*+\| +3 {2}0:00:00 ETA\n'file' saved\n$/],
+      [
+        "wget web/file && cat file",
+        0,
+        "hi\n",
+        /^Connecting to web \(127.96.0.12:80\)\nsaving to 'file'\nfile +100% \|\*+\| +3 {2}0:00:00 ETA\n'file' saved\n$/,
+      ],
       ["wget", 1, "", /missing URL/],
     ],
     client,
@@ -163,10 +195,24 @@ t.test("dig, nslookup, host, getent", async (t) => {
       [`dig +short ${full}`, 0, `${WEB}\n`],
       ["dig +short +search web", 0, `${WEB}\n`],
       ["dig +short web", 0, ""],
-      ["dig +noall +answer +search pods A", 0, "pods.default.svc.cluster.local. 5 IN\tA\t127.244.1.2\npods.default.svc.cluster.local. 5 IN\tA\t127.244.1.3\n"],
+      [
+        "dig +noall +answer +search pods A",
+        0,
+        "pods.default.svc.cluster.local. 5 IN\tA\t127.244.1.2\npods.default.svc.cluster.local. 5 IN\tA\t127.244.1.3\n",
+      ],
       [`dig -x ${WEB} +short`, 0, `${full}.\n`],
-      [`dig @127.96.0.10 ${full}`, 0, new RegExp(`^\n; <<>> DiG [\\d.]+ <<>> @127.96.0.10 ${full}\n; \\(1 server found\\)\n;; global options: \\+cmd\n;; Got answer:\n;; ->>HEADER<<- opcode: QUERY, status: NOERROR, id: 4242\n;; flags: qr aa rd; QUERY: 1, ANSWER: 1, AUTHORITY: 0, ADDITIONAL: 0\n;; WARNING: recursion requested but not available\n\n;; QUESTION SECTION:\n;${full}.\tIN\tA\n\n;; ANSWER SECTION:\n${full}. 5 IN\tA\t${WEB}\n\n;; Query time: 1 msec\n;; SERVER: 127.96.0.10#53\\(127.96.0.10\\) \\(UDP\\)\n;; WHEN: .* UTC \\d{4}\n;; MSG SIZE {2}rcvd: 105\n\n$`)],
-      ["dig nope.example +tcp", 0, /status: NXDOMAIN[\s\S]*;; AUTHORITY SECTION:\ncluster.local.\t\t5\tIN\tSOA\tns.dns.cluster.local. [\s\S]*\(TCP\)/],
+      [
+        `dig @127.96.0.10 ${full}`,
+        0,
+        new RegExp(
+          `^\n; <<>> DiG [\\d.]+ <<>> @127.96.0.10 ${full}\n; \\(1 server found\\)\n;; global options: \\+cmd\n;; Got answer:\n;; ->>HEADER<<- opcode: QUERY, status: NOERROR, id: 4242\n;; flags: qr aa rd; QUERY: 1, ANSWER: 1, AUTHORITY: 0, ADDITIONAL: 0\n;; WARNING: recursion requested but not available\n\n;; QUESTION SECTION:\n;${full}.\tIN\tA\n\n;; ANSWER SECTION:\n${full}. 5 IN\tA\t${WEB}\n\n;; Query time: 1 msec\n;; SERVER: 127.96.0.10#53\\(127.96.0.10\\) \\(UDP\\)\n;; WHEN: .* UTC \\d{4}\n;; MSG SIZE {2}rcvd: 105\n\n$`,
+        ),
+      ],
+      [
+        "dig nope.example +tcp",
+        0,
+        /status: NXDOMAIN[\s\S]*;; AUTHORITY SECTION:\ncluster.local.\t\t5\tIN\tSOA\tns.dns.cluster.local. [\s\S]*\(TCP\)/,
+      ],
       ["dig +nope web", 1, "", /^Invalid option: \+nope\n/],
       ["dig @nowhere web", 10, "", "dig: couldn't get address for 'nowhere': not found\n"],
       ["nslookup web", 0, `Server:\t\t127.96.0.10\nAddress:\t127.96.0.10:53\n\nName:\t${full}\nAddress: ${WEB}\n\n`],

@@ -22,7 +22,7 @@ const scripts: readonly (readonly [string, string])[] = [
   ["{ echo out; echo err >&2; } 2>&1 | sort", "err\nout\n"],
   ["(cd /tmp; pwd; exit 4); echo $? $(pwd)", "/tmp\n4 /\n"],
   ["set -e; echo a; if false; then :; fi; false || true; false; echo never", "a\n!1"],
-  ["set -- x 'y z'; for a in \"$@\"; do echo \"<$a>\"; done; shift; echo $1 $#", "<x>\n<y z>\ny z 1\n"],
+  ['set -- x \'y z\'; for a in "$@"; do echo "<$a>"; done; shift; echo $1 $#', "<x>\n<y z>\ny z 1\n"],
   ["cat <<EOF\nhi $((1+1)) `echo t`\n\tend\nEOF\necho after", "hi 2 t\n\tend\nafter\n"],
   ["cat <<'EOF' | tr a-z A-Z\nraw $x\nEOF", "RAW $X\n"],
   ["printf '%s-%03d\\n' a 7 b 12", "a-007\nb-012\n"],
@@ -37,24 +37,24 @@ const scripts: readonly (readonly [string, string])[] = [
   ["trap 'echo bye' EXIT; echo hi", "hi\nbye\n"],
   ["sleep 0.01 & wait $!; echo done $?", "done 0\n"],
   ["eval 'x=5; echo $x'; . /dev/null; type echo; command -v cat", "5\necho is /bin/echo\n/bin/cat\n"],
-  ["x=$(printf 'a\\n\\n'); echo \"[$x]\"; echo \"${z:=dflt}$z\"", "[a]\ndfltdflt\n"],
-  ["check=\"$(echo '')\" && test -n \"$check\" && echo OK; echo end", "end\n"],
+  ['x=$(printf \'a\\n\\n\'); echo "[$x]"; echo "${z:=dflt}$z"', "[a]\ndfltdflt\n"],
+  ['check="$(echo \'\')" && test -n "$check" && echo OK; echo end', "end\n"],
   ["[ -f /etc/hosts ] && [ -d /etc ] && [ ! -e /x ] && echo files", "files\n"],
   ["[ a = b -o \\( 1 -eq 1 -a -n x \\) ] && echo ok", "ok\n"],
   ["echo $(( 010 + 0x10 )) $((-7 % 3)) $((2**10))", "24 -1 1024\n"],
   ["for i in 1 2; do for j in a b; do [ $j = b ] && continue 2; echo $i$j; done; done", "1a\n2a\n"],
   ["exec 2>&1; ls /none; echo $0", "ls: /none: No such file or directory\nsh\n"],
-  ["echo \"a\\\"b\\$c\\\\d\" 'it'\\''s'", 'a"b$c\\d it\'s\n'],
+  ["echo \"a\\\"b\\$c\\\\d\" 'it'\\''s'", "a\"b$c\\d it's\n"],
   ["echo -e 'a\\tb'; echo -n x; echo", "a\tb\nx\n"],
   ["false | true; echo $?; true | false; echo $?", "0\n1\n"],
   ["# comment\necho a # tail\necho b#c", "a\nb#c\n"],
   ["a=1 b=2\necho $a$b\nif true\nthen\n  echo multi\nfi", "12\nmulti\n"],
   ["x=5; (x=6; echo $x); echo $x; { x=7; }; echo $x", "6\n5\n7\n"],
   ["echo ${#}; echo $((5 > 3)); echo ~; echo a~", "0\n1\n/root\na~\n"],
-  ["while read l; do echo \"got $l\"; done < /etc/hostname", "got client\n"],
+  ['while read l; do echo "got $l"; done < /etc/hostname', "got client\n"],
   ["echo $(case x in x) echo paren;; esac)", "paren\n"],
   ["echo $( (echo sub); echo two) $((1+(2*3))) $( ( echo a ) )", "sub two 7 a\n"],
-  ["echo \"$(echo \"in $(echo deep)\")\"", "in deep\n"],
+  ['echo "$(echo "in $(echo deep)")"', "in deep\n"],
 ];
 
 t.test("scripts", async (t) => {
@@ -68,7 +68,7 @@ t.test("scripts", async (t) => {
 
 const errors: readonly (readonly [string, string, number])[] = [
   ["foo", "sh: foo: not found\n", 127],
-  ["if true; then", 'sh: syntax error: unexpected end of file\n', 2],
+  ["if true; then", "sh: syntax error: unexpected end of file\n", 2],
   ["echo )", 'sh: syntax error: unexpected ")"\n', 2],
   ["cd /nowhere", "sh: cd: can't cd to /nowhere: No such file or directory\n", 2],
   ["cat < /nowhere", "sh: can't open /nowhere: no such file\n", 1],
@@ -90,7 +90,30 @@ t.test("errors", async (t) => {
 });
 
 t.test("garbage never throws", async (t) => {
-  const pieces = ["if", "$(", "`", "'", '"', "${", "((", "))", ";;", "|", "&&", "\0", "case", "in", "<<", "EOF", "\n", "}", "{", "!", "$", "\\"];
+  const pieces = [
+    "if",
+    "$(",
+    "`",
+    "'",
+    '"',
+    "${",
+    "((",
+    "))",
+    ";;",
+    "|",
+    "&&",
+    "\0",
+    "case",
+    "in",
+    "<<",
+    "EOF",
+    "\n",
+    "}",
+    "{",
+    "!",
+    "$",
+    "\\",
+  ];
   let seed = 7;
   for (let i = 0; i < 300; i++) {
     const script = Array.from({ length: 6 }, () => pieces[(seed = (seed * 1103515245 + 12345) & 0x7fffffff) % pieces.length]).join(" ");

@@ -1,7 +1,7 @@
 import { PassThrough } from "node:stream";
 import t from "tap";
 import { Collected, fakeContainer } from "../../support/fake-container.ts";
-import { ExecutableNotFound, programTable, runTool, tools } from "../../../workloads/tools/index.ts";
+import { programTable, runTool, tools, type ExecutableNotFound } from "../../../workloads/tools/index.ts";
 
 function session(argv: readonly string[] = ["sh"]) {
   const { context } = fakeContainer();
@@ -21,8 +21,13 @@ const dialogues: readonly (readonly [name: string, keys: readonly string[], scre
   ["cd changes the prompt", ["cd /tmp\r", "\u0004"], "/ # cd /tmp\r\n/tmp # \r\n", 0],
   ["history", ["echo one\r", "\u001b[A\r", "\u0004"], "/ # echo one\r\none\r\n/ # echo one\r\none\r\n/ # \r\n", 0],
   ["unknown command", ["nosuch\r", "\u0004"], "/ # nosuch\r\nsh: nosuch: not found\r\n/ # \r\n", 127],
-  ["a syntax error does not end the shell", [")\r", "echo ok\r", "\u0004"], '/ # )\r\nsh: syntax error: unexpected ")"\r\n/ # echo ok\r\nok\r\n/ # \r\n', 0],
-  ["insertion in the middle", ["echo ac\u001b[Db\r", "\u0004"], "/ # echo ac\b" + "bc\b" + "\r\nabc\r\n/ # \r\n", 0],
+  [
+    "a syntax error does not end the shell",
+    [")\r", "echo ok\r", "\u0004"],
+    '/ # )\r\nsh: syntax error: unexpected ")"\r\n/ # echo ok\r\nok\r\n/ # \r\n',
+    0,
+  ],
+  ["insertion in the middle", ["echo ac\u001b[Db\r", "\u0004"], "/ # echo ac\bbc\b\r\nabc\r\n/ # \r\n", 0],
 ];
 
 t.test("dialogues", async (t) => {

@@ -19,7 +19,10 @@ const rows: readonly (readonly [script: string, out: string | RegExp, code?: num
   ["printf 'h\\nweb 1\\ndb 2\\n' | awk 'NR>1 {print $1}'; printf 'web 1\\ndb 2\\n' | awk '/^db/'", "web\ndb\ndb 2\n"],
   ["echo | awk 'BEGIN{x=1}'; echo $?", "2\n"],
   ["echo aXbX | sed 's/X/-/g; s/a/[&]/'", "[a]-b-\n"],
-  ["printf '1\\n2\\n3\\n' | sed -n '2,$p'; printf 'a/b\\n' | sed 's|/|:|'; printf 'k=v\\n' | sed -E 's/(.*)=(.*)/\\2=\\1/'", "2\n3\na:b\nv=k\n"],
+  [
+    "printf '1\\n2\\n3\\n' | sed -n '2,$p'; printf 'a/b\\n' | sed 's|/|:|'; printf 'k=v\\n' | sed -E 's/(.*)=(.*)/\\2=\\1/'",
+    "2\n3\na:b\nv=k\n",
+  ],
   ["echo a > /tmp/s; sed -i s/a/b/ /tmp/s; cat /tmp/s; printf 'x\\n\\ny\\n' | sed '/^$/d'", "b\nx\ny\n"],
   ["echo x | sed y/x/z/; echo $?", "1\n"],
   ["printf 'a b\\nc\\n' | wc; printf 'a b\\nc\\n' | wc -l; wc -c < /etc/hostname", "        2         3         6\n2\n7\n"],
@@ -27,7 +30,10 @@ const rows: readonly (readonly [script: string, out: string | RegExp, code?: num
   ["seq 10 | tail -n 2; seq 10 | tail -n +9; seq 10 | head -n -8; echo hello | head -c 3", "9\n10\n9\n10\n1\n2\nhel"],
   ["printf 'ab cd\\n' | tr a-z A-Z; echo aabb | tr -s ab; echo a1b2 | tr -cd 0-9; echo", "AB CD\nab\n12\n"],
   ["echo x | tee /tmp/1 /tmp/2; echo y | tee -a /tmp/1 >/dev/null; cat /tmp/1 /tmp/2", "x\nx\ny\nx\n"],
-  ["mkdir -p /tmp/a/b; touch /tmp/a/b/f; cp -r /tmp/a /tmp/c; mv /tmp/c/b/f /tmp/g; ls /tmp/c/b /tmp/g; rm -r /tmp/a; ls /tmp/a; echo $?", "/tmp/g\n\n/tmp/c/b:\n1\n"],
+  [
+    "mkdir -p /tmp/a/b; touch /tmp/a/b/f; cp -r /tmp/a /tmp/c; mv /tmp/c/b/f /tmp/g; ls /tmp/c/b /tmp/g; rm -r /tmp/a; ls /tmp/a; echo $?",
+    "/tmp/g\n\n/tmp/c/b:\n1\n",
+  ],
   ["ls -a /tmp; mkdir /tmp; rmdir /tmp/x; rm /none; echo $?", ".\n..\n1\n"],
   ["cd /tmp && mkdir d && cd d && pwd && cd .. && rm -rf d && ls", "/tmp/d\n"],
   ["cat -n /etc/hostname; cat /none /etc/hostname; echo $?", "     1\tclient\nclient\n1\n"],
@@ -41,17 +47,24 @@ const rows: readonly (readonly [script: string, out: string | RegExp, code?: num
   ["kill 99; echo $?; kill -0 1; echo $?", "1\n0\n"],
   ["date -u -d @0; date -d @86400 +%F; date -d 2024-02-29T12:00:00Z +%s", "Thu Jan  1 00:00:00 UTC 1970\n1970-01-02\n1709208000\n"],
   ["printf '%5s|%-5s|%05.1f|%x|%c|%%\\n' a b 3.14159 255 xyz; printf '%s %s\\n' 1 2 3", "    a|b    |003.1|ff|x|%\n1 2\n3 \n"],
-  ["cd /tmp; mkdir t; echo one > t/1; echo two > t/2; tar cf - t | tar tf -; tar cf - t | (mkdir /tmp/o; tar xmf - -C /tmp/o); cat /tmp/o/t/2", "t/\nt/1\nt/2\ntwo\n"],
+  [
+    "cd /tmp; mkdir t; echo one > t/1; echo two > t/2; tar cf - t | tar tf -; tar cf - t | (mkdir /tmp/o; tar xmf - -C /tmp/o); cat /tmp/o/t/2",
+    "t/\nt/1\nt/2\ntwo\n",
+  ],
   ["echo garbage | tar xf -; echo $?; tar cf - /none > /dev/null; echo $?", "1\n1\n"],
   ["printf 'GIF\\377' > /dev/null; head -z; echo $?", "1\n"],
-  ["sh -c 'echo $0 $1' name arg; echo 'echo from stdin' | sh; echo 'echo script $1' > /tmp/x.sh; sh /tmp/x.sh a", "name arg\nfrom stdin\nscript a\n"],
+  [
+    "sh -c 'echo $0 $1' name arg; echo 'echo from stdin' | sh; echo 'echo script $1' > /tmp/x.sh; sh /tmp/x.sh a",
+    "name arg\nfrom stdin\nscript a\n",
+  ],
   ["echo '#!/bin/sh\necho ran $1' > /tmp/run; /tmp/run me", "ran me\n"],
 ];
 
 t.test("text and files", async (t) => {
   for (const [script, expected, code = 0] of rows) {
     const result = await fakeContainer().sh(script);
-    if (typeof expected === "string") t.equal(result.out, expected, `${script}${result.err === "" ? "" : ` (stderr: ${result.err.trim()})`}`);
+    if (typeof expected === "string")
+      t.equal(result.out, expected, `${script}${result.err === "" ? "" : ` (stderr: ${result.err.trim()})`}`);
     else t.match(result.out, expected, script);
     t.equal(result.code, code, `${script}: status`);
   }

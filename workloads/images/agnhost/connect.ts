@@ -10,7 +10,8 @@ export const connect: Tool = async (argv, io) => {
   const timeout = flags.get("timeout") ?? "0";
   const timeoutMs = parseGoDuration(timeout);
   const match = /^(?:\[([^\]]+)\]|([^:]*)):(\d+)$/.exec(destination);
-  if (timeoutMs === undefined) return fail(io, `Error: invalid argument "${timeout}" for "--timeout" flag: time: invalid duration "${timeout}"`);
+  if (timeoutMs === undefined)
+    return fail(io, `Error: invalid argument "${timeout}" for "--timeout" flag: time: invalid duration "${timeout}"`);
   if (!match) return fail(io, `OTHER: address ${destination}: missing port in address`);
   const host = match[1] ?? match[2] ?? "";
   const port = Number(match[3]);
@@ -29,6 +30,13 @@ export const connect: Tool = async (argv, io) => {
     throwIfTerminated(io.signal);
     if (isLookupError(error)) return fail(io, `DNS: lookup ${host}: no such host`);
     const code = errnoOf(error);
-    return fail(io, code === "ETIMEDOUT" ? "TIMEOUT" : code === "ECONNREFUSED" ? "REFUSED" : `OTHER: ${error instanceof Error ? error.message : String(error)}`);
+    return fail(
+      io,
+      code === "ETIMEDOUT"
+        ? "TIMEOUT"
+        : code === "ECONNREFUSED"
+          ? "REFUSED"
+          : `OTHER: ${error instanceof Error ? error.message : String(error)}`,
+    );
   }
 };

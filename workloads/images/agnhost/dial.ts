@@ -20,7 +20,19 @@ export async function dialHttp(host: string, port: number, path: string, io: Too
   const limit = new AbortController();
   const timer = io.context.clock.after(TIMEOUT_MS, () => limit.abort(new Error("timeout")));
   try {
-    const answer = await exchange({ url, method: "GET", headers: [["Host", url.host], ["User-Agent", "Go-http-client/1.1"]], verify: false, signal: limit.signal }, io);
+    const answer = await exchange(
+      {
+        url,
+        method: "GET",
+        headers: [
+          ["Host", url.host],
+          ["User-Agent", "Go-http-client/1.1"],
+        ],
+        verify: false,
+        signal: limit.signal,
+      },
+      io,
+    );
     try {
       return { response: (await readAll(answer.message, AbortSignal.any([io.signal, limit.signal]))).toString() };
     } finally {
@@ -53,8 +65,13 @@ export async function dialUdp(host: string, port: number, request: string, io: T
   }
   const done = Promise.withResolvers<DialResult>();
   const socket = io.context.openDatagram((message) => done.resolve({ response: Buffer.from(message).toString("utf8", 0, 2048) }));
-  socket.onError = (error) => done.resolve({ error: `read udp ${socket.local.ip}:${socket.local.port}->${bracketed(ip, port)}: read: ${errnoText(errnoOf(error)).toLowerCase()}` });
-  const timer = io.context.clock.after(TIMEOUT_MS, () => done.resolve({ error: `read udp ${socket.local.ip}:${socket.local.port}->${bracketed(ip, port)}: i/o timeout` }));
+  socket.onError = (error) =>
+    done.resolve({
+      error: `read udp ${socket.local.ip}:${socket.local.port}->${bracketed(ip, port)}: read: ${errnoText(errnoOf(error)).toLowerCase()}`,
+    });
+  const timer = io.context.clock.after(TIMEOUT_MS, () =>
+    done.resolve({ error: `read udp ${socket.local.ip}:${socket.local.port}->${bracketed(ip, port)}: i/o timeout` }),
+  );
   try {
     socket.send(Buffer.from(request), { ip, port });
     return await done.promise;

@@ -40,7 +40,9 @@ export const guestbook: Tool = async (argv, io) => {
         const set = url.searchParams.get("cmd") === "set";
         const path = set ? `/set?value=${encodeURIComponent(url.searchParams.get("value") ?? "")}` : "/get";
         const result: DialResult = await dialHttp(set ? "agnhost-primary" : "agnhost-replica", backendPort, path, io);
-        return "response" in result ? answerText(io, response, result.response) : answerText(io, response, JSON.stringify({ error: result.error }), 417);
+        return "response" in result
+          ? answerText(io, response, result.response)
+          : answerText(io, response, JSON.stringify({ error: result.error }), 417);
       }
       default:
         return answerText(io, response, "", 404);
@@ -50,7 +52,9 @@ export const guestbook: Tool = async (argv, io) => {
 
 async function register(primary: string, httpPort: number, backendPort: number, book: Book, io: ToolIo): Promise<void> {
   while (!io.signal.aborted) {
-    const result = await dialHttp(primary, backendPort, `/register?host=${io.context.peer.ip}`, io).catch((): DialResult => ({ error: "stopped" }));
+    const result = await dialHttp(primary, backendPort, `/register?host=${io.context.peer.ip}`, io).catch((): DialResult => ({
+      error: "stopped",
+    }));
     if ("response" in result) {
       const data: unknown = safeJson(result.response);
       if (typeof data === "object" && data !== null && "data" in data && typeof data.data === "string") book.value = data.data;

@@ -32,7 +32,14 @@ const program: NamedTool = {
   name: "agnhost",
   async run(argv, io) {
     const name = argv[1];
-    if (name === undefined || name === "--help" || name === "help") return fail(io, `Usage:\n  app [command]\n\nAvailable Commands:\n${Object.keys(subcommands).map((key) => `  ${key}\n`).join("")}`, 0);
+    if (name === undefined || name === "--help" || name === "help")
+      return fail(
+        io,
+        `Usage:\n  app [command]\n\nAvailable Commands:\n${Object.keys(subcommands)
+          .map((key) => `  ${key}\n`)
+          .join("")}`,
+        0,
+      );
     if (name === "--version") return fail(io, "agnhost version 2.52", 0);
     const subcommand = Object.hasOwn(subcommands, name) ? subcommands[name] : undefined;
     if (!subcommand) return fail(io, `Error: unknown command ${JSON.stringify(name)} for "app"\nRun 'app --help' for usage.`);
@@ -46,7 +53,13 @@ const program: NamedTool = {
 };
 
 export const agnhost: ImageSpec = {
-  repositories: ["e2e-test-images/agnhost", "kubernetes-e2e-test-images/agnhost", "agnhost", "e2e-test-images/agnhost-amd64", "e2e-test-images/agnhost-arm64"],
+  repositories: [
+    "e2e-test-images/agnhost",
+    "kubernetes-e2e-test-images/agnhost",
+    "agnhost",
+    "e2e-test-images/agnhost-amd64",
+    "e2e-test-images/agnhost-arm64",
+  ],
   entrypoint: ["/agnhost"],
   cmd: ["pause"],
   programs: [program],

@@ -21,7 +21,11 @@ export const logsGenerator: Tool = async (argv, io) => {
     const method = METHODS[random.int(METHODS.length)] ?? "GET";
     const namespace = NAMESPACES[random.int(NAMESPACES.length)] ?? "default";
     const time = new Date(clock.now()).toISOString().slice(11, 23);
-    await write(io, `I${new Date(clock.now()).toISOString().slice(5, 10).replace("-", "")} ${time}000       1 logs_generator.go:76] ${id} ${method} /api/v1/namespaces/${namespace}/pods/${ids.safe(3 + random.int(3))} ${200 + random.int(400)}\n`, io.stderr);
+    await write(
+      io,
+      `I${new Date(clock.now()).toISOString().slice(5, 10).replace("-", "")} ${time}000       1 logs_generator.go:76] ${id} ${method} /api/v1/namespaces/${namespace}/pods/${ids.safe(3 + random.int(3))} ${200 + random.int(400)}\n`,
+      io.stderr,
+    );
     await sleep(clock, duration / total, io.signal).catch(() => {
       throw terminationOf(io.signal);
     });

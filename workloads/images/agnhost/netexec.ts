@@ -10,20 +10,31 @@ import { goLogTime, goTime } from "../go-text.ts";
 import { answerText, bodyOf, canonicalHeaders, canonicalName, clientOf, serveHttp, stopped, urlOf, type Handler } from "../serve.ts";
 import { collectOutput, dialHttp, dialUdp } from "./dial.ts";
 
-const FLAGS = ["http-port", "udp-port", "sctp-port", "http-override", "tls-cert-file", "tls-private-key-file", "udp-listen-addresses", "delay-shutdown"];
+const FLAGS = [
+  "http-port",
+  "udp-port",
+  "sctp-port",
+  "http-override",
+  "tls-cert-file",
+  "tls-private-key-file",
+  "udp-listen-addresses",
+  "delay-shutdown",
+];
 
 export const netexec: Tool = async (argv, io) => {
   const flags = parseGoFlags(argv.slice(1), FLAGS);
   const httpPort = Number(flags.get("http-port") ?? 8080);
   const udpPort = Number(flags.get("udp-port") ?? 8081);
   const delaySeconds = Number(flags.get("delay-shutdown") ?? 0);
-  if ([httpPort, udpPort, delaySeconds].some((value) => !Number.isInteger(value))) return fail(io, "Error: invalid argument: strconv.ParseInt: parsing a flag: invalid syntax");
+  if ([httpPort, udpPort, delaySeconds].some((value) => !Number.isInteger(value)))
+    return fail(io, "Error: invalid argument: strconv.ParseInt: parsing a flag: invalid syntax");
   if (Number(flags.get("sctp-port") ?? -1) >= 0) return fail(io, "netexec: SCTP is not carried by loopkube's network");
   const certFile = flags.get("tls-cert-file");
   let server: Server | undefined;
   if (certFile !== undefined) {
     const [cert, key] = [io.files.read(certFile), io.files.read(flags.get("tls-private-key-file") ?? "")];
-    if (cert === undefined || key === undefined) return fail(io, `open ${cert === undefined ? certFile : (flags.get("tls-private-key-file") ?? "")}: no such file or directory`);
+    if (cert === undefined || key === undefined)
+      return fail(io, `open ${cert === undefined ? certFile : (flags.get("tls-private-key-file") ?? "")}: no such file or directory`);
     server = createTlsServer({ cert, key });
   }
   const log = (text: string): void => void io.stderr.write(`${goLogTime(io.context.clock.now())} ${text}\n`);
@@ -101,7 +112,10 @@ function handler(io: ToolIo, state: State, override: string | undefined): Handle
       const params = urlOf(request).searchParams;
       const location = (params.get("location") ?? "").replace(/[\r\n]/g, "");
       const code = Number(params.get("code") ?? 302) || 302;
-      answerText(io, response, request.method === "GET" ? `<a href="${location.replaceAll('"', "&#34;")}">Found</a>.\n\n` : "", code, [["Content-Type", "text/html; charset=utf-8"], ["Location", location]]);
+      answerText(io, response, request.method === "GET" ? `<a href="${location.replaceAll('"', "&#34;")}">Found</a>.\n\n` : "", code, [
+        ["Content-Type", "text/html; charset=utf-8"],
+        ["Location", location],
+      ]);
     },
     "/healthz": (_request, response) => answerText(io, response, "", state.udpReady ? 200 : 412),
     "/readyz": (_request, response) => {
@@ -123,13 +137,23 @@ function handler(io: ToolIo, state: State, override: string | undefined): Handle
       const params = await formOf(request);
       const command = params.get("shellCommand") ?? params.get("cmd") ?? "";
       const { output, code } = await collectOutput(["sh", "-c", command], io);
-      answerText(io, response, JSON.stringify({ ...(output === "" ? {} : { output }), ...(code === 0 ? {} : { error: `exit status ${code}` }) }));
+      answerText(
+        io,
+        response,
+        JSON.stringify({ ...(output === "" ? {} : { output }), ...(code === 0 ? {} : { error: `exit status ${code}` }) }),
+      );
     },
     "/upload": async (request, response) => {
       const boundary = /boundary="?([^";]+)"?/.exec(request.headers["content-type"] ?? "")?.[1];
       const body = (await bodyOf(request)).toString("latin1");
       const part = boundary === undefined ? undefined : body.split(`--${boundary}`).find((text) => /name="file"/.test(text));
-      if (part === undefined) return answerText(io, response, JSON.stringify({ error: 'Unable to upload file: request Content-Type isn\'t multipart/form-data or has no "file"' }), 200);
+      if (part === undefined)
+        return answerText(
+          io,
+          response,
+          JSON.stringify({ error: 'Unable to upload file: request Content-Type isn\'t multipart/form-data or has no "file"' }),
+          200,
+        );
       const content = part.slice(part.indexOf("\r\n\r\n") + 4).replace(/\r\n$/, "");
       const path = `/uploads/upload${io.context.random.int(1_000_000_000)}`;
       io.files.write(path, Buffer.from(content, "latin1").toString());
@@ -138,18 +162,35 @@ function handler(io: ToolIo, state: State, override: string | undefined): Handle
     "/dial": async (request, response) => {
       const params = await formOf(request);
       const [host, port, wanted] = [params.get("host"), params.get("port"), params.get("request")];
-      if (!host || !port || !wanted) return answerText(io, response, `${[["host", host], ["port", port], ["request", wanted]].find(([, value]) => !value)?.[0] ?? ""} parameter is required: ''\n`, 400);
+      if (!host || !port || !wanted)
+        return answerText(
+          io,
+          response,
+          `${
+            [
+              ["host", host],
+              ["port", port],
+              ["request", wanted],
+            ].find(([, value]) => !value)?.[0] ?? ""
+          } parameter is required: ''\n`,
+          400,
+        );
       const tries = Number(params.get("tries") ?? 1) || 1;
       const protocol = (params.get("protocol") ?? "http").toLowerCase();
       if (protocol !== "http" && protocol !== "udp") return answerText(io, response, `unsupported protocol: ${protocol}\n`, 400);
       const responses: string[] = [];
       const errors: string[] = [];
       for (let i = 0; i < Math.min(tries, 1000); i++) {
-        const result = protocol === "http" ? await dialHttp(host, Number(port), `/${wanted}`, io) : await dialUdp(host, Number(port), wanted, io);
+        const result =
+          protocol === "http" ? await dialHttp(host, Number(port), `/${wanted}`, io) : await dialUdp(host, Number(port), wanted, io);
         if ("response" in result) responses.push(result.response);
         else errors.push(result.error);
       }
-      answerText(io, response, JSON.stringify({ ...(responses.length > 0 ? { responses } : {}), ...(errors.length > 0 ? { errors } : {}) }));
+      answerText(
+        io,
+        response,
+        JSON.stringify({ ...(responses.length > 0 ? { responses } : {}), ...(errors.length > 0 ? { errors } : {}) }),
+      );
     },
   };
   const aliases: Readonly<Record<string, string>> = { "/hostName": "/hostname" };
@@ -169,6 +210,7 @@ function durationSeconds(text: string | null): number {
 
 async function formOf(request: Parameters<Handler>[0]): Promise<URLSearchParams> {
   const params = new URLSearchParams(urlOf(request).search);
-  if (request.headers["content-type"]?.startsWith("application/x-www-form-urlencoded")) for (const [name, value] of new URLSearchParams((await bodyOf(request)).toString())) params.set(name, value);
+  if (request.headers["content-type"]?.startsWith("application/x-www-form-urlencoded"))
+    for (const [name, value] of new URLSearchParams((await bodyOf(request)).toString())) params.set(name, value);
   return params;
 }

@@ -38,9 +38,17 @@ export const testWebserver: Tool = (argv, io) => {
   const port = Number(parseGoFlags(argv.slice(1), ["port"]).get("port") ?? 80);
   return serveHttp(io, port, (request, response) => {
     const found = findFile(request, "/", io, true);
-    if (found.type === "file") return answerText(io, response, found.text, 200, found.contentType === "application/octet-stream" ? [] : [["Content-Type", `${found.contentType}; charset=utf-8`]]);
+    if (found.type === "file")
+      return answerText(
+        io,
+        response,
+        found.text,
+        200,
+        found.contentType === "application/octet-stream" ? [] : [["Content-Type", `${found.contentType}; charset=utf-8`]],
+      );
     if (found.type === "redirect") return answerText(io, response, "", 301, [["Location", found.to]]);
-    if (found.type === "listing") return answerText(io, response, `<pre>\n${found.names.map((name) => `<a href="${encodeURI(name)}">${name}</a>\n`).join("")}</pre>\n`);
+    if (found.type === "listing")
+      return answerText(io, response, `<pre>\n${found.names.map((name) => `<a href="${encodeURI(name)}">${name}</a>\n`).join("")}</pre>\n`);
     answerText(io, response, "404 page not found\n", 404);
   });
 };
@@ -54,7 +62,8 @@ export const liveness: Tool = (argv, io) => {
   const start = clock.monotonic();
   return serveHttp(io, 8080, (request, response) => {
     if (request.url === "/started") return answerText(io, response, new Date(clock.now() - (clock.monotonic() - start)).toISOString());
-    if (request.url?.startsWith("/redirect")) return answerText(io, response, "", 302, [["Location", new URL(request.url, "http://x").searchParams.get("loc") ?? "/"]]);
+    if (request.url?.startsWith("/redirect"))
+      return answerText(io, response, "", 302, [["Location", new URL(request.url, "http://x").searchParams.get("loc") ?? "/"]]);
     const age = clock.monotonic() - start;
     if (age > HEALTHY_MS) answerText(io, response, `error: ${age / 1000}`, 500);
     else answerText(io, response, "ok");

@@ -17,7 +17,8 @@ export const porter: Tool = async (argv, io) => {
   });
   const pair = wanted.some(({ tls }) => tls) ? certificateOf(io) : undefined;
   if (pair && "error" in pair) return fail(io, pair.error);
-  if (Object.keys(io.env).some((name) => name.startsWith("SERVE_SCTP_PORT_"))) io.stderr.write("porter: SCTP is not carried by loopkube's network\n");
+  if (Object.keys(io.env).some((name) => name.startsWith("SERVE_SCTP_PORT_")))
+    io.stderr.write("porter: SCTP is not carried by loopkube's network\n");
   const codes = await Promise.all(
     wanted.map(({ port, tls, body }) => {
       const server = tls && pair ? createTlsServer(pair) : createServer();
@@ -39,9 +40,16 @@ export const porter: Tool = async (argv, io) => {
 function certificateOf(io: ToolIo): { readonly cert: string; readonly key: string } | { readonly error: string } {
   const { CERT_FILE: certFile, KEY_FILE: keyFile } = io.env;
   if (certFile === undefined || keyFile === undefined) {
-    return selfSignedCertificate({ commonName: "localhost", dnsNames: ["localhost"], usages: ["server"], days: 365, now: io.context.clock.now() });
+    return selfSignedCertificate({
+      commonName: "localhost",
+      dnsNames: ["localhost"],
+      usages: ["server"],
+      days: 365,
+      now: io.context.clock.now(),
+    });
   }
   const [cert, key] = [io.files.read(certFile), io.files.read(keyFile)];
-  if (cert === undefined || key === undefined) return { error: `open ${cert === undefined ? certFile : keyFile}: no such file or directory` };
+  if (cert === undefined || key === undefined)
+    return { error: `open ${cert === undefined ? certFile : keyFile}: no such file or directory` };
   return { cert, key };
 }

@@ -13,7 +13,7 @@ export const serveHostname: Tool = async (argv, io) => {
   const http = flags.get("http") !== "false";
   const { context } = io;
   const log = (text: string): void => void io.stderr.write(`${goLogTime(context.clock.now())} ${text}\n`);
-  if (!Number.isInteger(port) || port < 1 || port > 65535) return fail(io, "Error: invalid argument for \"--port\" flag");
+  if (!Number.isInteger(port) || port < 1 || port > 65535) return fail(io, 'Error: invalid argument for "--port" flag');
   if (http && (tcp || udp)) return fail(io, "Only one of http, tcp and udp may be set unless http is false");
   if (!http && !tcp && !udp) return fail(io, "At least one of http, tcp and udp must be set");
   if (http) {
@@ -26,7 +26,13 @@ export const serveHostname: Tool = async (argv, io) => {
   }
   const registrations = [];
   try {
-    if (udp) registrations.push(await context.listenUdp(port, (_message, source, reply) => (log(`UDP request from ${source.ip}:${source.port}`), reply(Buffer.from(`${context.hostname}\n`)))));
+    if (udp)
+      registrations.push(
+        await context.listenUdp(
+          port,
+          (_message, source, reply) => (log(`UDP request from ${source.ip}:${source.port}`), reply(Buffer.from(`${context.hostname}\n`))),
+        ),
+      );
     if (tcp) {
       const server = createTcpServer((socket) => {
         socket.on("error", () => {});

@@ -6,7 +6,13 @@ import { errnoOf, errnoText, fail, isLookupError, orTerminated, type NamedTool, 
 import { encodeCommand, RespReader, type Reply } from "./resp.ts";
 
 /** Runs commands on one connection and resolves with their replies. Rejects with the connection's errno error. */
-export async function askRedis(host: string, port: number, commands: readonly (readonly string[])[], io: ToolIo, timeoutMs = 5000): Promise<readonly Reply[]> {
+export async function askRedis(
+  host: string,
+  port: number,
+  commands: readonly (readonly string[])[],
+  io: ToolIo,
+  timeoutMs = 5000,
+): Promise<readonly Reply[]> {
   const socket = await io.context.dial(host, port, { signal: io.signal, timeoutMs });
   const timer = io.context.clock.after(timeoutMs, () => socket.destroy(Object.assign(new Error("ETIMEDOUT"), { code: "ETIMEDOUT" })));
   try {
@@ -33,11 +39,16 @@ async function talk(socket: Duplex, commands: readonly (readonly string[])[]): P
 export function printReply(reply: Reply, raw: boolean, indent = ""): string {
   if (reply === null) return raw ? "\n" : "(nil)\n";
   if (typeof reply === "number") return raw ? `${reply}\n` : `(integer) ${reply}\n`;
-  if (typeof reply === "string" || Buffer.isBuffer(reply)) return raw || /^# \w+\r\n/.test(String(reply)) ? `${String(reply)}\n` : `${JSON.stringify(String(reply))}\n`;
+  if (typeof reply === "string" || Buffer.isBuffer(reply))
+    return raw || /^# \w+\r\n/.test(String(reply)) ? `${String(reply)}\n` : `${JSON.stringify(String(reply))}\n`;
   if ("status" in reply) return `${reply.status}\n`;
   if ("error" in reply) return raw ? `${reply.error}\n\n` : `(error) ${reply.error}\n`;
   if (reply.length === 0) return raw ? "\n" : "(empty array)\n";
-  return reply.map((item, index) => (raw ? printReply(item, raw) : `${index > 0 ? indent : ""}${index + 1}) ${printReply(item, raw, `${indent}   `)}`)).join("");
+  return reply
+    .map((item, index) =>
+      raw ? printReply(item, raw) : `${index > 0 ? indent : ""}${index + 1}) ${printReply(item, raw, `${indent}   `)}`,
+    )
+    .join("");
 }
 
 export const redisCli: NamedTool = {
@@ -53,8 +64,18 @@ export const redisCli: NamedTool = {
     const host = flags.get("h") ?? "127.0.0.1";
     const port = Number(flags.get("p") ?? 6379);
     const raw = flags.has("r") || (!io.tty && !flags.has("R"));
-    const before = [...(flags.has("a") ? [["AUTH", flags.get("a") ?? ""]] : []), ...(flags.has("n") ? [["SELECT", flags.get("n") ?? "0"]] : [])];
-    const commands = flags.rest.length > 0 ? [flags.rest] : (await readAll(io.stdin, io.signal)).toString().split("\n").map((line) => line.trim().split(/\s+/)).filter(([word]) => word !== undefined && word !== "");
+    const before = [
+      ...(flags.has("a") ? [["AUTH", flags.get("a") ?? ""]] : []),
+      ...(flags.has("n") ? [["SELECT", flags.get("n") ?? "0"]] : []),
+    ];
+    const commands =
+      flags.rest.length > 0
+        ? [flags.rest]
+        : (await readAll(io.stdin, io.signal))
+            .toString()
+            .split("\n")
+            .map((line) => line.trim().split(/\s+/))
+            .filter(([word]) => word !== undefined && word !== "");
     if (commands.length === 0) return 0;
     try {
       const replies = await askRedis(host, port, [...before, ...commands], io);

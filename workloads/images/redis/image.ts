@@ -4,7 +4,22 @@ import { imageTag, type ImageSpec } from "../image.ts";
 import { redisCli } from "./client.ts";
 import { serveRedis, type RedisOptions } from "./server.ts";
 
-const ACCEPTED = ["--save", "--appendonly", "--protected-mode", "--loglevel", "--bind", "--maxmemory", "--maxmemory-policy", "--dir", "--logfile", "--tcp-keepalive", "--timeout", "--slave-read-only", "--replica-read-only", "--io-threads"];
+const ACCEPTED = [
+  "--save",
+  "--appendonly",
+  "--protected-mode",
+  "--loglevel",
+  "--bind",
+  "--maxmemory",
+  "--maxmemory-policy",
+  "--dir",
+  "--logfile",
+  "--tcp-keepalive",
+  "--timeout",
+  "--slave-read-only",
+  "--replica-read-only",
+  "--io-threads",
+];
 
 function parse(argv: readonly string[], io: ToolIo): RedisOptions | string {
   let port = 6379;
@@ -20,7 +35,8 @@ function parse(argv: readonly string[], io: ToolIo): RedisOptions | string {
     else if (word === "--replicaof" || word === "--slaveof") {
       const [host = "", at = "6379"] = values.join(" ").split(" ");
       replicaOf = { host, port: Number(at) };
-    } else if (word.startsWith("--") && !ACCEPTED.includes(word)) return `*** FATAL CONFIG FILE ERROR (Redis) ***\nReading the configuration file, at line 2\n>>> '${[word.slice(2), ...values].join(" ")}'\nBad directive or wrong number of arguments`;
+    } else if (word.startsWith("--") && !ACCEPTED.includes(word))
+      return `*** FATAL CONFIG FILE ERROR (Redis) ***\nReading the configuration file, at line 2\n>>> '${[word.slice(2), ...values].join(" ")}'\nBad directive or wrong number of arguments`;
     else if (!word.startsWith("--")) io.stderr.write(`redis-server: ${word} is not read by loopkube's stand-in\n`);
   }
   if (!Number.isInteger(port) || port < 1 || port > 65535) return "Invalid port";
@@ -49,8 +65,26 @@ function follower(leader: string): NamedTool {
   };
 }
 
-const entrypoint: NamedTool = { name: "docker-entrypoint.sh", run: (argv, io) => server.run(argv[1] === "redis-server" ? argv.slice(1) : argv, io) };
+const entrypoint: NamedTool = {
+  name: "docker-entrypoint.sh",
+  run: (argv, io) => server.run(argv[1] === "redis-server" ? argv.slice(1) : argv, io),
+};
 
-export const redis: ImageSpec = { repositories: ["redis", "google_containers/redis", "e2e-test-images/redis", "bitnami/redis"], cmd: ["redis-server"], ports: [6379], programs: [server, redisCli, entrypoint] };
-export const redisFollower: ImageSpec = { repositories: ["google_samples/gb-redis-follower", "google-samples/gb-redis-follower", "google-samples/containers/gke/gb-redis-follower"], cmd: ["/run.sh"], ports: [6379], programs: [follower("redis-leader"), server, redisCli] };
-export const redisSlave: ImageSpec = { repositories: ["google_samples/gb-redisslave", "google-samples/gb-redisslave"], cmd: ["/run.sh"], ports: [6379], programs: [follower("redis-master"), server, redisCli] };
+export const redis: ImageSpec = {
+  repositories: ["redis", "google_containers/redis", "e2e-test-images/redis", "bitnami/redis"],
+  cmd: ["redis-server"],
+  ports: [6379],
+  programs: [server, redisCli, entrypoint],
+};
+export const redisFollower: ImageSpec = {
+  repositories: ["google_samples/gb-redis-follower", "google-samples/gb-redis-follower", "google-samples/containers/gke/gb-redis-follower"],
+  cmd: ["/run.sh"],
+  ports: [6379],
+  programs: [follower("redis-leader"), server, redisCli],
+};
+export const redisSlave: ImageSpec = {
+  repositories: ["google_samples/gb-redisslave", "google-samples/gb-redisslave"],
+  cmd: ["/run.sh"],
+  ports: [6379],
+  programs: [follower("redis-master"), server, redisCli],
+};

@@ -140,7 +140,13 @@ function text(db: Keyspace, key: Buffer | undefined, then: (value: Buffer | unde
   return Array.isArray(value) ? WRONG_TYPE : then(value);
 }
 
-const globOf = (pattern: string): RegExp => new RegExp(`^${pattern.replace(/[.+^${}()|\\]/g, "\\$&").replaceAll("*", "[\\s\\S]*").replaceAll("?", "[\\s\\S]")}$`);
+const globOf = (pattern: string): RegExp =>
+  new RegExp(
+    `^${pattern
+      .replace(/[.+^${}()|\\]/g, "\\$&")
+      .replaceAll("*", "[\\s\\S]*")
+      .replaceAll("?", "[\\s\\S]")}$`,
+  );
 
 const reads = (arity: number, run: DataCommand["run"]): DataCommand => ({ arity, writes: false, run });
 const writes = (arity: number, run: DataCommand["run"]): DataCommand => ({ arity, writes: true, run });
@@ -150,7 +156,9 @@ export const dataCommands: ReadonlyMap<string, DataCommand> = new Map(
   Object.entries({
     GET: reads(2, (db, [key]) => text(db, key, (value) => value ?? null)),
     STRLEN: reads(2, (db, [key]) => text(db, key, (value) => value?.length ?? 0)),
-    MGET: reads(-2, (db, keys) => keys.map((key) => db.get(String(key))).map((value) => (value === undefined || Array.isArray(value) ? null : value))),
+    MGET: reads(-2, (db, keys) =>
+      keys.map((key) => db.get(String(key))).map((value) => (value === undefined || Array.isArray(value) ? null : value)),
+    ),
     EXISTS: reads(-2, (db, keys) => keys.filter((key) => db.get(String(key)) !== undefined).length),
     KEYS: reads(2, (db, [pattern]) => db.keys().filter((key) => globOf(String(pattern)).test(key))),
     DBSIZE: reads(1, (db) => db.keys().length),

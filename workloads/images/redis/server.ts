@@ -82,7 +82,9 @@ class RedisServer {
 
   #log(text: string): void {
     const { clock } = this.#io.context;
-    this.#io.stdout.write(`1:${this.#primary ? "S" : "M"} ${formatDate(clock.now(), "%d %b %Y %H:%M:%S")}.${String(clock.now() % 1000).padStart(3, "0")} ${text}\n`);
+    this.#io.stdout.write(
+      `1:${this.#primary ? "S" : "M"} ${formatDate(clock.now(), "%d %b %Y %H:%M:%S")}.${String(clock.now() % 1000).padStart(3, "0")} ${text}\n`,
+    );
   }
 
   #serve(socket: Duplex): void {
@@ -150,7 +152,11 @@ class RedisServer {
         client.socket.end(encodeReply(ok));
         return undefined;
       case "AUTH":
-        if (this.#options.password === undefined) return { error: "ERR AUTH <password> called without any password configured for the default user. Are you sure your configuration is correct?" };
+        if (this.#options.password === undefined)
+          return {
+            error:
+              "ERR AUTH <password> called without any password configured for the default user. Are you sure your configuration is correct?",
+          };
         client.authenticated = (second ?? first) === this.#options.password;
         return client.authenticated ? ok : { error: "WRONGPASS invalid username-password pair or user is disabled." };
       case "SELECT": {
@@ -170,12 +176,29 @@ class RedisServer {
       case "INFO":
         return this.#info(first?.toLowerCase());
       case "ROLE":
-        return this.#primary ? ["slave", this.#primary.host, this.#primary.port, this.#linkUp ? "connected" : "connect", this.#offset] : ["master", this.#offset, [...this.#replicas].map(() => [])];
+        return this.#primary
+          ? ["slave", this.#primary.host, this.#primary.port, this.#linkUp ? "connected" : "connect", this.#offset]
+          : ["master", this.#offset, [...this.#replicas].map(() => [])];
       case "COMMAND":
         if (first?.toUpperCase() === "COUNT") return dataCommands.size;
-        return first === undefined ? [...dataCommands].map(([command, { arity, writes }]) => [command.toLowerCase(), arity, [{ status: writes ? "write" : "readonly" }], 1, 1, 1]) : [];
+        return first === undefined
+          ? [...dataCommands].map(([command, { arity, writes }]) => [
+              command.toLowerCase(),
+              arity,
+              [{ status: writes ? "write" : "readonly" }],
+              1,
+              1,
+              1,
+            ])
+          : [];
       case "CLIENT":
-        return /^(SETNAME|SETINFO|NO-EVICT|NO-TOUCH)$/i.test(first ?? "") ? ok : /^ID$/i.test(first ?? "") ? [...this.#clients].indexOf(client) + 1 : /^GETNAME$/i.test(first ?? "") ? null : { error: `ERR unknown subcommand '${first ?? ""}'. Try CLIENT HELP.` };
+        return /^(SETNAME|SETINFO|NO-EVICT|NO-TOUCH)$/i.test(first ?? "")
+          ? ok
+          : /^ID$/i.test(first ?? "")
+            ? [...this.#clients].indexOf(client) + 1
+            : /^GETNAME$/i.test(first ?? "")
+              ? null
+              : { error: `ERR unknown subcommand '${first ?? ""}'. Try CLIENT HELP.` };
       case "CONFIG":
         return /^GET$/i.test(first ?? "") ? this.#config(second ?? "") : { error: "ERR this stand-in has no settings to change" };
       case "TIME": {
@@ -207,30 +230,66 @@ class RedisServer {
         this.#stop.abort();
         return undefined;
       default:
-        return { error: `ERR unknown command '${name.slice(0, 128)}', with args beginning with: ${args.slice(0, 3).map((arg) => `'${String(arg).slice(0, 128)}' `).join("")}` };
+        return {
+          error: `ERR unknown command '${name.slice(0, 128)}', with args beginning with: ${args
+            .slice(0, 3)
+            .map((arg) => `'${String(arg).slice(0, 128)}' `)
+            .join("")}`,
+        };
     }
   }
 
   #config(pattern: string): Reply {
-    const values: Readonly<Record<string, string>> = { port: String(this.#options.port), databases: String(DATABASES), save: "", appendonly: "no", maxmemory: "0" };
-    return Object.entries(values).filter(([key]) => pattern === "*" || pattern === key).flat();
+    const values: Readonly<Record<string, string>> = {
+      port: String(this.#options.port),
+      databases: String(DATABASES),
+      save: "",
+      appendonly: "no",
+      maxmemory: "0",
+    };
+    return Object.entries(values)
+      .filter(([key]) => pattern === "*" || pattern === key)
+      .flat();
   }
 
   #info(section: string | undefined): string {
     const all = section === undefined || section === "all" || section === "default" || section === "everything";
     const uptime = Math.floor((this.#io.context.clock.now() - this.#startedMs) / 1000);
-    const keys = this.#databases.flatMap((database, index) => (database.keys().length > 0 ? [`db${index}:keys=${database.keys().length},expires=0,avg_ttl=0`] : []));
+    const keys = this.#databases.flatMap((database, index) =>
+      database.keys().length > 0 ? [`db${index}:keys=${database.keys().length},expires=0,avg_ttl=0`] : [],
+    );
     const replication = this.#primary
-      ? [`role:slave`, `master_host:${this.#primary.host}`, `master_port:${this.#primary.port}`, `master_link_status:${this.#linkUp ? "up" : "down"}`, "slave_read_only:1"]
+      ? [
+          `role:slave`,
+          `master_host:${this.#primary.host}`,
+          `master_port:${this.#primary.port}`,
+          `master_link_status:${this.#linkUp ? "up" : "down"}`,
+          "slave_read_only:1",
+        ]
       : ["role:master"];
     const sections: Readonly<Record<string, readonly string[]>> = {
-      Server: [`redis_version:${this.#options.version}`, "redis_mode:standalone", "os:loopkube", "process_id:1", `tcp_port:${this.#options.port}`, `uptime_in_seconds:${uptime}`],
+      Server: [
+        `redis_version:${this.#options.version}`,
+        "redis_mode:standalone",
+        "os:loopkube",
+        "process_id:1",
+        `tcp_port:${this.#options.port}`,
+        `uptime_in_seconds:${uptime}`,
+      ],
       Clients: [`connected_clients:${this.#clients.size - this.#replicas.size}`],
       Stats: [`total_commands_processed:${this.#commands}`],
-      Replication: [...replication, `connected_slaves:${this.#replicas.size}`, `master_replid:${this.#id}`, `master_repl_offset:${this.#offset}`],
+      Replication: [
+        ...replication,
+        `connected_slaves:${this.#replicas.size}`,
+        `master_replid:${this.#id}`,
+        `master_repl_offset:${this.#offset}`,
+      ],
       Keyspace: keys,
     };
-    return Object.entries(sections).filter(([name]) => all || name.toLowerCase() === section).map(([name, lines]) => `# ${name}\r\n${lines.map((line) => `${line}\r\n`).join("")}`).join("\r\n");
+    return Object.entries(sections)
+      .filter(([name]) => all || name.toLowerCase() === section)
+      .map(([name, lines]) => `# ${name}\r\n${lines.map((line) => `${line}\r\n`).join("")}`)
+      .join("\r\n");
   }
 
   #unfollow(): void {
@@ -263,7 +322,8 @@ class RedisServer {
         }
         if (!signal.aborted) this.#log("# Connection with master lost.");
       } catch (error) {
-        if (!signal.aborted) this.#log(`# Error condition on socket for SYNC: ${error instanceof ProtocolError ? error.message : errnoText(errnoOf(error))}`);
+        if (!signal.aborted)
+          this.#log(`# Error condition on socket for SYNC: ${error instanceof ProtocolError ? error.message : errnoText(errnoOf(error))}`);
       }
       if (!signal.aborted) this.#linkUp = false;
       await sleep(this.#io.context.clock, 1000, signal).catch(() => {});
@@ -283,7 +343,8 @@ class RedisServer {
         if (!reply) break;
         if (phase === "head") {
           const head = reply.value;
-          if (typeof head !== "object" || head === null || !("status" in head) || !head.status.startsWith("FULLRESYNC")) throw new ProtocolError("the master does not replicate to this stand-in");
+          if (typeof head !== "object" || head === null || !("status" in head) || !head.status.startsWith("FULLRESYNC"))
+            throw new ProtocolError("the master does not replicate to this stand-in");
           phase = "data";
         } else {
           if (!Buffer.isBuffer(reply.value)) throw new ProtocolError("bad snapshot from the master");

@@ -12,8 +12,21 @@ export interface Variables {
   set(name: string, value: string): void;
 }
 
-const BINARY: readonly (readonly string[])[] = [["||"], ["&&"], ["|"], ["^"], ["&"], ["==", "!="], ["<=", ">=", "<", ">"], ["<<", ">>"], ["+", "-"], ["*", "/", "%"], ["**"]];
-const TOKEN = /\s*(0[xX][0-9a-fA-F]+|\d+|[A-Za-z_][A-Za-z0-9_]*|<<=|>>=|\*\*|\+\+|--|&&|\|\||<<|>>|[=!<>]=|[-+*/%&|^]=|[-+*/%&|^!~<>?:=(),])/y;
+const BINARY: readonly (readonly string[])[] = [
+  ["||"],
+  ["&&"],
+  ["|"],
+  ["^"],
+  ["&"],
+  ["==", "!="],
+  ["<=", ">=", "<", ">"],
+  ["<<", ">>"],
+  ["+", "-"],
+  ["*", "/", "%"],
+  ["**"],
+];
+const TOKEN =
+  /\s*(0[xX][0-9a-fA-F]+|\d+|[A-Za-z_][A-Za-z0-9_]*|<<=|>>=|\*\*|\+\+|--|&&|\|\||<<|>>|[=!<>]=|[-+*/%&|^]=|[-+*/%&|^!~<>?:=(),])/y;
 
 /** The value of an expression; an empty one is 0. Throws ArithmeticError. */
 export function evaluateArithmetic(expression: string, variables: Variables): bigint {

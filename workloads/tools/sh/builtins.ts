@@ -9,7 +9,17 @@ import { FunctionReturn, LoopControl, ShellError, ShellExit } from "./state.ts";
 type Builtin = (argv: readonly string[], frame: Frame, shell: Shell) => Promise<number> | number;
 
 const NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
-const OPTION_NAMES: Readonly<Record<string, string>> = { errexit: "e", nounset: "u", xtrace: "x", noglob: "f", allexport: "a", pipefail: "pipefail", noexec: "n", verbose: "v", monitor: "m" };
+const OPTION_NAMES: Readonly<Record<string, string>> = {
+  errexit: "e",
+  nounset: "u",
+  xtrace: "x",
+  noglob: "f",
+  allexport: "a",
+  pipefail: "pipefail",
+  noexec: "n",
+  verbose: "v",
+  monitor: "m",
+};
 
 function count(text: string | undefined, command: string, otherwise: number): number {
   if (text === undefined) return otherwise;
@@ -58,7 +68,9 @@ function setOptions(argv: readonly string[], frame: Frame, shell: Shell): number
       else options.delete(option);
     }
   }
-  if (argv.length === 1) for (const [name, { value }] of [...shell.state.variables()].sort()) if (value !== undefined) frame.io.stdout.write(`${name}='${value.replaceAll("'", "'\\''")}'\n`);
+  if (argv.length === 1)
+    for (const [name, { value }] of [...shell.state.variables()].sort())
+      if (value !== undefined) frame.io.stdout.write(`${name}='${value.replaceAll("'", "'\\''")}'\n`);
   return 0;
 }
 
@@ -66,7 +78,8 @@ async function read(argv: readonly string[], frame: Frame, shell: Shell): Promis
   const names = argv.slice(1).filter((word) => !/^-[rs]+$/.test(word));
   if (names[0] === "-p") frame.io.stderr.write(names.splice(0, 2)[1] ?? "");
   const raw = argv.some((word) => /^-[a-z]*r/.test(word));
-  if (names.some((name) => !NAME.test(name))) throw new ShellError(`read: ${names.find((name) => !NAME.test(name)) ?? ""}: bad variable name`);
+  if (names.some((name) => !NAME.test(name)))
+    throw new ShellError(`read: ${names.find((name) => !NAME.test(name)) ?? ""}: bad variable name`);
   let line = await readLine(frame.io.stdin, frame.io.signal);
   let text = line?.text ?? "";
   while (!raw && line?.complete && /(^|[^\\])(\\\\)*\\$/.test(text)) {
@@ -112,7 +125,10 @@ function cd(argv: readonly string[], frame: Frame, shell: Shell): number {
 
 async function wait(argv: readonly string[], frame: Frame, shell: Shell): Promise<number> {
   const wanted = argv.slice(1);
-  const jobs = wanted.length === 0 ? shell.state.jobs : shell.state.jobs.filter((job) => wanted.includes(String(job.pid)) || wanted.includes(`%${shell.state.jobs.indexOf(job) + 1}`));
+  const jobs =
+    wanted.length === 0
+      ? shell.state.jobs
+      : shell.state.jobs.filter((job) => wanted.includes(String(job.pid)) || wanted.includes(`%${shell.state.jobs.indexOf(job) + 1}`));
   const codes = await orTerminated(Promise.all(jobs.map((job) => job.done)), frame.io.signal);
   shell.state.jobs = shell.state.jobs.filter((job) => !jobs.includes(job));
   return wanted.length === 0 ? 0 : (codes.at(-1) ?? 127);
@@ -144,7 +160,9 @@ async function command(argv: readonly string[], frame: Frame, shell: Shell): Pro
 
 function kill(argv: readonly string[], frame: Frame, shell: Shell): Promise<number> | number {
   const targets = argv.slice(1).filter((word) => !word.startsWith("-"));
-  const jobs = shell.state.jobs.filter((job) => targets.includes(String(job.pid)) || targets.includes(`%${shell.state.jobs.indexOf(job) + 1}`));
+  const jobs = shell.state.jobs.filter(
+    (job) => targets.includes(String(job.pid)) || targets.includes(`%${shell.state.jobs.indexOf(job) + 1}`),
+  );
   if (jobs.length === 0 || jobs.length < targets.length) return shell.program(argv, frame);
   const written = argv[1]?.startsWith("-") ? argv[1].slice(1).replace(/^(?:SIG)?/, "SIG") : "SIGTERM";
   const name = Object.entries(SIGNAL_NUMBERS).find(([key, number]) => key === written || `SIG${number}` === written)?.[0];
@@ -203,7 +221,13 @@ export const builtins: ReadonlyMap<string, Builtin> = new Map<string, Builtin>([
   ["type", type],
   ["wait", wait],
   ["umask", (_argv, frame) => (frame.io.stdout.write("0022\n"), 0)],
-  ["jobs", (_argv, frame, shell) => (shell.state.jobs.forEach((job, index) => void frame.io.stdout.write(`[${index + 1}]+  Running                    ${job.pid}\n`)), 0)],
+  [
+    "jobs",
+    (_argv, frame, shell) => (
+      shell.state.jobs.forEach((job, index) => void frame.io.stdout.write(`[${index + 1}]+  Running                    ${job.pid}\n`)),
+      0
+    ),
+  ],
   ["export", (argv, frame, shell) => declare(argv, frame, shell, { exported: true })],
   ["readonly", (argv, frame, shell) => declare(argv, frame, shell, { readonly: true })],
   [

@@ -179,7 +179,8 @@ export class Shell {
         const subject = await expandText(command.subject, this.expander(inner));
         for (const { patterns, body } of command.clauses) {
           for (const pattern of patterns) {
-            if (matchesPattern(subject, await expandPieces(pattern, this.expander(inner)))) return this.list(body, inner).then(() => (body.length > 0 ? this.state.status : 0));
+            if (matchesPattern(subject, await expandPieces(pattern, this.expander(inner))))
+              return this.list(body, inner).then(() => (body.length > 0 ? this.state.status : 0));
           }
         }
         return 0;

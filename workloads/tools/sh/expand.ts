@@ -175,7 +175,8 @@ async function parameterText(part: Parameter, expander: Expander): Promise<strin
       if (!isUnset) return value;
       throw new ShellError(`${name}: ${word.length > 0 ? await expandText(word, expander) : "parameter not set"}`);
   }
-  if (value === undefined && expander.state.options.has("u") && name !== "@" && name !== "*") throw new ShellError(`${name}: parameter not set`);
+  if (value === undefined && expander.state.options.has("u") && name !== "@" && name !== "*")
+    throw new ShellError(`${name}: parameter not set`);
   const text = value ?? "";
   switch (operator) {
     case "length":
@@ -206,7 +207,13 @@ function replace(text: string, all: boolean, pieces: readonly PatternPiece[]): s
   const flat = pieces.flatMap((piece) => [...piece.text].map((char) => ({ text: char, quoted: piece.quoted })));
   const slash = flat.findIndex((piece) => piece.text === "/" && (at < 0 || !piece.quoted));
   const pattern = slash < 0 ? flat : flat.slice(0, slash);
-  const replacement = slash < 0 ? "" : flat.slice(slash + 1).map((piece) => piece.text).join("");
+  const replacement =
+    slash < 0
+      ? ""
+      : flat
+          .slice(slash + 1)
+          .map((piece) => piece.text)
+          .join("");
   if (pattern.length === 0) return text;
   const joined: PatternPiece[] = [];
   for (const piece of pattern) {

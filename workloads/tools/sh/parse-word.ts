@@ -39,7 +39,8 @@ export class WordReader {
     for (const document of waiting) {
       let body = "";
       for (;;) {
-        if (this.at >= this.source.length) throw new ShellSyntaxError(`syntax error: unexpected end of file (expecting "${document.delimiter}")`, true);
+        if (this.at >= this.source.length)
+          throw new ShellSyntaxError(`syntax error: unexpected end of file (expecting "${document.delimiter}")`, true);
         const end = this.source.indexOf("\n", this.at);
         const raw = this.source.slice(this.at, end < 0 ? undefined : end);
         this.at = end < 0 ? this.source.length : end + 1;
@@ -171,7 +172,8 @@ export class WordReader {
     const rest = this.source.slice(this.at, this.at + 200);
     if (rest.startsWith("((")) {
       const expression = this.arithmetic();
-      if (expression !== undefined) return { type: "arithmetic", expression: new WordReader(expression, this.#parse).quotedParts(undefined), quoted };
+      if (expression !== undefined)
+        return { type: "arithmetic", expression: new WordReader(expression, this.#parse).quotedParts(undefined), quoted };
     }
     if (rest.startsWith("(")) {
       const { body, next } = this.#parse(this.source, this.at + 1, ")");
@@ -205,7 +207,9 @@ export class WordReader {
     this.at++;
     const head = /^(#?)([A-Za-z_][A-Za-z0-9_]*|[0-9]+|[@*#?$!-])/.exec(this.source.slice(this.at, this.at + 200));
     const bad = (): ShellSyntaxError =>
-      this.source.includes("}", this.at) ? new ShellSyntaxError("syntax error: bad substitution") : new ShellSyntaxError('syntax error: missing "}"', true);
+      this.source.includes("}", this.at)
+        ? new ShellSyntaxError("syntax error: bad substitution")
+        : new ShellSyntaxError('syntax error: missing "}"', true);
     if (!head?.[2]) throw bad();
     const name = head[2];
     this.at += head[0].length;

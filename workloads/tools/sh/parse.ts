@@ -1,6 +1,15 @@
 // Shell script → syntax tree. Upstream: POSIX.1-2017 Shell Command Language, as busybox ash reads it.
 // Leaves out aliases, `select`, arrays, process substitution and `coproc`: they are syntax errors or plain words as in ash.
-import { ShellSyntaxError, type AndOr, type Assignment, type Command, type List, type Pipeline, type Redirection, type Word } from "./syntax.ts";
+import {
+  ShellSyntaxError,
+  type AndOr,
+  type Assignment,
+  type Command,
+  type List,
+  type Pipeline,
+  type Redirection,
+  type Word,
+} from "./syntax.ts";
 import { WordReader } from "./parse-word.ts";
 
 type Simple = Extract<Command, { type: "simple" }>;
@@ -244,7 +253,11 @@ class Parser extends WordReader {
       const word = this.word();
       if (!word) break;
       const text = this.source.slice(start, this.at);
-      if (words.length === 0 && NAME.test(text.replaceAll("-", "_")) && /^[ \t]*\([ \t]*\)/.test(this.source.slice(this.at, this.at + 40))) {
+      if (
+        words.length === 0 &&
+        NAME.test(text.replaceAll("-", "_")) &&
+        /^[ \t]*\([ \t]*\)/.test(this.source.slice(this.at, this.at + 40))
+      ) {
         const command = this.functionCommand(text);
         if (command.type === "function") return command;
       }
@@ -274,7 +287,15 @@ class Parser extends WordReader {
     if (written === "<<" || written === "<<-") return { fd, operator: "<<", target: this.hereDocument(written === "<<-") };
     const target = this.word();
     if (!target) throw this.unexpected();
-    if (written === "<" || written === ">" || written === ">>" || written === ">&" || written === "<&" || written === "<<<" || written === "&>") {
+    if (
+      written === "<" ||
+      written === ">" ||
+      written === ">>" ||
+      written === ">&" ||
+      written === "<&" ||
+      written === "<<<" ||
+      written === "&>"
+    ) {
       return { fd, operator: written, target };
     }
     return { fd, operator: ">", target };

@@ -7,7 +7,10 @@ import { folderNames, isFolder, pathExists, resolvePath } from "../file-tree.ts"
 export type PatternPiece = { readonly text: string; readonly quoted: boolean };
 
 /** The source of a regular expression for a pattern; `lazy` makes stars match as little as they can. */
-export function patternSource(pieces: readonly PatternPiece[], options: { readonly lazy?: boolean; readonly paths?: boolean } = {}): string {
+export function patternSource(
+  pieces: readonly PatternPiece[],
+  options: { readonly lazy?: boolean; readonly paths?: boolean } = {},
+): string {
   const any = options.paths ? "[^/]" : "[\\s\\S]";
   let out = "";
   for (const { text, quoted } of pieces) {
@@ -19,7 +22,10 @@ export function patternSource(pieces: readonly PatternPiece[], options: { readon
       else if (char === "?") out += any;
       else if (char === "[" && end > 0) {
         const set = text.slice(i + 1, end);
-        const named = set.replace(/\[:(\w+):$/, (_all, name: string) => CLASSES[name] ?? "").replaceAll("\\", "\\\\").replaceAll("[", "\\[");
+        const named = set
+          .replace(/\[:(\w+):$/, (_all, name: string) => CLASSES[name] ?? "")
+          .replaceAll("\\", "\\\\")
+          .replaceAll("[", "\\[");
         out += `[${named.replace(/^[!^]/, "^")}]`;
         i = end + (/\[:\w+:$/.test(set) && text[end + 1] === "]" ? 1 : 0);
       } else out += escape(char);
@@ -28,7 +34,15 @@ export function patternSource(pieces: readonly PatternPiece[], options: { readon
   return out;
 }
 
-const CLASSES: Readonly<Record<string, string>> = { alpha: "A-Za-z", digit: "0-9", alnum: "A-Za-z0-9", upper: "A-Z", lower: "a-z", space: " \\t\\n\\r", punct: "!-/:-@\\[-`{-~" };
+const CLASSES: Readonly<Record<string, string>> = {
+  alpha: "A-Za-z",
+  digit: "0-9",
+  alnum: "A-Za-z0-9",
+  upper: "A-Z",
+  lower: "a-z",
+  space: " \\t\\n\\r",
+  punct: "!-/:-@\\[-`{-~",
+};
 
 function escape(char: string): string {
   return /[\\^$.*+?()[\]{}|/-]/.test(char) ? `\\${char}` : char;

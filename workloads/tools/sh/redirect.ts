@@ -72,11 +72,13 @@ function openInput(io: ToolIo, word: string, cwd: string): Readable | undefined 
 function openOutput(io: ToolIo, word: string, cwd: string, append: boolean): Writable {
   const path = resolvePath(cwd, word);
   if (path === "/dev/null") return nowhere();
-  if (path === "/dev/stdout" || path === "/dev/tty" || path === "/proc/1/fd/1") return path === "/proc/1/fd/1" ? io.context.stdout : io.stdout;
+  if (path === "/dev/stdout" || path === "/dev/tty" || path === "/proc/1/fd/1")
+    return path === "/proc/1/fd/1" ? io.context.stdout : io.stdout;
   if (path === "/dev/stderr" || path === "/proc/1/fd/2") return path === "/dev/stderr" ? io.stderr : io.context.stderr;
   if (isFolder(io.files, path)) throw new ShellError(`can't create ${word}: Is a directory`, 1);
   const error = writeFile(io.files, path, append ? (io.files.read(path) ?? "") : "");
-  if (error !== undefined) throw new ShellError(`can't create ${word}: ${error === "No such file or directory" ? "nonexistent directory" : error}`, 1);
+  if (error !== undefined)
+    throw new ShellError(`can't create ${word}: ${error === "No such file or directory" ? "nonexistent directory" : error}`, 1);
   return sinkStream((chunk) => void writeFile(io.files, path, (io.files.read(path) ?? "") + chunk.toString()));
 }
 

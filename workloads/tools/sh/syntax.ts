@@ -22,11 +22,33 @@ export interface Assignment {
 }
 
 export type Command =
-  | { readonly type: "simple"; readonly assignments: readonly Assignment[]; readonly words: readonly Word[]; readonly redirections: readonly Redirection[] }
+  | {
+      readonly type: "simple";
+      readonly assignments: readonly Assignment[];
+      readonly words: readonly Word[];
+      readonly redirections: readonly Redirection[];
+    }
   | { readonly type: "group"; readonly body: List; readonly subshell: boolean; readonly redirections: readonly Redirection[] }
-  | { readonly type: "if"; readonly branches: readonly { readonly condition: List; readonly body: List }[]; readonly otherwise?: List; readonly redirections: readonly Redirection[] }
-  | { readonly type: "while"; readonly until: boolean; readonly condition: List; readonly body: List; readonly redirections: readonly Redirection[] }
-  | { readonly type: "for"; readonly name: string; readonly words?: readonly Word[]; readonly body: List; readonly redirections: readonly Redirection[] }
+  | {
+      readonly type: "if";
+      readonly branches: readonly { readonly condition: List; readonly body: List }[];
+      readonly otherwise?: List;
+      readonly redirections: readonly Redirection[];
+    }
+  | {
+      readonly type: "while";
+      readonly until: boolean;
+      readonly condition: List;
+      readonly body: List;
+      readonly redirections: readonly Redirection[];
+    }
+  | {
+      readonly type: "for";
+      readonly name: string;
+      readonly words?: readonly Word[];
+      readonly body: List;
+      readonly redirections: readonly Redirection[];
+    }
   | {
       readonly type: "case";
       readonly subject: Word;
