@@ -111,16 +111,12 @@ export function answer(
 ): void {
   const data = typeof body === "string" ? Buffer.from(body) : body;
   const flat: string[] = [];
-  let hasDate = false;
   let hasLength = status === 204 || status === 304 || status < 200;
   for (const [name, value] of headers) {
     flat.push(name, value);
-    const lower = name.toLowerCase();
-    hasDate ||= lower === "date";
-    hasLength ||= lower === "content-length";
+    hasLength ||= name.toLowerCase() === "content-length";
   }
   if (!hasLength) flat.push("Content-Length", String(data.length));
-  if (!hasDate) flat.unshift("Date", httpDate(Date.now()));
   if (response.shouldKeepAlive) response.removeHeader("connection");
   if (statusText === undefined) response.writeHead(status, flat);
   else response.writeHead(status, statusText, flat);

@@ -2,7 +2,7 @@
 import { ipFamily } from "../../model/ip.ts";
 import { ask, relative, reverseName, serverAddress, serverOf, unanswered } from "./dns-query.ts";
 import { write } from "./streams.ts";
-import { fail, isLookupError, type NamedTool } from "./tool.ts";
+import { fail, isLookupError, type NamedTool, type ToolIo } from "./tool.ts";
 
 const host: NamedTool = {
   name: "host",
@@ -84,12 +84,9 @@ const getent: NamedTool = {
           .filter((ip) => database !== "ahostsv4" || ipFamily(ip) === "IPv4")
           .filter((ip) => database !== "ahostsv6" || ipFamily(ip) === "IPv6");
         if (database === "hosts") {
-          const reversed = ipFamily(name)
-            ? (await ask({ name: reverseName(name), type: "PTR", search: false }, io)).at(-1)?.answers.find(({ type }) => type === "PTR")
-                ?.data
-            : undefined;
-          if (ipFamily(name) && reversed === undefined) status = 2;
-          else await write(io, ips.map((ip) => `${ip.padEnd(15)} ${reversed === undefined ? name : relative(reversed)}\n`).join(""));
+          const owner = await canonicalName(name, io);
+          if (owner === undefined) status = 2;
+          else await write(io, ips.map((ip) => `${ip.padEnd(15)} ${owner}\n`).join(""));
         } else {
           const kinds = ["STREAM", "DGRAM", "RAW"];
           await write(
@@ -107,5 +104,17 @@ const getent: NamedTool = {
     return status;
   },
 };
+
+/** The name that the C library gives a host: its /etc/hosts line, the name that the search path found, or an address's PTR. */
+async function canonicalName(name: string, io: ToolIo): Promise<string | undefined> {
+  const reverse = ipFamily(name) !== undefined;
+  const lines = (io.files.read("/etc/hosts") ?? "").split("\n").map((line) => line.replace(/#.*/, "").trim().split(/\s+/));
+  const listed = lines.find(([ip, ...names]) => (reverse ? ip === name : names.includes(name)));
+  if (listed) return listed.slice(1).join(" ");
+  const step = (await ask({ name: reverse ? reverseName(name) : name, type: reverse ? "PTR" : "A", search: !reverse }, io)).at(-1);
+  if (!reverse) return step && step.answers.length > 0 ? relative(step.name) : name;
+  const pointer = step?.answers.find(({ type }) => type === "PTR")?.data;
+  return pointer === undefined ? undefined : relative(pointer);
+}
 
 export const lookups: readonly NamedTool[] = [host, getent];
