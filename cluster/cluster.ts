@@ -66,8 +66,9 @@ async function build(options: ClusterOptions, life: Lifecycle): Promise<Cluster>
   );
 
   const fabric = createFabric({ clock, random: random.fork("fabric"), plan, nodes });
-  const proxy = createProxy({ store, fabric, clock, random: random.fork("proxy"), delayMs, mode: options.proxyMode ?? "iptables", serviceCIDRs: [String(plan.services)] });
+  const proxy = createProxy({ store, fabric, clock, random: random.fork("proxy"), delayMs, mode: options.proxyMode ?? "iptables", scheduler: options.ipvsScheduler ?? "rr", serviceCIDRs: [String(plan.services)], clusterCIDRs: [String(plan.pods)] });
   fabric.hooks.verdict = (flow) => proxy.verdict(flow);
+  fabric.hooks.closed = (flow) => proxy.closed(flow);
   fabric.hooks.loadBalancerNodes = (destination, protocol) => proxy.loadBalancerNodes(destination, protocol);
   const dns = createDns({ store, clock, random: random.fork("dns"), delayMs, zone: DOMAIN });
   const resolve = createResolver({ network: fabric, clock, random: random.fork("resolver") });

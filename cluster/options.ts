@@ -24,6 +24,8 @@ export interface ClusterOptions {
   readonly propagationDelayMs?: number;
   /** Default "iptables". */
   readonly proxyMode?: ProxyMode;
+  /** Of proxyMode ipvs: rr (default), wrr, lc, wlc, sed, nq, sh, dh, lblc, mh. */
+  readonly ipvsScheduler?: string;
   /** Image name → what stands in for it, before the built-in ones. */
   readonly images?: Readonly<Record<string, Image>>;
   /** Unknown images fail with ErrImagePull instead of answering as an echo server; default false. */

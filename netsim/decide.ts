@@ -42,12 +42,14 @@ function toEndpoint(state: FabricState, flow: LiveFlow, verdict: Verdict, at: So
     if (flow.traced) state.trace.record(flow.id, flow.node, "policy", policy.allowed ? "allow" : "deny", policy.matched);
     if (!policy.allowed) {
       state.counters.denied++;
+      state.hooks.closed?.(flow.id);
       return DROP;
     }
   }
   const exposure = state.exposures.find(flow.protocol, at.ip, at.port);
   if (exposure) return { type: "deliver", exposure, masqueradeAs, verdict };
   state.counters.noEndpoint++;
+  state.hooks.closed?.(flow.id);
   if (flow.traced) state.trace.record(flow.id, flow.node, "deliver", `refused: nothing listens on ${hostPort(at)}`);
   return REFUSE;
 }

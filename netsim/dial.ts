@@ -76,7 +76,10 @@ async function deliver(
     return deliverInMemory(state, flow, decision, { local, remote: to, allowHalfOpen: options.allowHalfOpen ?? false, loopback });
   }
   if (backend.type === "datagram") throw addressError("connect", "ECONNREFUSED", to);
-  const socket = await connectSocket(state, backend.address, to, options);
+  const socket = await connectSocket(state, backend.address, to, options).catch((error: unknown) => {
+    state.hooks.closed?.(flow.id);
+    throw error;
+  });
   delivered(state, flow, decision, "pipe");
   flow.far = socket;
   state.live.add(flow);

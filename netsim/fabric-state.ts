@@ -16,6 +16,8 @@ export interface FabricHooks {
   verdict?: ((flow: Flow) => Verdict) | undefined;
   /** The policy's decision on a chosen endpoint; a denied flow is dropped. */
   policy?: ((flow: Flow, endpoint: SocketAddress) => PolicyVerdict) | undefined;
+  /** A flow that the verdict was asked about has ended (or was never delivered): by its id, possibly more than once. */
+  closed?: ((flow: number) => void) | undefined;
   /** Nodes that answer for a load balancer address (externalTrafficPolicy Local: those with an endpoint); without it all. */
   loadBalancerNodes?: ((destination: SocketAddress, protocol: Protocol) => readonly string[]) | undefined;
 }
@@ -66,7 +68,7 @@ export class FabricState {
   readonly budget: DescriptorBudget;
   readonly hooks: FabricHooks = {};
   readonly exposures = new Exposures();
-  readonly live = new LiveFlows();
+  readonly live = new LiveFlows((flow) => this.hooks.closed?.(flow.id));
   readonly counters = noCounts();
   #nodes: readonly FabricNode[] = [];
   #nodeByIp = new Map<string, Peer>();

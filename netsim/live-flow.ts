@@ -85,6 +85,11 @@ export class LiveFlow implements Flow {
 /** Flows alive now, by id. */
 export class LiveFlows {
   readonly #flows = new Map<number, LiveFlow>();
+  readonly #onRemoved: (flow: LiveFlow) => void;
+
+  constructor(onRemoved: (flow: LiveFlow) => void = () => {}) {
+    this.#onRemoved = onRemoved;
+  }
   get size(): number {
     return this.#flows.size;
   }
@@ -93,6 +98,7 @@ export class LiveFlows {
   }
   remove(flow: LiveFlow): void {
     this.#flows.delete(flow.id);
+    this.#onRemoved(flow);
   }
   get(id: number): LiveFlow | undefined {
     return this.#flows.get(id);

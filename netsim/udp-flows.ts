@@ -39,11 +39,13 @@ export class UdpFlows {
   readonly #clock: Clock;
   readonly #limit: number;
   readonly #entries = new Map<string, UdpEntry>();
+  readonly #onRemoved: (flow: UdpFlow) => void;
   #sweep: Timer | undefined;
 
-  constructor(clock: Clock, limit = LIMIT) {
+  constructor(clock: Clock, limit = LIMIT, onRemoved: (flow: UdpFlow) => void = () => {}) {
     this.#clock = clock;
     this.#limit = limit;
+    this.#onRemoved = onRemoved;
   }
   get size(): number {
     return this.#entries.size;
@@ -97,6 +99,7 @@ export class UdpFlows {
   #remove(key: string, entry: UdpEntry): void {
     this.#entries.delete(key);
     entry.onRemoved?.();
+    this.#onRemoved(entry);
   }
 }
 

@@ -30,7 +30,7 @@ export class UdpFabric {
 
   constructor(state: FabricState) {
     this.#state = state;
-    this.flows = new UdpFlows(state.clock);
+    this.flows = new UdpFlows(state.clock, undefined, (flow) => state.hooks.closed?.(flow.id));
   }
   stop(): void {
     this.flows.clear();

@@ -1,10 +1,11 @@
 // Takes one of the candidate endpoints, as the mode does: at random per flow (iptables, nftables), or by a scheduler (ipvs, userspace).
 // Random choices are a function of (seed, ServicePort, client, ordinal), so that clients do not disturb each other's sequences.
-import { type Balancer, balancerKind } from "../balancers/index.ts";
+import { type Balancer, balancerKind, ipvsSchedulers } from "../balancers/index.ts";
 import type { Clock } from "../model/clock.ts";
 import { hash32, type Random } from "../model/random.ts";
 import { AffinityTable } from "./affinity.ts";
 import type { ProxyMode } from "./evaluate.ts";
+import { FlowLoads } from "./flow-loads.ts";
 import type { Rule } from "./rules.ts";
 import { hostPort, type ProxyEndpoint, type ServicePort } from "./service-port.ts";
 
@@ -34,15 +35,21 @@ interface PortState {
 
 const MAX_STREAMS = 4096;
 
+/** True for the names that --ipvs-scheduler takes. */
+export function isIpvsScheduler(name: string): boolean {
+  return ipvsSchedulers.some((scheduler) => scheduler.name === name);
+}
+
 export class Chooser {
   readonly affinity = new AffinityTable();
   readonly #options: ChooserOptions;
   readonly #seed: number;
   readonly #ports = new Map<string, PortState>();
-  readonly #open = new Map<number, { readonly balancer: Balancer; readonly id: string; readonly atMs: number }>();
+  readonly #loads: FlowLoads;
 
   constructor(options: ChooserOptions) {
     this.#options = options;
+    this.#loads = new FlowLoads(options.clock);
     this.#seed = options.random.int(4294967296);
   }
   /** Picks for one flow. `node` is where the rules run; `flow` (when given) is remembered until `closed`, for algorithms that look at load. */
@@ -50,12 +57,13 @@ export class Chooser {
     const { port } = rule;
     const stateKey = port.key;
     const nowMs = this.#options.clock.now();
-    // ipvs keeps persistence and turns per virtual server, the others per ServicePort.
-    const scope = this.#options.mode === "ipvs" ? `${node} ${hostPort(rule.ip, rule.portNumber)}` : node;
+    const scope = this.#scopeOf(rule, node);
     if (port.affinitySeconds > 0) {
       const bound = this.affinity.find(stateKey, scope, client, candidates, nowMs);
       if (bound) {
         this.affinity.touch(stateKey, scope, client, bound.id, nowMs, port.affinitySeconds);
+        const balancer = flow === undefined ? undefined : this.#ports.get(stateKey)?.balancers.get(scope);
+        if (balancer && flow !== undefined) this.#loads.opened(flow, `${stateKey} ${scope}`, bound.id, balancer);
         return { endpoint: bound, how: "ClientIP affinity" };
       }
     }
@@ -67,11 +75,11 @@ export class Chooser {
   }
   /** A flow has ended. */
   closed(flow: number): void {
-    const open = this.#open.get(flow);
-    if (!open) return;
-    this.#open.delete(flow);
-    const nowMs = this.#options.clock.now();
-    open.balancer.closed(open.id, nowMs - open.atMs, nowMs);
+    this.#loads.closed(flow);
+  }
+  /** Open flows through a rule on a node, by endpoint; empty for algorithms that draw at random. */
+  openFlows(rule: Rule, node: string): ReadonlyMap<string, number> {
+    return this.#loads.of(`${rule.port.key} ${this.#scopeOf(rule, node)}`);
   }
   /** A port's endpoints have changed, or it is gone (undefined). */
   changed(old: ServicePort, now: ServicePort | undefined): void {
@@ -81,10 +89,18 @@ export class Chooser {
   }
   /** Name of the algorithm that a port is balanced with. */
   algorithm(port: ServicePort): string {
-    const { mode, scheduler = "rr" } = this.#options;
+    const { mode } = this.#options;
     if (mode === "iptables" || mode === "nftables") return "random";
-    if (mode === "ipvs") return balancerKind(scheduler) ? scheduler : "rr";
+    if (mode === "ipvs") return this.ipvsScheduler(port);
     return balancerKind(port.balancer) ? port.balancer : "round-robin";
+  }
+  /** The scheduler of a port's virtual servers: the annotation's when it names one, else the cluster's. */
+  ipvsScheduler(port: ServicePort): string {
+    return [port.balancer, this.#options.scheduler ?? ""].find(isIpvsScheduler) ?? "rr";
+  }
+  /** ipvs keeps persistence, turns and loads per virtual server, the others per ServicePort. */
+  #scopeOf(rule: Rule, node: string): string {
+    return this.#options.mode === "ipvs" ? `${node} ${hostPort(rule.ip, rule.portNumber)}` : node;
   }
   #fresh(
     port: ServicePort,
@@ -111,10 +127,7 @@ export class Chooser {
     }
     const endpoint = balancer.pick(candidates, { key: client, nowMs });
     if (!endpoint) return undefined;
-    if (flow !== undefined) {
-      balancer.opened(endpoint.id);
-      this.#open.set(flow, { balancer, id: endpoint.id, atMs: nowMs });
-    }
+    if (flow !== undefined) this.#loads.opened(flow, `${key} ${scope}`, endpoint.id, balancer);
     return { endpoint, how };
   }
   #draw(state: PortState, key: string, client: string, size: number): number {

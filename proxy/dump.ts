@@ -1,13 +1,28 @@
-// The rules of a node as stable text for people. (`--as` formats print what the real tools would list.)
+// The rules of a node as stable text: for people, or with `as` what the real tools would list there.
+import { StatusError } from "../model/errors.ts";
 import type { Chooser } from "./chooser.ts";
 import type { ProxyConfig } from "./evaluate.ts";
 import type { NodeViews } from "./node-views.ts";
+import { iptablesRuleset } from "./rulesets/iptables-ruleset.ts";
+import { ipvsRuleset } from "./rulesets/ipvs-ruleset.ts";
+import { nftRuleset } from "./rulesets/nft-ruleset.ts";
+import type { RulesetInput } from "./rulesets/port-plan.ts";
 import { type Rules, rulesOf } from "./rules.ts";
 import { hostPort, type ProxyEndpoint, type ServicePort } from "./service-port.ts";
 import { categorize, type NodeView } from "./topology.ts";
 
+type Format = (input: RulesetInput, chooser: Chooser) => string;
+
+const FORMATS: Readonly<Record<string, Format>> = {
+  nft: nftRuleset,
+  iptables: iptablesRuleset,
+  ipvs: (input, chooser) =>
+    ipvsRuleset(input, { scheduler: (port) => chooser.ipvsScheduler(port), openFlows: (rule, node) => chooser.openFlows(rule, node) }),
+};
+
 /**
- * Prints the rules. Options: `node` (default: all nodes, with what they share), `service` (`namespace/name`).
+ * Prints the rules. Options: `node` (default: all nodes, with what they share; with `as` the first one), `service` (`namespace/name`),
+ * `as` (nft, iptables or ipvs, whatever the mode). Throws StatusError 400 for another format, 404 for an unknown node.
  */
 export function dumpRules(
   rules: Rules,
@@ -17,7 +32,19 @@ export function dumpRules(
   options: Readonly<Record<string, string>>,
 ): string {
   const wanted = options["service"];
-  const node = options["node"] === undefined ? undefined : nodes.get(options["node"]);
+  const name = options["node"];
+  if (name !== undefined && !nodes.has(name)) throw new StatusError(404, "NotFound", `nodes ${JSON.stringify(name)} not found`);
+  const node = name === undefined ? undefined : nodes.get(name);
+  const as = options["as"];
+  if (as !== undefined) {
+    const format = Object.hasOwn(FORMATS, as) ? FORMATS[as] : undefined;
+    if (!format) {
+      const known = Object.keys(FORMATS).join(", ");
+      throw new StatusError(400, "BadRequest", `rules cannot be printed as ${JSON.stringify(as)}; there is: ${known}`);
+    }
+    const input = { rules, node: node ?? nodes.all()[0] ?? nodes.get(""), config, ...(wanted === undefined ? {} : { service: wanted }) };
+    return format(input, chooser);
+  }
   const lines = [
     `# kube-proxy ${config.mode}${node ? `, node ${node.name}${node.zone === "" ? "" : ` in zone ${node.zone}`}` : ""}: ${rules.size} Services`,
   ];

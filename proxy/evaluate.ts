@@ -13,6 +13,8 @@ export const PROXY_MODES: readonly ProxyMode[] = ["iptables", "nftables", "ipvs"
 export interface ProxyConfig {
   readonly mode: ProxyMode;
   readonly serviceCIDRs: readonly Cidr[];
+  /** Pod blocks (--cluster-cidr): only rulesets print them, flows carry their identity. */
+  readonly clusterCIDRs: readonly Cidr[];
   /** Blocks on whose addresses of the node NodePorts answer; undefined: all (nftables: the primary address of each family). */
   readonly nodePortAddresses: readonly Cidr[] | undefined;
   readonly masqueradeAll: boolean;

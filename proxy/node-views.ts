@@ -26,6 +26,9 @@ export class NodeViews {
   get(name: string): NodeView {
     return this.#views.get(name) ?? { ...NOWHERE, name };
   }
+  has(name: string): boolean {
+    return this.#views.has(name);
+  }
   at(address: string): NodeView | undefined {
     return this.#byAddress.get(address);
   }

@@ -1,5 +1,6 @@
 // kube-proxy of every node, in one component: watches through a delayed cursor, holds the current rules, opens listeners,
 // decides flows. Upstream: cmd/kube-proxy and pkg/proxy/{iptables,nftables,ipvs}/proxier.go.
+import { ipvsSchedulers } from "../balancers/index.ts";
 import type { Clock } from "../model/clock.ts";
 import { nextTurn } from "../model/clock.ts";
 import { Cidr } from "../model/ip.ts";
@@ -19,7 +20,7 @@ import type {
 import type { Random } from "../model/random.ts";
 import type { Change, Store } from "../store/contract.ts";
 import { createEventRecorder } from "../store/event-recorder.ts";
-import { Chooser } from "./chooser.ts";
+import { Chooser, isIpvsScheduler } from "./chooser.ts";
 import { isStaleUdp } from "./conntrack.ts";
 import { dumpRules } from "./dump.ts";
 import { evaluate, type ProxyConfig, type ProxyMode } from "./evaluate.ts";
@@ -49,6 +50,8 @@ export interface ProxyOptions {
   /** ipvs mode: rr (default), wrr, lc, wlc, sed, nq, sh, dh, lblc, mh. */
   readonly scheduler?: string;
   readonly serviceCIDRs?: readonly string[];
+  /** Pod blocks, by which printed rulesets tell pods from others. */
+  readonly clusterCIDRs?: readonly string[];
   /** --nodeport-addresses; default all node addresses (nftables: the primary ones). */
   readonly nodePortAddresses?: readonly string[];
   readonly masqueradeAll?: boolean;
@@ -59,6 +62,8 @@ export interface ProxyOptions {
 export interface Proxy extends Component, Diagnostics {
   /** Decides a flow by the rules of its node: the fabric's `verdict` hook. */
   verdict(flow: Flow): Verdict;
+  /** A flow has ended: the fabric's `closed` hook, without which load-aware algorithms see flows open for ever. */
+  closed(flow: number): void;
   /** Nodes that answer for a load balancer's address: the fabric's `loadBalancerNodes` hook. */
   loadBalancerNodes(destination: SocketAddress, protocol: Protocol): readonly string[];
   /** The real socket behind a Service's address, when it is listened on. */
@@ -87,10 +92,15 @@ class KubeProxy implements Proxy {
 
   constructor(options: ProxyOptions) {
     const { clock, random, fabric, mode = "iptables", scheduler } = options;
+    if (scheduler !== undefined && !isIpvsScheduler(scheduler)) {
+      const known = ipvsSchedulers.map((kind) => kind.name).join(", ");
+      throw new RangeError(`unknown ipvs scheduler ${JSON.stringify(scheduler)}; there is: ${known}`);
+    }
     this.#options = options;
     this.#config = {
       mode,
       serviceCIDRs: (options.serviceCIDRs ?? []).map((block) => new Cidr(block)),
+      clusterCIDRs: (options.clusterCIDRs ?? []).map((block) => new Cidr(block)),
       nodePortAddresses: options.nodePortAddresses?.map((block) => new Cidr(block)),
       masqueradeAll: options.masqueradeAll ?? false,
       localDetector: true,
@@ -145,7 +155,7 @@ class KubeProxy implements Proxy {
       case "drop":
         return { type: decision.type, matched: decision.matched };
       case "balance": {
-        const choice = this.#chooser.pick(decision.rule, decision.candidates, node.name, flow.source.ip);
+        const choice = this.#chooser.pick(decision.rule, decision.candidates, node.name, flow.source.ip, flow.id);
         if (!choice) return { type: "reject", matched: [...decision.matched, "every endpoint is draining"] };
         const { endpoint, how } = choice;
         const hairpin = endpoint.ip === flow.source.ip;
@@ -159,6 +169,7 @@ class KubeProxy implements Proxy {
       }
     }
   };
+  readonly closed = (flow: number): void => this.#chooser.closed(flow);
   readonly loadBalancerNodes = (destination: SocketAddress, protocol: Protocol): readonly string[] => {
     const nodes = this.#builder.nodes.all();
     const port = this.#builder.rules.atAddress(destination.ip, destination.port, protocol)?.port;

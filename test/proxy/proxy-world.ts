@@ -15,7 +15,7 @@ export interface World extends TestFabric {
   readonly store: Store;
   readonly proxy: Proxy;
   /** A Service with ClusterIP `.host` of the service block. */
-  service(name: string, host: number, spec?: ServiceSpec): Promise<Service>;
+  service(name: string, host: number, spec?: ServiceSpec, annotations?: Readonly<Record<string, string>>): Promise<Service>;
   /** Writes (or rewrites) the Service's one slice. */
   endpoints(name: string, endpoints: readonly Endpoint[], ports?: readonly EndpointPort[]): Promise<void>;
   /** A pod that answers each connection (or datagram) with its name and the peer address it sees. */
@@ -54,6 +54,7 @@ export async function proxyWorld(
     ...options,
   });
   fabric.hooks.verdict = proxy.verdict;
+  fabric.hooks.closed = (flow) => proxy.closed(flow);
   fabric.hooks.loadBalancerNodes = proxy.loadBalancerNodes;
   await proxy.start();
   t.teardown(async () => {
@@ -65,12 +66,12 @@ export async function proxyWorld(
     ...base,
     store,
     proxy,
-    service(name, host, spec = {}) {
+    service(name, host, spec = {}, annotations = {}) {
       const clusterIP = plan.services.at(host);
       const object: Service = {
         apiVersion: "v1",
         kind: "Service",
-        metadata: { name, namespace: "default" },
+        metadata: { name, namespace: "default", annotations },
         spec: { clusterIP, ports: [{ port: 80 }], ...spec },
       };
       return store.create(Services, object);

@@ -97,6 +97,7 @@ for (const row of fixtures.cases) {
       const proxyConfig: ProxyConfig = {
         mode,
         serviceCIDRs: config.serviceCIDRs.map((block) => new Cidr(block)),
+        clusterCIDRs: [],
         nodePortAddresses: explicit ? config.nodePortAddresses?.map((block) => new Cidr(block)) : undefined,
         masqueradeAll: config.masqueradeAll,
         localDetector: config.localDetector,

@@ -1,0 +1,87 @@
+// Six Services that between them use every kind of chain: those of upstream's TestOverallNFTablesRules and TestOverallIPTablesRules.
+import { Chooser, compileService, type NodeView, type ProxyConfig, Rules } from "../../../proxy/index.ts";
+import { VirtualClock } from "../../../model/clock.ts";
+import { Cidr } from "../../../model/ip.ts";
+import type { Service, ServiceSpec } from "../../../model/kinds/core-v1.ts";
+import type { Endpoint, EndpointSlice } from "../../../model/kinds/discovery-v1.ts";
+import { seededRandom } from "../../../model/random.ts";
+import type { RulesetInput } from "../../../proxy/rulesets/port-plan.ts";
+
+const node: NodeView = { name: "test-node", addresses: ["192.168.0.2"], zone: "" };
+const config: ProxyConfig = {
+  mode: "nftables",
+  serviceCIDRs: [new Cidr("172.30.0.0/16")],
+  clusterCIDRs: [new Cidr("10.0.0.0/8")],
+  nodePortAddresses: undefined,
+  masqueradeAll: false,
+  localDetector: true,
+  localhostNodePorts: true,
+};
+
+export const chooser = new Chooser({ mode: "ipvs", clock: new VirtualClock(), random: seededRandom("rulesets") });
+
+export function service(index: number, spec: ServiceSpec, ingress: readonly string[] = []): Service {
+  return {
+    apiVersion: "v1",
+    kind: "Service",
+    metadata: { namespace: `ns${index}`, name: `svc${index}` },
+    spec: { clusterIP: `172.30.0.4${index}`, ports: [{ name: "p80", port: 80, protocol: "TCP" }], ...spec },
+    status: { loadBalancer: { ingress: ingress.map((ip) => ({ ip })) } },
+  };
+}
+
+export function slice(endpoints: readonly Endpoint[]): EndpointSlice {
+  return {
+    apiVersion: "discovery.k8s.io/v1",
+    kind: "EndpointSlice",
+    metadata: { name: "slice" },
+    addressType: "IPv4",
+    endpoints,
+    ports: [{ name: "p80", port: 80, protocol: "TCP" }],
+  };
+}
+
+const nodePort = (number: number): ServiceSpec["ports"] => [{ name: "p80", port: 80, protocol: "TCP", nodePort: number }];
+
+/** A node's rules; `edit` may replace Services by key. */
+export function overall(overrides: Partial<ProxyConfig> = {}): RulesetInput {
+  const rules = new Rules();
+  const add = (object: Service, endpoints: readonly Endpoint[]): void =>
+    void rules.set(`${object.metadata.namespace}/${object.metadata.name}`, compileService(object, [slice(endpoints)]));
+  add(service(1, {}), [{ addresses: ["10.180.0.1"] }]);
+  add(
+    service(
+      2,
+      {
+        type: "LoadBalancer",
+        externalTrafficPolicy: "Local",
+        externalIPs: ["192.168.99.22"],
+        healthCheckNodePort: 30000,
+        ports: nodePort(3001) ?? [],
+      },
+      ["1.2.3.4"],
+    ),
+    [{ addresses: ["10.180.0.2"] }],
+  );
+  add(service(3, { type: "NodePort", ports: nodePort(3003) ?? [] }), [{ addresses: ["10.180.0.3"] }]);
+  add(service(4, { type: "NodePort", externalIPs: ["192.168.99.33"] }), [
+    { addresses: ["10.180.0.4"] },
+    { addresses: ["10.180.0.5"], nodeName: "test-node" },
+  ]);
+  add(
+    service(
+      5,
+      {
+        type: "LoadBalancer",
+        ports: nodePort(3002) ?? [],
+        sessionAffinity: "ClientIP",
+        sessionAffinityConfig: { clientIP: { timeoutSeconds: 10800 } },
+        loadBalancerSourceRanges: [" 203.0.113.0/25"],
+      },
+      ["5.6.7.8"],
+    ),
+    [{ addresses: ["10.180.0.3"] }],
+  );
+  add(service(6, {}), []);
+  return { rules, node, config: { ...config, ...overrides } };
+}
