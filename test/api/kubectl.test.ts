@@ -174,7 +174,7 @@ t.test("every installed version speaks to the server", { skip }, async (t) => {
     t.match((await k(`get deployment ${name}`)).stdout, new RegExp(`^${name} +0/3 +0 +0 `, "m"));
     t.match(await k("auth can-i create pods"), { code: 0, stdout: "yes\n" });
     const validate = minor < 29 ? "--validate=false " : "";
-    t.match((await k(`apply ${validate}-f -`, MANIFEST.replaceAll("name: web}", `name: ${name}}`))).stdout, new RegExp(`deployment.apps/${name} configured`));
+    t.match((await k(`apply ${validate}-f -`, MANIFEST.replaceAll("name: web}", `name: ${name}}`).replaceAll("app: web}", `app: ${name}}`))).stdout, new RegExp(`deployment.apps/${name} configured`));
     t.match(await k(`delete deployment,service ${name}`), { code: 0 });
   }
 });
