@@ -8,6 +8,8 @@ import { FunctionReturn, LoopControl, ShellError, ShellExit } from "./state.ts";
 
 type Builtin = (argv: readonly string[], frame: Frame, shell: Shell) => Promise<number> | number;
 
+/** Programs of the table that ash has built in: `type` says so. */
+const ASH_BUILTINS = new Set(["echo", "test", "[", "printf", "true", "false", "pwd"]);
 const NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
 const OPTION_NAMES: Readonly<Record<string, string>> = {
   errexit: "e",
@@ -138,7 +140,11 @@ function type(argv: readonly string[], frame: Frame, shell: Shell): number {
   const quiet = argv[0] === "command";
   let status = 0;
   for (const name of argv.slice(1)) {
-    const found = shell.state.functions.has(name) ? `${name} is a function` : builtins.has(name) ? `${name} is a shell builtin` : undefined;
+    const found = shell.state.functions.has(name)
+      ? `${name} is a function`
+      : builtins.has(name) || ASH_BUILTINS.has(name)
+        ? `${name} is a shell builtin`
+        : undefined;
     const program = findProgram(frame.io.programs, name);
     if (found) frame.io.stdout.write(`${quiet ? name : found}\n`);
     else if (program) frame.io.stdout.write(`${quiet ? "" : `${name} is `}${name.includes("/") ? name : `/bin/${name}`}\n`);
