@@ -6,7 +6,8 @@ import { sleep } from "../model/clock.ts";
 import { assertNever } from "../model/errors.ts";
 import type { DialOptions, Peer, SocketAddress } from "../model/ports.ts";
 import { decide, type Decision } from "./decide.ts";
-import { delivered, deliverInMemory } from "./deliver.ts";
+import { delivered, deliverInMemory, shapeClient } from "./deliver.ts";
+import { createDuplexPair } from "./duplex-pair.ts";
 import { addressError, errnoOf, hostPort, type ErrnoCode } from "./errno.ts";
 import type { FabricState } from "./fabric-state.ts";
 import { ipv4Number, isLoopback } from "./ip-block.ts";
@@ -35,7 +36,10 @@ export async function dial(state: FabricState, from: Peer, to: SocketAddress, op
   const decision = decide(state, flow);
   switch (decision.type) {
     case "deliver":
+      if (decision.faults && decision.faults.handshakeMs > 0) await handshake(state, decision, decision.faults.handshakeMs, flow, options);
       return deliver(state, flow, decision, to, false, options);
+    case "reset":
+      return resetAtOnce(state, flow, to);
     case "refuse":
       throw addressError("connect", "ECONNREFUSED", to);
     case "drop":
@@ -76,10 +80,13 @@ async function deliver(
     return deliverInMemory(state, flow, decision, { local, remote: to, allowHalfOpen: options.allowHalfOpen ?? false, loopback });
   }
   if (backend.type === "datagram") throw addressError("connect", "ECONNREFUSED", to);
-  const socket = await connectSocket(state, backend.address, to, options).catch((error: unknown) => {
-    state.hooks.closed?.(flow.id);
-    throw error;
-  });
+  const shape = decision.faults?.stream;
+  const socket = await connectSocket(state, backend.address, to, shape ? { ...options, allowHalfOpen: true } : options).catch(
+    (error: unknown) => {
+      state.hooks.closed?.(flow.id);
+      throw error;
+    },
+  );
   delivered(state, flow, decision, "pipe");
   flow.far = socket;
   state.live.add(flow);
@@ -87,7 +94,42 @@ async function deliver(
     state.live.remove(flow);
     state.counters.closed++;
   });
-  return socket;
+  if (!shape) return socket;
+  const end = { local: flow.source, remote: to, allowHalfOpen: options.allowHalfOpen ?? false };
+  flow.near = shapeClient(state, end, socket, shape);
+  return flow.near;
+}
+
+/** A shaped link delays the handshake too; who listens is known when it arrives. */
+async function handshake(
+  state: FabricState,
+  { exposure }: Extract<Decision, { type: "deliver" }>,
+  handshakeMs: number,
+  flow: LiveFlow,
+  options: FabricDialOptions,
+): Promise<void> {
+  const timeoutMs = options.timeoutMs ?? TIMEOUT_MS;
+  try {
+    await sleep(state.clock, Math.min(Math.ceil(handshakeMs), timeoutMs), options.signal);
+    if (handshakeMs > timeoutMs) throw addressError("connect", "ETIMEDOUT", flow.destination);
+    const { ip, port } = exposure.address;
+    if (state.exposures.find("TCP", ip, port) !== exposure) throw addressError("connect", "ECONNREFUSED", flow.destination);
+  } catch (error) {
+    state.hooks.closed?.(flow.id);
+    throw error;
+  }
+}
+
+/** A connection whose other end sends RST before anything else. */
+function resetAtOnce(state: FabricState, flow: LiveFlow, to: SocketAddress): Duplex {
+  const [near, far] = createDuplexPair(
+    state.clock,
+    { local: flow.source, remote: to, allowHalfOpen: false },
+    { local: to, remote: flow.source, allowHalfOpen: false },
+  );
+  for (const end of [near, far]) end.on("error", () => {});
+  far.resetAndDestroy();
+  return near;
 }
 
 /** An unbound socket of the machine to a loopback address; errors name `to`, what the client asked for. */

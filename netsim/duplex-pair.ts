@@ -9,14 +9,15 @@ import { putOnWire, type Arrival } from "./wire.ts";
 
 type Done = (error?: Error | null) => void;
 
-interface End {
+/** One end of a connection as its program sees it. */
+export interface PairEnd {
   readonly local: SocketAddress;
   readonly remote: SocketAddress;
   readonly allowHalfOpen: boolean;
 }
 
 /** Each end as its own program sees it: `remote` of one need not be `local` of the other (NAT). */
-export function createDuplexPair(clock: Clock, client: End, server: End): [MemorySocket, MemorySocket] {
+export function createDuplexPair(clock: Clock, client: PairEnd, server: PairEnd): [MemorySocket, MemorySocket] {
   const near = new MemorySocket(clock, client);
   const far = new MemorySocket(clock, server);
   near.join(far);
@@ -47,7 +48,7 @@ export class MemorySocket extends Duplex implements Arrival {
   #timerDueAt = 0;
   #idleSince = 0;
 
-  constructor(clock: Clock, end: End) {
+  constructor(clock: Clock, end: PairEnd) {
     super({ allowHalfOpen: end.allowHalfOpen, readableHighWaterMark: 65536, writableHighWaterMark: 65536, decodeStrings: true });
     this.#clock = clock;
     this.localAddress = end.local.ip;

@@ -5,6 +5,7 @@ import type { Random } from "../model/random.ts";
 import type { AddressPlan } from "./address-plan.ts";
 import type { DescriptorBudget } from "./descriptor-budget.ts";
 import { Exposures } from "./exposures.ts";
+import type { FlowFaults } from "./faults/fault-rule.ts";
 import type { FlowTrace } from "./flow-trace.ts";
 import { LiveFlow, LiveFlows } from "./live-flow.ts";
 
@@ -18,6 +19,8 @@ export interface FabricHooks {
   policy?: ((flow: Flow, endpoint: SocketAddress) => PolicyVerdict) | undefined;
   /** A flow that the verdict was asked about has ended (or was never delivered): by its id, possibly more than once. */
   closed?: ((flow: number) => void) | undefined;
+  /** What faults do to a new flow that policy lets pass; undefined: nothing. */
+  fault?: ((flow: Flow, endpoint: SocketAddress, verdict: Verdict) => FlowFaults | undefined) | undefined;
   /** Nodes that answer for a load balancer address (externalTrafficPolicy Local: those with an endpoint); without it all. */
   loadBalancerNodes?: ((destination: SocketAddress, protocol: Protocol) => readonly string[]) | undefined;
 }
@@ -37,6 +40,9 @@ export interface FlowCounters {
   rejected: number;
   dropped: number;
   denied: number;
+  /** Flows refused, dropped or reset by a fault, and flows shaped by one. */
+  failed: number;
+  shaped: number;
   noEndpoint: number;
   closed: number;
   datagrams: number;
@@ -51,6 +57,8 @@ const noCounts = (): FlowCounters => ({
   rejected: 0,
   dropped: 0,
   denied: 0,
+  failed: 0,
+  shaped: 0,
   noEndpoint: 0,
   closed: 0,
   datagrams: 0,

@@ -21,6 +21,8 @@ export class LiveFlow implements Flow {
   readonly traced: boolean;
   delivery: Delivery = "held";
   exposure: Exposure | undefined;
+  /** The Service it came through: `namespace/name:port`. */
+  service: string | undefined;
   /** The client's end as the fabric holds it: the accepted socket, or the client's half of a pair. */
   near: Socket | MemorySocket | undefined;
   /** The endpoint's end when it is another socket. */

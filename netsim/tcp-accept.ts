@@ -4,11 +4,10 @@ import type { Socket } from "node:net";
 import { assertNever } from "../model/errors.ts";
 import type { SocketAddress } from "../model/ports.ts";
 import { decide } from "./decide.ts";
-import { deliverAccepted } from "./deliver.ts";
+import { acceptedClosed, deliverAccepted } from "./deliver.ts";
 import { hostPort } from "./errno.ts";
 import type { FabricState } from "./fabric-state.ts";
 import { holdUnanswered } from "./hold.ts";
-import type { LiveFlow } from "./live-flow.ts";
 
 const ignoreError = (): void => {};
 
@@ -22,25 +21,20 @@ export function acceptTcp(state: FabricState, socket: Socket, destination: Socke
   const flow = state.openFlow("TCP", state.identify(ip), { ip, port }, destination);
   flow.near = socket;
   state.live.add(flow);
-  socket.on("error", ignoreError);
-  socket.on("close", () => closed(state, flow));
   if (flow.traced) state.trace.record(flow.id, flow.node, "accept", `TCP ${hostPort(flow.source)} → ${hostPort(destination)}`);
   const decision = decide(state, flow);
   switch (decision.type) {
     case "deliver":
       return deliverAccepted(state, flow, socket, decision);
     case "refuse":
+    case "reset":
+      acceptedClosed(state, flow);
       return void socket.resetAndDestroy();
     case "drop":
+      socket.on("error", ignoreError);
+      socket.once("close", () => acceptedClosed(state, flow));
       return holdUnanswered(state, socket);
     default:
       return assertNever(decision);
   }
-}
-
-function closed(state: FabricState, flow: LiveFlow): void {
-  state.budget.give(1);
-  state.live.remove(flow);
-  state.counters.closed++;
-  if (flow.traced) state.trace.record(flow.id, flow.node, "close", "closed");
 }

@@ -2,6 +2,7 @@
 // Left out: TCP entries (a TCP flow's socket is its entry) and conntrack zones.
 import type { Clock, Timer } from "../model/clock.ts";
 import type { Peer, SocketAddress } from "../model/ports.ts";
+import type { PacketLink } from "./faults/packet-link.ts";
 
 /** One entry, as `conntrack -L -p udp` would list it. */
 export interface UdpFlow {
@@ -25,6 +26,10 @@ export interface UdpEntry extends UdpFlow {
   lastSeenAt: number;
   readonly reply: (answer: Uint8Array) => void;
   readonly seenSource: SocketAddress;
+  /** Nothing gets through in either direction while true. */
+  stalled: boolean;
+  /** Shapes what the client sends; absent: it goes straight to the endpoint. */
+  readonly forward: PacketLink | undefined;
   /** Releases what the entry holds (a socket to a process pod). */
   onRemoved?: () => void;
 }
@@ -63,6 +68,10 @@ export class UdpFlows {
       deleted++;
     }
     return deleted;
+  }
+  /** Lets nothing through for which `stalled` holds, and the rest again. */
+  stallWhere(stalled: (flow: UdpFlow) => boolean): void {
+    for (const entry of this.#entries.values()) entry.stalled = stalled(entry);
   }
   /** The live entry of a 4-tuple, marked as seen now. */
   touch(key: string): UdpEntry | undefined {

@@ -7,6 +7,7 @@ import type { DatagramSocket, Peer, SocketAddress } from "../model/ports.ts";
 import { decide } from "./decide.ts";
 import { addressError, hostPort, type ErrnoCode } from "./errno.ts";
 import type { Exposure } from "./exposures.ts";
+import { createPacketLink } from "./faults/packet-link.ts";
 import type { FabricState } from "./fabric-state.ts";
 import { isLoopback } from "./ip-block.ts";
 import { firstOf, type OpenListener } from "./listen.ts";
@@ -102,7 +103,18 @@ export class UdpFabric {
     }
     const exposure = this.#state.exposures.find("UDP", entry.endpoint.ip, entry.endpoint.port);
     if (!exposure) return "refused";
-    return this.#deliver(exposure, entry, message);
+    if (entry.stalled) return "dropped";
+    if (!entry.forward) return this.#deliver(exposure, entry, message);
+    const { forward, endpoint, reply } = entry;
+    forward(
+      message,
+      (late) => {
+        const still = this.#state.exposures.find("UDP", endpoint.ip, endpoint.port);
+        if (still && !entry.stalled) this.#deliver(still, entry, late);
+      },
+      reply,
+    );
+    return "sent";
   }
   #open(
     source: SocketAddress,
@@ -115,9 +127,14 @@ export class UdpFabric {
     if (flow.traced) trace.record(flow.id, flow.node, "accept", `UDP ${hostPort(source)} → ${hostPort(destination)}`);
     const decision = decide(this.#state, flow);
     if (decision.type !== "deliver") return decision.type === "refuse" ? "refused" : "dropped";
-    const { exposure, masqueradeAs, verdict } = decision;
+    const { exposure, masqueradeAs, verdict, faults } = decision;
     if (flow.traced) trace.record(flow.id, flow.node, "deliver", `datagram ${hostPort(exposure.address)}`);
     this.#state.counters.delivered++;
+    if (faults?.packet) this.#state.counters.shaped++;
+    const back = faults?.packet && createPacketLink(clock, faults.packet.back);
+    const sendBack = (answer: Uint8Array): void => {
+      if (!entry.stalled) send(answer);
+    };
     const entry: UdpEntry = {
       id: flow.id,
       from,
@@ -127,12 +144,15 @@ export class UdpFabric {
       endpoint: exposure.address,
       service: verdict.type === "dnat" ? verdict.service : undefined,
       replied: false,
+      stalled: false,
+      forward: faults?.packet && createPacketLink(clock, faults.packet.forward),
       lastSeenAt: clock.monotonic(),
       seenSource: masqueradeAs === undefined ? source : { ip: masqueradeAs, port: source.port },
       reply: (answer) => {
         entry.replied = true;
         entry.lastSeenAt = clock.monotonic();
-        send(answer);
+        if (back) back(Buffer.from(answer), sendBack, () => {});
+        else sendBack(answer);
       },
     };
     return entry;

@@ -1,0 +1,112 @@
+// A set of faults under one name, and what the rules that match a flow make of it. Every choice is a function of the seed, the rule's
+// name, the client and how many flows of that client the rule has met.
+import type { Random } from "../../model/random.ts";
+import type { Fault, LinkDirection, Opening, PacketStage, StreamStage } from "./fault.ts";
+
+/** Which way a rule's shaping works; openings do not have one. */
+export type ShapedDirection = LinkDirection | "both";
+
+export interface FaultRuleOptions {
+  readonly name: string;
+  readonly faults: readonly Fault[];
+  readonly direction: ShapedDirection;
+  readonly random: Random;
+}
+
+/** What a flow meets: its opening, and for one that passes the stages on its way. */
+export interface FlowFaults {
+  readonly opening: Opening;
+  /** `fault/slow`, … */
+  readonly matched: readonly string[];
+  /** How long a handshake takes: its way there and back. */
+  readonly handshakeMs: number;
+  /** Absent when streams pass as they are. */
+  readonly stream: Readonly<Record<LinkDirection, readonly StreamStage[]>> | undefined;
+  readonly packet: Readonly<Record<LinkDirection, readonly PacketStage[]>> | undefined;
+}
+
+export class FaultRule {
+  readonly name: string;
+  readonly faults: readonly Fault[];
+  readonly direction: ShapedDirection;
+  /** It shapes streams, which works on flows opened afterwards only. */
+  readonly shapesStreams: boolean;
+  readonly stalls: boolean;
+  readonly resets: boolean;
+  readonly #random: Random;
+  readonly #firstFlows: number;
+  readonly #ordinals = new Map<string, number>();
+  #met = 0;
+
+  constructor({ name, faults, direction, random }: FaultRuleOptions) {
+    const limits = faults.flatMap(({ firstFlows }) => firstFlows ?? []);
+    const acting = faults.filter(({ firstFlows }) => firstFlows === undefined);
+    this.name = name;
+    this.faults = acting.length > 0 ? acting : limits.length > 0 ? [{ open: () => "refuse" }] : [];
+    this.direction = direction;
+    this.#random = random;
+    this.#firstFlows = Math.min(Infinity, ...limits);
+    this.shapesStreams = faults.some((fault) => fault.stream);
+    // Flows that are open already were none of the first.
+    this.stalls = limits.length === 0 && faults.some((fault) => fault.live === "stall");
+    this.resets = limits.length === 0 && faults.some((fault) => fault.live === "reset");
+  }
+  /** Flows met so far. */
+  get met(): number {
+    return this.#met;
+  }
+  /** The random stream of this client's next flow; undefined when the rule has had enough of its flows. */
+  meet(client: string): Random | undefined {
+    const ordinal = this.#ordinals.get(client) ?? 0;
+    this.#ordinals.set(client, ordinal + 1);
+    if (ordinal >= this.#firstFlows) return undefined;
+    this.#met++;
+    return this.#random.fork(`${this.name}/${client}/${ordinal}`);
+  }
+  /** Whether a flow that is open already is reset. */
+  resetsLive(client: string): boolean {
+    const random = this.meet(client);
+    return random !== undefined && this.faults.some((fault) => fault.live === "reset" && fault.open && fault.open(random) !== "pass");
+  }
+}
+
+/** What the rules do to a new flow of `client`; undefined when nothing. */
+export function meetFaults(rules: readonly FaultRule[], client: string): FlowFaults | undefined {
+  const matched: string[] = [];
+  const stream: Record<LinkDirection, StreamStage[]> = { forward: [], back: [] };
+  const packet: Record<LinkDirection, PacketStage[]> = { forward: [], back: [] };
+  let opening: Opening = "pass";
+  for (const rule of rules) {
+    const random = rule.meet(client);
+    if (!random) continue;
+    matched.push(`fault/${rule.name}`);
+    for (const [index, fault] of rule.faults.entries()) {
+      const outcome = fault.open?.(random) ?? "pass";
+      if (opening === "pass") opening = outcome;
+      for (const direction of ["forward", "back"] as const) {
+        if (rule.direction !== "both" && rule.direction !== direction) continue;
+        const own = fault.stream || fault.packet ? random.fork(`${index}/${direction}`) : random;
+        if (fault.stream) stream[direction].push(fault.stream(own));
+        if (fault.packet) packet[direction].push(fault.packet(own, direction));
+      }
+    }
+  }
+  if (matched.length === 0) return undefined;
+  const shaped = stream.forward.length + stream.back.length > 0;
+  const late = packet.forward.length + packet.back.length > 0;
+  return {
+    opening,
+    matched,
+    handshakeMs: shaped ? crossing(stream.forward) + crossing(stream.back) : 0,
+    stream: shaped ? stream : undefined,
+    packet: late ? packet : undefined,
+  };
+}
+
+/** How long a packet without payload is under way. */
+function crossing(stages: readonly StreamStage[]): number {
+  return Math.max(
+    0,
+    stages.reduce((atMs, stage) => stage.pass(atMs, 0, false), 0),
+  );
+}

@@ -1,0 +1,144 @@
+// A shaped link between two ends of a connection: every piece leaves when its stages say so, counted from when it came; order, half-close
+// and reset stay, and what waits in it is bounded, so that a slow reader holds the sender back.
+import { Socket } from "node:net";
+import type { Duplex } from "node:stream";
+import type { Clock, Timer } from "../../model/clock.ts";
+import { MemorySocket } from "../duplex-pair.ts";
+import type { LinkDirection, StreamStage } from "./fault.ts";
+
+/** Most that one direction holds: as much as a kernel's largest receive window. */
+const LIMIT_BYTES = 4 * 1024 * 1024;
+
+type Piece =
+  | { readonly atMs: number; readonly type: "bytes"; readonly bytes: Uint8Array }
+  | { readonly atMs: number; readonly type: "end" | "reset" | "close" };
+
+/** Joins two ends until both are closed; each must allow half-open. `a` is the client's. */
+export function joinShaped(clock: Clock, a: Duplex, b: Duplex, stages: Readonly<Record<LinkDirection, readonly StreamStage[]>>): void {
+  new StreamLink(clock, a, b, stages.forward);
+  new StreamLink(clock, b, a, stages.back);
+}
+
+class StreamLink {
+  readonly #clock: Clock;
+  readonly #from: Duplex;
+  readonly #to: Duplex;
+  readonly #stages: readonly StreamStage[];
+  readonly #pieceBytes: number;
+  #queue: Piece[] = [];
+  #head = 0;
+  #bytes = 0;
+  #lastAt = 0;
+  #timer: Timer | undefined;
+  #waitsForDrain = false;
+  #paused = false;
+  #failed = false;
+
+  constructor(clock: Clock, from: Duplex, to: Duplex, stages: readonly StreamStage[]) {
+    this.#clock = clock;
+    this.#from = from;
+    this.#to = to;
+    this.#stages = stages;
+    this.#pieceBytes = Math.min(Infinity, ...stages.map((stage) => stage.pieceBytes ?? Infinity));
+    from.on("data", (chunk: Uint8Array) => this.#take(chunk));
+    from.on("end", () => this.#push("end"));
+    from.on("error", () => (this.#failed = true));
+    from.on("close", () => this.#onFromClose());
+    to.on("drain", () => {
+      this.#waitsForDrain = false;
+      this.#run();
+    });
+    to.on("close", () => this.#drop());
+    from.resume();
+  }
+  #take(chunk: Uint8Array): void {
+    if (this.#to.destroyed) return;
+    const now = this.#clock.monotonic();
+    for (let at = 0; at < chunk.byteLength; at += this.#pieceBytes) {
+      const bytes = this.#pieceBytes >= chunk.byteLength ? chunk : chunk.subarray(at, at + this.#pieceBytes);
+      this.#bytes += bytes.byteLength;
+      this.#enqueue({ type: "bytes", bytes, atMs: this.#leavesAt(now, bytes.byteLength, false) });
+    }
+    this.#run();
+  }
+  #push(type: "end" | "reset" | "close"): void {
+    this.#enqueue({ type, atMs: this.#leavesAt(this.#clock.monotonic(), 0, type === "end") });
+    this.#run();
+  }
+  #leavesAt(now: number, sizeBytes: number, end: boolean): number {
+    const atMs = this.#stages.reduce((at, stage) => stage.pass(at, sizeBytes, end), now);
+    return (this.#lastAt = Math.max(now, this.#lastAt, atMs));
+  }
+  #enqueue(piece: Piece): void {
+    if (!this.#to.destroyed) this.#queue.push(piece);
+  }
+  #onFromClose(): void {
+    if (this.#failed) this.#push("reset");
+    else if (!this.#from.readableEnded) this.#push("close");
+  }
+  /** Delivers what is due, holds the sender back or lets it go on, and sees to it that it is called again. */
+  #run(): void {
+    const now = this.#clock.monotonic();
+    while (!this.#waitsForDrain && this.#head < this.#queue.length) {
+      const piece = this.#queue[this.#head];
+      if (!piece || piece.atMs > now) break;
+      this.#head++;
+      this.#deliver(piece);
+    }
+    if (this.#head === this.#queue.length || this.#head > 1024) {
+      this.#queue = this.#queue.slice(this.#head);
+      this.#head = 0;
+    }
+    const readyAt = this.#readyAt(now);
+    this.#pace(readyAt <= now);
+    this.#arm(now, Math.min(this.#nextDue(), readyAt > now ? readyAt : Infinity));
+  }
+  #deliver(piece: Piece): void {
+    switch (piece.type) {
+      case "bytes":
+        this.#bytes -= piece.bytes.byteLength;
+        if (!this.#to.destroyed && !this.#to.writableEnded && !this.#to.write(piece.bytes)) this.#waitsForDrain = true;
+        return;
+      case "end":
+        if (!this.#to.destroyed) this.#to.end();
+        return;
+      case "reset":
+        if (this.#to instanceof Socket || this.#to instanceof MemorySocket) this.#to.resetAndDestroy();
+        else this.#to.destroy();
+        return;
+      case "close":
+        this.#to.destroy();
+        return;
+    }
+  }
+  #nextDue(): number {
+    return this.#waitsForDrain ? Infinity : (this.#queue[this.#head]?.atMs ?? Infinity);
+  }
+  /** Infinity while the link is full: a delivery makes room. */
+  #readyAt(now: number): number {
+    if (this.#bytes >= LIMIT_BYTES) return Infinity;
+    return this.#stages.reduce((at, stage) => Math.max(at, stage.readyAt?.() ?? 0), now);
+  }
+  #pace(ready: boolean): void {
+    if (ready === !this.#paused || this.#from.destroyed) return;
+    this.#paused = !ready;
+    if (ready) this.#from.resume();
+    else this.#from.pause();
+  }
+  #arm(now: number, dueAt: number): void {
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    if (dueAt === Infinity) return;
+    this.#timer = this.#clock.after(Math.max(0, Math.ceil(dueAt - now)), () => this.#run());
+  }
+  /** The receiver is gone: what was under way is lost, and the sender's writes vanish until it hears of it. */
+  #drop(): void {
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    this.#queue = [];
+    this.#head = 0;
+    this.#bytes = 0;
+    this.#waitsForDrain = false;
+    this.#pace(true);
+  }
+}
