@@ -14,6 +14,7 @@ import type {
   ServiceAccount,
 } from "./kinds/core-v1.ts";
 import type { EndpointSlice } from "./kinds/discovery-v1.ts";
+import type { Fault } from "./kinds/loopkube-v1alpha1.ts";
 import type { IPAddress, Ingress, IngressClass, NetworkPolicy, ServiceCIDR } from "./kinds/networking-v1.ts";
 import type { KubeObject } from "./object.ts";
 
@@ -157,7 +158,12 @@ export const ServiceCIDRs = defineResource<ServiceCIDR>(
 );
 export const Leases = defineResource<Lease>("coordination.k8s.io/v1", "coordination/v1", "Lease", "leases");
 
-/** Every built-in resource that is served, in discovery order. NetworkPolicy, IPAddress and ServiceCIDR join when enforced. */
+export const Faults = defineResource<Fault>("loopkube.dev/v1alpha1", "loopkube/v1alpha1", "Fault", "faults", {
+  namespaced: false,
+  subresources: ["status"],
+});
+
+/** Every built-in resource that is served, in discovery order. IPAddress and ServiceCIDR join when implemented. */
 export const BUILT_IN_RESOURCES: readonly ResourceType[] = [
   Namespaces,
   Nodes,
@@ -173,7 +179,9 @@ export const BUILT_IN_RESOURCES: readonly ResourceType[] = [
   EndpointSlices,
   Ingresses,
   IngressClasses,
+  NetworkPolicies,
   Leases,
+  Faults,
 ];
 
 /** `apiVersion` of a resource: "v1" or "group/version". */

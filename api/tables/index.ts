@@ -8,6 +8,7 @@ import { deploymentPrinter } from "./deployments.ts";
 import { endpointSlicePrinter } from "./endpointslices.ts";
 import { endpointsPrinter } from "./endpoints.ts";
 import { eventPrinter } from "./events.ts";
+import { faultPrinter } from "./faults.ts";
 import { ingressClassPrinter } from "./ingressclasses.ts";
 import { ingressPrinter } from "./ingresses.ts";
 import { ipAddressPrinter } from "./ipaddresses.ts";
@@ -42,6 +43,7 @@ const PRINTERS: readonly Printer[] = [
   ipAddressPrinter,
   serviceCidrPrinter,
   leasePrinter,
+  faultPrinter,
 ];
 
 const GENERIC_COLUMNS = columns("Name", "Age");

@@ -1,5 +1,6 @@
 // The schema table: every message's fields, with the facts that decoding, defaulting, patches, OpenAPI and protobuf need.
 // Upstream: the struct tags and markers of k8s.io/api types.go. Left out: kinds that are not served.
+import { ownSchemas } from "./own-schemas.ts";
 import types from "./types.json" with { type: "json" };
 
 /** A field as types.json has it: JSON name, Go type, protobuf number, and the markers of the Go struct. */
@@ -135,7 +136,10 @@ export class SchemaTable {
 }
 
 /** The built-in types. Shared: register on a `copy()`. */
-export const builtInSchemas: SchemaTable = new SchemaTable(types as unknown as Readonly<Record<string, SchemaType>>);
+export const builtInSchemas: SchemaTable = new SchemaTable({
+  ...(types as unknown as Readonly<Record<string, SchemaType>>),
+  ...ownSchemas,
+});
 
 /** How Go prints a shape's type in messages: `int32`, `[]v1.Container`, `map[string]string`. */
 export function goTypeName(shape: Shape): string {

@@ -33,6 +33,7 @@ t.test("columns are upstream's, wide ones in parentheses", async (t) => {
     [resources.Leases, "Name Holder Age"],
     [resources.Namespaces, "Name Status Age"],
     [resources.NetworkPolicies, "Name Pod-Selector Age"],
+    [resources.Faults, "Name From To Fault Age"],
     [resources.ServiceCIDRs, "Name CIDRs Age"],
     [resources.IPAddresses, "Name ParentRef"],
     [resources.defineResource("example.com/v1", "", "Widget", "widgets"), "Name Age"],
