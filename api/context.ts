@@ -48,7 +48,13 @@ export type Answer =
   | { readonly type: "object"; readonly code: number; readonly body: object; readonly contentType?: string }
   /** A long list: `head` is the object without its items. */
   | { readonly type: "list"; readonly head: Readonly<Record<string, unknown>>; readonly items: readonly object[] }
-  | { readonly type: "text"; readonly code: number; readonly body: string; readonly contentType: string; readonly headers?: Readonly<Record<string, string>> }
+  | {
+      readonly type: "text";
+      readonly code: number;
+      readonly body: string | Buffer;
+      readonly contentType: string;
+      readonly headers?: Readonly<Record<string, string>>;
+    }
   | { readonly type: "sent" };
 
 export type Handler = (request: ApiRequest, context: ApiContext) => Answer | Promise<Answer>;

@@ -1,5 +1,6 @@
 // From a request to its handler: the routes of the API server. Upstream: apiserver pkg/server/routes, pkg/endpoints/installer.go.
 import { badRequest } from "../model/errors.ts";
+import { absentList } from "./absent.ts";
 import { ANONYMOUS, unauthorized, type User } from "./authentication.ts";
 import { type Answer, type ApiContext, type ApiRequest, objectAnswer } from "./context.ts";
 import { discoveryAnswer } from "./discovery.ts";
@@ -43,7 +44,8 @@ export async function dispatch(request: ApiRequest, context: ApiContext): Promis
   }
   const review = reviewOf(path);
   if (review) return request.method === "POST" ? answerReview(request, context, review) : refuse();
-  return answerResource(path, request, context);
+  const absent = request.method === "GET" && !request.query.has("watch") ? absentList(path, context.store.revision) : undefined;
+  return absent ?? answerResource(path, request, context);
 }
 
 function refuse(): never {
@@ -66,7 +68,10 @@ function plainAnswer(root: string, segments: readonly string[], request: ApiRequ
     return { type: "text", code: 200, body: context.metrics.dump(context.store), contentType: "text/plain; version=0.0.4; charset=utf-8" };
   }
   if (root === "openapi") return openApiAnswer(named.slice(1), request, context);
-  if (named.length === 0) return objectAnswer({ paths: ["/api", "/apis", "/healthz", "/livez", "/metrics", "/openapi/v3", "/readyz", "/version"] });
+  if (named.length === 0)
+    return objectAnswer({
+      paths: ["/api", "/apis", "/healthz", "/livez", "/metrics", "/openapi/v2", "/openapi/v3", "/readyz", "/version"],
+    });
   return discoveryAnswer(segments, request, context);
 }
 

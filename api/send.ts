@@ -61,10 +61,10 @@ async function write(
   { incoming, response, method, warnings, signal }: ApiRequest,
   code: number,
   contentType: string,
-  text: string,
+  text: string | Buffer,
   headers: Readonly<Record<string, string>> = {},
 ): Promise<void> {
-  let body: Buffer = Buffer.from(text);
+  let body: Buffer = typeof text === "string" ? Buffer.from(text) : text;
   const compressed = body.length >= GZIP_FROM_BYTES && /\bgzip\b/.test(String(incoming.headers["accept-encoding"] ?? ""));
   if (compressed) body = await gzipAsync(body);
   if (signal.aborted || response.headersSent) return;

@@ -16,3 +16,5 @@ export { applyDefaults, materialize } from "./defaults.ts";
 export { validateCreate, validateUpdate } from "./validation/index.ts";
 export { type ProtobufObject, decodeProtobuf, isProtobuf } from "./protobuf.ts";
 export { openApiV3, openApiV3Root } from "./openapi.ts";
+export { openApiV2 } from "./openapi-v2.ts";
+export { encodeOpenApiV2 } from "./gnostic.ts";

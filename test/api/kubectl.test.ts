@@ -27,6 +27,10 @@ spec:
   ports: [{port: 80}]
 `;
 
+const NOPE = "apiVersion: v1\nkind: Nope\nmetadata: {name: x}\n";
+const NO_MATCHES =
+  'error: resource mapping not found for name: "x" namespace: "" from "STDIN": no matches for kind "Nope" in version "v1"\nensure CRDs are installed first\n';
+
 t.test("reading", { skip }, async (t) => {
   const { kubectl, store } = await startKubectlApi(t);
   const k = kubectl(newest ?? "");
@@ -60,6 +64,7 @@ t.test("reading", { skip }, async (t) => {
     ["auth whoami", /^Username +kubernetes-admin$/m],
     ["explain pods", /^KIND: +Pod$/m],
     ["explain deployment.spec.replicas", /^FIELD: replicas <integer>$/m],
+    ["explain pods.spec.nodeSelector --output=plaintext-openapiv2", /^FIELD: +nodeSelector <map\[string\]string>$/m],
     ["get --raw /readyz", /^ok$/],
     ["describe ns default", /^Status: +Active$/m],
     ["cluster-info", /control plane.* is running at/],
@@ -95,8 +100,16 @@ t.test("writing", { skip }, async (t) => {
     ["apply --dry-run=server -f -", /deployment.apps\/web configured \(server dry run\)/, MANIFEST],
     ["get deploy web -o jsonpath={.spec.template.spec.containers[0].image}", "nginx:2"],
     ["apply -f -", /unknown field "spec.nonsense"/, MANIFEST.replace("  replicas: 2", "  nonsense: 2")],
-    ["apply --server-side --field-manager=other -f -", /conflicts with "kubectl-client-side-apply"/, MANIFEST.replace("replicas: 2", "replicas: 5")],
-    ["apply --server-side --force-conflicts --field-manager=other -f -", /deployment.apps\/web serverside-applied/, MANIFEST.replace("replicas: 2", "replicas: 5")],
+    [
+      "apply --server-side --field-manager=other -f -",
+      /conflicts with "kubectl-client-side-apply"/,
+      MANIFEST.replace("replicas: 2", "replicas: 5"),
+    ],
+    [
+      "apply --server-side --force-conflicts --field-manager=other -f -",
+      /deployment.apps\/web serverside-applied/,
+      MANIFEST.replace("replicas: 2", "replicas: 5"),
+    ],
     ["get deploy web -o jsonpath={.spec.replicas}", "5"],
     ["create deployment api --image=nginx --replicas=2", "deployment.apps/api created\n"],
     ["create deployment api --image=nginx", 'error: failed to create deployment: deployments.apps "api" already exists\n'],
@@ -152,7 +165,14 @@ t.test("waiting", { skip }, async (t) => {
     "web",
     (draft) => {
       const condition = { type: "Available", status: "True", reason: "MinimumReplicasAvailable" };
-      draft.status = { observedGeneration: 1, replicas: 1, updatedReplicas: 1, readyReplicas: 1, availableReplicas: 1, conditions: [condition] };
+      draft.status = {
+        observedGeneration: 1,
+        replicas: 1,
+        updatedReplicas: 1,
+        readyReplicas: 1,
+        availableReplicas: 1,
+        conditions: [condition],
+      };
     },
     { subresource: "status" },
   );
@@ -173,8 +193,12 @@ t.test("every installed version speaks to the server", { skip }, async (t) => {
     t.match(await k(`scale deployment ${name} --replicas=3`), { code: 0 });
     t.match((await k(`get deployment ${name}`)).stdout, new RegExp(`^${name} +0/3 +0 +0 `, "m"));
     t.match(await k("auth can-i create pods"), { code: 0, stdout: "yes\n" });
-    const validate = minor < 29 ? "--validate=false " : "";
-    t.match((await k(`apply ${validate}-f -`, MANIFEST.replaceAll("name: web}", `name: ${name}}`).replaceAll("app: web}", `app: ${name}}`))).stdout, new RegExp(`deployment.apps/${name} configured`));
+    t.match((await k("apply -f -", MANIFEST.replace("  replicas: 2", "  nonsense: 2"))).stderr, /unknown field "spec.nonsense"/);
+    t.equal((await k("apply -f -", NOPE)).stderr, NO_MATCHES, `${minor}: an unknown kind`);
+    t.match(
+      (await k(`apply -f -`, MANIFEST.replaceAll("name: web}", `name: ${name}}`).replaceAll("app: web}", `app: ${name}}`))).stdout,
+      new RegExp(`deployment.apps/${name} configured`),
+    );
     t.match(await k(`delete deployment,service ${name}`), { code: 0 });
   }
 });
