@@ -21,7 +21,11 @@ export function deliverAccepted(state: FabricState, flow: LiveFlow, socket: Sock
   const { backend, name } = decision.exposure;
   switch (backend.type) {
     case "server":
-      if (decision.faults?.stream) return deliverShaped(state, flow, socket, decision, backend.server);
+      if (decision.faults?.stream) {
+        socket.on("error", ignoreError);
+        socket.once("close", () => acceptedClosed(state, flow));
+        return deliverShaped(state, flow, socket, decision, backend.server);
+      }
       delivered(state, flow, decision, "hand-over");
       return handOver(
         backend.server,
@@ -35,7 +39,7 @@ export function deliverAccepted(state: FabricState, flow: LiveFlow, socket: Sock
       socket.once("close", () => acceptedClosed(state, flow));
       if (!state.budget.take(1)) return void socket.resetAndDestroy();
       delivered(state, flow, decision, "pipe");
-      return pipeTo(state, flow, socket, backend.address);
+      return pipeTo(state, flow, socket, decision, backend.address);
     case "datagram":
       acceptedClosed(state, flow);
       return void socket.resetAndDestroy();
