@@ -179,13 +179,11 @@ class LoopbackFabric implements Fabric {
   }
   #serve(server: Server, socket: Socket): void {
     if (!this.#state.budget.take(1)) return void socket.resetAndDestroy();
-    socket.on("error", () => {});
     this.#hostSockets.add(socket);
-    socket.once("close", () => {
+    handOver(server, socket, () => {
       this.#hostSockets.delete(socket);
       this.#state.budget.give(1);
     });
-    handOver(server, socket);
   }
   killPeer(ip: string): number {
     let killed = 0;

@@ -16,7 +16,8 @@ interface ServerInternals {
 }
 
 interface SocketInternals {
-  _server?: Server & ServerInternals;
+  _server?: (Server & ServerInternals) | Lease;
+  server?: Server;
   allowHalfOpen: boolean;
   _peername?: SocketName;
   _sockname?: SocketName;
@@ -66,15 +67,17 @@ export function armServer(server: Server, address: SocketAddress, onClose: () =>
 }
 
 /**
- * The server sees the socket as one that it accepted; the listener's server stops counting it. `local` and `remote` are given where
- * the pod is to see other addresses than the socket's own.
+ * The server sees the socket as one that it accepted; the listener's server stops counting it. `onClosed` runs when the socket is
+ * destroyed; a socket that is handed on keeps the one it had. `local` and `remote` are given where the pod is to see other addresses than the socket's own.
  */
-export function handOver(server: Server, socket: Socket, local?: SocketName, remote?: SocketAddress): void {
+export function handOver(server: Server, socket: Socket, onClosed?: () => void, local?: SocketName, remote?: SocketAddress): void {
   const target = internals(server);
   const inner = socketInternals(socket);
-  const listener = inner._server;
-  if (listener) listener._connections--;
-  inner._server = target;
+  const before = inner._server;
+  if (before instanceof Lease) before.end();
+  else if (before) before._connections--;
+  inner._server = new Lease(target, onClosed ?? (before instanceof Lease ? before.onClosed : undefined));
+  inner.server = server;
   target._connections++;
   inner.allowHalfOpen = target.allowHalfOpen ?? false;
   if (local) inner._sockname = local;
@@ -84,6 +87,8 @@ export function handOver(server: Server, socket: Socket, local?: SocketName, rem
     inner.readableFlowing = null;
     socket.read(0);
   }
+  // An HTTP server has its own.
+  if (target.httpAllowHalfOpen === undefined) socket.on("error", ignoreError);
   server.emit("connection", socket);
 }
 
@@ -115,6 +120,29 @@ function nameTlsSocket(socket: TLSSocket): void {
 }
 
 const familyOf = (ip: string): string => (ip.includes(":") ? "IPv6" : "IPv4");
+
+/** A program's missing error listener must not end the whole cluster. */
+const ignoreError = (): void => {};
+
+/** A handed-over socket's claim on its server, told by net.Socket when it is destroyed: cheaper than a 'close' listener on each. */
+class Lease {
+  _connections = 0;
+  readonly onClosed: (() => void) | undefined;
+  readonly #server: ServerInternals;
+  constructor(server: ServerInternals, onClosed: (() => void) | undefined) {
+    this.#server = server;
+    this.onClosed = onClosed;
+  }
+  /** The server no longer counts the socket. */
+  end(): void {
+    this.#server._connections--;
+    this.#server._emitCloseIfDrained?.();
+  }
+  _emitCloseIfDrained(): void {
+    this.end();
+    this.onClosed?.();
+  }
+}
 
 /** What net.Server asks of its listening handle. */
 class StandInHandle {

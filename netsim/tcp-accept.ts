@@ -16,7 +16,7 @@ export function acceptTcp(state: FabricState, socket: Socket, destination: Socke
   const ip = socket.remoteAddress;
   const port = socket.remotePort;
   if (ip === undefined || port === undefined) return void socket.destroy();
-  if (!state.budget.take(1)) return void socket.resetAndDestroy();
+  if (!state.budget.take(1)) return void socket.on("error", ignoreError).resetAndDestroy();
   state.counters.accepted++;
   const flow = state.openFlow("TCP", state.identify(ip), { ip, port }, destination);
   flow.near = socket;
@@ -29,7 +29,7 @@ export function acceptTcp(state: FabricState, socket: Socket, destination: Socke
     case "refuse":
     case "reset":
       acceptedClosed(state, flow);
-      return void socket.resetAndDestroy();
+      return void socket.on("error", ignoreError).resetAndDestroy();
     case "drop":
       socket.on("error", ignoreError);
       socket.once("close", () => acceptedClosed(state, flow));

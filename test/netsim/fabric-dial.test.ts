@@ -106,17 +106,10 @@ t.test("http, keep-alive agents and https over a pair", async (t) => {
   await fabric.expose({ ip: pod.ip, port: 80 }, "TCP", { type: "server", server }, pod);
   const agent = new Agent({ keepAlive: true, maxSockets: 1 });
   t.teardown(() => agent.destroy());
-  agent.createConnection = (_options, done) => {
-    fabric.dial(host, { ip: pod.ip, port: 80 }).then(
-      (socket) => done?.(null, socket),
-      (error: Error) => done?.(error, undefined as never),
-    );
-    return undefined;
-  };
+  const dialled = await fabric.dial(host, { ip: pod.ip, port: 80 });
+  agent.createConnection = () => dialled;
   const ask = (path: string): Promise<string> =>
-    new Promise((resolve, reject) =>
-      get({ host: pod.ip, path, agent }, (res) => readAll(res as never).then(resolve, reject)).on("error", reject),
-    );
+    new Promise((resolve, reject) => get({ host: pod.ip, path, agent }, (res) => readAll(res).then(resolve, reject)).on("error", reject));
   t.equal(await ask("/drip"), "firstsecond");
   t.equal(await ask("/"), "");
   t.equal(await ask("/drip"), "firstsecond");
@@ -161,7 +154,7 @@ t.test("http, keep-alive agents and https over a pair", async (t) => {
       (socket) =>
         new Promise((resolve, reject) =>
           httpsRequest({ createConnection: () => socket, rejectUnauthorized: false, host: "web" })
-            .on("response", (res) => readAll(res as never).then(resolve, reject))
+            .on("response", (res) => readAll(res).then(resolve, reject))
             .on("error", reject)
             .end(),
         ),

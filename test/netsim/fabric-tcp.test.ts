@@ -22,7 +22,7 @@ function expose(made: TestFabric, pod: PodPeer, port: number, server: Server) {
 
 function body(at: { ip: string; port: number }): Promise<string> {
   return new Promise((resolve, reject) => {
-    get({ host: at.ip, port: at.port, agent: false }, (res) => readAll(res as never).then(resolve, reject)).on("error", reject);
+    get({ host: at.ip, port: at.port, agent: false }, (res) => readAll(res).then(resolve, reject)).on("error", reject);
   });
 }
 

@@ -77,7 +77,7 @@ async function setup(
 }
 
 t.test("curl reaches a Service in every way", async (t) => {
-  const { at, port, pod } = await setup(t);
+  const { at, port, pod, fabric } = await setup(t);
   const client = pod("client-0", 20).ip;
   const rows: [string, string[], string][] = [
     ["socks5h", ["-x", `socks5h://${at}`, "http://web.default/a?b=c"], "GET /a?b=c host=web.default from=127.0.0.1 body= hop= [200]"],
@@ -114,6 +114,7 @@ t.test("curl reaches a Service in every way", async (t) => {
     ],
   ];
   for (const [name, args, expected] of rows) t.equal(await curl(...args), expected, name);
+  await until(() => fabric.stats().descriptors.open === 0, "every descriptor is given back");
 });
 
 t.test("failures are told in the protocol's own words", async (t) => {

@@ -1,6 +1,6 @@
 // A fabric of its own for a test file: a claimed cluster index, two nodes, and pods by name.
 import { connect, type Socket } from "node:net";
-import type { Duplex } from "node:stream";
+import type { Readable } from "node:stream";
 import { nextTurn, realClock, type Clock } from "../../model/clock.ts";
 import type { Peer } from "../../model/ports.ts";
 import { seededRandom } from "../../model/random.ts";
@@ -52,7 +52,7 @@ export async function testFabric(
 }
 
 /** Everything that comes until the other end closes its side; rejects on reset. */
-export function readAll(stream: Duplex): Promise<string> {
+export function readAll(stream: Readable): Promise<string> {
   return new Promise((resolve, reject) => {
     let text = "";
     stream.setEncoding("utf8");
