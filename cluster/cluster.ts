@@ -7,11 +7,12 @@ import { apiAdmission, createApi } from "../api/index.ts";
 import { createDns, createResolver, defaultCorefile } from "../dns/index.ts";
 import { realClock } from "../model/clock.ts";
 import { createIds } from "../model/ids.ts";
+import { canonicalIp } from "../model/ip.ts";
 import type { JsonObject } from "../model/object.ts";
-import type { Component, Hop, Image, Peer } from "../model/ports.ts";
+import type { Component, Diagnostics, Hop, Image, Peer } from "../model/ports.ts";
 import { seededRandom } from "../model/random.ts";
 import { Pods, Services } from "../model/resources.ts";
-import { type AddressPlan, claimClusterIndex, createAddressPlan, createFabric, createGateway, createPodIpam, type Fabric } from "../netsim/index.ts";
+import { type AddressPlan, claimClusterIndex, createAddressPlan, createFabric, createGateway, createPodIpam, type Fabric, FlowFeed, hostPort } from "../netsim/index.ts";
 import { createProxy } from "../proxy/index.ts";
 import { createServiceControllers, serviceAdmission } from "../services/index.ts";
 import { createStore, type Store } from "../store/index.ts";
@@ -66,9 +67,11 @@ async function build(options: ClusterOptions, life: Lifecycle): Promise<Cluster>
   );
 
   const fabric = createFabric({ clock, random: random.fork("fabric"), plan, nodes });
-  const proxy = createProxy({ store, fabric, clock, random: random.fork("proxy"), delayMs, mode: options.proxyMode ?? "iptables", scheduler: options.ipvsScheduler ?? "rr", serviceCIDRs: [String(plan.services)], clusterCIDRs: [String(plan.pods)] });
+  const proxy = createProxy({ store, fabric, clock, random: random.fork("proxy"), delayMs, mode: options.proxyMode ?? "iptables", nodeModes: options.nodeProxyModes ?? {}, scheduler: options.ipvsScheduler ?? "rr", serviceCIDRs: [String(plan.services)], clusterCIDRs: [String(plan.pods)] });
   fabric.hooks.verdict = (flow) => proxy.verdict(flow);
   fabric.hooks.closed = (flow) => proxy.closed(flow);
+  const feed = new FlowFeed(clock, () => fabric.flows.list());
+  fabric.hooks.delivered = feed.delivered;
   fabric.hooks.loadBalancerNodes = (destination, protocol) => proxy.loadBalancerNodes(destination, protocol);
   const dns = createDns({ store, clock, random: random.fork("dns"), delayMs, zone: DOMAIN });
   const resolve = createResolver({ network: fabric, clock, random: random.fork("resolver") });
@@ -98,7 +101,7 @@ async function build(options: ClusterOptions, life: Lifecycle): Promise<Cluster>
     caCertificate: certificates.ca,
   });
   const cluster: { status?: () => JsonObject } = {};
-  const diagnostics = [{ name: "cluster", status: () => cluster.status?.() ?? {} }, dns.diagnostics, proxy, workloads];
+  const diagnostics = [{ name: "cluster", status: () => cluster.status?.() ?? {} }, dns.diagnostics, listenerDiagnostics(fabric), proxy, workloads];
   const api = createApi({
     store,
     streams: workloads.streams,
@@ -109,6 +112,7 @@ async function build(options: ClusterOptions, life: Lifecycle): Promise<Cluster>
     dial: (to, signal) => fabric.dial({ kind: "node", name: nodes[0]?.name ?? "", ip: nodes[0]?.ip ?? "" }, to, { signal }),
     dig: (from, host, type, search) => resolve.query(from, clusterFirst(from, plan.dnsIp, DOMAIN), host, type, { search }),
     trace: (signal, follow) => hopsOf(fabric, signal, follow),
+    flows: (signal, follow) => feed.subscribe(signal, follow),
   });
 
   await life.start(fabric);
@@ -150,6 +154,20 @@ const entryName = (name: string): string => (name === DEFAULT_NAME ? DEFAULT_NAM
 async function* hopsOf(fabric: Fabric, signal: AbortSignal, follow: boolean): AsyncIterable<Hop> {
   yield* fabric.trace.recent();
   if (follow) yield* fabric.trace.subscribe(signal);
+}
+
+/** Tells where a program of this machine dials a cluster address. */
+function listenerDiagnostics(fabric: Fabric): Diagnostics {
+  return {
+    name: "listener",
+    async explain({ host, ip = canonicalIp(host), port, protocol }) {
+      if (ip === undefined) return undefined;
+      const socket = fabric.socketOf({ ip, port }, protocol);
+      if (!socket) return { title: "listener", lines: [`nothing listens at ${hostPort({ ip, port })}`], ip, port };
+      const text = hostPort(socket);
+      return { title: "listener", lines: [`a program of this machine dials ${text}`], ip, port, socket: text };
+    },
+  };
 }
 
 /** The first address that the load balancer controller gives to a Service. */

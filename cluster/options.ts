@@ -24,6 +24,8 @@ export interface ClusterOptions {
   readonly propagationDelayMs?: number;
   /** Default "iptables". */
   readonly proxyMode?: ProxyMode;
+  /** Modes of single nodes, by name, where they differ from `proxyMode`. */
+  readonly nodeProxyModes?: Readonly<Record<string, ProxyMode>>;
   /** Of proxyMode ipvs: rr (default), wrr, lc, wlc, sed, nq, sh, dh, lblc, mh. */
   readonly ipvsScheduler?: string;
   /** Image name → what stands in for it, before the built-in ones. */

@@ -1,8 +1,8 @@
 // The rules of a node as stable text: for people, or with `as` what the real tools would list there.
 import { StatusError } from "../model/errors.ts";
 import type { Chooser } from "./chooser.ts";
-import type { ProxyConfig } from "./evaluate.ts";
 import type { NodeViews } from "./node-views.ts";
+import type { Proxiers } from "./proxiers.ts";
 import { iptablesRuleset } from "./rulesets/iptables-ruleset.ts";
 import { ipvsRuleset } from "./rulesets/ipvs-ruleset.ts";
 import { nftRuleset } from "./rulesets/nft-ruleset.ts";
@@ -27,14 +27,15 @@ const FORMATS: Readonly<Record<string, Format>> = {
 export function dumpRules(
   rules: Rules,
   nodes: NodeViews,
-  chooser: Chooser,
-  config: ProxyConfig,
+  proxiers: Proxiers,
   options: Readonly<Record<string, string>>,
 ): string {
   const wanted = options["service"];
   const name = options["node"];
   if (name !== undefined && !nodes.has(name)) throw new StatusError(404, "NotFound", `nodes ${JSON.stringify(name)} not found`);
   const node = name === undefined ? undefined : nodes.get(name);
+  const printed = node ?? nodes.all()[0] ?? nodes.get("");
+  const { config, chooser } = name === undefined ? proxiers.default : proxiers.of(name);
   const as = options["as"];
   if (as !== undefined) {
     const format = Object.hasOwn(FORMATS, as) ? FORMATS[as] : undefined;
@@ -42,7 +43,7 @@ export function dumpRules(
       const known = Object.keys(FORMATS).join(", ");
       throw new StatusError(400, "BadRequest", `rules cannot be printed as ${JSON.stringify(as)}; there is: ${known}`);
     }
-    const input = { rules, node: node ?? nodes.all()[0] ?? nodes.get(""), config, ...(wanted === undefined ? {} : { service: wanted }) };
+    const input = { rules, node: printed, config, ...(wanted === undefined ? {} : { service: wanted }) };
     return format(input, chooser);
   }
   const lines = [

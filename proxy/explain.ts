@@ -1,10 +1,10 @@
 // What the proxy would do with a flow, without sending it: the matched rules and, for every endpoint, why it is or is not a candidate.
 import { assertNever } from "../model/errors.ts";
 import type { ExplainAnswer, ExplainQuestion, Flow } from "../model/ports.ts";
-import type { Chooser } from "./chooser.ts";
 import { conditionOf } from "./dump.ts";
-import { type Decision, evaluate, type ProxyConfig } from "./evaluate.ts";
+import { type Decision, evaluate } from "./evaluate.ts";
 import type { NodeViews } from "./node-views.ts";
+import type { Proxiers } from "./proxiers.ts";
 import type { Rules } from "./rules.ts";
 import { hostPort, type ProxyEndpoint } from "./service-port.ts";
 import type { NodeView } from "./topology.ts";
@@ -12,16 +12,16 @@ import type { NodeView } from "./topology.ts";
 export interface ExplainContext {
   readonly rules: Rules;
   readonly nodes: NodeViews;
-  readonly chooser: Chooser;
-  readonly config: ProxyConfig;
+  readonly proxiers: Proxiers;
 }
 
 /** Undefined when the question has no address. The answer's `ip` and `port` are where the flow would go (the first candidate of several). */
 export function explainFlow(question: ExplainQuestion, context: ExplainContext): ExplainAnswer | undefined {
   const { from, ip, port, protocol } = question;
   if (ip === undefined) return undefined;
-  const { rules, nodes, config } = context;
+  const { rules, nodes } = context;
   const node = nodes.at(ip) ?? nodes.get(from.kind === "pod" ? from.node : from.kind === "node" ? from.name : (nodes.all()[0]?.name ?? ""));
+  const { config, chooser } = context.proxiers.of(node.name);
   const flow: Flow = { id: 0, protocol, from, source: { ip: from.ip, port: 0 }, destination: { ip, port }, node: node.name };
   const decision = evaluate(rules, flow, node, config);
   const title = `kube-proxy (${config.mode})${node.name === "" ? "" : ` on ${node.name}`}`;
@@ -40,7 +40,7 @@ export function explainFlow(question: ExplainQuestion, context: ExplainContext):
       return { title, lines: [...lines, ...endpointLines(decision, node), "verdict: drop (the client times out)"] };
     case "balance": {
       const [first] = decision.candidates;
-      const how = context.chooser.algorithm(decision.rule.port);
+      const how = chooser.algorithm(decision.rule.port);
       const affinity =
         decision.rule.port.affinitySeconds > 0 ? `, then the same for ${decision.rule.port.affinitySeconds} s (ClientIP affinity)` : "";
       const one =
@@ -50,7 +50,13 @@ export function explainFlow(question: ExplainQuestion, context: ExplainContext):
       const hairpin = decision.candidates.length === 1 && first?.ip === from.ip;
       const masquerade = decision.masquerade || hairpin ? `, source masqueraded as ${node.name}` : ", source kept";
       const target = first ? { ip: first.ip, port: first.port } : {};
-      return { title, lines: [...lines, ...endpointLines(decision, node), `verdict: DNAT ${one}${masquerade}`], ...target };
+      const balance = {
+        service: decision.rule.port.id,
+        algorithm: how,
+        affinitySeconds: decision.rule.port.affinitySeconds,
+        endpoints: decision.candidates.map(({ id, pod, node: on }) => ({ address: id, pod, node: on })),
+      };
+      return { title, lines: [...lines, ...endpointLines(decision, node), `verdict: DNAT ${one}${masquerade}`], ...target, balance };
     }
     default:
       return assertNever(decision);

@@ -37,6 +37,6 @@ export function healthAnswer(
 export function healthServer(answer: () => HealthAnswer): Server {
   return createServer((_request, response) => {
     const { status, headers, body } = answer();
-    response.writeHead(status, headers).end(body);
+    response.writeHead(status, { ...headers, "Content-Length": Buffer.byteLength(body) }).end(body);
   });
 }

@@ -3,6 +3,7 @@ import type { Node } from "../model/kinds/core-v1.ts";
 import { canonicalIp, type IpFamily, ipFamily } from "../model/ip.ts";
 import type { NodeView } from "./topology.ts";
 
+const TO_BE_DELETED = "ToBeDeletedByClusterAutoscaler";
 const ZONE = "topology.kubernetes.io/zone";
 
 const NOWHERE: NodeView = { name: "", addresses: [], zone: "" };
@@ -15,7 +16,7 @@ export class NodeViews {
   set(name: string, node: Node | undefined): boolean {
     const old = this.#views.get(name);
     const now = node && viewOf(node);
-    if (old && now && old.zone === now.zone && old.addresses.join() === now.addresses.join()) return false;
+    if (old && now && old.zone === now.zone && old.eligible === now.eligible && old.addresses.join() === now.addresses.join()) return false;
     for (const address of old?.addresses ?? []) if (this.#byAddress.get(address) === old) this.#byAddress.delete(address);
     for (const address of now?.addresses ?? []) if (now) this.#byAddress.set(address, now);
     if (now) this.#views.set(name, now);
@@ -46,5 +47,6 @@ function viewOf(node: Node): NodeView {
     const ip = type === "InternalIP" || type === "ExternalIP" ? canonicalIp(address) : undefined;
     return ip ? [ip] : [];
   });
-  return { name: node.metadata.name, addresses, zone: node.metadata.labels?.[ZONE] ?? "" };
+  const doomed = node.metadata.deletionTimestamp !== undefined || (node.spec?.taints ?? []).some((taint) => taint.key === TO_BE_DELETED);
+  return { name: node.metadata.name, addresses, eligible: !doomed, zone: node.metadata.labels?.[ZONE] ?? "" };
 }

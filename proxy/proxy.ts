@@ -1,9 +1,8 @@
 // kube-proxy of every node, in one component: watches through a delayed cursor, holds the current rules, opens listeners,
 // decides flows. Upstream: cmd/kube-proxy and pkg/proxy/{iptables,nftables,ipvs}/proxier.go.
-import { ipvsSchedulers } from "../balancers/index.ts";
 import type { Clock } from "../model/clock.ts";
 import { nextTurn } from "../model/clock.ts";
-import { Cidr } from "../model/ip.ts";
+import { Cidr, type IpFamily } from "../model/ip.ts";
 import type { JsonObject } from "../model/object.ts";
 import type {
   Component,
@@ -17,17 +16,19 @@ import type {
   SocketAddress,
   Verdict,
 } from "../model/ports.ts";
-import type { Random } from "../model/random.ts";
+import { Nodes } from "../model/resources.ts";
 import type { Change, Store } from "../store/contract.ts";
-import { createEventRecorder } from "../store/event-recorder.ts";
-import { Chooser, isIpvsScheduler } from "./chooser.ts";
 import { isStaleUdp } from "./conntrack.ts";
 import { dumpRules } from "./dump.ts";
-import { evaluate, type ProxyConfig, type ProxyMode } from "./evaluate.ts";
+import { evaluate } from "./evaluate.ts";
 import { explainFlow } from "./explain.ts";
 import { HealthChecks } from "./health-checks.ts";
-import { RuleBuilder } from "./rule-builder.ts";
-import { listenersOf, ServiceListeners, type ListenerEvents, type Wanted, wantedKey } from "./service-listeners.ts";
+import { listenerEvents } from "./listener-events.ts";
+import { ProxyMetrics } from "./metrics.ts";
+import { NodeServers } from "./node-servers.ts";
+import { type ProxierOptions, Proxiers } from "./proxiers.ts";
+import { type Replacement, RuleBuilder } from "./rule-builder.ts";
+import { listenersOf, ServiceListeners, type Wanted, wantedKey } from "./service-listeners.ts";
 import { categorize } from "./topology.ts";
 
 /** What the proxy needs of the fabric. */
@@ -38,23 +39,11 @@ export interface ProxyFabric extends Pick<Network, "expose"> {
   };
 }
 
-export interface ProxyOptions {
+export interface ProxyOptions extends ProxierOptions {
   readonly store: Store;
   readonly fabric: ProxyFabric;
-  readonly clock: Clock;
-  readonly random: Random;
   /** How late the rules follow the store. Default 0. */
   readonly delayMs?: number;
-  /** Default iptables, as upstream's. */
-  readonly mode?: ProxyMode;
-  /** ipvs mode: rr (default), wrr, lc, wlc, sed, nq, sh, dh, lblc, mh. */
-  readonly scheduler?: string;
-  readonly serviceCIDRs?: readonly string[];
-  /** Pod blocks, by which printed rulesets tell pods from others. */
-  readonly clusterCIDRs?: readonly string[];
-  /** --nodeport-addresses; default all node addresses (nftables: the primary ones). */
-  readonly nodePortAddresses?: readonly string[];
-  readonly masqueradeAll?: boolean;
   /** Off: stale UDP entries stay, so that a client black-holes as before upstream's clean-up. Default true. */
   readonly cleanUpUdp?: boolean;
 }
@@ -68,10 +57,14 @@ export interface Proxy extends Component, Diagnostics {
   loadBalancerNodes(destination: SocketAddress, protocol: Protocol): readonly string[];
   /** The real socket behind a Service's address, when it is listened on. */
   socketOf(address: Wanted): SocketAddress | undefined;
+  /** The /metrics text of a node's proxy. */
+  metricsText(node: string): string;
 }
 
 /** Services and endpoints compiled in one turn of the event loop: a few milliseconds' worth. */
 const TURN_WORK = 2000;
+/** A sync that takes longer makes the proxy unhealthy: twice upstream's syncPeriod. */
+const OVERDUE_MS = 60_000;
 
 export function createProxy(options: ProxyOptions): Proxy {
   return new KubeProxy(options);
@@ -80,36 +73,45 @@ export function createProxy(options: ProxyOptions): Proxy {
 class KubeProxy implements Proxy {
   readonly name = "rules";
   readonly #options: ProxyOptions;
-  readonly #config: ProxyConfig;
+  readonly #clock: Clock;
   readonly #builder = new RuleBuilder();
-  readonly #chooser: Chooser;
+  readonly #proxiers: Proxiers;
+  readonly #serviceCIDRs: readonly Cidr[];
   readonly #listeners: ServiceListeners;
   readonly #healthChecks: HealthChecks;
+  readonly #nodeServers: NodeServers;
+  readonly #metrics: ProxyMetrics;
   readonly #abort = new AbortController();
   #running: Promise<void> | undefined;
   #syncs = 0;
-  #lastSyncMs = 0;
+  #lastSync = { atMs: 0, tookMs: 0 };
+  #syncingSinceMs: number | undefined;
 
   constructor(options: ProxyOptions) {
-    const { clock, random, fabric, mode = "iptables", scheduler } = options;
-    if (scheduler !== undefined && !isIpvsScheduler(scheduler)) {
-      const known = ipvsSchedulers.map((kind) => kind.name).join(", ");
-      throw new RangeError(`unknown ipvs scheduler ${JSON.stringify(scheduler)}; there is: ${known}`);
-    }
+    const { clock, fabric, store } = options;
+    const { rules, nodes } = this.#builder;
     this.#options = options;
-    this.#config = {
-      mode,
-      serviceCIDRs: (options.serviceCIDRs ?? []).map((block) => new Cidr(block)),
-      clusterCIDRs: (options.clusterCIDRs ?? []).map((block) => new Cidr(block)),
-      nodePortAddresses: options.nodePortAddresses?.map((block) => new Cidr(block)),
-      masqueradeAll: options.masqueradeAll ?? false,
-      localDetector: true,
-      localhostNodePorts: mode === "iptables",
-    };
-    this.#chooser = new Chooser({ mode, clock, random: random.fork("proxy"), ...(scheduler === undefined ? {} : { scheduler }) });
-    const events = this.#listenerEvents();
+    this.#clock = clock;
+    this.#proxiers = new Proxiers(options);
+    const { config } = this.#proxiers.default;
+    this.#serviceCIDRs = config.serviceCIDRs;
+    const found = new Set<IpFamily>(this.#serviceCIDRs.map((block) => block.family));
+    const families: readonly IpFamily[] = found.size > 0 ? [...found] : ["IPv4"];
+    this.#metrics = new ProxyMetrics(config.mode, families);
+    const events = listenerEvents(store, clock, (key) => this.#builder.service(key));
     this.#listeners = new ServiceListeners({ open: (address, protocol) => fabric.listenService(address, protocol), clock, events });
-    this.#healthChecks = new HealthChecks({ network: fabric, clock, rules: this.#builder.rules, nodes: this.#builder.nodes, events });
+    this.#healthChecks = new HealthChecks({ network: fabric, clock, rules, nodes, events });
+    this.#nodeServers = new NodeServers({
+      network: fabric,
+      clock,
+      rules,
+      nodes,
+      metrics: this.#metrics,
+      families,
+      events,
+      mode: (node) => this.#proxiers.of(node).config.mode,
+      sync: () => ({ lastSyncMs: this.#lastSync.atMs, healthy: clock.now() - (this.#syncingSinceMs ?? clock.now()) < OVERDUE_MS }),
+    });
   }
 
   async start(): Promise<void> {
@@ -132,30 +134,25 @@ class KubeProxy implements Proxy {
   async stop(): Promise<void> {
     this.#abort.abort();
     await this.#running;
-    await Promise.all([this.#listeners.stop(), this.#healthChecks.stop()]);
+    await Promise.all([this.#listeners.stop(), this.#healthChecks.stop(), this.#nodeServers.stop()]);
   }
   [Symbol.asyncDispose](): Promise<void> {
     return this.stop();
   }
 
   readonly verdict = (flow: Flow): Verdict => {
-    const node = this.#builder.nodes.at(flow.destination.ip) ?? this.#builder.nodes.get(flow.node);
-    const decision = evaluate(this.#builder.rules, flow, node, this.#config);
+    const { rules, nodes } = this.#builder;
+    const node = nodes.at(flow.destination.ip) ?? nodes.get(flow.node);
+    const { config, chooser } = this.#proxiers.of(node.name);
+    const decision = evaluate(rules, flow, node, config);
     switch (decision.type) {
       case "pass":
-        return decision.matched.length === 0 && this.#isServiceAddress(flow.destination.ip)
-          ? {
-              type: "drop",
-              matched: [
-                `no rule for ${wantedKey({ ...flow.destination, protocol: flow.protocol })}: the packet leaves the node and is lost`,
-              ],
-            }
-          : decision;
+        return decision.matched.length === 0 && this.#isServiceAddress(flow.destination.ip) ? lost(flow) : decision;
       case "reject":
       case "drop":
         return { type: decision.type, matched: decision.matched };
       case "balance": {
-        const choice = this.#chooser.pick(decision.rule, decision.candidates, node.name, flow.source.ip, flow.id);
+        const choice = chooser.pick(decision.rule, decision.candidates, node.name, flow.source.ip, flow.id);
         if (!choice) return { type: "reject", matched: [...decision.matched, "every endpoint is draining"] };
         const { endpoint, how } = choice;
         const hairpin = endpoint.ip === flow.source.ip;
@@ -169,7 +166,7 @@ class KubeProxy implements Proxy {
       }
     }
   };
-  readonly closed = (flow: number): void => this.#chooser.closed(flow);
+  readonly closed = (flow: number): void => this.#proxiers.closed(flow);
   readonly loadBalancerNodes = (destination: SocketAddress, protocol: Protocol): readonly string[] => {
     const nodes = this.#builder.nodes.all();
     const port = this.#builder.rules.atAddress(destination.ip, destination.port, protocol)?.port;
@@ -183,83 +180,95 @@ class KubeProxy implements Proxy {
   }
 
   status(): JsonObject {
-    const { mode } = this.#config;
     const ports = this.#builder.rules.tables().flatMap((table) => table.ports);
     return {
-      mode,
+      mode: this.#proxiers.default.config.mode,
       services: this.#builder.rules.size,
       servicePorts: ports.length,
       endpoints: ports.reduce((sum, port) => sum + port.endpoints.length, 0),
       withoutEndpoints: ports.filter((port) => !port.usable).map((port) => port.id),
       listeners: this.#listeners.openCount,
       failedListeners: this.#listeners.failures().map(({ address, error }) => ({ address, error })),
-      affinityClients: this.#chooser.affinity.size,
+      affinityClients: this.#proxiers.affinityClients,
       syncs: this.#syncs,
-      lastSyncMs: Math.round(this.#lastSyncMs * 1000) / 1000,
+      lastSyncMs: Math.round(this.#lastSync.tookMs * 1000) / 1000,
     };
   }
+  metricsText(node: string): string {
+    return this.#nodeServers.text(node);
+  }
   dump(options: Readonly<Record<string, string>> = {}): string {
-    return dumpRules(this.#builder.rules, this.#builder.nodes, this.#chooser, this.#config, options);
+    return dumpRules(this.#builder.rules, this.#builder.nodes, this.#proxiers, options);
   }
   async explain(question: ExplainQuestion): Promise<ExplainAnswer | undefined> {
-    return explainFlow(question, { rules: this.#builder.rules, nodes: this.#builder.nodes, chooser: this.#chooser, config: this.#config });
+    return explainFlow(question, { rules: this.#builder.rules, nodes: this.#builder.nodes, proxiers: this.#proxiers });
   }
 
   async #sync(batch: readonly Change[]): Promise<void> {
-    const { clock } = this.#options;
-    const startedAt = clock.monotonic();
+    const startedAt = this.#clock.monotonic();
+    this.#syncingSinceMs = this.#clock.now();
     let nodesChanged = false;
     for (const change of batch) nodesChanged = this.#builder.note(change) || nodesChanged;
+    const { services, endpoints, triggers } = this.#builder.takeNoted();
+    this.#metrics.queued(this.#clock.now(), services, endpoints);
+    const udpChanged = await this.#compile();
+    if (nodesChanged) {
+      for (const table of this.#builder.rules.tables()) this.#wantListeners(table.key);
+      for (const change of batch) if (change.type.kind === Nodes.kind) this.#nodeServers.want(change.key);
+    }
+    this.#proxiers.sweep(this.#clock.now());
+    if (udpChanged) this.#cleanUpUdp();
+    this.#lastSync = { atMs: this.#clock.now(), tookMs: this.#clock.monotonic() - startedAt };
+    this.#metrics.synced(this.#lastSync.atMs, this.#lastSync.tookMs, this.#syncs === 0, this.#syncs === 0 ? [] : triggers);
+    this.#syncs++;
+    this.#syncingSinceMs = undefined;
+    await Promise.all([this.#listeners.settle(), this.#healthChecks.settle(), this.#nodeServers.settle()]);
+  }
+  /** Recompiles what changed, pausing every few milliseconds; true when that concerns UDP. */
+  async #compile(): Promise<boolean> {
     let udpChanged = false;
     let work = 0;
-    for (const { key, old, now } of this.#builder.compile()) {
-      for (const port of old?.ports ?? []) {
-        this.#chooser.changed(
-          port,
-          now?.ports.find((other) => other.key === port.key),
-        );
-        udpChanged ||= port.protocol === "UDP";
-      }
-      this.#wantListeners(key);
-      work += (now?.ports ?? []).reduce((sum, port) => sum + port.endpoints.length, 10);
+    for (const replacement of this.#builder.compile()) {
+      udpChanged = this.#replaced(replacement) || udpChanged;
+      work += (replacement.now?.ports ?? []).reduce((sum, port) => sum + port.endpoints.length, 10);
       if (work < TURN_WORK) continue;
       await nextTurn();
       work = 0;
     }
-    if (nodesChanged) for (const table of this.#builder.rules.tables()) this.#wantListeners(table.key);
-    this.#chooser.affinity.sweep(clock.now());
-    if (udpChanged && this.#options.cleanUpUdp !== false) {
-      this.#options.fabric.udpFlows.deleteWhere((flow) => isStaleUdp(this.#builder.rules, flow));
+    return udpChanged;
+  }
+  #replaced({ key, old, now }: Replacement): boolean {
+    let udp = false;
+    for (const port of old?.ports ?? []) {
+      this.#proxiers.changed(
+        port,
+        now?.ports.find((other) => other.key === port.key),
+      );
+      udp ||= port.protocol === "UDP";
     }
-    this.#syncs++;
-    this.#lastSyncMs = clock.monotonic() - startedAt;
-    await Promise.all([this.#listeners.settle(), this.#healthChecks.settle()]);
+    this.#wantListeners(key);
+    return udp;
+  }
+  #cleanUpUdp(): void {
+    if (this.#options.cleanUpUdp === false) return;
+    const startedAt = this.#clock.monotonic();
+    const deleted = this.#options.fabric.udpFlows.deleteWhere((flow) => isStaleUdp(this.#builder.rules, flow));
+    this.#metrics.conntrack(this.#clock.monotonic() - startedAt, deleted);
   }
   #wantListeners(key: string): void {
     const table = this.#builder.rules.table(key);
-    this.#listeners.want(key, listenersOf(table, this.#builder.nodes, this.#config));
+    this.#listeners.want(
+      key,
+      listenersOf(table, this.#builder.nodes, (node) => this.#proxiers.of(node).config),
+    );
     this.#healthChecks.want(key, table);
   }
   /** A ClusterIP or an address of a service block: nothing else can ever answer there. */
   #isServiceAddress(ip: string): boolean {
-    return this.#builder.rules.isClusterIP(ip) || this.#config.serviceCIDRs.some((block) => block.contains(ip));
+    return this.#builder.rules.isClusterIP(ip) || this.#serviceCIDRs.some((block) => block.contains(ip));
   }
-  #listenerEvents(): ListenerEvents {
-    const { store, clock } = this.#options;
-    const recorder = createEventRecorder({ store, clock, component: "kube-proxy" });
-    const about = (keys: readonly string[], type: "Normal" | "Warning", reason: string, message: string): void => {
-      for (const key of keys) {
-        const service = this.#builder.service(key);
-        if (service) recorder.event(service, type, reason, message);
-      }
-    };
-    return {
-      opened: (wanted, services, { socket }) => {
-        // In the mapped plan every socket is elsewhere, and status lists them.
-        if (socket.ip !== wanted.ip || socket.port === wanted.port) return;
-        about(services, "Normal", "PortMoved", `${wantedKey(wanted)} is not available to this user: use port ${socket.port} instead`);
-      },
-      failed: (wanted, services, error) => about(services, "Warning", "ListenFailed", `${wantedKey(wanted)}: ${error.message}`),
-    };
-  }
+}
+
+function lost({ destination, protocol }: Flow): Verdict {
+  return { type: "drop", matched: [`no rule for ${wantedKey({ ...destination, protocol })}: the packet leaves the node and is lost`] };
 }

@@ -18,12 +18,16 @@ export interface Replacement {
   readonly now: ServiceTable | undefined;
 }
 
+const TRIGGER = "endpoints.kubernetes.io/last-change-trigger-time";
+
 export class RuleBuilder {
   readonly rules = new Rules();
   readonly nodes = new NodeViews();
   readonly #services = new Map<string, Service>();
   readonly #slices = new Map<string, Map<string, EndpointSlice>>();
   readonly #dirty = new Set<string>();
+  #noted = { services: 0, endpoints: 0 };
+  #triggers: number[] = [];
 
   /** The resources that changes come from. */
   static readonly types = [Services, EndpointSlices, Nodes] as const;
@@ -43,8 +47,12 @@ export class RuleBuilder {
         return false;
     }
   }
-  get pending(): number {
-    return this.#dirty.size;
+  /** Changes noted, and the times (ms) at which those of endpoints began, since last asked. */
+  takeNoted(): { readonly services: number; readonly endpoints: number; readonly triggers: readonly number[] } {
+    const noted = { ...this.#noted, triggers: this.#triggers };
+    this.#noted = { services: 0, endpoints: 0 };
+    this.#triggers = [];
+    return noted;
   }
   /** Recompiles the noted Services, one at each step, so that the caller may pause in between. */
   *compile(): Generator<Replacement> {
@@ -61,11 +69,18 @@ export class RuleBuilder {
     return this.#services.get(key);
   }
   #noteService(key: string, service: Service | undefined): void {
+    this.#noted.services++;
     if (service) this.#services.set(key, service);
     else this.#services.delete(key);
     this.#dirty.add(key);
   }
   #noteSlice(key: string, slice: EndpointSlice | undefined, previous: EndpointSlice | undefined): void {
+    this.#noted.endpoints++;
+    const trigger = slice?.metadata.annotations?.[TRIGGER];
+    if (trigger !== undefined && trigger !== previous?.metadata.annotations?.[TRIGGER]) {
+      const at = Date.parse(trigger);
+      if (!Number.isNaN(at)) this.#triggers.push(at);
+    }
     const before = previous && serviceOfSlice(previous);
     const owner = slice && serviceOfSlice(slice);
     if (before && before !== owner) {

@@ -16,7 +16,7 @@ export interface Wanted extends SocketAddress {
 export const wantedKey = ({ ip, port, protocol }: Wanted): string => `${hostPort(ip, port)}/${protocol}`;
 
 /** The addresses that one Service must be listened on. SCTP is not carried. */
-export function listenersOf(table: ServiceTable | undefined, nodes: NodeViews, config: ProxyConfig): readonly Wanted[] {
+export function listenersOf(table: ServiceTable | undefined, nodes: NodeViews, configOf: (node: string) => ProxyConfig): readonly Wanted[] {
   const wanted: Wanted[] = [];
   for (const port of table?.ports ?? []) {
     if (!port.usable || port.protocol === "SCTP") continue;
@@ -24,7 +24,7 @@ export function listenersOf(table: ServiceTable | undefined, nodes: NodeViews, c
       if (rule.destination !== "NodePort") wanted.push({ ip: rule.ip, port: rule.portNumber, protocol: port.protocol });
       else {
         for (const { ip, node } of nodes.addresses(port.family)) {
-          if (hasNodePorts(ip, node, config)) wanted.push({ ip, port: rule.portNumber, protocol: port.protocol });
+          if (hasNodePorts(ip, node, configOf(node.name))) wanted.push({ ip, port: rule.portNumber, protocol: port.protocol });
         }
       }
     }

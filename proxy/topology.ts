@@ -8,6 +8,8 @@ export interface NodeView {
   /** First of each family is the primary one. */
   readonly addresses: readonly string[];
   readonly zone: string;
+  /** False when the node is being deleted, or about to be by the cluster autoscaler: load balancers should let go of it. */
+  readonly eligible?: boolean;
 }
 
 export interface EndpointSets {

@@ -17,7 +17,12 @@ export interface World extends TestFabric {
   /** A Service with ClusterIP `.host` of the service block. */
   service(name: string, host: number, spec?: ServiceSpec, annotations?: Readonly<Record<string, string>>): Promise<Service>;
   /** Writes (or rewrites) the Service's one slice. */
-  endpoints(name: string, endpoints: readonly Endpoint[], ports?: readonly EndpointPort[]): Promise<void>;
+  endpoints(
+    name: string,
+    endpoints: readonly Endpoint[],
+    ports?: readonly EndpointPort[],
+    annotations?: Readonly<Record<string, string>>,
+  ): Promise<void>;
   /** A pod that answers each connection (or datagram) with its name and the peer address it sees. */
   serve(pod: PodPeer, port: number, protocol?: Protocol): Promise<Listening>;
   /** What a program of this machine reads from a cluster address, or the errno of its failure. */
@@ -76,11 +81,11 @@ export async function proxyWorld(
       };
       return store.create(Services, object);
     },
-    async endpoints(name, endpoints, ports = HTTP) {
+    async endpoints(name, endpoints, ports = HTTP, annotations = {}) {
       const slice = {
         apiVersion: "discovery.k8s.io/v1" as const,
         kind: "EndpointSlice" as const,
-        metadata: { name: `${name}-1`, namespace: "default", labels: { "kubernetes.io/service-name": name } },
+        metadata: { name: `${name}-1`, namespace: "default", labels: { "kubernetes.io/service-name": name }, annotations },
         addressType: "IPv4",
         endpoints,
         ports,
