@@ -3,13 +3,15 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
 import type { Clock } from "../model/clock.ts";
 import type { Ids } from "../model/ids.ts";
-import type { Diagnostics, DnsStep, Hop, KubeletStreams, Peer, SocketAddress } from "../model/ports.ts";
+import type { Diagnostics, DnsStep, FlowRecord, Hop, KubeletStreams, Peer, SocketAddress } from "../model/ports.ts";
 import type { Store } from "../store/index.ts";
 import type { Authenticator, User } from "./authentication.ts";
 import type { RequestMetrics } from "./metrics.ts";
 import type { VersionInfo } from "./version.ts";
 
 export type DigAs = (from: Peer, name: string, type: string, search: boolean) => Promise<readonly DnsStep[]>;
+
+export type FlowsOf = (signal: AbortSignal, follow: boolean) => AsyncIterable<readonly FlowRecord[]>;
 
 /** The parts that the composition root supplies. */
 export interface ApiContext {
@@ -27,6 +29,8 @@ export interface ApiContext {
   readonly dig: DigAs | undefined;
   /** The live trace of flows; absent: `trace` answers 404. */
   readonly trace: ((signal: AbortSignal, follow: boolean) => AsyncIterable<Hop>) | undefined;
+  /** Every flow: first those alive, then (when followed) batches as they come; absent: `flows` answers 404. */
+  readonly flows: FlowsOf | undefined;
 }
 
 /** One authenticated request. */

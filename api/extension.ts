@@ -1,5 +1,6 @@
-// GET /apis/loopkube.dev/v1alpha1/{status,explain,trace,dump,dig}: what the features tell about themselves. No upstream counterpart.
-// Parameters come in the query: dump?name=rules&node=…, explain?from=pod/a&to=http://web/, trace (JSON lines: the recent hops; with follow=true also those to come).
+// GET /apis/loopkube.dev/v1alpha1/{status,explain,trace,flows,dump,dig}: what the features tell about themselves. No upstream counterpart.
+// Parameters come in the query: dump?name=rules&node=…, explain?from=pod/a&to=http://web/, trace (JSON lines: the recent hops; with follow=true also those to come),
+// flows (JSON lines: every flow alive, an empty line, and with follow=true each flow to come).
 import { once } from "node:events";
 import { badRequest, StatusError } from "../model/errors.ts";
 import type { ExplainAnswer, ExplainQuestion } from "../model/ports.ts";
@@ -10,7 +11,7 @@ import { parsePeer } from "./peers.ts";
 /** The path below which the extension answers. */
 export const EXTENSION_GROUP_VERSION = "loopkube.dev/v1alpha1";
 
-const HANDLERS: Readonly<Record<string, Handler>> = { status, dump, explain, trace, dig };
+const HANDLERS: Readonly<Record<string, Handler>> = { status, dump, explain, trace, flows, dig };
 
 /** The handler of a path's segments after the group-version; undefined when there is none. */
 export function extensionHandler(segments: readonly string[]): Handler | undefined {
@@ -46,7 +47,8 @@ async function explain({ query }: ApiRequest, { store, diagnostics }: ApiContext
     const answer = await each.explain?.(question);
     if (!answer) continue;
     steps.push({ name: each.name, ...answer });
-    question = { ...question, ...(answer.ip === undefined ? {} : { ip: answer.ip }), ...(answer.port === undefined ? {} : { port: answer.port }) };
+    const { ip = question.ip, port = question.port, balance = question.balance } = answer;
+    question = { ...question, port, ...(ip === undefined ? {} : { ip }), ...(balance === undefined ? {} : { balance }) };
   }
   return objectAnswer({ kind: "Explanation", apiVersion: EXTENSION_GROUP_VERSION, from: question.from, to, steps });
 }
@@ -59,6 +61,24 @@ async function trace(request: ApiRequest, context: ApiContext): Promise<Answer> 
   try {
     for await (const hop of context.trace(signal, request.query.get("follow") === "true")) {
       if (!response.write(`${JSON.stringify(hop)}\n`)) await once(response, "drain", { signal });
+      if (signal.aborted) break;
+    }
+  } catch (error) {
+    if (!signal.aborted) throw error;
+  }
+  response.end();
+  return { type: "sent" };
+}
+
+async function flows({ response, signal, query }: ApiRequest, context: ApiContext): Promise<Answer> {
+  if (!context.flows) throw new StatusError(404, "NotFound", "this cluster keeps no flows");
+  response.writeHead(200, { "Content-Type": "application/json", "Cache-Control": "no-cache, private" });
+  let alive = true;
+  try {
+    for await (const batch of context.flows(signal, query.get("follow") === "true")) {
+      const lines = batch.map((record) => `${JSON.stringify(record)}\n`).join("");
+      if (!response.write(alive ? `${lines}\n` : lines)) await once(response, "drain", { signal });
+      alive = false;
       if (signal.aborted) break;
     }
   } catch (error) {

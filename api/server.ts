@@ -10,7 +10,7 @@ import type { Component, Diagnostics, Hop, KubeletStreams, SocketAddress } from 
 import { Pods } from "../model/resources.ts";
 import type { Store } from "../store/index.ts";
 import { ANONYMOUS, Authenticator, unauthorized, type User } from "./authentication.ts";
-import type { ApiContext, ApiRequest, DigAs } from "./context.ts";
+import type { ApiContext, ApiRequest, DigAs, FlowsOf } from "./context.ts";
 import { authorize, dispatch } from "./dispatch.ts";
 import { RequestMetrics } from "./metrics.ts";
 import { parsePath } from "./path.ts";
@@ -37,6 +37,8 @@ export interface ApiOptions {
   readonly dig?: DigAs;
   /** The live trace that `trace` streams. */
   readonly trace?: (signal: AbortSignal, follow: boolean) => AsyncIterable<Hop>;
+  /** The exact flows that `flows` streams. */
+  readonly flows?: FlowsOf;
 }
 
 /** The server, which is given its connections by `server.emit("connection", socket)`. */
@@ -83,6 +85,7 @@ class ApiServer implements Api {
       dial: options.dial,
       dig: options.dig,
       trace: options.trace,
+      flows: options.flows,
     };
     this.server = options.tls
       ? createHttpsServer({ ...options.tls, requestCert: true, rejectUnauthorized: false, ALPNProtocols: ["http/1.1"] })

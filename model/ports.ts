@@ -62,6 +62,19 @@ export interface Hop {
   readonly matched: readonly string[];
 }
 
+/** A TCP flow that reached its endpoint: each one, not a sample. Addresses are `ip:port`. */
+export interface FlowRecord {
+  /** Clock milliseconds. */
+  readonly at: number;
+  readonly flow: number;
+  readonly node: string;
+  readonly source: string;
+  readonly destination: string;
+  readonly endpoint: string;
+  /** `namespace/name:portname`; "" when it came through no Service. */
+  readonly service: string;
+}
+
 /** Handles one datagram; `reply` sends back to its sender. */
 export type DatagramHandler = (message: Uint8Array, source: SocketAddress, reply: (answer: Uint8Array) => void) => void;
 
@@ -277,6 +290,8 @@ export interface ExplainQuestion {
   readonly protocol: Protocol;
   /** Filled by DNS for the features after it. */
   readonly ip?: string;
+  /** Filled by the proxy for the features after it. */
+  readonly balance?: BalanceAnswer;
 }
 
 export interface ExplainAnswer {
@@ -285,6 +300,22 @@ export interface ExplainAnswer {
   /** The address resolved, or the endpoint chosen, for the next feature. */
   readonly ip?: string;
   readonly port?: number;
+  /** Where a program of this machine dials the address asked for: `ip:port`. */
+  readonly socket?: string;
+  /** The choice that a Service makes for the flow. */
+  readonly balance?: BalanceAnswer;
+}
+
+/** Between which endpoints a Service chooses, and how. */
+export interface BalanceAnswer {
+  /** `namespace/name:portname` */
+  readonly service: string;
+  /** Name of the algorithm: "random", "rr", "least-connections", … */
+  readonly algorithm: string;
+  /** Session affinity by client address; 0: none. */
+  readonly affinitySeconds: number;
+  /** `address` is ip:port, `pod` is namespace/name or "". */
+  readonly endpoints: readonly { readonly address: string; readonly pod: string; readonly node: string }[];
 }
 
 /** Something that has a life: start resolves when ready; stop is idempotent and resolves when all of it is gone. */

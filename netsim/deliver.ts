@@ -147,6 +147,7 @@ export function delivered(state: FabricState, flow: LiveFlow, decision: Delivera
   if (delivery === "hand-over") state.counters.handedOver++;
   if (delivery === "pipe") state.counters.piped++;
   if (flow.traced) state.trace.record(flow.id, flow.node, "deliver", `${delivery} ${hostPort(decision.exposure.address)}`);
+  state.hooks.delivered?.(flow);
 }
 
 function seenSource(flow: LiveFlow, decision: Deliverable): SocketAddress {

@@ -17,6 +17,8 @@ export interface FabricHooks {
   verdict?: ((flow: Flow) => Verdict) | undefined;
   /** The policy's decision on a chosen endpoint; a denied flow is dropped. */
   policy?: ((flow: Flow, endpoint: SocketAddress) => PolicyVerdict) | undefined;
+  /** A TCP flow has reached its endpoint; told at once, before a byte is delivered. */
+  delivered?: ((flow: LiveFlow) => void) | undefined;
   /** A flow that the verdict was asked about has ended (or was never delivered): by its id, possibly more than once. */
   closed?: ((flow: number) => void) | undefined;
   /** What faults do to a new flow that policy lets pass; undefined: nothing. */

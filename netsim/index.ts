@@ -17,6 +17,7 @@ export { type FabricHooks, type FabricNode, type FlowCounters } from "./fabric-s
 export { FAULT_KINDS } from "./faults/kinds.ts";
 export { type Fault, type FaultKind, FaultSetting } from "./faults/fault.ts";
 export { FaultRule, type FlowFaults, meetFaults, type ShapedDirection } from "./faults/fault-rule.ts";
+export { FlowFeed } from "./flow-feed.ts";
 export { FlowTrace } from "./flow-trace.ts";
 export { isLoopback } from "./ip-block.ts";
 export { type Delivery, type LiveFlow, type LiveFlows } from "./live-flow.ts";
