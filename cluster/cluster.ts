@@ -5,6 +5,7 @@
 //   api · services · workloads ──► kubelets ──► pods (coredns, ingress-nginx and yours)       gateway
 import { apiAdmission, createApi } from "../api/index.ts";
 import { createDns, createResolver, defaultCorefile } from "../dns/index.ts";
+import { createIngress } from "../ingress/index.ts";
 import { realClock } from "../model/clock.ts";
 import { createIds } from "../model/ids.ts";
 import { canonicalIp } from "../model/ip.ts";
@@ -25,7 +26,7 @@ import type { ClusterOptions } from "./options.ts";
 import { nodesOf } from "./nodes.ts";
 import { clusterFirst } from "./resolv-conf.ts";
 import { type Cluster, createRunningCluster } from "./running-cluster.ts";
-import { COREDNS_IMAGE, createSystemObjects, INGRESS_NAME, INGRESS_NAMESPACE } from "./system-objects.ts";
+import { COREDNS_IMAGE, createSystemObjects, INGRESS_IMAGE, INGRESS_NAME, INGRESS_NAMESPACE } from "./system-objects.ts";
 
 const DOMAIN = "cluster.local";
 const DEFAULT_NAME = "loopkube";
@@ -58,11 +59,13 @@ async function build(options: ClusterOptions, life: Lifecycle): Promise<Cluster>
 
   const store = await createStore({ clock, ids });
   life.onStop(() => store.close());
+  const ingress = createIngress({ store, clock, random: random.fork("ingress"), delayMs });
   const admission = apiAdmission();
   store.admit(
     ...admission.first,
     ...workloadAdmission({ clock, random }),
     ...serviceAdmission({ serviceCIDRs: [String(plan.services)], clusterBlocks: blocksOf(plan), random: random.fork("services") }),
+    ...ingress.admission,
     ...admission.last,
   );
 
@@ -94,7 +97,7 @@ async function build(options: ClusterOptions, life: Lifecycle): Promise<Cluster>
     resolve,
     nodes,
     dns: { ip: plan.dnsIp, domain: DOMAIN },
-    images: [new Map(Object.entries(options.images ?? {})), new Map<string, Image>([[COREDNS_IMAGE, { runtime: "inline", program: dns.program }]])],
+    images: [new Map(Object.entries(options.images ?? {})), new Map<string, Image>([[COREDNS_IMAGE, { runtime: "inline", program: dns.program }], [INGRESS_IMAGE, { runtime: "inline", program: ingress.program }]])],
     delayMs,
     strictImages: options.strictImages ?? false,
     gateway: () => gateway.socket,
@@ -126,7 +129,7 @@ async function build(options: ClusterOptions, life: Lifecycle): Promise<Cluster>
     corefile: options.corefile ?? defaultCorefile(DOMAIN),
     dnsReplicas: options.dnsReplicas ?? 2,
   });
-  const components: Component[] = [createServiceControllers({ store, clock, loadBalancerPool: String(plan.loadBalancers) }), proxy, workloads, gateway];
+  const components: Component[] = [createServiceControllers({ store, clock, loadBalancerPool: String(plan.loadBalancers) }), proxy, workloads, ingress.component, gateway];
   for (const component of components) await life.start(component);
   hostPorts.gatewayIs(gateway.socket);
   await hostPorts.publishDns(plan.dnsIp);

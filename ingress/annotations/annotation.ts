@@ -1,0 +1,137 @@
+// What an annotation group is: the names it owns, how their values are read, and the steps they put into a location's phases.
+// Upstream: internal/ingress/annotations/*. A group is one file and one line in the list of index.ts.
+import type { Ingress } from "../../model/kinds/networking-v1.ts";
+import type { Answer } from "../answer.ts";
+import { type ControllerConfig, parseBool, splitList } from "../config.ts";
+import type { Exchange } from "../exchange.ts";
+import type { Phase } from "../route-table.ts";
+
+export const PREFIX = "nginx.ingress.kubernetes.io/";
+
+/** Something a location does in one phase. An answer ends the request; undefined goes on. */
+export interface Step {
+  readonly phase: Phase;
+  /** Name of the annotation that asked for it. */
+  readonly annotation: string;
+  run(exchange: Exchange): Answer | undefined | Promise<Answer | undefined>;
+}
+
+/** Thrown while reading: the location answers 503, as upstream's LocationDenied. */
+export class LocationDenied extends Error {
+  override readonly name = "LocationDenied";
+}
+
+/** What of the location a group may look at. */
+export interface LocationFacts {
+  readonly path: string;
+  readonly host: string;
+}
+
+export interface AnnotationGroup<T> {
+  readonly name: string;
+  /** Names without the prefix. */
+  readonly annotations: readonly string[];
+  parse(read: AnnotationReader): T;
+  /** Steps in the order in which they run within their phases. */
+  steps?(settings: T, location: LocationFacts): readonly Step[];
+}
+
+/** What a group gives for one Ingress. */
+export interface GroupResult<T> {
+  readonly settings: T;
+  steps(location: LocationFacts): readonly Step[];
+}
+
+export interface CompilableGroup<T> extends AnnotationGroup<T> {
+  compile(read: AnnotationReader): GroupResult<T>;
+}
+
+/** Declares a group. */
+export function annotationGroup<T>(group: AnnotationGroup<T>): CompilableGroup<T> {
+  return {
+    ...group,
+    compile(read) {
+      const settings = group.parse(read);
+      return { settings, steps: (location) => group.steps?.(settings, location) ?? [] };
+    },
+  };
+}
+
+/** Typed reads of one Ingress's annotations; a value that cannot be read is reported and its default used. */
+export class AnnotationReader {
+  readonly ingress: Ingress | undefined;
+  readonly config: ControllerConfig;
+  /** `name: reason` of values that were not usable. */
+  readonly problems: string[] = [];
+  readonly #values: Readonly<Record<string, string>>;
+
+  constructor(ingress: Ingress | undefined, config: ControllerConfig) {
+    this.ingress = ingress;
+    this.config = config;
+    this.#values = ingress?.metadata.annotations ?? {};
+  }
+  get namespace(): string {
+    return this.ingress?.metadata.namespace ?? "";
+  }
+  /** Trimmed; undefined when absent or blank. */
+  text(name: string): string | undefined {
+    const value = this.#values[PREFIX + name]?.trim();
+    return value === undefined || value === "" ? undefined : value;
+  }
+  /** As written, even when blank. */
+  raw(name: string): string | undefined {
+    return this.#values[PREFIX + name];
+  }
+  flag(name: string, fallback: boolean): boolean {
+    const text = this.text(name);
+    const value = parseBool(text);
+    if (text !== undefined && value === undefined) this.problem(name, `invalid value ${JSON.stringify(text)}: must be true or false`);
+    return value ?? fallback;
+  }
+  number(name: string, fallback: number): number {
+    const text = this.text(name);
+    if (text === undefined) return fallback;
+    if (/^-?\d+$/.test(text)) return Number(text);
+    this.problem(name, `invalid value ${JSON.stringify(text)}: must be a number`);
+    return fallback;
+  }
+  /** One of `choices`, compared without case. */
+  choice<C extends string>(name: string, choices: readonly C[], fallback: C): C {
+    const text = this.text(name);
+    if (text === undefined) return fallback;
+    const found = choices.find((choice) => choice.toLowerCase() === text.toLowerCase());
+    if (found === undefined) this.problem(name, `invalid value ${JSON.stringify(text)}: must be one of ${choices.join(", ")}`);
+    return found ?? fallback;
+  }
+  /** nginx sizes: `8k`, `1m`, `2g`, bytes without a unit. */
+  size(name: string, fallback: number): number {
+    const text = this.text(name);
+    if (text === undefined) return fallback;
+    const bytes = sizeBytes(text);
+    if (bytes === undefined) this.problem(name, `invalid value ${JSON.stringify(text)}: must be a size such as 8k or 1m`);
+    return bytes ?? fallback;
+  }
+  list(name: string): readonly string[] {
+    return splitList(this.text(name) ?? "");
+  }
+  problem(name: string, reason: string): void {
+    this.problems.push(`${PREFIX}${name}: ${reason}`);
+  }
+}
+
+/** Bytes of an nginx size, or undefined. */
+export function sizeBytes(text: string): number | undefined {
+  const found = /^(\d+)\s*([kKmMgG]?)$/.exec(text.trim());
+  if (!found) return undefined;
+  const unit = { "": 1, k: 1024, m: 1024 ** 2, g: 1024 ** 3 }[(found[2] ?? "").toLowerCase()] ?? 1;
+  return Number(found[1]) * unit;
+}
+
+/** Milliseconds of an nginx time (`30m`, `1h30m`, `5s`, `100ms`, seconds without a unit), or undefined. */
+export function timeMs(text: string): number | undefined {
+  if (!/^(?:\d+(?:ms|[smhdwMy])?\s*)+$/.test(text)) return undefined;
+  const units: Readonly<Record<string, number>> = { ms: 1, s: 1e3, "": 1e3, m: 6e4, h: 36e5, d: 864e5, w: 6048e5, M: 2592e6, y: 31536e6 };
+  let total = 0;
+  for (const [, digits, unit = ""] of text.matchAll(/(\d+)(ms|[smhdwMy])?/g)) total += Number(digits) * (units[unit] ?? 1e3);
+  return total;
+}

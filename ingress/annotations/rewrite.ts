@@ -1,0 +1,79 @@
+// rewrite-target, use-regex, app-root, x-forwarded-prefix: what the pod sees as path.
+// Upstream: internal/ingress/annotations/rewrite; template.go buildProxyPass. The rewrite's pattern is the location's path, unanchored, without case.
+import { type Answer, redirect } from "../answer.ts";
+import { BoundedRegex, RegexTimeout } from "../bounded-regex.ts";
+import type { Exchange } from "../exchange.ts";
+import { escapeArguments, escapePath } from "../request-path.ts";
+import { page } from "../answer.ts";
+import { expand } from "../variables.ts";
+import { annotationGroup, type Step } from "./annotation.ts";
+
+export interface Rewrite {
+  readonly target: string;
+  readonly useRegex: boolean;
+  readonly appRoot: string;
+  readonly forwardedPrefix: string;
+}
+
+export const rewrite = annotationGroup<Rewrite>({
+  name: "rewrite",
+  annotations: ["rewrite-target", "use-regex", "app-root", "x-forwarded-prefix"],
+  parse: (read) => {
+    const appRoot = read.text("app-root") ?? "";
+    if (appRoot !== "" && !appRoot.startsWith("/")) read.problem("app-root", "must be an absolute path");
+    return {
+      target: read.text("rewrite-target") ?? "",
+      useRegex: read.flag("use-regex", false),
+      appRoot: appRoot.startsWith("/") ? appRoot : "",
+      forwardedPrefix: read.text("x-forwarded-prefix") ?? "",
+    };
+  },
+  steps: (settings, { path }) => [
+    ...(settings.appRoot === "" || path !== "/" ? [] : [appRootStep(settings.appRoot)]),
+    ...(settings.target === "" || settings.target === path ? [] : [rewriteStep(settings, path)]),
+  ],
+});
+
+function appRootStep(appRoot: string): Step {
+  return {
+    phase: "rewrite",
+    annotation: "app-root",
+    run(exchange) {
+      if (exchange.facts.parsed.path !== "/") return undefined;
+      return redirect(302, `${exchange.facts.scheme}://${exchange.facts.hostHeader ?? exchange.facts.host}${appRoot}`, `app-root sends / to ${appRoot}`);
+    },
+  };
+}
+
+function rewriteStep({ target, forwardedPrefix }: Rewrite, path: string): Step {
+  const pattern = new BoundedRegex(path, "i");
+  return {
+    phase: "content",
+    annotation: "rewrite-target",
+    run(exchange) {
+      if (forwardedPrefix !== "") exchange.setUpstream("X-Forwarded-Prefix", forwardedPrefix);
+      return rewritten(exchange, pattern, target);
+    },
+  };
+}
+
+function rewritten(exchange: Exchange, pattern: BoundedRegex, target: string): Answer | undefined {
+  let captures: RegExpExecArray | null;
+  try {
+    captures = pattern.exec(exchange.facts.parsed.path);
+  } catch (error) {
+    if (error instanceof RegexTimeout) return page(500, `rewrite-target: ${error.message}`);
+    throw error;
+  }
+  if (!captures) return undefined;
+  const mark = target.indexOf("?");
+  const newPath = expand(exchange, mark < 0 ? target : target.slice(0, mark), captures);
+  if (/^https?:\/\//.test(newPath)) return redirect(302, escapePath(newPath), `rewrite-target ${target} is a URL`);
+  const ownQuery = mark < 0 ? "" : expand(exchange, target.slice(mark + 1), captures, escapeArguments);
+  const { query } = exchange.facts.parsed;
+  const queries = [ownQuery, ...(target.endsWith("?") ? [] : [query ?? ""])].filter((text) => text !== "");
+  const wire = escapePath(newPath === "" ? "/" : newPath);
+  exchange.upstreamTarget = queries.length === 0 ? wire : `${wire}?${queries.join("&")}`;
+  exchange.note(`rewrite-target: ${exchange.facts.parsed.path} becomes ${exchange.upstreamTarget}`);
+  return undefined;
+}

@@ -1,0 +1,60 @@
+// Which peer of an upstream gets a request: the state of one controller pod, kept per upstream while its algorithm stays.
+// Upstream: rootfs/etc/nginx/lua/balancer.lua; state is per worker there, and there is one worker here.
+import { type Balancer, balancerKind } from "../balancers/index.ts";
+import { assertNever } from "../model/errors.ts";
+import type { Random } from "../model/random.ts";
+import type { Settings } from "./annotations/index.ts";
+import type { Exchange } from "./exchange.ts";
+import type { Peer } from "./upstreams.ts";
+import { expand } from "./variables.ts";
+
+interface State {
+  readonly algorithm: string;
+  readonly balancer: Balancer;
+}
+
+export class Balance {
+  readonly #random: Random;
+  readonly #states = new Map<string, State>();
+
+  constructor(random: Random) {
+    this.#random = random;
+  }
+  /** A peer not among `tried`, or any when all have been; `upstream` is its name. */
+  pick(upstream: string, peers: readonly Peer[], settings: Settings, exchange: Exchange, tried: ReadonlySet<string>): Peer | undefined {
+    const { algorithm, hashBy } = settings.loadBalance;
+    const left = tried.size === 0 ? peers : peers.filter((peer) => !tried.has(peer.id));
+    const open = left.length === 0 ? peers : left;
+    if (open.length === 1) return open[0];
+    const key = hashBy === "" ? "" : expand(exchange, hashBy);
+    return this.#balancer(upstream, hashBy === "" ? algorithm : "hash").pick(open, { key, nowMs: exchange.world.clock.monotonic() });
+  }
+  opened(upstream: string, peer: Peer): void {
+    this.#states.get(upstream)?.balancer.opened(peer.id);
+  }
+  closed(upstream: string, peer: Peer, latencyMs: number, nowMs: number): void {
+    this.#states.get(upstream)?.balancer.closed(peer.id, latencyMs, nowMs);
+  }
+  #balancer(upstream: string, algorithm: "round_robin" | "ewma" | "hash"): Balancer {
+    const state = this.#states.get(upstream);
+    if (state?.algorithm === algorithm) return state.balancer;
+    const kind = balancerKind(kindOf(algorithm));
+    if (!kind) throw new Error(`no balancer ${algorithm}`);
+    const balancer = kind.create({ random: this.#random.fork(upstream), decayMs: 10_000 });
+    this.#states.set(upstream, { algorithm, balancer });
+    return balancer;
+  }
+}
+
+function kindOf(algorithm: "round_robin" | "ewma" | "hash"): string {
+  switch (algorithm) {
+    case "round_robin":
+      return "round-robin";
+    case "ewma":
+      return "peak-ewma";
+    case "hash":
+      return "ring-hash";
+    default:
+      return assertNever(algorithm);
+  }
+}

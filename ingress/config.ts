@@ -1,0 +1,115 @@
+// What the controller is told: its command line and its ConfigMap, with upstream's defaults.
+// Upstream: pkg/flags/flags.go, internal/ingress/controller/config/config.go. Leaves out keys that change nothing a client or a pod can see.
+
+/** The controller's command line. */
+export interface ControllerFlags {
+  readonly ingressClass: string;
+  readonly controllerClass: string;
+  readonly watchIngressWithoutClass: boolean;
+  readonly ingressClassByName: boolean;
+  readonly disableCatchAll: boolean;
+  readonly enableSslPassthrough: boolean;
+  /** `namespace/name` */
+  readonly defaultSslCertificate: string;
+  readonly defaultBackendService: string;
+  readonly configMap: string;
+  readonly tcpServices: string;
+  readonly udpServices: string;
+  readonly publishService: string;
+  readonly publishStatusAddress: string;
+  readonly httpPort: number;
+  readonly httpsPort: number;
+  readonly healthzPort: number;
+  readonly watchNamespace: string;
+}
+
+/** Upstream's defaults for a controller in namespace `ingress-nginx`. */
+export const DEFAULT_FLAGS: ControllerFlags = {
+  ingressClass: "nginx",
+  controllerClass: "k8s.io/ingress-nginx",
+  watchIngressWithoutClass: false,
+  ingressClassByName: false,
+  disableCatchAll: false,
+  enableSslPassthrough: false,
+  defaultSslCertificate: "",
+  defaultBackendService: "",
+  configMap: "ingress-nginx/ingress-nginx-controller",
+  tcpServices: "",
+  udpServices: "",
+  publishService: "ingress-nginx/ingress-nginx-controller",
+  publishStatusAddress: "",
+  httpPort: 80,
+  httpsPort: 443,
+  healthzPort: 10254,
+  watchNamespace: "",
+};
+
+/** Reads `--name=value` arguments; `$(POD_NAMESPACE)` is expanded before. Unknown flags are ignored, as their effect is. */
+export function parseFlags(args: readonly string[]): ControllerFlags {
+  const given = new Map<string, string>();
+  for (const argument of args) {
+    const found = /^--?([a-z0-9-]+)(?:=(.*))?$/s.exec(argument);
+    if (found?.[1] !== undefined) given.set(found[1], found[2] ?? "true");
+  }
+  const text = (name: string, fallback: string): string => given.get(name) ?? fallback;
+  const flag = (name: string, fallback: boolean): boolean => parseBool(given.get(name)) ?? fallback;
+  const port = (name: string, fallback: number): number => {
+    const value = Number(given.get(name) ?? fallback);
+    return Number.isInteger(value) && value > 0 && value < 65536 ? value : fallback;
+  };
+  const d = DEFAULT_FLAGS;
+  return {
+    ingressClass: text("ingress-class", d.ingressClass),
+    controllerClass: text("controller-class", d.controllerClass),
+    watchIngressWithoutClass: flag("watch-ingress-without-class", d.watchIngressWithoutClass),
+    ingressClassByName: flag("ingress-class-by-name", d.ingressClassByName),
+    disableCatchAll: flag("disable-catch-all", d.disableCatchAll),
+    enableSslPassthrough: flag("enable-ssl-passthrough", d.enableSslPassthrough),
+    defaultSslCertificate: text("default-ssl-certificate", d.defaultSslCertificate),
+    defaultBackendService: text("default-backend-service", d.defaultBackendService),
+    configMap: text("configmap", d.configMap),
+    tcpServices: text("tcp-services-configmap", d.tcpServices),
+    udpServices: text("udp-services-configmap", d.udpServices),
+    publishService: text("publish-service", d.publishService),
+    publishStatusAddress: text("publish-status-address", d.publishStatusAddress),
+    httpPort: port("http-port", d.httpPort),
+    httpsPort: port("https-port", d.httpsPort),
+    healthzPort: port("healthz-port", d.healthzPort),
+    watchNamespace: text("watch-namespace", d.watchNamespace),
+  };
+}
+
+/** Go's strconv.ParseBool. */
+export function parseBool(text: string | undefined): boolean | undefined {
+  if (text === undefined) return undefined;
+  if (["1", "t", "T", "TRUE", "true", "True"].includes(text)) return true;
+  if (["0", "f", "F", "FALSE", "false", "False"].includes(text)) return false;
+  return undefined;
+}
+
+/** The controller's ConfigMap: text by key, read with upstream's defaults. */
+export class ControllerConfig {
+  readonly data: Readonly<Record<string, string>>;
+  constructor(data: Readonly<Record<string, string>> = {}) {
+    this.data = data;
+  }
+  text(key: string, fallback = ""): string {
+    return this.data[key]?.trim() ?? fallback;
+  }
+  flag(key: string, fallback: boolean): boolean {
+    return parseBool(this.data[key]?.trim()) ?? fallback;
+  }
+  number(key: string, fallback: number): number {
+    const text = this.data[key]?.trim();
+    return text !== undefined && /^-?\d+$/.test(text) ? Number(text) : fallback;
+  }
+  /** A comma-separated list without blanks. */
+  list(key: string, fallback = ""): readonly string[] {
+    return splitList(this.text(key, fallback));
+  }
+}
+
+/** Comma-separated items, trimmed, blanks dropped. */
+export function splitList(text: string): readonly string[] {
+  return text.split(",").map((item) => item.trim()).filter((item) => item !== "");
+}

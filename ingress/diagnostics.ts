@@ -1,0 +1,62 @@
+// What ingress tells about itself: the routes as text, why a request goes where it goes, and its state.
+import type { Clock } from "../model/clock.ts";
+import type { Diagnostics } from "../model/ports.ts";
+import type { Random } from "../model/random.ts";
+import { Services } from "../model/resources.ts";
+import { splitKey } from "../model/object.ts";
+import type { Store } from "../store/index.ts";
+import { DEFAULT_FLAGS } from "./config.ts";
+import { dumpNginx, dumpRoutes } from "./dump.ts";
+import { explainRequest } from "./explain.ts";
+import { findServer } from "./match.ts";
+import type { Feeds } from "./program.ts";
+import type { RoutesFeed } from "./serve/routes-feed.ts";
+
+export interface DiagnosticsOptions {
+  readonly store: Store;
+  readonly feeds: Feeds;
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+/** Diagnostics named `routes`. */
+export function routesDiagnostics({ store, feeds, clock, random }: DiagnosticsOptions): Diagnostics {
+  const feed = (): RoutesFeed => feeds.live[0] ?? feeds.of(DEFAULT_FLAGS);
+  const isController = (host: string, ip: string | undefined, port: number): boolean => {
+    const { namespace, name } = splitKey(DEFAULT_FLAGS.publishService);
+    const service = store.get(Services, namespace, name);
+    const addresses = [...(service?.spec.clusterIPs ?? []), ...(service?.status?.loadBalancer?.ingress ?? []).map((entry) => entry.ip)];
+    return (addresses.includes(host) || (ip !== undefined && addresses.includes(ip))) && (service?.spec.ports ?? []).some((entry) => entry.port === port);
+  };
+  return {
+    name: "routes",
+    status() {
+      const { table, reloads } = feed();
+      return {
+        controllers: feeds.live.reduce((sum, live) => sum + live.holders, 0),
+        ingresses: table.counted.length,
+        ignored: table.ignored.size,
+        hosts: table.hosts.size + table.wildcards.size,
+        reloads,
+      };
+    },
+    dump(options) {
+      const { table } = feed();
+      return options["as"] === "nginx" ? dumpNginx(table) : dumpRoutes(table);
+    },
+    async explain(question) {
+      const url = parseUrl(question.to);
+      if (!url) return undefined;
+      const live = feed();
+      const known = findServer(live.table, url.hostname) !== live.table.fallback;
+      if (!known && !isController(question.host, question.ip, question.port)) return undefined;
+      const { lines } = await explainRequest(live, clock, random.fork("explain"), { method: "GET", url, headers: {}, clientIp: question.from.ip });
+      return { title: `Ingress: ${question.to}`, lines: feeds.live.length === 0 ? ["no ingress-nginx-controller pod is serving", ...lines] : lines };
+    },
+  };
+}
+
+function parseUrl(text: string): URL | undefined {
+  if (!/^https?:\/\//i.test(text) || !URL.canParse(text)) return undefined;
+  return new URL(text);
+}

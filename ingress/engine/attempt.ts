@@ -1,0 +1,99 @@
+// One HTTP/1.1 request to a peer from the moment its ClientRequest exists: timers, the head of the answer, and every way to fail.
+// Both HTTP/1.1 engines share it.
+import type { ClientRequest, IncomingMessage } from "node:http";
+import type { Clock, Timer } from "../../model/clock.ts";
+import { type ForwardRequest, type ForwardResponse, upstreamError, UpstreamError } from "./forward.ts";
+
+export class Attempt {
+  readonly #clock: Clock;
+  readonly #request: ForwardRequest;
+  readonly #result = Promise.withResolvers<ForwardResponse>();
+  #client: ClientRequest | undefined;
+  #answer: IncomingMessage | undefined;
+  #timer: Timer | undefined;
+  #phase: "connect" | "answer" | "body" | "done" = "connect";
+  #lastActivity = 0;
+  #limitMs: number;
+
+  constructor(clock: Clock, request: ForwardRequest) {
+    this.#clock = clock;
+    this.#request = request;
+    this.#limitMs = request.connectTimeoutMs;
+  }
+  get result(): Promise<ForwardResponse> {
+    return this.#result.promise;
+  }
+  /** Takes charge of the request as soon as it is made. */
+  watch(client: ClientRequest): void {
+    this.#client = client;
+    this.#touch();
+    this.#arm();
+    client.once("socket", (socket) => {
+      if (this.#phase !== "connect") return;
+      this.#phase = "answer";
+      this.#limitMs = this.#request.readTimeoutMs;
+      this.#touch();
+      if (this.#request.body.type === "stream") socket.on("drain", this.#touch);
+    });
+    client.once("response", (answer) => this.#onAnswer(answer));
+    client.on("error", (error) => this.fail(error));
+    client.once("close", () => this.#finish());
+  }
+  fail(error: unknown): void {
+    const failure = upstreamError(error, { requestSent: this.#phase !== "connect", reused: this.#client?.reusedSocket ?? false });
+    const answer = this.#answer;
+    this.#finish();
+    this.#result.reject(failure);
+    this.#client?.destroy();
+    answer?.destroy(failure);
+  }
+  /** The client has left. */
+  abort = (): void => {
+    this.#finish();
+    this.#result.reject(new UpstreamError("error", "the client has left", { requestSent: true }));
+    this.#client?.destroy();
+    this.#answer?.destroy();
+  };
+
+  #onAnswer(answer: IncomingMessage): void {
+    this.#answer = answer;
+    this.#phase = "body";
+    this.#touch();
+    answer.on("data", this.#touch);
+    answer.pause();
+    answer.once("close", () => this.#finish());
+    answer.on("error", () => {});
+    this.#result.resolve({
+      status: answer.statusCode ?? 502,
+      statusText: answer.statusMessage ?? "",
+      rawHeaders: answer.rawHeaders,
+      body: answer,
+      trailers: () => answer.rawTrailers,
+      abort: this.abort,
+    });
+  }
+  #touch = (): void => {
+    this.#lastActivity = this.#clock.monotonic();
+  };
+  /** One timer for the whole exchange: it looks again after what is left of the limit. */
+  #arm(delayMs = this.#limitMs): void {
+    this.#timer = this.#clock.after(delayMs, () => this.#onTimer(), { background: true });
+  }
+  #onTimer(): void {
+    if (this.#phase === "done") return;
+    const left = this.#lastActivity + this.#limitMs - this.#clock.monotonic();
+    // A reader that does not read (a slow client) is not the pod's silence.
+    if (this.#phase === "body" && this.#answer?.isPaused() === true) this.#touch();
+    else if (left <= 0) {
+      const what = this.#phase === "connect" ? "connecting to" : "reading the answer of";
+      return this.fail(
+        new UpstreamError("timeout", `timed out ${what} ${this.#request.peer.id} after ${this.#limitMs} ms`, { requestSent: this.#phase !== "connect" }),
+      );
+    }
+    this.#arm(Math.max(1, left));
+  }
+  #finish(): void {
+    this.#phase = "done";
+    this.#timer?.cancel();
+  }
+}

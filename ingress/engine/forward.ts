@@ -1,0 +1,85 @@
+// What carries one request to one peer, whatever the engine: http-proxy, node:http or node:http2. One behaviour suite runs on all.
+import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from "node:http";
+import type { Readable } from "node:stream";
+import type { Peer } from "../upstreams.ts";
+
+/** What follows the head of the request to the pod. */
+export type ForwardBody =
+  | { readonly type: "none" }
+  | { readonly type: "bytes"; readonly bytes: Buffer }
+  /** Can be sent once only. */
+  | { readonly type: "stream"; readonly stream: Readable };
+
+export interface ForwardRequest {
+  readonly method: string;
+  /** Path and query, on the wire as they are here. */
+  readonly target: string;
+  /** Without hop-by-hop headers; names in the case they are sent in. */
+  readonly headers: OutgoingHttpHeaders;
+  readonly body: ForwardBody;
+  readonly peer: Peer;
+  readonly tls: boolean;
+  readonly connectTimeoutMs: number;
+  readonly sendTimeoutMs: number;
+  readonly readTimeoutMs: number;
+}
+
+/** The pod's answer, once its head is there. */
+export interface ForwardResponse {
+  readonly status: number;
+  readonly statusText: string;
+  /** Name, value, name, value. */
+  readonly rawHeaders: readonly string[];
+  readonly body: Readable;
+  /** After the body has ended: name, value, …. */
+  trailers(): readonly string[];
+  /** Gives the connection up. */
+  abort(): void;
+}
+
+/** The client's side, for engines that need it. */
+export interface ForwardClient {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  /** Aborts when the client has left. */
+  readonly signal: AbortSignal;
+}
+
+export interface Forward {
+  readonly name: string;
+  /** Resolves with the head of the answer; rejects with an UpstreamError, or with the signal's reason. */
+  send(client: ForwardClient, request: ForwardRequest): Promise<ForwardResponse>;
+}
+
+/** Why a peer gave no answer: the words of proxy_next_upstream. */
+export type UpstreamFailure = "error" | "timeout" | "invalid_header";
+
+export class UpstreamError extends Error {
+  override readonly name = "UpstreamError";
+  readonly failure: UpstreamFailure;
+  /** True when bytes of the request may have reached the pod. */
+  readonly requestSent: boolean;
+  /** The connection had been kept from an earlier request: the pod may just have closed it. */
+  readonly reused: boolean;
+
+  constructor(failure: UpstreamFailure, message: string, sent: { readonly requestSent: boolean; readonly reused?: boolean }) {
+    super(message);
+    this.failure = failure;
+    this.requestSent = sent.requestSent;
+    this.reused = sent.reused ?? false;
+  }
+  /** What the client gets when no other peer is tried. */
+  get status(): number {
+    return this.failure === "timeout" ? 504 : 502;
+  }
+}
+
+/** Any error of a connection as an UpstreamError: the one table from errno to failure. */
+export function upstreamError(error: unknown, sent: { readonly requestSent: boolean; readonly reused?: boolean }): UpstreamError {
+  if (error instanceof UpstreamError) return error;
+  const code = error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : "";
+  const message = error instanceof Error ? error.message : String(error);
+  if (code === "ETIMEDOUT" || code === "ESOCKETTIMEDOUT") return new UpstreamError("timeout", message, sent);
+  if (code.startsWith("HPE_")) return new UpstreamError("invalid_header", code === "HPE_HEADER_OVERFLOW" ? "upstream sent too big header" : message, sent);
+  return new UpstreamError("error", message, sent);
+}

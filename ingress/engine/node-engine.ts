@@ -1,0 +1,50 @@
+// Our own engine on node:http, for what http-proxy cannot carry: requests that arrive over HTTP/2, trailers.
+import { type ClientRequest, request as httpRequest } from "node:http";
+import { request as httpsRequest } from "node:https";
+import type { Clock } from "../../model/clock.ts";
+import { Attempt } from "./attempt.ts";
+import type { Forward, ForwardClient, ForwardRequest, ForwardResponse } from "./forward.ts";
+import { type DialPeer, PeerAgent, TlsPeerAgent } from "./peer-agent.ts";
+
+export interface NodeEngine extends Forward {
+  close(): void;
+}
+
+export function createNodeEngine(clock: Clock, dial: DialPeer): NodeEngine {
+  const plain = new PeerAgent(dial);
+  const secure = new TlsPeerAgent(dial);
+  return {
+    name: "node:http",
+    send(client: ForwardClient, request: ForwardRequest): Promise<ForwardResponse> {
+      const attempt = new Attempt(clock, request);
+      if (client.signal.aborted) attempt.abort();
+      else client.signal.addEventListener("abort", attempt.abort, { once: true });
+      const { peer, method, target, headers, body, tls } = request;
+      let made: ClientRequest;
+      try {
+        const options = { host: peer.host, port: peer.port, method, path: target, headers };
+        made = tls ? httpsRequest({ ...options, agent: secure, rejectUnauthorized: false }) : httpRequest({ ...options, agent: plain });
+      } catch (error) {
+        attempt.fail(error);
+        return attempt.result;
+      }
+      attempt.watch(made);
+      if (body.type === "none") made.end();
+      else if (body.type === "bytes") made.end(body.bytes);
+      else {
+        const { stream } = body;
+        stream.pipe(made, { end: false });
+        stream.once("end", () => {
+          const trailers: unknown = "trailers" in stream ? stream.trailers : undefined;
+          if (trailers !== null && typeof trailers === "object" && Object.keys(trailers).length > 0) made.addTrailers(trailers as NodeJS.Dict<string>);
+          made.end();
+        });
+      }
+      return attempt.result;
+    },
+    close() {
+      plain.destroy();
+      secure.destroy();
+    },
+  };
+}

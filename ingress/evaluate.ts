@@ -1,0 +1,146 @@
+// What happens to a request before it is sent anywhere: server, location, phases, upstream. The same code serves and explains.
+// Upstream: nginx's phase engine as the template fills it; facts in the order of docs/fidelity.md's phase table.
+import { type Answer, page, redirect } from "./answer.ts";
+import { canaryDecision } from "./annotations/canary.ts";
+import type { Settings } from "./annotations/index.ts";
+import { Exchange, type RequestFacts, type World } from "./exchange.ts";
+import { findLocation, findServer, locationText } from "./match.ts";
+import { type Alternative, type BackendRef, type Phase, PHASES, type RouteTable, type Server } from "./route-table.ts";
+import type { Peer, Upstreams } from "./upstreams.ts";
+
+export type Decision =
+  /** The controller answers itself. */
+  | { readonly type: "answer"; readonly answer: Answer; readonly exchange: Exchange | undefined }
+  | {
+      readonly type: "forward";
+      readonly exchange: Exchange;
+      readonly backend: BackendRef;
+      readonly peers: readonly Peer[];
+      /** Settings that choose the peer: the canary's when it was chosen. */
+      readonly balance: Settings;
+      readonly alternative: Alternative | undefined;
+    };
+
+/** Resolves at once unless a step asks the network. `notes` gathers reasons. */
+export function evaluate(facts: RequestFacts, table: RouteTable, upstreams: Upstreams, world: World, notes?: string[]): Decision | Promise<Decision> {
+  const server = findServer(table, facts.host);
+  notes?.push(serverNote(facts, server));
+  const alone = (answer: Answer): Decision => ({ type: "answer", answer, exchange: undefined });
+  if (server.redirectTo !== undefined) return alone(toOtherHost(facts, server.redirectTo));
+  const match = findLocation(server, facts.parsed.path, notes);
+  if (match.type === "failed") return alone(page(500, match.reason));
+  if (match.type === "none") return alone(page(404, `server ${server.host} has no location for ${facts.parsed.path}`));
+  const exchange = new Exchange(facts, table, server, match.location, world, notes);
+  const answered = (answer: Answer): Decision => ({ type: "answer", answer, exchange });
+  if (match.type === "slash") {
+    const query = facts.parsed.query === undefined ? "" : `?${facts.parsed.query}`;
+    const to = `${facts.scheme}://${facts.host}${facts.parsed.path}/${query}`;
+    return answered(redirect(301, to, `${locationText(match.location)} ends in a slash that ${facts.parsed.path} lacks`));
+  }
+  const { location } = match;
+  const limit = location.settings.proxy.bodySizeBytes;
+  if (limit > 0 && facts.contentLength !== undefined && facts.contentLength > limit) {
+    return answered(page(413, `body of ${facts.contentLength} bytes is over proxy-body-size ${limit}`, []));
+  }
+  if (location.denied !== undefined) return answered(page(503, `location denied: ${location.denied}`));
+  return runPhases(exchange, upstreams);
+}
+
+function runPhases(exchange: Exchange, upstreams: Upstreams): Decision | Promise<Decision> {
+  const answered = (answer: Answer): Decision => ({ type: "answer", answer, exchange });
+  const rewritten = runSteps(exchange, "rewrite");
+  if (rewritten instanceof Promise) return rewritten.then((answer) => (answer ? answered(answer) : afterRewrite(exchange, upstreams)));
+  return rewritten ? answered(rewritten) : afterRewrite(exchange, upstreams);
+}
+
+function afterRewrite(exchange: Exchange, upstreams: Upstreams): Decision | Promise<Decision> {
+  const answered = (answer: Answer): Decision => ({ type: "answer", answer, exchange });
+  const secured = httpsRedirect(exchange);
+  if (secured) return answered(secured);
+  const target = chooseUpstream(exchange, upstreams);
+  if (target.type === "answer") return target;
+  const rest = PHASES.filter((phase) => phase !== "rewrite");
+  const run = (from: number): Decision | Promise<Decision> => {
+    for (let i = from; i < rest.length; i++) {
+      const phase = rest[i];
+      const answer = phase && runSteps(exchange, phase);
+      if (answer instanceof Promise) return answer.then((value) => (value ? answered(value) : run(i + 1)));
+      if (answer) return answered(answer);
+    }
+    return target;
+  };
+  return run(0);
+}
+
+/** Stops at the first step that answers. */
+function runSteps(exchange: Exchange, phase: Phase): Answer | undefined | Promise<Answer | undefined> {
+  const steps = exchange.location.steps[phase];
+  for (const [index, step] of steps.entries()) {
+    const answer = step.run(exchange);
+    if (answer instanceof Promise) {
+      return answer.then(async (value) => {
+        if (value) return value;
+        for (const later of steps.slice(index + 1)) {
+          const found = await later.run(exchange);
+          if (found) return found;
+        }
+        return undefined;
+      });
+    }
+    if (answer) {
+      exchange.note(`${phase}: ${step.annotation} of ${exchange.location.owner ?? "the ConfigMap"} answers ${answer.status}`);
+      return answer;
+    }
+    exchange.note(`${phase}: ${step.annotation} of ${exchange.location.owner ?? "the ConfigMap"} lets it pass`);
+  }
+  return undefined;
+}
+
+/** Lua's rewrite: ssl-redirect when a certificate entry exists for the host, force-ssl-redirect always. */
+function httpsRedirect(exchange: Exchange): Answer | undefined {
+  const { location, facts, table, server } = exchange;
+  const { sslRedirect } = location.settings;
+  const wanted = sslRedirect.force || (sslRedirect.redirect && server.certificate !== undefined);
+  if (!wanted || exchange.scheme === "https") return undefined;
+  const excluded = table.config.list("no-tls-redirect-locations", "/.well-known/acme-challenge").some((prefix) => location.path.startsWith(prefix));
+  if (excluded) return undefined;
+  const why = sslRedirect.force ? "force-ssl-redirect" : `ssl-redirect: ${server.certificate?.owner ?? ""} has a tls section for ${server.host}`;
+  const code = table.config.number("http-redirect-code", 308);
+  const uri = sslRedirect.preserveTrailingSlash || !facts.target.endsWith("/") ? facts.target : facts.target.slice(0, -1);
+  const port = sslRedirect.usePort && table.flags.httpsPort !== 443 ? `:${table.flags.httpsPort}` : "";
+  const host = exchange.bestHost.replace(/:\d+$/, "");
+  return redirect(code, `https://${host}${port}${uri}`, why);
+}
+
+function chooseUpstream(exchange: Exchange, upstreams: Upstreams): Decision {
+  const { location, table } = exchange;
+  const backend = location.backend ?? table.defaultBackend;
+  const answered = (answer: Answer): Decision => ({ type: "answer", answer, exchange });
+  if (!backend) return answered(page(404, `the default backend answers: no rule of ${exchange.server.host} has ${exchange.facts.parsed.path}`));
+  const alternative = table.alternatives.get(backend.upstream);
+  const chosen = alternative && canaryChosen(exchange, alternative, upstreams);
+  const used = chosen?.backend ?? backend;
+  const upstream = upstreams.find(used, location.settings.serviceUpstream);
+  if (upstream.type === "none") return answered(page(503, upstream.reason));
+  exchange.note(`upstream ${used.upstream}: ${upstream.peers.length} peer${upstream.peers.length === 1 ? "" : "s"}`);
+  return { type: "forward", exchange, backend: used, peers: upstream.peers, balance: chosen?.settings ?? location.settings, alternative: chosen };
+}
+
+function canaryChosen(exchange: Exchange, alternative: Alternative, upstreams: Upstreams): Alternative | undefined {
+  const decision = canaryDecision(alternative.canary, exchange);
+  exchange.note(`canary ${alternative.owner}: ${decision.chosen ? "chosen" : "not chosen"}, ${decision.why}`);
+  if (!decision.chosen) return undefined;
+  return upstreams.find(alternative.backend).type === "none" ? undefined : alternative;
+}
+
+/** from-to-www: the port is always written. */
+function toOtherHost(facts: RequestFacts, host: string): Answer {
+  const uri = facts.target.endsWith("/") ? facts.target.slice(0, -1) : facts.target;
+  return redirect(308, `${facts.scheme}://${host}:${facts.serverPort}${uri}`, `from-to-www-redirect sends ${facts.host} to ${host}`);
+}
+
+function serverNote(facts: RequestFacts, server: Server): string {
+  const asked = facts.host === "" ? "no Host" : `Host ${facts.host}`;
+  const regex = server.regexMode ? `; regular expressions for the whole host, switched on by ${server.regexMode.annotation} of ${server.regexMode.owner}` : "";
+  return `${asked} is served by server ${server.host}${server.owners.length > 0 ? ` (${server.owners.join(", ")})` : ""}${regex}`;
+}

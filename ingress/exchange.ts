@@ -1,0 +1,138 @@
+// One request on its way through the phases: what is known of it, what the steps have decided, and the reasons when someone asks.
+// It holds no socket: serving and explaining run the same steps over it.
+import type { IncomingHttpHeaders } from "node:http";
+import type { Clock } from "../model/clock.ts";
+import type { Random } from "../model/random.ts";
+import type { HeaderLine } from "./answer.ts";
+import type { RequestTarget } from "./request-path.ts";
+import type { Location, RouteTable, Server } from "./route-table.ts";
+
+/** A client's certificate, as far as steps look at it. */
+export interface ClientCertificate {
+  readonly subject: string;
+  readonly issuer: string;
+  readonly pem: string;
+  readonly fingerprint: string;
+  readonly serial: string;
+  /** SUCCESS, or FAILED:reason. */
+  readonly verify: string;
+}
+
+export interface RequestFacts {
+  readonly method: string;
+  /** Scheme of the listener that took it. */
+  readonly scheme: "http" | "https";
+  /** As sent, `/a?b`. */
+  readonly target: string;
+  readonly parsed: RequestTarget;
+  readonly httpVersion: string;
+  /** Host header as sent; undefined without one. */
+  readonly hostHeader: string | undefined;
+  /** Host without port and trailing dot, lower case. */
+  readonly host: string;
+  readonly headers: IncomingHttpHeaders;
+  /** The peer as the socket shows it, or as PROXY protocol says. */
+  readonly peerIp: string;
+  readonly peerPort: number;
+  /** The client's address after real-ip processing. */
+  readonly clientIp: string;
+  /** The listener's port: 80 or 443. */
+  readonly serverPort: number;
+  readonly sni?: string;
+  readonly certificate?: ClientCertificate;
+  /** Size of body when it is known beforehand. */
+  readonly contentLength: number | undefined;
+}
+
+/** A subrequest's answer, without its body. */
+export interface SubrequestAnswer {
+  readonly status: number;
+  readonly headers: readonly HeaderLine[];
+  readonly body: string;
+}
+
+/** What steps may ask of the world; inert when a request is only explained. */
+export interface World {
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Data of a Secret, decoded; undefined when it does not exist. */
+  secret(key: string): Readonly<Record<string, Buffer>> | undefined;
+  configMap(key: string): Readonly<Record<string, string>> | undefined;
+  /** State kept between requests of this controller pod, made at first use. */
+  state<T>(key: string, create: () => T): T;
+  /** An HTTP request of the controller's own, by URL. Rejects when it cannot be made. */
+  request(url: string, init: { readonly method: string; readonly headers: readonly HeaderLine[]; readonly body?: Buffer }): Promise<SubrequestAnswer>;
+  /** Runs after the exchange has ended. */
+  onEnd(callback: () => void): void;
+}
+
+export class Exchange {
+  readonly facts: RequestFacts;
+  readonly table: RouteTable;
+  readonly server: Server;
+  readonly location: Location;
+  readonly world: World;
+  /** Filled while explaining. */
+  readonly notes: string[] | undefined;
+  /** Headers for the pod that steps set (value) or remove (undefined), by lower-case name. */
+  readonly upstreamHeaders = new Map<string, HeaderLine | undefined>();
+  /** Headers that steps set on whatever answer is given, by lower-case name. */
+  readonly responseHeaders = new Map<string, HeaderLine>();
+  /** Lines added to the answer: Set-Cookie. */
+  readonly addedHeaders: HeaderLine[] = [];
+  /** Path and query for the pod. */
+  upstreamTarget: string;
+  readonly requestId: string;
+  remoteUser = "";
+
+  constructor(facts: RequestFacts, table: RouteTable, server: Server, location: Location, world: World, notes?: string[]) {
+    this.facts = facts;
+    this.table = table;
+    this.server = server;
+    this.location = location;
+    this.world = world;
+    this.notes = notes;
+    this.upstreamTarget = facts.parsed.query === undefined ? facts.parsed.rawPath : `${facts.parsed.rawPath}?${facts.parsed.query}`;
+    const sent = facts.headers["x-request-id"];
+    this.requestId = typeof sent === "string" && sent !== "" ? sent : randomHex(world.random);
+  }
+  note(text: string): void {
+    this.notes?.push(text);
+  }
+  setUpstream(name: string, value: string): void {
+    this.upstreamHeaders.set(name.toLowerCase(), [name, value]);
+  }
+  removeUpstream(name: string): void {
+    this.upstreamHeaders.set(name.toLowerCase(), undefined);
+  }
+  setResponse(name: string, value: string): void {
+    this.responseHeaders.set(name.toLowerCase(), [name, value]);
+  }
+  /** Set by what the client sent through a trusted proxy, when the ConfigMap says so. */
+  get forwarded(): boolean {
+    return this.table.config.flag("use-forwarded-headers", false);
+  }
+  /** $pass_access_scheme */
+  get scheme(): string {
+    const sent = this.facts.headers["x-forwarded-proto"];
+    return this.forwarded && typeof sent === "string" && sent !== "" ? sent : this.facts.scheme;
+  }
+  /** $pass_port */
+  get port(): string {
+    const sent = this.facts.headers["x-forwarded-port"];
+    return this.forwarded && typeof sent === "string" && sent !== "" ? sent : String(this.facts.serverPort);
+  }
+  /** $best_http_host */
+  get bestHost(): string {
+    const sent = this.facts.headers["x-forwarded-host"];
+    if (this.forwarded && typeof sent === "string" && sent !== "") return sent.split(",")[0]?.trim() ?? sent;
+    return this.facts.hostHeader ?? this.facts.host;
+  }
+}
+
+/** 128 random bits in hexadecimal, as $req_id. */
+export function randomHex(random: Random): string {
+  let text = "";
+  for (let i = 0; i < 4; i++) text += random.int(4294967296).toString(16).padStart(8, "0");
+  return text;
+}

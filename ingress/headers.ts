@@ -1,0 +1,105 @@
+// The headers that a pod and a client see.
+// Upstream: nginx.tmpl's proxy_set_header lines, ngx_http_proxy_module (what is hidden), Lua's HSTS filter.
+import type { OutgoingHttpHeaders } from "node:http";
+import type { Exchange } from "./exchange.ts";
+
+/** RFC 9110 §7.6.1, and what nginx replaces. */
+const HOP_BY_HOP = new Set(["connection", "keep-alive", "proxy-connection", "proxy-authenticate", "te", "trailer", "transfer-encoding", "upgrade", "expect", "http2-settings"]);
+
+/** Set by the template, so the client's own are dropped. */
+const REPLACED = new Set([
+  "host",
+  "content-length",
+  "proxy",
+  "x-request-id",
+  "x-real-ip",
+  "x-forwarded-for",
+  "x-forwarded-host",
+  "x-forwarded-port",
+  "x-forwarded-proto",
+  "x-forwarded-scheme",
+  "x-scheme",
+  "x-original-forwarded-for",
+  "x-original-forwarded-host",
+]);
+
+export interface PodHeaderOptions {
+  /** Names with `_` are kept: enable-underscores-in-headers. */
+  readonly underscores: boolean;
+  /** The client asks for another protocol on this connection. */
+  readonly upgrade: string | undefined;
+}
+
+/** Everything but framing, in the client's spelling where the client sent it. */
+export function podHeaders(exchange: Exchange, rawHeaders: readonly string[], options: PodHeaderOptions): OutgoingHttpHeaders {
+  const { facts, upstreamHeaders } = exchange;
+  const headers: Record<string, string | string[]> = { Host: exchange.bestHost, "X-Request-ID": exchange.requestId };
+  headers["X-Real-IP"] = facts.clientIp;
+  const sentFor = facts.headers["x-forwarded-for"];
+  const forwardedFor = typeof sentFor === "string" ? sentFor : undefined;
+  const { config } = exchange.table;
+  const append = exchange.forwarded && config.flag("compute-full-forwarded-for", false) && forwardedFor !== undefined;
+  headers["X-Forwarded-For"] = append ? `${forwardedFor}, ${facts.peerIp}` : facts.clientIp;
+  headers["X-Forwarded-Host"] = exchange.bestHost;
+  headers["X-Forwarded-Port"] = exchange.port;
+  headers["X-Forwarded-Proto"] = exchange.scheme;
+  headers["X-Forwarded-Scheme"] = exchange.scheme;
+  headers["X-Scheme"] = exchange.scheme;
+  if (forwardedFor !== undefined) headers["X-Original-Forwarded-For"] = forwardedFor;
+  const sentHost = facts.headers["x-forwarded-host"];
+  if (typeof sentHost === "string") headers["X-Original-Forwarded-Host"] = sentHost;
+  if (options.upgrade !== undefined) {
+    headers["Upgrade"] = options.upgrade;
+    headers["Connection"] = "upgrade";
+  }
+  const listed = connectionTokens(facts.headers.connection);
+  for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
+    const name = rawHeaders[i] ?? "";
+    const value = rawHeaders[i + 1] ?? "";
+    if (name.startsWith(":")) continue;
+    const lower = name.toLowerCase();
+    if (HOP_BY_HOP.has(lower) || REPLACED.has(lower) || listed?.has(lower) || upstreamHeaders.has(lower)) continue;
+    if (!options.underscores && name.includes("_")) continue;
+    const before = headers[name];
+    headers[name] = before === undefined ? value : Array.isArray(before) ? [...before, value] : [before, value];
+  }
+  for (const [lower, line] of upstreamHeaders) {
+    for (const name of Object.keys(headers)) if (name.toLowerCase() === lower) delete headers[name];
+    if (line && line[1] !== "") headers[line[0]] = line[1];
+  }
+  return headers;
+}
+
+/** Names that the client's Connection header declares to be hop-by-hop. */
+function connectionTokens(connection: string | undefined): ReadonlySet<string> | undefined {
+  if (connection === undefined || connection === "close" || connection === "keep-alive") return undefined;
+  return new Set(connection.split(",").map((token) => token.trim().toLowerCase()));
+}
+
+/** proxy_hide_header's defaults, and what a proxy must not pass on. */
+const HIDDEN = new Set(["server", "date", "x-pad", "x-accel-expires", "x-accel-redirect", "x-accel-limit-rate", "x-accel-buffering", "x-accel-charset"]);
+
+/** The client's header lines: the pod's without hop-by-hop ones, then the steps', flat as writeHead takes them. */
+export function clientHeaders(exchange: Exchange, podLines: readonly string[], http2: boolean): string[] {
+  const lines: string[] = [];
+  const { responseHeaders, addedHeaders } = exchange;
+  for (let i = 0; i + 1 < podLines.length; i += 2) {
+    const name = podLines[i] ?? "";
+    const lower = name.toLowerCase();
+    if (HOP_BY_HOP.has(lower) || HIDDEN.has(lower) || responseHeaders.has(lower)) continue;
+    lines.push(http2 ? lower : name, podLines[i + 1] ?? "");
+  }
+  for (const [, [name, value]] of responseHeaders) if (value !== "") lines.push(http2 ? name.toLowerCase() : name, value);
+  for (const [name, value] of addedHeaders) lines.push(http2 ? name.toLowerCase() : name, value);
+  return lines;
+}
+
+/** Strict-Transport-Security on every https answer. */
+export function addHsts(exchange: Exchange): void {
+  const { config } = exchange.table;
+  if (exchange.facts.scheme !== "https" || !config.flag("hsts", true)) return;
+  const parts = [`max-age=${config.text("hsts-max-age", "31536000")}`];
+  if (config.flag("hsts-include-subdomains", true)) parts.push("includeSubDomains");
+  if (config.flag("hsts-preload", false)) parts.push("preload");
+  exchange.setResponse("Strict-Transport-Security", parts.join("; "));
+}

@@ -1,0 +1,43 @@
+// The public face of ingress: the controller image, its admission, its status controller, and what can be asked about it.
+import type { Clock } from "../model/clock.ts";
+import type { Component, Diagnostics, InlineProgram } from "../model/ports.ts";
+import type { Random } from "../model/random.ts";
+import type { Admission, Store } from "../store/index.ts";
+import { ingressAdmission } from "./admission.ts";
+import { DEFAULT_FLAGS } from "./config.ts";
+import { routesDiagnostics } from "./diagnostics.ts";
+import { Feeds, ingressProgram } from "./program.ts";
+import { createStatusController } from "./status-controller.ts";
+
+export { compileRoutes } from "./route-compiler.ts";
+export { DEFAULT_FLAGS, parseFlags, type ControllerFlags } from "./config.ts";
+export { findLocation, findServer } from "./match.ts";
+export type { RouteTable } from "./route-table.ts";
+
+export interface IngressOptions {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Propagation delay of the store's changes, default 0. */
+  readonly delayMs?: number;
+}
+
+export interface IngressFeature {
+  /** The image `registry.k8s.io/ingress-nginx/controller`. Pods with equal flags share one route table. */
+  readonly program: InlineProgram;
+  readonly diagnostics: Diagnostics;
+  /** What upstream's admission webhook checks. */
+  readonly admission: readonly Admission[];
+  /** Keeps status.loadBalancer of the Ingresses that count, and warns of annotations without effect. */
+  readonly component: Component;
+}
+
+export function createIngress({ store, clock, random, delayMs = 0 }: IngressOptions): IngressFeature {
+  const feeds = new Feeds(store, delayMs);
+  return {
+    program: ingressProgram({ feeds, clock, random }),
+    diagnostics: routesDiagnostics({ store, feeds, clock, random }),
+    admission: ingressAdmission(DEFAULT_FLAGS),
+    component: createStatusController({ store, clock, flags: DEFAULT_FLAGS }),
+  };
+}

@@ -1,0 +1,90 @@
+// Which server and which location answer a request. Constant in the number of Ingresses; linear in a path's depth, or in a regex host's locations.
+// Upstream: nginx's server names hash and ngx_http_core_find_location.
+import { RegexTimeout } from "./bounded-regex.ts";
+import type { Location, RouteTable, Server } from "./route-table.ts";
+
+export type LocationMatch =
+  | { readonly type: "location"; readonly location: Location }
+  /** The path lacks the final slash of a location: 301. */
+  | { readonly type: "slash"; readonly location: Location }
+  | { readonly type: "none" }
+  /** A regular expression took too long: 500. */
+  | { readonly type: "failed"; readonly reason: string };
+
+/** The host as nginx compares it: without port and final dot, lower case. */
+export function hostName(header: string | undefined): string {
+  if (header === undefined) return "";
+  const bracket = header.startsWith("[") ? header.indexOf("]") : -1;
+  const colon = header.indexOf(":", Math.max(0, bracket));
+  const name = (colon < 0 ? header : header.slice(0, colon)).toLowerCase();
+  return name.endsWith(".") ? name.slice(0, -1) : name;
+}
+
+/** An exact name, then a wildcard of one label, then the catch-all. No host falls through to another. */
+export function findServer(table: RouteTable, host: string): Server {
+  const exact = table.hosts.get(host);
+  if (exact) return exact;
+  const dot = host.indexOf(".");
+  if (dot > 0 && table.wildcards.size > 0 && /^[\w-]+$/.test(host.slice(0, dot))) {
+    const wildcard = table.wildcards.get(host.slice(dot + 1));
+    if (wildcard) return wildcard;
+  }
+  return table.fallback;
+}
+
+/** `notes` gathers each location looked at and why it did not match. */
+export function findLocation(server: Server, path: string, notes?: string[]): LocationMatch {
+  if (server.regexMode) return findByRegex(server, path, notes);
+  const exact = server.exact.get(path);
+  if (notes) explainPlain(server, path, notes);
+  if (exact) return { type: "location", location: exact };
+  if (!path.endsWith("/")) {
+    const slash = server.prefixes.get(`${path}/`) ?? server.exact.get(`${path}/`);
+    if (slash) return { type: "slash", location: slash };
+  }
+  for (let end = path.lastIndexOf("/"); end >= 0; end = end === 0 ? -1 : path.lastIndexOf("/", end - 1)) {
+    const found = server.prefixes.get(path.slice(0, end + 1));
+    if (found) return { type: "location", location: found };
+  }
+  return { type: "none" };
+}
+
+function findByRegex(server: Server, path: string, notes: string[] | undefined): LocationMatch {
+  for (const location of server.locations) {
+    if (location.match.type !== "Regex") continue;
+    try {
+      if (location.match.regex.test(path)) {
+        notes?.push(`${locationText(location)}: matches, the first in order wins`);
+        return { type: "location", location };
+      }
+    } catch (error) {
+      if (error instanceof RegexTimeout) return { type: "failed", reason: error.message };
+      throw error;
+    }
+    notes?.push(`${locationText(location)}: does not match`);
+  }
+  return { type: "none" };
+}
+
+function explainPlain(server: Server, path: string, notes: string[]): void {
+  let found = server.exact.get(path);
+  for (const location of server.locations) {
+    const { match } = location;
+    if (found !== undefined) {
+      if (location === found) notes.push(`${locationText(location)}: equal, wins`);
+      continue;
+    }
+    if (match.type === "Exact") notes.push(`${locationText(location)}: not equal`);
+    else if (match.type === "Prefix") {
+      const hit = path.startsWith(match.path);
+      notes.push(`${locationText(location)}: ${hit ? "longest prefix, wins" : path === match.path.slice(0, -1) ? "lacks the final slash" : "no prefix of the path"}`);
+      if (hit) found = location;
+    }
+  }
+}
+
+/** As nginx writes it: `location = /foo`, `location /foo/`, `location ~* "^/foo"`. */
+export function locationText({ match }: Location): string {
+  if (match.type === "Exact") return `location = ${match.path}`;
+  return match.type === "Prefix" ? `location ${match.path}` : `location ~* "${match.regex.source}"`;
+}

@@ -1,0 +1,59 @@
+// The image `registry.k8s.io/ingress-nginx/controller`: reads its flags, follows the store, serves until SIGTERM.
+// Upstream: cmd/nginx/main.go.
+import { sleep, type Clock } from "../model/clock.ts";
+import type { InlineProgram } from "../model/ports.ts";
+import type { Random } from "../model/random.ts";
+import type { Store } from "../store/index.ts";
+import { type ControllerFlags, parseFlags } from "./config.ts";
+import { Controller } from "./serve/controller.ts";
+import { RoutesFeed } from "./serve/routes-feed.ts";
+
+/** A pod that cannot read the store serves what it has, after this long. */
+const SYNC_LIMIT_MS = 5000;
+
+/** Feeds by their flags: pods with equal flags share one. */
+export class Feeds {
+  readonly #feeds = new Map<string, RoutesFeed>();
+  readonly #store: Store;
+  readonly #delayMs: number;
+  constructor(store: Store, delayMs: number) {
+    this.#store = store;
+    this.#delayMs = delayMs;
+  }
+  of(flags: ControllerFlags): RoutesFeed {
+    const key = JSON.stringify(flags);
+    let feed = this.#feeds.get(key);
+    if (!feed) this.#feeds.set(key, (feed = new RoutesFeed(flags, this.#store, this.#delayMs)));
+    return feed;
+  }
+  /** Feeds that some pod holds now. */
+  get live(): readonly RoutesFeed[] {
+    return [...this.#feeds.values()].filter((feed) => feed.holders > 0);
+  }
+}
+
+export interface ProgramOptions {
+  readonly feeds: Feeds;
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+export function ingressProgram({ feeds, clock, random }: ProgramOptions): InlineProgram {
+  return async (context) => {
+    const feed = feeds.of(parseFlags(context.argv.slice(1)));
+    await using held = feed.acquire();
+    void held;
+    await Promise.race([feed.synced, sleep(clock, SYNC_LIMIT_MS, context.signal).catch(() => undefined)]);
+    const controller = new Controller({ feed, clock, random: random.fork(context.pod.metadata.name) }, context);
+    try {
+      await controller.start();
+    } catch (error) {
+      context.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+      await controller.stop();
+      return 1;
+    }
+    if (!context.signal.aborted) await new Promise<void>((resolve) => context.signal.addEventListener("abort", () => resolve(), { once: true }));
+    await controller.stop();
+    return 0;
+  };
+}

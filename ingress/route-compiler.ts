@@ -1,0 +1,190 @@
+// Keeps the route table up to date: the unit of compilation is one host, recompiled only when one of its Ingresses has changed.
+// Upstream: controller.go getConfiguration, which recomputes everything on every change.
+import type { Ingress, IngressClass } from "../model/kinds/networking-v1.ts";
+import { keyOf } from "../model/object.ts";
+import { compileAnnotations, type CompiledAnnotations } from "./annotations/index.ts";
+import { ControllerConfig, type ControllerFlags } from "./config.ts";
+import { ignoredBecause } from "./ingress-class.ts";
+import { CATCH_ALL, compareParts, type IngressPart, readIngress } from "./ingress-part.ts";
+import { backendRef } from "./ingress-part.ts";
+import type { Alternative, Owner, RouteTable, Server } from "./route-table.ts";
+import { compileServer, redirectServer, type ServerContext } from "./server.ts";
+
+export class RouteCompiler {
+  readonly flags: ControllerFlags;
+  #config = new ControllerConfig();
+  #defaults: CompiledAnnotations = compileAnnotations(undefined, this.#config);
+  readonly #ingresses = new Map<Owner, Ingress>();
+  readonly #classes = new Map<string, IngressClass>();
+  readonly #parts = new Map<Owner, IngressPart>();
+  readonly #ignored = new Map<Owner, string>();
+  /** Main Ingresses of each host, first first. */
+  readonly #byHost = new Map<string, IngressPart[]>();
+  readonly #canaries = new Map<Owner, IngressPart>();
+  readonly #servers = new Map<string, Server>();
+  /** Aliases that each compiled server had, to see when they change. */
+  readonly #stale = new Set<string>([CATCH_ALL]);
+  #table: RouteTable | undefined;
+
+  constructor(flags: ControllerFlags) {
+    this.flags = flags;
+  }
+  /** The table of what has been told so far. */
+  get table(): RouteTable {
+    return (this.#table ??= this.#build());
+  }
+  /** Every part that counts. */
+  get parts(): Iterable<IngressPart> {
+    return this.#parts.values();
+  }
+  setIngress(key: Owner, ingress: Ingress | undefined): void {
+    if (ingress) this.#ingresses.set(key, ingress);
+    else this.#ingresses.delete(key);
+    this.#read(key);
+  }
+  setClass(name: string, ingressClass: IngressClass | undefined): void {
+    if (ingressClass) this.#classes.set(name, ingressClass);
+    else this.#classes.delete(name);
+    for (const [key, ingress] of this.#ingresses) if (ingress.spec.ingressClassName === name) this.#read(key);
+  }
+  setConfig(data: Readonly<Record<string, string>>): void {
+    this.#config = new ControllerConfig(data);
+    this.#defaults = compileAnnotations(undefined, this.#config);
+    this.#stale.add(CATCH_ALL);
+    for (const key of this.#ingresses.keys()) this.#read(key);
+  }
+
+  #read(key: Owner): void {
+    this.#table = undefined;
+    const before = this.#parts.get(key);
+    if (before) this.#remove(before);
+    this.#ignored.delete(key);
+    const ingress = this.#ingresses.get(key);
+    if (!ingress) return;
+    const because = ignoredBecause(ingress, this.flags, (name) => this.#classes.get(name));
+    const part = because === undefined ? readIngress(ingress, this.#config) : { dropped: because };
+    const dropped = "dropped" in part ? part.dropped : this.flags.disableCatchAll ? catchAllReason(part) : undefined;
+    if (dropped !== undefined || "dropped" in part) return void this.#ignored.set(key, dropped ?? "");
+    this.#add(part);
+  }
+  #add(part: IngressPart): void {
+    this.#parts.set(part.owner, part);
+    if (part.annotations.settings.canary.enabled) return void this.#canaries.set(part.owner, part);
+    for (const host of hostsOf(part)) {
+      const parts = this.#byHost.get(host) ?? [];
+      let at = parts.length;
+      while (at > 0 && compareParts(part, parts[at - 1] ?? part) < 0) at--;
+      parts.splice(at, 0, part);
+      this.#byHost.set(host, parts);
+      this.#stale.add(host);
+    }
+  }
+  #remove(part: IngressPart): void {
+    this.#parts.delete(part.owner);
+    if (this.#canaries.delete(part.owner)) return;
+    for (const host of hostsOf(part)) {
+      const rest = (this.#byHost.get(host) ?? []).filter((other) => other !== part);
+      if (rest.length > 0) this.#byHost.set(host, rest);
+      else this.#byHost.delete(host);
+      this.#stale.add(host);
+    }
+  }
+
+  #build(): RouteTable {
+    const root = (this.#byHost.get(CATCH_ALL) ?? []).find((part) => part.defaultBackend);
+    const fallbackService = backendOf(this.flags.defaultBackendService);
+    const context: ServerContext = {
+      config: this.#config,
+      catchAll: root?.defaultBackend ? { backend: root.defaultBackend, part: root } : undefined,
+      defaults: this.#defaults,
+      enableSslPassthrough: this.flags.enableSslPassthrough,
+    };
+    for (const host of this.#stale) {
+      const parts = this.#byHost.get(host);
+      if (parts || host === CATCH_ALL) this.#servers.set(host, compileServer(host, parts ?? [], this.#aliasesOf(parts ?? []), context));
+      else this.#servers.delete(host);
+    }
+    this.#stale.clear();
+    const hosts = new Map<string, Server>();
+    const wildcards = new Map<string, Server>();
+    for (const [host, server] of this.#servers) {
+      if (host.startsWith("*.")) wildcards.set(host.slice(2), server);
+      else if (host !== CATCH_ALL) hosts.set(host, server);
+    }
+    for (const server of this.#servers.values()) {
+      for (const alias of server.aliases) {
+        if (alias.startsWith("*.")) {
+          if (!wildcards.has(alias.slice(2))) wildcards.set(alias.slice(2), server);
+        } else if (!hosts.has(alias)) hosts.set(alias, server);
+      }
+    }
+    this.#addRedirectHosts(hosts);
+    const fallback = this.#servers.get(CATCH_ALL) ?? compileServer(CATCH_ALL, [], [], context);
+    return {
+      flags: this.flags,
+      config: this.#config,
+      hosts,
+      wildcards,
+      fallback,
+      defaultBackend: fallbackService,
+      alternatives: this.#alternatives(hosts, wildcards, fallback),
+      counted: [...this.#parts.values()].sort(compareParts).map((part) => part.owner),
+      ignored: new Map(this.#ignored),
+    };
+  }
+  /** The first Ingress with aliases decides. */
+  #aliasesOf(parts: readonly IngressPart[]): readonly string[] {
+    return parts.find(({ annotations }) => annotations.settings.serverAlias.length > 0)?.annotations.settings.serverAlias ?? [];
+  }
+  #addRedirectHosts(hosts: Map<string, Server>): void {
+    for (const [host, parts] of this.#byHost) {
+      if (host === CATCH_ALL || host.startsWith("*.") || !parts.some(({ annotations }) => annotations.settings.fromToWww)) continue;
+      const other = host.startsWith("www.") ? host.slice(4) : `www.${host}`;
+      const server = hosts.get(host);
+      if (!hosts.has(other) && server) hosts.set(other, { ...redirectServer(other, host, this.#config), certificate: server.certificate });
+    }
+  }
+  /** Each canary finds the main location of equal host, path and type; the first one of an upstream stays. */
+  #alternatives(hosts: ReadonlyMap<string, Server>, wildcards: ReadonlyMap<string, Server>, fallback: Server): ReadonlyMap<string, Alternative> {
+    const alternatives = new Map<string, Alternative>();
+    for (const part of [...this.#canaries.values()].sort(compareParts)) {
+      for (const [host, rules] of part.hosts) {
+        const server = host === CATCH_ALL ? fallback : host.startsWith("*.") ? wildcards.get(host.slice(2)) : hosts.get(host);
+        for (const rule of rules) {
+          const main = server?.locations.find(({ path, pathType, owner }) => owner !== undefined && path === rule.path && pathType === rule.pathType);
+          if (!main?.backend || main.backend.upstream === rule.backend.upstream || alternatives.has(main.backend.upstream)) continue;
+          const { settings } = part.annotations;
+          alternatives.set(main.backend.upstream, { owner: part.owner, backend: rule.backend, canary: settings.canary, settings });
+        }
+      }
+    }
+    return alternatives;
+  }
+}
+
+/** Compiles a table from scratch. */
+export function compileRoutes(
+  flags: ControllerFlags,
+  objects: { readonly ingresses: readonly Ingress[]; readonly classes: readonly IngressClass[]; readonly config?: Readonly<Record<string, string>> },
+): RouteTable {
+  const compiler = new RouteCompiler(flags);
+  if (objects.config) compiler.setConfig(objects.config);
+  for (const ingressClass of objects.classes) compiler.setClass(ingressClass.metadata.name, ingressClass);
+  for (const ingress of objects.ingresses) compiler.setIngress(keyOf(ingress), ingress);
+  return compiler.table;
+}
+
+/** Hosts that an Ingress has a say in; a default backend without rules belongs to the catch-all. */
+function hostsOf(part: IngressPart): readonly string[] {
+  return part.hosts.size === 0 ? (part.defaultBackend ? [CATCH_ALL] : []) : [...part.hosts.keys()];
+}
+
+function catchAllReason(part: IngressPart): string | undefined {
+  const catchAll = part.hosts.size === 0 && part.defaultBackend !== undefined;
+  return catchAll || part.hosts.has(CATCH_ALL) ? "catch-all Ingresses are switched off by --disable-catch-all" : undefined;
+}
+
+function backendOf(service: string): ReturnType<typeof backendRef> {
+  const [namespace = "", name = ""] = service.split("/");
+  return name === "" ? undefined : backendRef(namespace, { service: { name } });
+}

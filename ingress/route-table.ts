@@ -1,0 +1,101 @@
+// The compiled routes: servers by host, each with its ordered locations, each with its settings, steps and backend. Immutable.
+// Neutral to its source: Ingress with nginx's semantics is the first compiler into it.
+import type { BoundedRegex } from "./bounded-regex.ts";
+import type { ControllerConfig, ControllerFlags } from "./config.ts";
+import type { Settings } from "./annotations/index.ts";
+import type { Step } from "./annotations/annotation.ts";
+import type { Canary } from "./annotations/canary.ts";
+
+/** Who asked for something: `namespace/name` of the Ingress. */
+export type Owner = string;
+
+/** How a location is compared with the path. */
+export type PathMatch =
+  | { readonly type: "Exact"; readonly path: string }
+  /** The path itself and all below it. `path` ends in "/" in the table's prefix index. */
+  | { readonly type: "Prefix"; readonly path: string }
+  | { readonly type: "Regex"; readonly regex: BoundedRegex };
+
+export interface BackendRef {
+  readonly namespace: string;
+  readonly service: string;
+  /** Number or name, as the rule says it; "" when it says none. */
+  readonly port: string;
+  /** `namespace-service-port`, upstream's name of it. */
+  readonly upstream: string;
+}
+
+export interface Location {
+  /** Ingress path as written. */
+  readonly path: string;
+  readonly pathType: "Exact" | "Prefix";
+  readonly match: PathMatch;
+  /** Undefined: the controller's own. */
+  readonly owner: Owner | undefined;
+  /** Undefined: the global default backend. */
+  readonly backend: BackendRef | undefined;
+  readonly settings: Settings;
+  /** By phase, in upstream's order. */
+  readonly steps: Readonly<Record<Phase, readonly Step[]>>;
+  /** Answers 503, and why. */
+  readonly denied: string | undefined;
+}
+
+/** nginx's phases, in the order in which they run. */
+export const PHASES = ["rewrite", "preaccess", "access", "content"] as const;
+export type Phase = (typeof PHASES)[number];
+
+export interface CertificateRef {
+  readonly owner: Owner;
+  /** `namespace/name` of the Secret; undefined: the default certificate. */
+  readonly secret: string | undefined;
+}
+
+export interface Server {
+  /** `shop.example`, `*.shop.example`, or `_` for every other host. */
+  readonly host: string;
+  readonly aliases: readonly string[];
+  /** In the order of nginx's configuration. */
+  readonly locations: readonly Location[];
+  /** Who switched regular expressions on for the host, and by which annotation. */
+  readonly regexMode: { readonly owner: Owner; readonly annotation: string; readonly path: string } | undefined;
+  readonly exact: ReadonlyMap<string, Location>;
+  /** Keys end in "/". */
+  readonly prefixes: ReadonlyMap<string, Location>;
+  readonly certificate: CertificateRef | undefined;
+  /** Ingresses that make up this server, first first. */
+  readonly owners: readonly Owner[];
+  /** Losers of a host+path conflict: `owner path → winner`. */
+  readonly conflicts: readonly { readonly owner: Owner; readonly path: string; readonly winner: Owner }[];
+  /** from-to-www: every request is sent to this host. */
+  readonly redirectTo: string | undefined;
+  /** The Ingress whose server-level settings count (client certificates, passthrough): the first that sets them. */
+  readonly clientCertificates: { readonly owner: Owner; readonly settings: Settings["clientCertificate"] } | undefined;
+  readonly passthrough: BackendRef | undefined;
+}
+
+/** A canary attached to a main upstream. */
+export interface Alternative {
+  readonly owner: Owner;
+  readonly backend: BackendRef;
+  readonly canary: Canary;
+  readonly settings: Settings;
+}
+
+export interface RouteTable {
+  readonly flags: ControllerFlags;
+  readonly config: ControllerConfig;
+  /** Exact names and aliases, lower case. */
+  readonly hosts: ReadonlyMap<string, Server>;
+  /** By the name after `*.` */
+  readonly wildcards: ReadonlyMap<string, Server>;
+  readonly fallback: Server;
+  /** --default-backend-service; undefined: the built-in 404 page. */
+  readonly defaultBackend: BackendRef | undefined;
+  /** The first canary of each main upstream. */
+  readonly alternatives: ReadonlyMap<string, Alternative>;
+  /** Ingresses that count, first first. */
+  readonly counted: readonly Owner[];
+  /** Why the others do not. */
+  readonly ignored: ReadonlyMap<Owner, string>;
+}

@@ -1,0 +1,100 @@
+// Certificates by SNI from Secrets, else the default one, else the controller's fake one.
+// Upstream: lua/certificate.lua, controller.go createServers, internal/net/ssl.
+import { X509Certificate } from "node:crypto";
+import { type KeyPair, selfSignedCertificate } from "../../model/x509.ts";
+import { createTlsContext, type SecureContext } from "../../netsim/index.ts";
+import { findServer } from "../match.ts";
+import type { RouteTable } from "../route-table.ts";
+
+export const FAKE_NAME = "Kubernetes Ingress Controller Fake Certificate";
+
+export type SecretOf = (key: string) => Readonly<Record<string, Buffer>> | undefined;
+
+export interface ChosenCertificate {
+  /** `namespace/name` of the Secret; undefined: the fake certificate. */
+  readonly secret: string | undefined;
+  readonly why: string;
+}
+
+/** The certificate that upstream makes when no Secret fits. */
+export function fakeCertificate(now: number): KeyPair {
+  return selfSignedCertificate({ commonName: FAKE_NAME, organizations: ["Acme Co"], dnsNames: ["ingress.local"], usages: ["server"], days: 365, now });
+}
+
+/** Which Secret serves a name, and why. */
+export function chooseCertificate(table: RouteTable, secretOf: SecretOf, sni: string | undefined): ChosenCertificate {
+  const server = sni === undefined ? undefined : findServer(table, sni.toLowerCase());
+  const entry = server?.certificate;
+  const fallback = (why: string): ChosenCertificate => {
+    const { defaultSslCertificate } = table.flags;
+    if (defaultSslCertificate !== "" && pairOf(secretOf(defaultSslCertificate))) return { secret: defaultSslCertificate, why: `${why}: the default certificate` };
+    return { secret: undefined, why: `${why}: the fake certificate` };
+  };
+  if (sni === undefined) return fallback("the client sent no SNI");
+  if (!entry) return fallback(`no tls section for ${sni}`);
+  if (entry.secret === undefined) return fallback(`the tls section of ${entry.owner} names no Secret`);
+  const data = secretOf(entry.secret);
+  if (!data) return fallback(`Secret ${entry.secret} does not exist`);
+  const pair = pairOf(data);
+  if (!pair) return fallback(`Secret ${entry.secret} holds no usable tls.crt and tls.key`);
+  if (!covers(pair.cert, sni)) return fallback(`the certificate of Secret ${entry.secret} does not cover ${sni}`);
+  return { secret: entry.secret, why: `Secret ${entry.secret} of ${entry.owner}` };
+}
+
+/** TLS contexts, kept while their Secret's bytes stay the same. */
+export class CertificateContexts {
+  readonly #fake: KeyPair;
+  readonly #kept = new Map<string, { readonly cert: string; readonly ca: string; readonly context: SecureContext }>();
+
+  constructor(now: number) {
+    this.#fake = fakeCertificate(now);
+  }
+  get fake(): KeyPair {
+    return this.#fake;
+  }
+  context(table: RouteTable, secretOf: SecretOf, sni: string | undefined): SecureContext {
+    const { secret } = chooseCertificate(table, secretOf, sni);
+    const pair = (secret !== undefined && pairOf(secretOf(secret))) || this.#fake;
+    const asked = sni === undefined ? undefined : findServer(table, sni.toLowerCase()).clientCertificates?.settings;
+    const ca = asked && asked.verify !== "off" ? (secretOf(asked.secret)?.["ca.crt"]?.toString() ?? "") : "";
+    const key = `${secret ?? ""} ${asked?.secret ?? ""}`;
+    const kept = this.#kept.get(key);
+    if (kept && kept.cert === pair.cert && kept.ca === ca) return kept.context;
+    const protocols = table.config.text("ssl-protocols", "TLSv1.2 TLSv1.3");
+    const context = createTlsContext({
+      key: pair.key,
+      cert: pair.cert,
+      ...(ca === "" ? {} : { ca }),
+      minVersion: protocols.includes("TLSv1.2") ? "TLSv1.2" : "TLSv1.3",
+      maxVersion: protocols.includes("TLSv1.3") ? "TLSv1.3" : "TLSv1.2",
+    });
+    this.#kept.set(key, { cert: pair.cert, ca, context });
+    return context;
+  }
+}
+
+const usable = new WeakMap<object, KeyPair | null>();
+
+/** Key and certificate of a Secret, when they parse and belong together. */
+function pairOf(data: Readonly<Record<string, Buffer>> | undefined): KeyPair | undefined {
+  if (!data) return undefined;
+  const known = usable.get(data);
+  if (known !== undefined) return known ?? undefined;
+  const cert = data["tls.crt"]?.toString() ?? "";
+  const key = data["tls.key"]?.toString() ?? "";
+  let pair: KeyPair | null = null;
+  try {
+    createTlsContext({ key, cert });
+    if (cert !== "" && key !== "") pair = { key, cert };
+  } catch {
+    // Not a pair: reported as unusable.
+  }
+  usable.set(data, pair);
+  return pair ?? undefined;
+}
+
+function covers(cert: string, host: string): boolean {
+  const name = host.startsWith("*.") ? `a${host.slice(1)}` : host;
+  const certificate = new X509Certificate(cert);
+  return certificate.checkHost(name, { subject: "default" }) !== undefined || (certificate.subjectAltName === undefined && certificate.subject.includes(`CN=${host}`));
+}

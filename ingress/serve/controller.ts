@@ -1,0 +1,138 @@
+// One controller pod: its listeners 80, 443 and 10254, until SIGTERM; then it drains.
+// Upstream: nginx and cmd/nginx. http and https servers are handed their sockets by the fabric.
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { createSecureServer, type Http2ServerRequest, type Http2ServerResponse } from "node:http2";
+import type { Socket } from "node:net";
+import type { Duplex } from "node:stream";
+import type { TLSSocket } from "node:tls";
+import type { Clock } from "../../model/clock.ts";
+import type { ContainerContext, Registration } from "../../model/ports.ts";
+import type { Random } from "../../model/random.ts";
+import { pageOf } from "../answer.ts";
+import { createHttpProxyEngine } from "../engine/http-proxy-engine.ts";
+import { createNodeEngine } from "../engine/node-engine.ts";
+import type { DialPeer } from "../engine/peer-agent.ts";
+import { CertificateContexts } from "./certificates.ts";
+import { Handler } from "./handler.ts";
+import type { Arrival } from "./request-facts.ts";
+import type { RoutesFeed } from "./routes-feed.ts";
+import { statusPage } from "./status-page.ts";
+import { ControllerWorld } from "./world.ts";
+
+/** client-header-timeout, keep-alive and large-client-header-buffers (4 of 8k) of nginx's configuration. */
+const LIMITS = { maxHeaderSize: 32_768, headersTimeout: 60_000, requestTimeout: 0, keepAliveTimeout: 75_000, noDelay: true } as const;
+/** SIGTERM waits this long for requests under way (worker-shutdown-timeout is 240 s; the pod's grace period ends sooner). */
+const DRAIN_MS = 10_000;
+
+export interface ControllerOptions {
+  readonly feed: RoutesFeed;
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+export class Controller {
+  readonly #options: ControllerOptions;
+  readonly #context: ContainerContext;
+  readonly #listeners: Registration[] = [];
+  readonly #closers: (() => void)[] = [];
+  #handler: Handler | undefined;
+
+  constructor(options: ControllerOptions, context: ContainerContext) {
+    this.#options = options;
+    this.#context = context;
+  }
+  get requests(): number {
+    return this.#handler?.requests ?? 0;
+  }
+  async start(): Promise<void> {
+    const { feed, clock, random } = this.#options;
+    const context = this.#context;
+    const dial: DialPeer = (host, port) => context.dial(host, port);
+    const world = new ControllerWorld(feed, clock, random, dial);
+    const http1 = createHttpProxyEngine(clock, dial);
+    const own = createNodeEngine(clock, dial);
+    this.#closers.push(() => (world.close(), http1.close(), own.close()));
+    const handler = new Handler({ feed, world, http1, own });
+    this.#handler = handler;
+
+    const plain = createServer(LIMITS, (request, response) => handler.handle(request, response, arrivalOf(request.socket, "http", 80)));
+    plain.on("upgrade", (request, socket, head) => handler.upgrade(request, socket, head, arrivalOf(socket, "http", 80)));
+    plain.on("clientError", refuseMalformed);
+
+    const contexts = new CertificateContexts(clock.now());
+    const secure = createSecureServer(
+      {
+        allowHTTP1: true,
+        ...contexts.fake,
+        ...LIMITS,
+        SNICallback: (name, done) => {
+          try {
+            done(null, contexts.context(feed.table, (key) => feed.secret(key), name));
+          } catch (error) {
+            done(error instanceof Error ? error : new Error(String(error)));
+          }
+        },
+      },
+      (request, response) => handler.handle(asHttp1(request), asHttp1Response(response), arrivalOf(socketOf(request), "https", 443)),
+    );
+    secure.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => handler.upgrade(request, socket, head, arrivalOf(socket, "https", 443)));
+    secure.on("clientError", refuseMalformed);
+    secure.on("tlsClientError", () => {});
+    secure.on("sessionError", () => {});
+    const refreshDefault = (): void => {
+      const requested = [...feed.table.hosts.values(), ...feed.table.wildcards.values()].some((server) => server.clientCertificates !== undefined);
+      Object.assign(secure, { requestCert: requested, rejectUnauthorized: false });
+    };
+    refreshDefault();
+    const subscription = feed.onChange(refreshDefault);
+    const health = createServer(statusPage(feed, () => this.requests));
+    this.#closers.push(() => {
+      subscription[Symbol.dispose]();
+      plain.closeAllConnections();
+      health.closeAllConnections();
+    });
+    const { httpPort, httpsPort, healthzPort } = feed.flags;
+    this.#listeners.push(await context.listen(httpPort, plain), await context.listen(httpsPort, secure), await context.listen(healthzPort, health));
+    context.stdout.write(`NGINX Ingress controller v1.15.1, serving ${feed.table.counted.length} Ingresses on ports ${httpPort} and ${httpsPort}\n`);
+    this.#drain = async () => {
+      plain.closeIdleConnections();
+      await new Promise<void>((resolve) => {
+        const timer = clock.after(DRAIN_MS, resolve, { background: true });
+        plain.close(() => {
+          timer.cancel();
+          resolve();
+        });
+      });
+    };
+  }
+  #drain: (() => Promise<void>) | undefined;
+
+  async stop(): Promise<void> {
+    for (const listener of this.#listeners) await listener.close();
+    await this.#drain?.();
+    for (const close of this.#closers) close();
+  }
+}
+
+/** Where a connection came from, as its socket shows it. */
+function arrivalOf(socket: Duplex, scheme: "http" | "https", serverPort: number): Arrival {
+  const { remoteAddress, remotePort, servername } = socket as Partial<TLSSocket & { servername: string | false }>;
+  return { scheme, serverPort, peerIp: remoteAddress ?? "", peerPort: remotePort ?? 0, sni: typeof servername === "string" ? servername : undefined };
+}
+
+function socketOf(request: Http2ServerRequest): Socket {
+  return request.stream?.session?.socket ?? request.socket;
+}
+
+/** The compatibility API of node:http2 stands in for node:http's classes here; what differs is asked by httpVersionMajor. */
+const asHttp1 = (request: Http2ServerRequest): IncomingMessage => request as unknown as IncomingMessage;
+const asHttp1Response = (response: Http2ServerResponse): ServerResponse => response as unknown as ServerResponse;
+
+/** What Node's parser refuses gets nginx's page. */
+function refuseMalformed(error: NodeJS.ErrnoException, socket: Duplex): void {
+  if (!socket.writable || error.code === "ECONNRESET") return void socket.destroy();
+  const status = error.code === "HPE_HEADER_OVERFLOW" ? 494 : error.code === "ERR_HTTP_REQUEST_TIMEOUT" ? 408 : 400;
+  const body = pageOf(status);
+  const line = status === 408 ? "408 Request Time-out" : "400 Bad Request";
+  socket.end(`HTTP/1.1 ${line}\r\nContent-Type: text/html\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`);
+}

@@ -1,0 +1,222 @@
+// Serves requests of one controller pod: facts → evaluate → tries → answer.
+// Upstream: one worker of nginx.
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Duplex } from "node:stream";
+import { log } from "../../model/log.ts";
+import { type Answer, page } from "../answer.ts";
+import { Balance } from "../balance.ts";
+import type { HttpProxyEngine } from "../engine/http-proxy-engine.ts";
+import type { NodeEngine } from "../engine/node-engine.ts";
+import { type Forward, type ForwardBody, type ForwardRequest, type ForwardResponse, UpstreamError, upstreamError } from "../engine/forward.ts";
+import { type Decision, evaluate } from "../evaluate.ts";
+import type { Exchange, World } from "../exchange.ts";
+import { addHsts, clientHeaders, podHeaders } from "../headers.ts";
+import type { Peer } from "../upstreams.ts";
+import { hasBody, readBody } from "./request-body.ts";
+import { type Arrival, isAnswer, requestFacts } from "./request-facts.ts";
+import type { RoutesFeed } from "./routes-feed.ts";
+import { responseOn, sendAnswer } from "./send-answer.ts";
+import type { ControllerWorld } from "./world.ts";
+
+type Forwarding = Extract<Decision, { type: "forward" }>;
+
+export interface HandlerParts {
+  readonly feed: RoutesFeed;
+  readonly world: ControllerWorld;
+  readonly http1: HttpProxyEngine;
+  readonly own: NodeEngine;
+}
+
+export class Handler {
+  readonly #parts: HandlerParts;
+  readonly #balance: Balance;
+  #requests = 0;
+
+  constructor(parts: HandlerParts) {
+    this.#parts = parts;
+    this.#balance = new Balance(parts.world.random.fork("balance"));
+  }
+  get requests(): number {
+    return this.#requests;
+  }
+  handle(request: IncomingMessage, response: ServerResponse, arrival: Arrival): void {
+    this.#requests++;
+    const head = request.method === "HEAD";
+    const ends: (() => void)[] = [];
+    response.once("close", () => ends.forEach((end) => end()));
+    const decision = this.#decide(request, arrival, (end) => ends.push(end));
+    const finish = (found: Decision): void => {
+      if (found.type === "answer") return this.#refuse(request, response, found.answer, found.exchange, head);
+      this.#forward(request, response, found).catch((error: unknown) => this.#broken(error, request, response, found.exchange));
+    };
+    if (decision instanceof Promise) decision.then(finish, (error: unknown) => this.#broken(error, request, response, undefined));
+    else finish(decision);
+  }
+  /** A request for another protocol: the socket is the program's now. */
+  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer, arrival: Arrival): void {
+    this.#requests++;
+    const ends: (() => void)[] = [];
+    socket.once("close", () => ends.forEach((end) => end()));
+    socket.on("error", () => {});
+    const answerOn = (answer: Answer, exchange: Exchange | undefined): void => void sendAnswer(responseOn(request, socket), answer, exchange, false);
+    const finish = async (decision: Decision): Promise<void> => {
+      if (decision.type === "answer") return answerOn(decision.answer, decision.exchange);
+      const { exchange, peers, balance, backend } = decision;
+      const peer = this.#balance.pick(backend.upstream, peers, balance, exchange, new Set());
+      if (!peer) return answerOn(page(503, `upstream ${backend.upstream} has no peers`), exchange);
+      const out = this.#request(request, decision, peer, { type: "none" }, request.headers.upgrade);
+      addHsts(exchange);
+      try {
+        await this.#parts.http1.upgrade({ request, socket, head, idleTimeoutMs: out.readTimeoutMs, onUpgraded: (answer) => addToUpgrade(answer, exchange) }, out);
+      } catch (error) {
+        const failure = upstreamError(error, { requestSent: false });
+        if (!socket.destroyed) answerOn(page(failure.status, `upgrade: ${failure.message}`), exchange);
+      }
+    };
+    const failed = (error: unknown): void => {
+      log("error", "ingress: upgrade failed", { error });
+      socket.destroy();
+    };
+    Promise.resolve(this.#decide(request, arrival, (end) => ends.push(end))).then(finish).catch(failed);
+  }
+
+  #decide(request: IncomingMessage, arrival: Arrival, onEnd: World["onEnd"]): Decision | Promise<Decision> {
+    const { feed, world } = this.#parts;
+    const facts = requestFacts(request, arrival, feed.table.config);
+    if (isAnswer(facts)) return { type: "answer", answer: facts, exchange: undefined };
+    const own: World = {
+      clock: world.clock,
+      random: world.random,
+      secret: (key) => world.secret(key),
+      configMap: (key) => world.configMap(key),
+      state: (key, create) => world.state(key, create),
+      request: (url, init) => world.request(url, init),
+      onEnd,
+    };
+    return evaluate(facts, feed.table, feed.upstreams, own);
+  }
+
+  async #forward(request: IncomingMessage, response: ServerResponse, decision: Forwarding): Promise<void> {
+    const { exchange } = decision;
+    const { proxy } = exchange.location.settings;
+    const head = request.method === "HEAD";
+    let body: ForwardBody = { type: "none" };
+    if (hasBody(request)) {
+      const read = await readBody(request, exchange.facts.contentLength, proxy.bodySizeBytes, proxy.requestBuffering);
+      if (read.type === "gone") return;
+      if (read.type === "too-large") return this.#refuse(request, response, page(413, `body is over proxy-body-size ${proxy.bodySizeBytes}`), exchange, head);
+      body = read;
+    }
+    const left = new AbortController();
+    response.once("close", () => {
+      if (!response.writableFinished) left.abort();
+    });
+    const outcome = await this.#tries(request, response, decision, body, left.signal);
+    if (left.signal.aborted || response.destroyed) return;
+    if (outcome instanceof UpstreamError) {
+      return this.#refuse(request, response, page(outcome.status, outcome.message), exchange, head);
+    }
+    this.#pass(response, outcome, exchange, head);
+  }
+
+  /** proxy_next_upstream: other peers, while the conditions hold. */
+  async #tries(request: IncomingMessage, response: ServerResponse, decision: Forwarding, body: ForwardBody, signal: AbortSignal): Promise<ForwardResponse | UpstreamError> {
+    const { exchange, peers, balance, backend } = decision;
+    const { proxy } = exchange.location.settings;
+    const { clock } = this.#parts.world;
+    const startedAt = clock.monotonic();
+    const tried = new Set<string>();
+    const idempotent = !["POST", "LOCK", "PATCH"].includes(exchange.facts.method) || proxy.nextUpstream.has("non_idempotent");
+    const engine: Forward = request.httpVersionMajor >= 2 ? this.#parts.own : this.#parts.http1;
+    const limit = proxy.nextUpstreamTries === 0 ? Infinity : proxy.nextUpstreamTries;
+    for (let tries = 1; ; tries++) {
+      const peer = this.#balance.pick(backend.upstream, peers, balance, exchange, tried);
+      if (!peer) return new UpstreamError("error", `upstream ${backend.upstream} has no peers`, { requestSent: false });
+      tried.add(peer.id);
+      this.#balance.opened(backend.upstream, peer);
+      const tryAt = clock.monotonic();
+      try {
+        const answer = await engine.send({ request, response, signal }, this.#request(request, decision, peer, body, undefined));
+        answer.body.once("close", () => this.#balance.closed(backend.upstream, peer, clock.monotonic() - tryAt, clock.monotonic()));
+        return answer;
+      } catch (error) {
+        this.#balance.closed(backend.upstream, peer, clock.monotonic() - tryAt, clock.monotonic());
+        const failure = upstreamError(error, { requestSent: true });
+        // A kept connection that the pod has closed meanwhile costs no try.
+        if (failure.reused && failure.failure === "error" && tries < 64 && idempotent) {
+          tried.delete(peer.id);
+          if (limit !== Infinity && tries >= limit) return failure;
+        }
+        const allowed = proxy.nextUpstream.has(failure.failure) && (idempotent || !failure.requestSent || failure.reused);
+        const inTime = proxy.nextUpstreamTimeoutMs === 0 || clock.monotonic() - startedAt < proxy.nextUpstreamTimeoutMs;
+        const unsent = body.type !== "stream";
+        const others = tried.size < peers.length;
+        if (signal.aborted || !allowed || !inTime || !unsent || !others || tries >= limit) return failure;
+      }
+    }
+  }
+
+  #request(request: IncomingMessage, decision: Forwarding, peer: Peer, body: ForwardBody, upgrade: string | undefined): ForwardRequest {
+    const { exchange } = decision;
+    const { proxy, backendProtocol } = exchange.location.settings;
+    const underscores = exchange.table.config.flag("enable-underscores-in-headers", false);
+    const headers = podHeaders(exchange, request.rawHeaders, { underscores, upgrade });
+    if (body.type === "bytes") headers["Content-Length"] = String(body.bytes.length);
+    else if (body.type === "stream" && exchange.facts.contentLength !== undefined) headers["Content-Length"] = String(exchange.facts.contentLength);
+    else if (body.type === "stream") headers["Transfer-Encoding"] = "chunked";
+    else if (exchange.facts.contentLength === 0) headers["Content-Length"] = "0";
+    const secure = backendProtocol === "HTTPS" || backendProtocol === "GRPCS" || (backendProtocol === "AUTO_HTTP" && exchange.facts.scheme === "https");
+    return {
+      method: exchange.facts.method,
+      target: exchange.upstreamTarget,
+      headers,
+      body,
+      peer,
+      tls: secure,
+      connectTimeoutMs: proxy.connectTimeoutMs,
+      sendTimeoutMs: proxy.sendTimeoutMs,
+      readTimeoutMs: proxy.readTimeoutMs,
+    };
+  }
+
+  /** The pod's answer goes to the client as it comes. */
+  #pass(response: ServerResponse, answer: ForwardResponse, exchange: Exchange, head: boolean): void {
+    addHsts(exchange);
+    const http2 = exchange.facts.httpVersion.startsWith("2");
+    const lines = clientHeaders(exchange, answer.rawHeaders, http2);
+    if (http2) response.writeHead(answer.status, lines);
+    else response.writeHead(answer.status, answer.statusText, lines);
+    if (head || answer.status === 204 || answer.status === 304) {
+      answer.body.resume();
+      response.end();
+      return;
+    }
+    const { body } = answer;
+    body.once("error", () => response.destroy());
+    body.once("close", () => {
+      if (!body.readableEnded) response.destroy();
+    });
+    body.pipe(response);
+  }
+
+  #refuse(request: IncomingMessage, response: ServerResponse, answer: Answer, exchange: Exchange | undefined, head: boolean): void {
+    if (response.destroyed) return;
+    // A body that nobody reads ends the connection, as nginx's lingering close does in the end.
+    const unread = hasBody(request) && !request.complete && answer.status !== 401;
+    sendAnswer(response, unread && request.httpVersionMajor < 2 ? { ...answer, close: true } : answer, exchange, head);
+    request.resume();
+  }
+  #broken(error: unknown, request: IncomingMessage, response: ServerResponse, exchange: Exchange | undefined): void {
+    log("error", "ingress: request failed", { error });
+    if (response.headersSent) response.destroy();
+    else this.#refuse(request, response, page(500, "internal error"), exchange, request.method === "HEAD");
+  }
+}
+
+/** Headers of steps stand on a 101 too. */
+function addToUpgrade(answer: IncomingMessage, exchange: Exchange): void {
+  for (const [, [name, value]] of exchange.responseHeaders) answer.headers[name.toLowerCase()] = value;
+  const cookies = exchange.addedHeaders.filter(([name]) => name.toLowerCase() === "set-cookie").map(([, value]) => value);
+  if (cookies.length > 0) answer.headers["set-cookie"] = [...(answer.headers["set-cookie"] ?? []), ...cookies];
+  delete answer.headers["server"];
+}

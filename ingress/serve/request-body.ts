@@ -1,0 +1,51 @@
+// A request's body on its way in: buffered as nginx does by default, so that it can be sent again to another pod; larger ones stream.
+// Upstream: proxy_request_buffering, client_max_body_size. nginx spills to disk where this streams, so large bodies are sent once.
+import type { IncomingMessage } from "node:http";
+import type { ForwardBody } from "../engine/forward.ts";
+
+/** Larger bodies than this are streamed. */
+export const BUFFER_LIMIT = 1024 * 1024;
+
+export type BodyResult = ForwardBody | { readonly type: "too-large" } | { readonly type: "gone" };
+
+/** `limit` 0 is none. */
+export async function readBody(request: IncomingMessage, contentLength: number | undefined, limit: number, buffering: boolean): Promise<BodyResult> {
+  if (contentLength !== undefined && (!buffering || contentLength > BUFFER_LIMIT)) return { type: "stream", stream: request };
+  if (contentLength === undefined && !buffering && limit === 0) return { type: "stream", stream: request };
+  const most = limit > 0 ? limit : Infinity;
+  const chunks: Buffer[] = [];
+  let size = 0;
+  const { promise, resolve } = Promise.withResolvers<BodyResult>();
+  const settle = (result: BodyResult): void => {
+    request.off("data", onData);
+    request.off("end", onEnd);
+    request.off("close", onClose);
+    resolve(result);
+  };
+  const onData = (chunk: Buffer): void => {
+    size += chunk.length;
+    chunks.push(chunk);
+    if (size > most) {
+      request.pause();
+      settle({ type: "too-large" });
+    } else if (size > BUFFER_LIMIT && limit === 0) {
+      request.pause();
+      request.unshift(Buffer.concat(chunks));
+      settle({ type: "stream", stream: request });
+    }
+  };
+  const onEnd = (): void => settle({ type: "bytes", bytes: chunks.length === 1 ? (chunks[0] ?? Buffer.alloc(0)) : Buffer.concat(chunks) });
+  const onClose = (): void => settle({ type: "gone" });
+  request.on("data", onData);
+  request.on("end", onEnd);
+  request.on("close", onClose);
+  return promise;
+}
+
+/** A request with neither Content-Length nor Transfer-Encoding has no body. */
+export function hasBody(request: IncomingMessage): boolean {
+  const { headers, httpVersionMajor } = request;
+  if (headers["transfer-encoding"] !== undefined) return true;
+  if (headers["content-length"] !== undefined) return headers["content-length"] !== "0";
+  return httpVersionMajor >= 2 && !request.readableEnded && request.method !== "GET" && request.method !== "HEAD";
+}

@@ -1,0 +1,93 @@
+// A request as it arrived, turned into facts; what is malformed beyond the parser's care is refused here.
+// Upstream: ngx_http_realip_module, the template's maps, ngx_http_process_request_headers.
+import type { IncomingMessage } from "node:http";
+import { canonicalIp, type Cidr } from "../../model/ip.ts";
+import { inAny, parseCidr } from "../annotations/source-range.ts";
+import { type Answer, page } from "../answer.ts";
+import type { ControllerConfig } from "../config.ts";
+import type { ClientCertificate, RequestFacts } from "../exchange.ts";
+import { hostName } from "../match.ts";
+import { parseTarget } from "../request-path.ts";
+
+export interface Arrival {
+  readonly scheme: "http" | "https";
+  readonly serverPort: number;
+  readonly peerIp: string;
+  readonly peerPort: number;
+  readonly sni?: string | undefined;
+  readonly certificate?: ClientCertificate | undefined;
+}
+
+/** Facts, or the answer to a request that nginx would not route. */
+export function requestFacts(request: IncomingMessage, arrival: Arrival, config: ControllerConfig): RequestFacts | Answer {
+  const { headers } = request;
+  const authority = headers[":authority"];
+  const hostHeader = headers.host ?? (typeof authority === "string" ? authority : undefined);
+  const version = request.httpVersion;
+  if (hostHeader === undefined && version !== "1.0" && version !== "0.9") return page(400, "no Host header");
+  if (hostHeader !== undefined && !validHost(hostHeader)) return page(400, `malformed Host header ${JSON.stringify(hostHeader)}`);
+  if (headers["transfer-encoding"] !== undefined) {
+    // Two framings of one body, or one that only HTTP/1.1 has: what a proxy and a pod may read differently.
+    if (headers["content-length"] !== undefined) return page(400, "both Content-Length and Transfer-Encoding");
+    if (version !== "1.1" || headers["transfer-encoding"].toLowerCase() !== "chunked") return page(400, `Transfer-Encoding ${headers["transfer-encoding"]}`);
+  }
+  const target = request.url ?? "/";
+  const parsed = parseTarget(target);
+  if (!parsed) return page(400, `malformed request target ${JSON.stringify(target)}`);
+  if (request.method === "TRACE" || request.method === "CONNECT") return page(405, `${request.method} is not allowed`);
+  const length = headers["content-length"];
+  const { sni, certificate } = arrival;
+  return {
+    method: request.method ?? "GET",
+    scheme: arrival.scheme,
+    target,
+    parsed,
+    httpVersion: version,
+    hostHeader,
+    host: hostName(hostHeader),
+    headers,
+    peerIp: arrival.peerIp,
+    peerPort: arrival.peerPort,
+    clientIp: realIp(headers, arrival.peerIp, config),
+    serverPort: arrival.serverPort,
+    ...(sni === undefined ? {} : { sni }),
+    ...(certificate === undefined ? {} : { certificate }),
+    contentLength: length === undefined ? undefined : Number(length),
+  };
+}
+
+export const isAnswer = (value: RequestFacts | Answer): value is Answer => "status" in value;
+
+function validHost(host: string): boolean {
+  return /^(?:\[[0-9a-fA-F:.]+\]|[^\s/\\:@[\]"<>\0]*)(?::\d*)?$/.test(host) && !host.startsWith(".") && !host.includes("..");
+}
+
+/** The rightmost address of X-Forwarded-For that no trusted proxy holds (real_ip_recursive), when the ConfigMap trusts the header at all. */
+function realIp(headers: RequestFacts["headers"], peerIp: string, config: ControllerConfig): string {
+  if (!config.flag("use-forwarded-headers", false) && !config.flag("enable-real-ip", false)) return peerIp;
+  const name = config.text("forwarded-for-header", "X-Forwarded-For").toLowerCase();
+  const sent = headers[name];
+  if (typeof sent !== "string") return peerIp;
+  const trusted = trustedProxies(config.text("proxy-real-ip-cidr", "0.0.0.0/0"));
+  if (!inAny(trusted, peerIp)) return peerIp;
+  const addresses = sent.split(",").map((text) => text.trim());
+  let client = peerIp;
+  for (const address of addresses.reverse()) {
+    const ip = canonicalIp(address);
+    if (ip === undefined) break;
+    client = ip;
+    if (!inAny(trusted, ip)) break;
+  }
+  return client;
+}
+
+let lastText = "";
+let lastCidrs: readonly Cidr[] = [];
+
+function trustedProxies(text: string): readonly Cidr[] {
+  if (text !== lastText) {
+    lastText = text;
+    lastCidrs = text.split(",").flatMap((item) => parseCidr(item.trim()) ?? []);
+  }
+  return lastCidrs;
+}

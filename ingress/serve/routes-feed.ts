@@ -1,0 +1,117 @@
+// The route table kept up to date: one reader of the store for all controller pods with equal flags, which share what it compiles.
+// Upstream: the informers of internal/ingress/controller/store. It runs while somebody holds it.
+import { nextTurn } from "../../model/clock.ts";
+import { keyOf, splitKey } from "../../model/object.ts";
+import { ConfigMaps, EndpointSlices, Ingresses, IngressClasses, Secrets, Services } from "../../model/resources.ts";
+import type { Change, Cursor, Store } from "../../store/index.ts";
+import type { ControllerFlags } from "../config.ts";
+import { RouteCompiler } from "../route-compiler.ts";
+import type { RouteTable } from "../route-table.ts";
+import { Upstreams } from "../upstreams.ts";
+
+/** Changes taken in one turn of the event loop. */
+const CHUNK = 200;
+
+export class RoutesFeed {
+  readonly flags: ControllerFlags;
+  readonly compiler: RouteCompiler;
+  readonly upstreams = new Upstreams();
+  readonly #store: Store;
+  readonly #delayMs: number;
+  readonly #secrets = new Map<string, Readonly<Record<string, Buffer>>>();
+  readonly #configMaps = new Map<string, Readonly<Record<string, string>>>();
+  readonly #listeners = new Set<() => void>();
+  #holders = 0;
+  #running: { readonly cursor: Cursor; readonly abort: AbortController; readonly done: Promise<void> } | undefined;
+  #synced: PromiseWithResolvers<void> = Promise.withResolvers();
+  #reloads = 0;
+
+  constructor(flags: ControllerFlags, store: Store, delayMs: number) {
+    this.flags = flags;
+    this.compiler = new RouteCompiler(flags);
+    this.#store = store;
+    this.#delayMs = delayMs;
+  }
+  get table(): RouteTable {
+    return this.compiler.table;
+  }
+  /** Resolves once the present state has been read. */
+  get synced(): Promise<void> {
+    return this.#synced.promise;
+  }
+  get holders(): number {
+    return this.#holders;
+  }
+  /** Batches of changes taken so far. */
+  get reloads(): number {
+    return this.#reloads;
+  }
+  secret(key: string): Readonly<Record<string, Buffer>> | undefined {
+    return this.#secrets.get(key);
+  }
+  configMap(key: string): Readonly<Record<string, string>> | undefined {
+    return this.#configMaps.get(key);
+  }
+  /** Calls back after each batch of changes. */
+  onChange(listener: () => void): Disposable {
+    this.#listeners.add(listener);
+    return { [Symbol.dispose]: () => void this.#listeners.delete(listener) };
+  }
+  /** Starts reading for the first holder, and stops with the last. */
+  acquire(): AsyncDisposable {
+    if (this.#holders++ === 0) this.#start();
+    let released = false;
+    return {
+      [Symbol.asyncDispose]: async () => {
+        if (released) return;
+        released = true;
+        if (--this.#holders > 0) return;
+        const running = this.#running;
+        this.#running = undefined;
+        running?.abort.abort();
+        running?.cursor.close();
+        await running?.done;
+      },
+    };
+  }
+
+  #start(): void {
+    const cursor = this.#store.cursor({ name: "ingress-nginx", delayMs: this.#delayMs });
+    const abort = new AbortController();
+    this.#running = { cursor, abort, done: this.#follow(cursor, abort.signal) };
+  }
+  async #follow(cursor: Cursor, signal: AbortSignal): Promise<void> {
+    for await (const batch of cursor.batches([IngressClasses, Ingresses, Services, EndpointSlices, Secrets, ConfigMaps], signal)) {
+      for (const [index, change] of batch.entries()) {
+        if (index % CHUNK === CHUNK - 1) await nextTurn();
+        this.#apply(change);
+      }
+      this.#reloads++;
+      void this.compiler.table;
+      this.#synced.resolve();
+      for (const listener of this.#listeners) listener();
+    }
+  }
+  #apply({ type, key, object }: Change): void {
+    const { namespace, name } = splitKey(key);
+    // Reads of the cursor are typed; a change is not.
+    if (type === Ingresses) this.compiler.setIngress(key, object && this.#get(Ingresses, namespace, name));
+    else if (type === IngressClasses) this.compiler.setClass(name, object && this.#get(IngressClasses, "", name));
+    else if (type === Services) this.upstreams.setService(key, object && this.#get(Services, namespace, name));
+    else if (type === EndpointSlices) this.upstreams.setSlice(key, object && this.#get(EndpointSlices, namespace, name));
+    else if (type === Secrets) {
+      const secret = object && this.#get(Secrets, namespace, name);
+      if (!secret) this.#secrets.delete(key);
+      else this.#secrets.set(keyOf(secret), Object.fromEntries(Object.entries(secret.data ?? {}).map(([field, text]) => [field, Buffer.from(text, "base64")])));
+    } else {
+      const data = object && this.#get(ConfigMaps, namespace, name);
+      if (data) this.#configMaps.set(key, data.data ?? {});
+      else this.#configMaps.delete(key);
+      if (key === this.flags.configMap) this.compiler.setConfig(data?.data ?? {});
+    }
+  }
+  get #get(): Store["get"] {
+    const reader = this.#running?.cursor ?? this.#store;
+    return (type, namespace, name) => reader.get(type, namespace, name);
+  }
+}

@@ -1,0 +1,38 @@
+// Writes the controller's own answers, to a response or to a bare socket after an upgrade request.
+import { ServerResponse, type IncomingMessage } from "node:http";
+import type { Socket } from "node:net";
+import type { Duplex } from "node:stream";
+import type { Answer } from "../answer.ts";
+import type { Exchange } from "../exchange.ts";
+import { addHsts } from "../headers.ts";
+
+/** Head and body of an answer; steps' response headers stand on it as on any other. Returns the body's size. */
+export function sendAnswer(response: ServerResponse, answer: Answer, exchange: Exchange | undefined, head: boolean): number {
+  if (response.headersSent || response.destroyed) return 0;
+  const http2 = "stream" in response;
+  const lines: string[] = [];
+  const put = (name: string, value: string): void => void lines.push(http2 ? name.toLowerCase() : name, value);
+  if (exchange) addHsts(exchange);
+  const own = new Set(answer.headers.map(([name]) => name.toLowerCase()));
+  for (const [name, value] of answer.headers) put(name, value);
+  for (const [lower, [name, value]] of exchange?.responseHeaders ?? []) if (!own.has(lower) && value !== "") put(name, value);
+  for (const [name, value] of exchange?.addedHeaders ?? []) put(name, value);
+  const body = Buffer.from(answer.body, "latin1");
+  put("Content-Length", String(body.length));
+  if (answer.close === true && !http2) put("Connection", "close");
+  response.writeHead(answer.status, lines);
+  response.end(head || answer.status === 204 || answer.status === 304 ? undefined : body);
+  return body.length;
+}
+
+/** A response object for a socket that Node's server has let go. */
+export function responseOn(request: IncomingMessage, socket: Duplex): ServerResponse {
+  const response = new ServerResponse(request);
+  response.shouldKeepAlive = false;
+  response.assignSocket(socket as Socket);
+  response.once("finish", () => {
+    response.detachSocket(socket as Socket);
+    socket.end();
+  });
+  return response;
+}

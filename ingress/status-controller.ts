@@ -1,0 +1,84 @@
+// Keeps status.loadBalancer.ingress of the Ingresses that count, and tells of annotations without effect by Events.
+// Upstream: internal/ingress/status/status.go (leader only, on sync and every 60 s; here at once).
+import type { Clock } from "../model/clock.ts";
+import type { Ingress, IngressLoadBalancerIngress } from "../model/kinds/networking-v1.ts";
+import type { Service } from "../model/kinds/core-v1.ts";
+import { draft, equalJson, keyOf, splitKey } from "../model/object.ts";
+import type { Component } from "../model/ports.ts";
+import { Ingresses, IngressClasses, Services } from "../model/resources.ts";
+import { createController, on, type Store } from "../store/index.ts";
+import { createEventRecorder } from "../store/event-recorder.ts";
+import { ControllerConfig, type ControllerFlags } from "./config.ts";
+import { ignoredBecause } from "./ingress-class.ts";
+import { readIngress } from "./ingress-part.ts";
+
+export interface StatusControllerOptions {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly flags: ControllerFlags;
+}
+
+export function createStatusController({ store, clock, flags }: StatusControllerOptions): Component {
+  const events = createEventRecorder({ store, clock, component: "nginx-ingress-controller" });
+  const all = (): readonly string[] => store.list(Ingresses).map(keyOf);
+  /** What was last told about each Ingress. */
+  const told = new Map<string, string>();
+  const counts = (ingress: Ingress): boolean => ignoredBecause(ingress, flags, (name) => store.get(IngressClasses, "", name)) === undefined;
+
+  const warn = (ingress: Ingress): void => {
+    const part = readIngress(ingress, new ControllerConfig());
+    const problems = "dropped" in part ? [part.dropped] : [...part.annotations.problems, ...(part.annotations.denied === undefined ? [] : [part.annotations.denied])];
+    const text = `${ingress.metadata.uid} ${problems.join("\n")}`;
+    if (told.get(keyOf(ingress)) === text) return;
+    told.set(keyOf(ingress), text);
+    for (const problem of problems) events.event(ingress, "Warning", "Rejected", problem);
+  };
+  return createController({
+    name: "ingress-status",
+    store,
+    clock,
+    watches: [
+      on(Ingresses, (ingress) => [keyOf(ingress)]),
+      on(IngressClasses, all),
+      on(Services, (service) => (keyOf(service) === flags.publishService ? all() : [])),
+    ],
+    async reconcile(key) {
+      const { namespace, name } = splitKey(key);
+      const ingress = store.get(Ingresses, namespace, name);
+      if (!ingress) return void told.delete(key);
+      if (!counts(ingress)) return;
+      warn(ingress);
+      const service = splitKey(flags.publishService);
+      const addresses = addressesOf(store.get(Services, service.namespace, service.name), flags);
+      if (addresses.length === 0 || equalJson(ingress.status?.loadBalancer?.ingress ?? [], addresses)) return;
+      await store.mutate(
+        Ingresses,
+        namespace,
+        name,
+        (edited) => {
+          edited.status = { ...edited.status, loadBalancer: { ingress: draft(addresses) } };
+        },
+        { subresource: "status" },
+      );
+    },
+  });
+}
+
+/** --publish-status-address, else what the published Service says of itself. */
+function addressesOf(service: Service | undefined, flags: ControllerFlags): readonly IngressLoadBalancerIngress[] {
+  if (flags.publishStatusAddress !== "") return flags.publishStatusAddress.split(",").map((text) => addressOf(text.trim()));
+  if (!service) return [];
+  const { spec, status } = service;
+  switch (spec.type) {
+    case "ExternalName":
+      return spec.externalName === undefined ? [] : [{ hostname: spec.externalName }];
+    case "LoadBalancer": {
+      const given = (status?.loadBalancer?.ingress ?? []).map(({ ip, hostname }) => ({ ...(ip === undefined ? {} : { ip }), ...(hostname === undefined ? {} : { hostname }) }));
+      return [...given, ...(spec.externalIPs ?? []).map((ip) => ({ ip }))];
+    }
+    default:
+      return spec.externalIPs && spec.externalIPs.length > 0 ? spec.externalIPs.map((ip) => ({ ip })) : spec.clusterIP === undefined || spec.clusterIP === "None" ? [] : [{ ip: spec.clusterIP }];
+  }
+}
+
+const addressOf = (text: string): IngressLoadBalancerIngress => (/^[\d.]+$|:/.test(text) ? { ip: text } : { hostname: text });

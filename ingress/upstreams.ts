@@ -1,0 +1,118 @@
+// Upstreams: the peers behind a Service's port, from its EndpointSlices. Compiled per Service, memoised until one of its objects changes.
+// Upstream: internal/ingress/controller/endpointslices.go, controller.go serviceEndpoints.
+import type { Service, ServicePort } from "../model/kinds/core-v1.ts";
+import type { EndpointSlice } from "../model/kinds/discovery-v1.ts";
+import { canonicalIp } from "../model/ip.ts";
+import type { BackendRef } from "./route-table.ts";
+
+export const SERVICE_NAME_LABEL = "kubernetes.io/service-name";
+
+/** A place to send requests to: a Target of the balancers. */
+export interface Peer {
+  /** `ip:port` */
+  readonly id: string;
+  /** An address, or a name for ExternalName Services. */
+  readonly host: string;
+  readonly port: number;
+}
+
+export type Upstream =
+  | { readonly type: "peers"; readonly name: string; readonly peers: readonly Peer[] }
+  /** Nothing to send to, and the object at fault. */
+  | { readonly type: "none"; readonly name: string; readonly reason: string };
+
+export class Upstreams {
+  readonly #services = new Map<string, Service>();
+  readonly #slices = new Map<string, Map<string, EndpointSlice>>();
+  readonly #sliceService = new Map<string, string>();
+  readonly #compiled = new Map<string, Map<string, Upstream>>();
+
+  setService(key: string, service: Service | undefined): void {
+    if (service) this.#services.set(key, service);
+    else this.#services.delete(key);
+    this.#compiled.delete(key);
+  }
+  setSlice(key: string, slice: EndpointSlice | undefined): void {
+    const before = this.#sliceService.get(key);
+    if (before !== undefined) {
+      this.#slices.get(before)?.delete(key);
+      this.#compiled.delete(before);
+      this.#sliceService.delete(key);
+    }
+    const name = slice?.metadata.labels?.[SERVICE_NAME_LABEL];
+    if (!slice || name === undefined) return;
+    const service = `${slice.metadata.namespace}/${name}`;
+    this.#sliceService.set(key, service);
+    const slices = this.#slices.get(service) ?? new Map<string, EndpointSlice>();
+    this.#slices.set(service, slices.set(key, slice));
+    this.#compiled.delete(service);
+  }
+  service(key: string): Service | undefined {
+    return this.#services.get(key);
+  }
+  /** Peers of a backend; `viaService`: the ClusterIP alone. */
+  find(backend: BackendRef, viaService = false): Upstream {
+    const key = `${backend.namespace}/${backend.service}`;
+    const ports = this.#compiled.get(key) ?? new Map<string, Upstream>();
+    if (ports.size === 0) this.#compiled.set(key, ports);
+    const which = viaService ? `${backend.port} via service` : backend.port;
+    let upstream = ports.get(which);
+    if (!upstream) ports.set(which, (upstream = compileUpstream(backend, this.#services.get(key), [...(this.#slices.get(key)?.values() ?? [])], viaService)));
+    return upstream;
+  }
+}
+
+/** Pure: objects to peers. */
+export function compileUpstream(backend: BackendRef, service: Service | undefined, slices: readonly EndpointSlice[], viaService: boolean): Upstream {
+  const name = backend.upstream;
+  const key = `${backend.namespace}/${backend.service}`;
+  const none = (reason: string): Upstream => ({ type: "none", name, reason });
+  if (!service) return none(`Service ${key} does not exist`);
+  const port = findPort(service, backend.port);
+  if (service.spec.type === "ExternalName") {
+    const target = port === undefined ? Number(backend.port) : externalPort(port);
+    const host = service.spec.externalName?.replace(/\.$/, "") ?? "";
+    if (!(target > 0) || host === "") return none(`ExternalName Service ${key} has no port ${backend.port}`);
+    if (canonicalIp(host)?.startsWith("127.") === true && host === "127.0.0.1") return none(`ExternalName Service ${key} names a loopback address`);
+    return { type: "peers", name, peers: [peer(host, target)] };
+  }
+  if (!port) return none(`Service ${key} has no port ${backend.port === "" ? "(none named)" : backend.port}: it has ${portsText(service)}`);
+  const { clusterIP } = service.spec;
+  if (viaService && clusterIP !== undefined && clusterIP !== "" && clusterIP !== "None") return { type: "peers", name, peers: [peer(clusterIP, port.port)] };
+  const peers = new Map<string, Peer>();
+  let unready = 0;
+  for (const slice of slices) {
+    if (slice.addressType === "FQDN") continue;
+    for (const slicePort of slice.ports ?? []) {
+      if (slicePort.port === undefined || (slicePort.protocol ?? "TCP") !== "TCP" || (slicePort.name ?? "") !== (port.name ?? "")) continue;
+      for (const endpoint of slice.endpoints ?? []) {
+        if (endpoint.conditions?.ready === false) {
+          unready++;
+          continue;
+        }
+        for (const address of endpoint.addresses) {
+          const found = peer(address, slicePort.port);
+          peers.set(found.id, found);
+        }
+      }
+    }
+  }
+  if (peers.size === 0) return none(`Service ${key} has no ready endpoints on port ${backend.port}${unready > 0 ? ` (${unready} not ready)` : ""}`);
+  return { type: "peers", name, peers: [...peers.values()].sort((a, b) => (a.id < b.id ? -1 : 1)) };
+}
+
+const peer = (host: string, port: number): Peer => ({ id: host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`, host, port });
+
+/** By number, target port or name. */
+function findPort(service: Service, wanted: string): ServicePort | undefined {
+  return service.spec.ports?.find((port) => String(port.port) === wanted || String(port.targetPort ?? port.port) === wanted || (port.name !== undefined && port.name === wanted))
+    ?? (wanted === "" ? service.spec.ports?.[0] : undefined);
+}
+
+function externalPort(port: ServicePort): number {
+  return typeof port.targetPort === "number" ? port.targetPort : port.port;
+}
+
+function portsText(service: Service): string {
+  return (service.spec.ports ?? []).map((port) => (port.name === undefined ? String(port.port) : `${port.name} (${port.port})`)).join(", ") || "none";
+}

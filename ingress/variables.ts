@@ -1,0 +1,95 @@
+// nginx variables in annotation values: `$host`, `${request_uri}`, `$http_x_name`, `$1`.
+// Upstream: ngx_http_variables.c, and those that the template sets. Unknown ones are empty, as an unset variable is.
+import type { Exchange } from "./exchange.ts";
+import { escapeComponent } from "./request-path.ts";
+
+type Variable = (exchange: Exchange) => string;
+
+const VARIABLES: Readonly<Record<string, Variable>> = {
+  host: ({ facts }) => facts.host,
+  http_host: ({ facts }) => facts.hostHeader ?? "",
+  best_http_host: (exchange) => exchange.bestHost,
+  this_host: ({ facts }) => facts.hostHeader ?? facts.host,
+  server_name: ({ server }) => server.host,
+  scheme: ({ facts }) => facts.scheme,
+  pass_access_scheme: (exchange) => exchange.scheme,
+  pass_server_port: (exchange) => exchange.port,
+  pass_port: (exchange) => exchange.port,
+  server_port: ({ facts }) => String(facts.serverPort),
+  server_protocol: ({ facts }) => `HTTP/${facts.httpVersion}`,
+  https: ({ facts }) => (facts.scheme === "https" ? "on" : ""),
+  request_method: ({ facts }) => facts.method,
+  request_uri: ({ facts }) => facts.target,
+  escaped_request_uri: ({ facts }) => escapeComponent(facts.target),
+  request: ({ facts }) => `${facts.method} ${facts.target} HTTP/${facts.httpVersion}`,
+  uri: ({ facts }) => facts.parsed.path,
+  document_uri: ({ facts }) => facts.parsed.path,
+  args: ({ facts }) => facts.parsed.query ?? "",
+  query_string: ({ facts }) => facts.parsed.query ?? "",
+  is_args: ({ facts }) => (facts.parsed.query === undefined || facts.parsed.query === "" ? "" : "?"),
+  remote_addr: ({ facts }) => facts.clientIp,
+  the_real_ip: ({ facts }) => facts.clientIp,
+  binary_remote_addr: ({ facts }) => facts.clientIp,
+  realip_remote_addr: ({ facts }) => facts.peerIp,
+  remote_port: ({ facts }) => String(facts.peerPort),
+  remote_user: ({ remoteUser }) => remoteUser,
+  req_id: ({ requestId }) => requestId,
+  request_id: ({ requestId }) => requestId,
+  content_type: ({ facts }) => facts.headers["content-type"] ?? "",
+  content_length: ({ facts }) => (facts.contentLength === undefined ? "" : String(facts.contentLength)),
+  namespace: ({ location }) => location.owner?.split("/")[0] ?? "",
+  ingress_name: ({ location }) => location.owner?.split("/")[1] ?? "",
+  service_name: ({ location }) => location.backend?.service ?? "",
+  service_port: ({ location }) => location.backend?.port ?? "",
+  location_path: ({ location }) => location.path,
+  proxy_upstream_name: ({ location }) => location.backend?.upstream ?? "upstream-default-backend",
+  ssl_client_s_dn: ({ facts }) => facts.certificate?.subject ?? "",
+  ssl_client_i_dn: ({ facts }) => facts.certificate?.issuer ?? "",
+  ssl_client_verify: ({ facts }) => facts.certificate?.verify ?? "NONE",
+  ssl_server_name: ({ facts }) => facts.sni ?? "",
+};
+
+/** The value of one variable, by its name without `$`. */
+export function variable(exchange: Exchange, name: string): string {
+  const known = VARIABLES[name];
+  if (known) return known(exchange);
+  if (name.startsWith("http_")) return headerText(exchange, name.slice(5).replaceAll("_", "-"));
+  if (name.startsWith("cookie_")) return cookie(headerText(exchange, "cookie"), name.slice(7)) ?? "";
+  if (name.startsWith("arg_")) return argument(exchange.facts.parsed.query ?? "", name.slice(4)) ?? "";
+  return "";
+}
+
+/** Replaces every variable; `captures` are what `$1` … mean, passed through `escape` where they land in a query. */
+export function expand(exchange: Exchange, text: string, captures: readonly (string | undefined)[] = [], escape?: (text: string) => string): string {
+  if (!text.includes("$")) return text;
+  return text.replace(/\$(?:(\d)|\{(\w+)\}|(\w+))/g, (_, digit?: string, braced?: string, bare?: string) => {
+    if (digit !== undefined) {
+      const captured = captures[Number(digit)] ?? "";
+      return escape ? escape(captured) : captured;
+    }
+    return variable(exchange, braced ?? bare ?? "");
+  });
+}
+
+/** A header's text, repeated ones joined. */
+export function headerText({ facts }: Exchange, name: string): string {
+  const value = facts.headers[name];
+  return Array.isArray(value) ? value.join(", ") : (value ?? "");
+}
+
+/** A cookie of a Cookie header. */
+export function cookie(header: string, name: string): string | undefined {
+  for (const pair of header.split(/; */)) {
+    const equals = pair.indexOf("=");
+    if (equals > 0 && pair.slice(0, equals).trim() === name) return pair.slice(equals + 1).trim();
+  }
+  return undefined;
+}
+
+function argument(query: string, name: string): string | undefined {
+  for (const pair of query.split("&")) {
+    const equals = pair.indexOf("=");
+    if (equals > 0 && pair.slice(0, equals).toLowerCase() === name.toLowerCase()) return pair.slice(equals + 1);
+  }
+  return undefined;
+}
