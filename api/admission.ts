@@ -1,8 +1,8 @@
-// The admission steps of the API server itself, in upstream's order: NamespaceLifecycle, ServiceAccount, Priority, DefaultTolerationSeconds.
-// Upstream: kubernetes plugin/pkg/admission. Left out: token volumes in pods, quotas, limit ranges, webhooks.
+// The admission steps of the API server itself: defaulting, the life of namespaces, validation. Those of pods are the workloads' own.
+// Upstream: apiserver pkg/admission/plugin/namespace/lifecycle. Left out: quotas, limit ranges, webhooks.
 import { forbidden, notFound, StatusError } from "../model/errors.ts";
-import { Namespaces, Pods, qualifiedResource, ServiceAccounts, type ResourceType } from "../model/resources.ts";
-import type { Admission, AdmissionRequest, Transaction } from "../store/index.ts";
+import { Namespaces, qualifiedResource, type ResourceType } from "../model/resources.ts";
+import type { Admission } from "../store/index.ts";
 import { defaultingAdmission, validatingAdmission } from "./schema-admission.ts";
 
 const IMMORTAL = new Set(["default", "kube-system", "kube-public"]);
@@ -49,47 +49,10 @@ const namespaceNameLabel: Admission = {
   },
 };
 
-/** An admission step for created pods, which sees their own type. */
-function onPodCreate(name: string, edit: (pod: PodRequest["object"], tx: Transaction) => void): Admission {
-  return {
-    name,
-    types: [Pods],
-    operations: ["CREATE"],
-    admit: (request, tx) => edit((request as unknown as PodRequest).object, tx),
-  };
-}
-type PodRequest = AdmissionRequest<NonNullable<(typeof Pods)["object"]>>;
-
-const serviceAccount = onPodCreate("ServiceAccount", (pod, tx) => {
-  const name = pod.spec.serviceAccountName || pod.spec.serviceAccount || "default";
-  const namespace = pod.metadata.namespace ?? "";
-  if (name !== "default" && !tx.get(ServiceAccounts, namespace, name)) {
-    const detail = `error looking up service account ${namespace}/${name}: serviceaccount "${name}" not found`;
-    throw forbidden(Pods, pod.metadata.name, detail);
-  }
-  pod.spec.serviceAccountName = name;
-  pod.spec.serviceAccount = name;
-});
-
-const priority = onPodCreate("Priority", (pod) => {
-  pod.spec.priority ??= 0;
-  pod.spec.preemptionPolicy ??= "PreemptLowerPriority";
-});
-
-const defaultTolerationSeconds = onPodCreate("DefaultTolerationSeconds", (pod) => {
-  for (const key of ["node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"]) {
-    const tolerated = (pod.spec.tolerations ?? []).some(
-      (each) => (each.key === key || !each.key) && (each.effect === "NoExecute" || !each.effect),
-    );
-    if (tolerated) continue;
-    pod.spec.tolerations = [...(pod.spec.tolerations ?? []), { key, operator: "Exists", effect: "NoExecute", tolerationSeconds: 300 }];
-  }
-});
-
 /** The steps before any other feature's, and those that must see the object as all others have left it. */
 export function apiAdmission(): { readonly first: readonly Admission[]; readonly last: readonly Admission[] } {
   return {
-    first: [defaultingAdmission, namespaceLifecycle, namespaceNameLabel, serviceAccount, priority, defaultTolerationSeconds],
+    first: [defaultingAdmission, namespaceLifecycle, namespaceNameLabel],
     last: [validatingAdmission],
   };
 }

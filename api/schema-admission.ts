@@ -14,8 +14,9 @@ export const defaultingAdmission: Admission = {
 export const validatingAdmission: Admission = {
   name: "Validation",
   operations: ["CREATE", "UPDATE"],
-  admit({ type, object, old, operation }, tx) {
-    const errors = operation === "CREATE" || !old ? validateCreate(type, object as KubeObject) : validateUpdate(type, object as KubeObject, old);
+  admit({ type, object, old, operation, subresource }, tx) {
+    const made = object as KubeObject;
+    const errors = operation === "CREATE" || !old ? validateCreate(type, made) : validateUpdate(type, made, old, subresource);
     for (const error of errors) tx.reject(error);
   },
 };

@@ -1,12 +1,12 @@
-// Admission of workloads: what upstream's admission plugins and registry strategies fill in or refuse for pods and namespaces.
-// Upstream: plugin/pkg/admission/{serviceaccount,defaulttolerationseconds,priority,namespace/lifecycle}, pkg/registry/core/{pod,namespace}.
-import { forbidden, notFound, StatusError } from "../model/errors.ts";
-import type { Namespace, Pod, PodCondition, Toleration, Volume, VolumeMount } from "../model/kinds/core-v1.ts";
+// Admission of pods: what upstream's admission plugins and the pod strategy fill in or refuse.
+// Upstream: plugin/pkg/admission/{serviceaccount,defaulttolerationseconds,priority}, pkg/registry/core/pod.
+import { forbidden } from "../model/errors.ts";
+import type { Pod, PodCondition, Toleration, Volume, VolumeMount } from "../model/kinds/core-v1.ts";
 import { timestamp, type Clock } from "../model/clock.ts";
-import type { Draft, KubeObject } from "../model/object.ts";
+import { type Draft, draft } from "../model/object.ts";
 import type { Random } from "../model/random.ts";
 import { createIds } from "../model/ids.ts";
-import { Namespaces, Pods, ServiceAccounts, qualifiedResource, type ResourceType } from "../model/resources.ts";
+import { Pods, ServiceAccounts } from "../model/resources.ts";
 import type { Admission, AdmissionRequest } from "../store/contract.ts";
 import { qosClass } from "./kubelet/qos-class.ts";
 
@@ -15,28 +15,21 @@ const SYSTEM_PRIORITIES: Readonly<Record<string, number>> = {
   "system-node-critical": 2_000_001_000,
   "system-cluster-critical": 2_000_000_000,
 };
-const IMMORTAL_NAMESPACES = new Set(["default", "kube-system", "kube-public"]);
 
 /** The steps in the order in which they must run. */
 export function workloadAdmission({ clock, random }: { readonly clock: Clock; readonly random: Random }): readonly Admission[] {
   const ids = createIds(random.fork("workload-admission"));
   return [
-    namespaceLifecycle,
-    {
-      name: "NamespaceName",
-      types: [Namespaces],
-      operations: ["CREATE", "UPDATE"],
-      admit: (request) => labelNamespace(request.object as Draft<Namespace>),
-    },
-    step("PodDefaults", ["CREATE"], (pod, request, tx) => {
+    step("PodDefaults", ["CREATE"], (pod, _request, tx) => {
       podDefaults(pod);
-      serviceAccount(pod, tx.get(ServiceAccounts, pod.metadata.namespace ?? "", pod.spec.serviceAccountName ?? ""), request, () =>
-        ids.suffix(),
-      );
+      const account = tx.get(ServiceAccounts, pod.metadata.namespace ?? "", pod.spec.serviceAccountName ?? "");
+      serviceAccount(pod, account, () => ids.suffix());
     }),
-    step("PodTolerations", ["CREATE", "UPDATE"], (pod, request) => {
-      if (request.subresource === undefined && request.operation === "CREATE")
-        pod.spec.tolerations = tolerations(pod.spec.tolerations ?? []);
+    step("PodTolerations", ["CREATE"], (pod) => {
+      pod.spec.tolerations = tolerations(pod.spec.tolerations ?? []);
+    }),
+    step("EphemeralContainers", ["UPDATE"], (pod, { old, subresource }) => {
+      if (old && subresource === "ephemeralcontainers") onlyEphemeralContainers(pod, old as Pod);
     }),
     step("PodBinding", ["UPDATE"], (pod, request) => markScheduled(pod, request.old as Pod | undefined, clock)),
   ];
@@ -50,41 +43,12 @@ function step(
   return { name, types: [Pods], operations, admit: (request, tx) => admit(request.object as Draft<Pod>, request, tx) };
 }
 
-/** Nothing is created in a namespace that is not there or is going away; the first namespaces stay. */
-const namespaceLifecycle: Admission = {
-  name: "NamespaceLifecycle",
-  operations: ["CREATE", "DELETE"],
-  admit(request, tx) {
-    const { type, object } = request;
-    if (request.operation === "DELETE") {
-      if (type !== Namespaces || !IMMORTAL_NAMESPACES.has(object.metadata.name) || !request.options.external) return;
-      throw forbidden(Namespaces, object.metadata.name, "this namespace may not be deleted");
-    }
-    if (!type.namespaced || request.subresource !== undefined) return;
-    const name = object.metadata.namespace ?? "";
-    const namespace = tx.get(Namespaces, "", name);
-    if (!namespace) throw notFound(Namespaces, name);
-    if (namespace.metadata.deletionTimestamp !== undefined) throw terminating(type, object as KubeObject, name);
-  },
-};
-
-function terminating(type: ResourceType, object: KubeObject, namespace: string): StatusError {
-  const { name } = object.metadata;
-  const message = `unable to create new content in namespace ${namespace} because it is being terminated`;
-  return new StatusError(403, "Forbidden", `${qualifiedResource(type)} ${JSON.stringify(name)} is forbidden: ${message}`, {
-    name,
-    ...(type.group === "" ? {} : { group: type.group }),
-    kind: type.resource,
-    causes: [{ reason: "NamespaceTerminating", message: `namespace ${namespace} is being terminated`, field: "metadata.namespace" }],
-  });
-}
-
-function labelNamespace(namespace: Draft<Namespace>): void {
-  namespace.metadata.labels = { ...namespace.metadata.labels, "kubernetes.io/metadata.name": namespace.metadata.name };
-}
-
 function podDefaults(pod: Draft<Pod>): void {
-  const systemPriority = SYSTEM_PRIORITIES[pod.spec.priorityClassName ?? ""];
+  const { priorityClassName = "" } = pod.spec;
+  const systemPriority = SYSTEM_PRIORITIES[priorityClassName];
+  if (priorityClassName !== "" && systemPriority === undefined) {
+    throw forbidden(Pods, pod.metadata.name, `no PriorityClass with name ${priorityClassName} was found`);
+  }
   pod.spec.priority = systemPriority ?? pod.spec.priority ?? 0;
   pod.spec.preemptionPolicy ??= "PreemptLowerPriority";
   pod.spec.enableServiceLinks ??= true;
@@ -108,11 +72,10 @@ function tolerations(own: readonly Toleration[]): Draft<Toleration>[] {
 function serviceAccount(
   pod: Draft<Pod>,
   account: { readonly automountServiceAccountToken?: boolean } | undefined,
-  request: AdmissionRequest,
   suffix: () => string,
 ): void {
   const name = pod.spec.serviceAccountName ?? "default";
-  if (!account && name !== "default" && request.options.external) {
+  if (!account && name !== "default") {
     const message = `error looking up service account ${pod.metadata.namespace}/${name}: serviceaccount "${name}" not found`;
     throw forbidden(Pods, pod.metadata.name, message);
   }
@@ -139,6 +102,16 @@ function tokenVolume(name: string): Draft<Volume> {
       ],
     },
   };
+}
+
+/** Puts back all that does not belong to the subresource. */
+function onlyEphemeralContainers(pod: Draft<Pod>, old: Pod): void {
+  const { ephemeralContainers } = pod.spec;
+  const { managedFields } = pod.metadata;
+  const before = draft(old);
+  delete before.spec.ephemeralContainers;
+  pod.spec = { ...before.spec, ...(ephemeralContainers ? { ephemeralContainers } : {}) };
+  pod.metadata = { ...before.metadata, ...(managedFields ? { managedFields } : {}) };
 }
 
 /** Binding a pod to a node is also the moment from which it counts as scheduled. */

@@ -1,13 +1,13 @@
 // Every subresource that is served: its verbs, the kind it speaks, and its handler. Adding one is a file and a line here.
-// Upstream: the storage maps of each registry's rest package. `status` is an ordinary get, update and patch.
+// Upstream: the storage maps of each registry's rest package.
 import type { Subresource } from "../../model/resources.ts";
 import { bindPod } from "./binding.ts";
 import { evictPod } from "./eviction.ts";
 import { finalizeNamespace } from "./finalize.ts";
 import { podLogs } from "./log.ts";
+import { objectPart } from "./object-part.ts";
 import { proxyRequest } from "./proxy.ts";
 import { scaleResource } from "./scale.ts";
-import { statusOfObject } from "./status.ts";
 import type { ServedSubresource } from "./served-subresource.ts";
 import { createToken } from "./token.ts";
 
@@ -17,7 +17,8 @@ const PROXY_VERBS = ["create", "delete", "get", "patch", "update"];
 const upgradeOnly = (kind: string): ServedSubresource => ({ verbs: ["create", "get"], kind: ["", "v1", kind], upgrade: true });
 
 export const subresourceHandlers: ReadonlyMap<Subresource, ServedSubresource> = new Map<Subresource, ServedSubresource>([
-  ["status", { verbs: ["get", "patch", "update"], handle: statusOfObject }],
+  ["status", objectPart("status")],
+  ["ephemeralcontainers", objectPart("ephemeralcontainers")],
   ["scale", { verbs: ["get", "patch", "update"], kind: ["autoscaling", "v1", "Scale"], handle: scaleResource }],
   ["finalize", { verbs: ["update"], handle: finalizeNamespace }],
   ["binding", { verbs: ["create"], kind: ["", "v1", "Binding"], handle: bindPod }],

@@ -15,14 +15,24 @@ interface ProxyName {
   readonly port: string;
 }
 
-const HOP_HEADERS = new Set(["connection", "keep-alive", "proxy-authorization", "te", "trailer", "transfer-encoding", "upgrade", "authorization"]);
+const HOP_HEADERS = new Set([
+  "connection",
+  "keep-alive",
+  "proxy-authorization",
+  "te",
+  "trailer",
+  "transfer-encoding",
+  "upgrade",
+  "authorization",
+]);
 
 function parseProxyName(text: string): ProxyName {
   const parts = text.split(":");
   if (parts.length === 1) return { scheme: "", name: text, port: "" };
   if (parts.length === 2) return { scheme: "", name: parts[0] ?? "", port: parts[1] ?? "" };
   const [scheme = "", name = "", port = ""] = parts;
-  if (parts.length > 3 || !["", "http", "https"].includes(scheme)) throw badRequest(`invalid pod or service request ${JSON.stringify(text)}`);
+  if (parts.length > 3 || !["", "http", "https"].includes(scheme))
+    throw badRequest(`invalid pod or service request ${JSON.stringify(text)}`);
   return { scheme, name, port };
 }
 
@@ -56,7 +66,9 @@ function serviceAddress({ store }: ApiContext, namespace: string, { name, port }
   const addresses = slices.flatMap(({ endpoints = [], ports: slicePorts = [] }) => {
     const target = slicePorts.find((each) => (each.name ?? "") === (wanted.name ?? ""))?.port;
     if (target === undefined) return [];
-    return endpoints.filter(({ conditions }) => conditions?.ready !== false).flatMap((each) => each.addresses.map((ip) => ({ ip, port: target })));
+    return endpoints
+      .filter(({ conditions }) => conditions?.ready !== false)
+      .flatMap((each) => each.addresses.map((ip) => ({ ip, port: target })));
   });
   turn += 1;
   const chosen = addresses[turn % Math.max(1, addresses.length)];
@@ -64,7 +76,11 @@ function serviceAddress({ store }: ApiContext, namespace: string, { name, port }
   return chosen;
 }
 
-export async function proxyRequest(request: ApiRequest, context: ApiContext, { type, namespace, name = "", rest }: Target): Promise<Answer> {
+export async function proxyRequest(
+  request: ApiRequest,
+  context: ApiContext,
+  { type, namespace, name = "", rest }: Target,
+): Promise<Answer> {
   const proxied = parseProxyName(name);
   if (rest === "" && (request.method === "GET" || request.method === "HEAD")) {
     const location = `${request.url.pathname}/${request.url.search}`;
@@ -84,7 +100,12 @@ export async function proxyRequest(request: ApiRequest, context: ApiContext, { t
   return { type: "sent" };
 }
 
-function forward(request: ApiRequest, socket: import("node:stream").Duplex, address: SocketAddress, path: string): Promise<IncomingMessage> {
+function forward(
+  request: ApiRequest,
+  socket: import("node:stream").Duplex,
+  address: SocketAddress,
+  path: string,
+): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
     const headers = forwardedHeaders(request.incoming.rawHeaders);
     const outgoing = httpRequest({

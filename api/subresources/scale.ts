@@ -40,16 +40,15 @@ function scaleOf(object: Scalable): KubeObject {
 function replicasOf(scale: KubeObject, name: string): number {
   const replicas = (scale as Scalable).spec?.replicas ?? 0;
   if (Number.isInteger(replicas) && replicas >= 0) return replicas;
-  throw invalid(Scales, name, [
-    { type: "Invalid", field: "spec.replicas", value: replicas, detail: "must be greater than or equal to 0" },
-  ]);
+  throw invalid(Scales, name, [{ type: "Invalid", field: "spec.replicas", value: replicas, detail: "must be greater than or equal to 0" }]);
 }
 
 /** Makes the Scale that is to be written from the present one. */
 async function readWish(request: ApiRequest, context: ApiContext, target: Target): Promise<(current: KubeObject) => KubeObject> {
   if (request.method === "PATCH") {
     const { contentType, patch, fieldValidation } = await readPatch(request, context, target);
-    if (contentType === "application/apply-patch+yaml") throw unsupportedMediaType(PATCH_CONTENT_TYPES.filter((each) => each !== contentType));
+    if (contentType === "application/apply-patch+yaml")
+      throw unsupportedMediaType(PATCH_CONTENT_TYPES.filter((each) => each !== contentType));
     return (current) => {
       const { object, warnings } = patchObject({ type: Scales, contentType, patch, fieldValidation, current: asJsonObject(current) });
       request.warnings.splice(0, request.warnings.length, ...warnings);
@@ -57,7 +56,10 @@ async function readWish(request: ApiRequest, context: ApiContext, target: Target
     };
   }
   const body = await decodeAnyBody(request, "Scale");
-  if (!body) throw badRequest("the object provided is unrecognized (must be of type Scale): couldn't get version/kind; json parse error: unexpected end of JSON input (<empty>)");
+  if (!body)
+    throw badRequest(
+      "the object provided is unrecognized (must be of type Scale): couldn't get version/kind; json parse error: unexpected end of JSON input (<empty>)",
+    );
   const scale = asKubeObject(body as Parameters<typeof asKubeObject>[0]);
   if (scale.metadata.name && scale.metadata.name !== target.name) {
     throw badRequest(`the name of the object (${scale.metadata.name}) does not match the name on the URL (${target.name ?? ""})`);

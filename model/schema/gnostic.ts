@@ -18,7 +18,7 @@ export function encodeOpenApiV2(document: JsonObject): Buffer {
 /** Encodes one member's value where a field number is known. */
 const text: Write = (number, value) => bytes(number, Buffer.from(String(value)));
 const bool: Write = (number, value) => (value === true ? [varint(number * 8), varint(1)] : []);
-const any: Write = (number, value) => bytes(number, Buffer.concat(text(2, JSON.stringify(value))));
+const yaml: Write = (number, value) => bytes(number, Buffer.concat(text(2, JSON.stringify(value))));
 const list =
   (write: Write): Write =>
   (number, value) =>
@@ -44,7 +44,7 @@ function message(rules: Rules, value: JsonObject, extensions?: number): readonly
   const own = Object.entries(rules).flatMap(([key, { number, write }]) => (value[key] === undefined ? [] : write(number, value[key])));
   if (extensions === undefined) return own;
   const foreign = Object.fromEntries(Object.entries(value).filter(([key]) => key.startsWith("x-")));
-  return [...own, ...named(any)(extensions, foreign)];
+  return [...own, ...named(yaml)(extensions, foreign)];
 }
 
 const rule = (number: number, write: Write): Rule => ({ number, write });
@@ -53,7 +53,7 @@ const SCHEMA: Rules = {
   $ref: rule(1, text),
   format: rule(2, text),
   description: rule(4, text),
-  default: rule(5, any),
+  default: rule(5, yaml),
   uniqueItems: rule(16, bool),
   required: rule(19, list(text)),
   additionalProperties: rule(

@@ -9,6 +9,7 @@ import type { KubeletStreams } from "../../model/ports.ts";
 import { seededRandom } from "../../model/random.ts";
 import { Namespaces } from "../../model/resources.ts";
 import { createStore, type Store } from "../../store/index.ts";
+import { workloadAdmission } from "../../workloads/index.ts";
 
 export const TOKEN = "secret";
 
@@ -63,7 +64,7 @@ export async function startApi(t: Test, options: InProcessOptions = {}): Promise
   const ids = options.ids ?? createIds(seededRandom("api"));
   const store = await createStore({ clock, ids, ...(options.logLimit === undefined ? {} : { logLimit: options.logLimit }) });
   const { first, last } = apiAdmission();
-  store.admit(...first, ...last);
+  store.admit(...first, ...workloadAdmission({ clock, random: seededRandom("pods") }), ...last);
   for (const name of ["default", "kube-system"]) await store.create(Namespaces, namespace(name));
   const tokens = new Map([[TOKEN, { username: "admin", groups: ["system:masters"] }]]);
   const api = createApi({ store, streams, diagnostics: [], clock, ids, tokens, ...options });

@@ -178,10 +178,17 @@ t.test("binding, eviction, logs", async (t) => {
   t.match(store.get(Pods, "default", "p"), {
     spec: { serviceAccountName: "default", priority: 0, tolerations: [{ key: "node.kubernetes.io/not-ready" }, {}] },
   });
+  const placed = { ...store.get(Pods, "default", "p"), spec: { ...store.get(Pods, "default", "p")?.spec, nodeName: "n1" } };
+  t.match((await call("PUT", `${N}/pods/p`, { body: placed })).json, { code: 422, message: /- nodeName: nil\n\+ nodeName: "n1"/ }, "only by binding");
+  const { revision } = store;
   const binding = { apiVersion: "v1", kind: "Binding", metadata: { name: "p" }, target: { kind: "Node", name: "n1" } };
   t.match((await call("POST", `${N}/pods/p/binding`, { body: binding })).json, { kind: "Status", status: "Success", code: 201 });
   t.match(store.get(Pods, "default", "p"), { spec: { nodeName: "n1" }, status: { conditions: [{ type: "PodScheduled", status: "True" }] } });
-  t.match((await call("POST", `${N}/pods/p/binding`, { body: binding })).json, { code: 409, message: /pod p is already assigned to node "n1"/ });
+  t.equal(store.revision, revision + 1, "in one write");
+  t.match((await call("POST", `${N}/pods/p/binding`, { body: binding })).json, {
+    code: 409,
+    message: 'Operation cannot be fulfilled on pods/binding "p": pod p is already assigned to node "n1"',
+  });
   t.equal((await call("GET", `${N}/pods/p/log`)).text, "p/c\n");
   t.equal((await call("POST", `${N}/pods/p/exec?command=ls`)).status, 400, "exec without an upgrade");
   const eviction = { apiVersion: "policy/v1", kind: "Eviction", metadata: { name: "p", namespace: "default" } };
@@ -195,6 +202,20 @@ t.test("binding, eviction, logs", async (t) => {
     code: 403,
     message: 'pods "q" is forbidden: error looking up service account default/robot: serviceaccount "robot" not found',
   });
+});
+
+t.test("ephemeral containers", async (t) => {
+  const { call, store } = await startApi(t);
+  await call("POST", `${N}/pods`, { body: pod("p") });
+  const headers = { "content-type": "application/strategic-merge-patch+json" };
+  const add = (name: string): object => ({ spec: { ephemeralContainers: [{ name, image: "busybox", targetContainerName: "c" }] } });
+  const patch = async (body: object) => (await call("PATCH", `${N}/pods/p/ephemeralcontainers`, { body, headers })).json;
+  t.match(await patch(add("d")), { kind: "Pod", spec: { ephemeralContainers: [{ name: "d", imagePullPolicy: "Always" }] } });
+  t.match(await patch({ ...add("e"), metadata: { labels: { a: "b" } } }), { spec: { ephemeralContainers: [{ name: "d" }, { name: "e" }] } });
+  t.notOk(store.get(Pods, "default", "p")?.metadata.labels, "nothing but the ephemeral containers changes");
+  t.match(await patch(add("c")), { code: 422, message: 'Pod "p" is invalid: spec.ephemeralContainers[2].name: Duplicate value: "c"' });
+  t.match((await call("GET", `${N}/pods/p/ephemeralcontainers`)).json, { kind: "Pod" });
+  t.equal((await call("DELETE", `${N}/pods/p/ephemeralcontainers`)).status, 405);
 });
 
 t.test("service account tokens and reviews", async (t) => {

@@ -73,7 +73,10 @@ t.test("pods get what admission gives them", async (t) => {
     containers: [{ volumeMounts: [{ mountPath: "/var/run/secrets/kubernetes.io/serviceaccount", readOnly: true }] }],
   });
   t.match(created.status, { phase: "Pending", qosClass: "BestEffort" });
-  await t.rejects(store.create(Pods, pod("b", { serviceAccountName: "none" }), { external: true }), {
+  await t.rejects(store.create(Pods, pod("b", { serviceAccountName: "none" })), {
     message: 'pods "b" is forbidden: error looking up service account default/none: serviceaccount "none" not found',
+  });
+  await t.rejects(store.create(Pods, pod("b", { priorityClassName: "high" })), {
+    message: 'pods "b" is forbidden: no PriorityClass with name high was found',
   });
 });

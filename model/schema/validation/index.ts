@@ -2,7 +2,7 @@
 // Upstream: pkg/apis/*/validation. Left out: rare fields; what allocators and admission steps check themselves.
 import type { FieldError } from "../../errors.ts";
 import type { KubeObject } from "../../object.ts";
-import type { ResourceType } from "../../resources.ts";
+import type { ResourceType, Subresource } from "../../resources.ts";
 import { validateEvent, validateLease, validateNetworkPolicy, validateNode, validateServiceSelector } from "./cluster.ts";
 import { validateConfigMap, validateConfigMapUpdate, validateSecret, validateSecretUpdate } from "./config.ts";
 import { validateEndpointSlice, validateEndpointSliceUpdate, validateEndpoints } from "./endpoints.ts";
@@ -17,7 +17,7 @@ interface Validator {
   /** The whole object, on create and on update. */
   readonly check?: (object: never, errors: FieldErrors) => void;
   /** What may not change. */
-  readonly update?: (object: never, old: never, errors: FieldErrors) => void;
+  readonly update?: (object: never, old: never, errors: FieldErrors, subresource: Subresource | undefined) => void;
   /** An update that leaves the checked part alone need not check it again. */
   readonly checkOnce?: boolean;
 }
@@ -52,12 +52,12 @@ export function validateCreate<T extends KubeObject>(type: ResourceType<T>, obje
   return errors.list;
 }
 
-/** Field errors of a defaulted object about to replace `old`. */
-export function validateUpdate<T extends KubeObject>(type: ResourceType<T>, object: T, old: T): readonly FieldError[] {
+/** Field errors of a defaulted object about to replace `old`, as a whole or by way of a subresource. */
+export function validateUpdate<T extends KubeObject>(type: ResourceType<T>, object: T, old: T, subresource?: Subresource): readonly FieldError[] {
   const validator = VALIDATORS[type.schema] ?? OTHERS;
   const errors = new FieldErrors();
   validateMetadata(object, validator.name, errors);
   if (!validator.checkOnce) validator.check?.(object as never, errors);
-  validator.update?.(object as never, old as never, errors);
+  validator.update?.(object as never, old as never, errors, subresource);
   return errors.list;
 }

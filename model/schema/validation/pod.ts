@@ -2,9 +2,11 @@
 // Upstream: pkg/apis/core/validation/validation.go ValidatePodSpec, ValidatePodUpdate. Left out: affinity, tolerations, security contexts.
 import type { Pod, PodSpec, Volume } from "../../kinds/core-v1.ts";
 import { equalJson } from "../../object.ts";
+import type { Subresource } from "../../resources.ts";
 import { validateContainers } from "./container.ts";
 import type { FieldErrors } from "./field-errors.ts";
 import { formatErrors } from "./names.ts";
+import { validateEphemeralContainers } from "./ephemeral-containers.ts";
 
 const RESTART_POLICIES = ["Always", "Never", "OnFailure"];
 const DNS_POLICIES = ["ClusterFirst", "ClusterFirstWithHostNet", "Default", "None"];
@@ -60,9 +62,10 @@ function validateVolumes(volumes: readonly Volume[], field: string, errors: Fiel
 const MUTABLE =
   "pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)";
 
-/** Only images, deadlines and tolerations change in place. A first nodeName is the scheduler's binding, ephemeral containers have their own subresource. */
-export function validatePodUpdate(pod: Pod, old: Pod, errors: FieldErrors): void {
+/** Only images, deadlines and tolerations change in place. A first nodeName comes by `binding`, ephemeral containers by their own subresource. */
+export function validatePodUpdate(pod: Pod, old: Pod, errors: FieldErrors, subresource?: Subresource): void {
   if (equalJson(pod.spec, old.spec)) return;
+  if (subresource === "ephemeralcontainers") return validateEphemeralContainers(pod, old, errors);
   const before = errors.list.length;
   const now = pod.spec;
   const then = old.spec;
@@ -85,12 +88,12 @@ export function validatePodUpdate(pod: Pod, old: Pod, errors: FieldErrors): void
   const kept = (then.tolerations ?? []).every((old) => (now.tolerations ?? []).some((toleration) => equalJson(toleration, old)));
   if (!kept) errors.forbidden("spec.tolerations", "existing toleration can not be modified except its tolerationSeconds");
   if (errors.list.length > before) return;
-  const changed = differences(munged(now, then), then, "");
+  const changed = differences(munged(now, then, subresource), then, "");
   if (changed.length > 0) errors.forbidden("spec", `${MUTABLE}\n${changed.map(([path, was, is]) => `- ${path}: ${was}\n+ ${path}: ${is}`).join("\n")}\n`);
 }
 
 /** The new spec with everything that may change set back. */
-function munged(now: PodSpec, then: PodSpec): PodSpec {
+function munged(now: PodSpec, then: PodSpec, subresource: Subresource | undefined): PodSpec {
   const images = <C extends { readonly image?: string }>(list: readonly C[], before: readonly C[]): C[] =>
     list.map((item, i) => ({ ...item, image: before[i]?.image }));
   return {
@@ -99,8 +102,7 @@ function munged(now: PodSpec, then: PodSpec): PodSpec {
     ...(now.initContainers ? { initContainers: images(now.initContainers, then.initContainers ?? []) } : {}),
     ...restored(then, "activeDeadlineSeconds"),
     ...restored(then, "tolerations"),
-    ...restored(then, "ephemeralContainers"),
-    ...(then.nodeName === undefined ? { nodeName: undefined } : {}),
+    ...(subresource === "binding" && then.nodeName === undefined ? { nodeName: undefined } : {}),
     ...((then.terminationGracePeriodSeconds ?? 0) < 0 ? restored(then, "terminationGracePeriodSeconds") : {}),
   } as PodSpec;
 }

@@ -1,7 +1,7 @@
 import t from "tap";
 import { fieldErrorText } from "../../../model/errors.ts";
 import type { Draft, KubeObject } from "../../../model/object.ts";
-import { BUILT_IN_RESOURCES, NetworkPolicies } from "../../../model/resources.ts";
+import { BUILT_IN_RESOURCES, NetworkPolicies, type Subresource } from "../../../model/resources.ts";
 import { applyDefaults, decodeBody, validateCreate, validateUpdate } from "../../../model/schema/index.ts";
 
 function parse(yaml: string) {
@@ -18,9 +18,9 @@ const created = (yaml: string): string[] => {
   const { type, object } = parse(yaml);
   return validateCreate(type, object).map(fieldErrorText);
 };
-const updated = (before: string, after: string): string[] => {
+const updated = (before: string, after: string, subresource?: Subresource): string[] => {
   const { type, object } = parse(after);
-  return validateUpdate(type, object, parse(before).object).map(fieldErrorText);
+  return validateUpdate(type, object, parse(before).object, subresource).map(fieldErrorText);
 };
 
 const LABEL_HELP =
@@ -118,10 +118,33 @@ t.test("create", (t) => {
   t.end();
 });
 
+t.test("ephemeral containers", (t) => {
+  const debug = (...containers: readonly string[]): string => pod(`ephemeralContainers: [${containers.join(", ")}],`);
+  const d = "{name: d, image: i}";
+  const rows: readonly (readonly [before: string, after: string, errors: readonly (string | RegExp)[]])[] = [
+    [pod(""), debug(d), []],
+    [debug(d), debug(d, "{name: e, image: i, targetContainerName: c}"), []],
+    [debug(d), pod(""), ['spec.ephemeralContainers: Forbidden: existing ephemeral containers "d" may not be removed\n']],
+    [debug(d), debug("{name: d, image: j}"), ['spec.ephemeralContainers: Forbidden: existing ephemeral containers "d" may not be changed\n']],
+    [pod(""), debug("{name: c, image: i}"), ['spec.ephemeralContainers[0].name: Duplicate value: "c"']],
+    [pod(""), debug("{image: i}"), ["spec.ephemeralContainers[0].name: Required value"]],
+    [pod(""), debug("{name: d, image: i, targetContainerName: x}"), ['spec.ephemeralContainers[0].targetContainerName: Not found: "x"']],
+    [
+      pod(""),
+      debug("{name: d, image: i, ports: [{containerPort: 80}]}"),
+      ["spec.ephemeralContainers[0].ports: Forbidden: cannot be set for an Ephemeral Container"],
+    ],
+  ];
+  for (const [before, after, errors] of rows) t.same(updated(before, after, "ephemeralcontainers"), errors, after);
+  t.match(updated(pod(""), debug(d)), [/^spec: Forbidden: pod updates may not change fields/], "not by an ordinary update");
+  t.end();
+});
+
 t.test("update", (t) => {
   t.same(updated(pod(""), pod("").replace("image: i", "image: j")), []);
   t.match(updated(pod(""), pod("hostname: h,")), [/^spec: Forbidden: pod updates may not change fields other than `spec.containers\[\*\].image`/]);
-  t.same(updated(pod(""), pod("nodeName: nn,")), [], "binding");
+  t.same(updated(pod(""), pod("nodeName: nn,"), "binding"), []);
+  t.match(updated(pod(""), pod("nodeName: nn,")), [/^spec: Forbidden: pod updates may not change fields other than [^]*\n- nodeName: nil\n\+ nodeName: "nn"\n$/]);
   t.equal(updated(pod("nodeName: m,"), pod("nodeName: nn,")).length, 1);
   t.same(updated(pod(""), "kind: Pod\nmetadata: {name: p}\nspec: {containers: [{name: c, image: i}, {name: d, image: i}]}"), [
     "spec.containers: Forbidden: pod updates may not add or remove containers",
