@@ -129,7 +129,7 @@ async function build(options: ClusterOptions, life: Lifecycle): Promise<Cluster>
     corefile: options.corefile ?? defaultCorefile(DOMAIN),
     dnsReplicas: options.dnsReplicas ?? 2,
   });
-  const components: Component[] = [createServiceControllers({ store, clock, loadBalancerPool: String(plan.loadBalancers) }), proxy, workloads, ingress.component, gateway];
+  const components: Component[] = [createServiceControllers({ store, clock, loadBalancerPool: String(plan.loadBalancers), serviceCIDRs: [String(plan.services)] }), proxy, workloads, ingress.component, gateway];
   for (const component of components) await life.start(component);
   hostPorts.gatewayIs(gateway.socket);
   await hostPorts.publishDns(plan.dnsIp);

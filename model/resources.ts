@@ -180,6 +180,8 @@ export const BUILT_IN_RESOURCES: readonly ResourceType[] = [
   Ingresses,
   IngressClasses,
   NetworkPolicies,
+  IPAddresses,
+  ServiceCIDRs,
   Leases,
   Faults,
 ];

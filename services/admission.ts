@@ -4,6 +4,7 @@ import type { Endpoints } from "../model/kinds/core-v1.ts";
 import type { EndpointSlice } from "../model/kinds/discovery-v1.ts";
 import { EndpointSlices, EndpointsResource } from "../model/resources.ts";
 import type { Admission } from "../store/contract.ts";
+import { addressObjectValidation } from "./address-object-validation.ts";
 import { type AllocationOptions, serviceAllocation } from "./service-allocation.ts";
 import { serviceDefaults } from "./service-defaults.ts";
 import { nonSpecialIp, serviceValidation } from "./service-validation.ts";
@@ -15,8 +16,9 @@ export interface ServiceAdmissionOptions extends AllocationOptions {
 
 /** Defaulting, allocation and validation of Services; address checks of hand-made Endpoints and EndpointSlices. */
 export function serviceAdmission(options: ServiceAdmissionOptions): Admission[] {
-  const blocks = [...options.serviceCIDRs, ...(options.clusterBlocks ?? [])].map((block) => new Cidr(block));
-  return [serviceDefaults, serviceAllocation(options), serviceValidation(blocks), endpointAddresses(blocks)];
+  const cidrs = options.serviceCIDRs.map((block) => new Cidr(block));
+  const blocks = [...cidrs, ...(options.clusterBlocks ?? []).map((block) => new Cidr(block))];
+  return [serviceDefaults, serviceAllocation(options), serviceValidation(blocks), endpointAddresses(blocks), addressObjectValidation(cidrs)];
 }
 
 function endpointAddresses(blocks: readonly Cidr[]): Admission {

@@ -4,23 +4,31 @@ import type { Component } from "../model/ports.ts";
 import type { Store } from "../store/contract.ts";
 import { createEndpointSliceController } from "./endpoint-slice-controller.ts";
 import { createEndpointsController } from "./endpoints-controller.ts";
+import { createIpAddressController } from "./ip-address-controller.ts";
 import { createLoadBalancerController } from "./load-balancer-controller.ts";
 import { createMirroringController } from "./mirroring-controller.ts";
+import { createServiceCidrController } from "./service-cidr-controller.ts";
 
 export interface ServiceControllersOptions {
   readonly store: Store;
   readonly clock: Clock;
   /** Block of load balancer addresses; without it none are given, as in a cluster without a provider. */
   readonly loadBalancerPool?: string;
+  /** The cluster's ClusterIP blocks: with them, ServiceCIDR and IPAddress objects are kept. */
+  readonly serviceCIDRs?: readonly string[];
   /** Default 100. */
   readonly maxEndpointsPerSlice?: number;
 }
 
-export function createServiceControllers({ store, clock, loadBalancerPool, maxEndpointsPerSlice }: ServiceControllersOptions): Component {
+export function createServiceControllers(options: ServiceControllersOptions): Component {
+  const { store, clock, loadBalancerPool, serviceCIDRs, maxEndpointsPerSlice } = options;
   const parts = [
     createEndpointSliceController({ store, clock, ...(maxEndpointsPerSlice === undefined ? {} : { maxEndpointsPerSlice }) }),
     createEndpointsController({ store, clock }),
     createMirroringController({ store, clock }),
+    ...(serviceCIDRs === undefined
+      ? []
+      : [createServiceCidrController({ store, clock, serviceCIDRs }), createIpAddressController({ store, clock })]),
     ...(loadBalancerPool === undefined ? [] : [createLoadBalancerController({ store, clock, pool: loadBalancerPool })]),
   ];
   const stop = async (): Promise<void> => void (await Promise.all(parts.map((part) => part.stop())));

@@ -39,20 +39,23 @@ export class IpAllocator {
   release(ip: string, holder: string): void {
     if (this.#used.get(ip) === holder) this.#used.delete(ip);
   }
-  /** A free address, not yet taken: a random one of the dynamic band, then of the static band; undefined when the block is full. */
-  next(): string | undefined {
-    return this.#free(this.#dynamicFrom, this.#last) ?? this.#free(this.#first, this.#dynamicFrom - 1);
+  /**
+   * A free address, not yet taken: a random one of the dynamic band, then of the static band; undefined when the block is full.
+   * `reserved` tells addresses that are kept by other means.
+   */
+  next(reserved: (ip: string) => boolean = () => false): string | undefined {
+    return this.#free(this.#dynamicFrom, this.#last, reserved) ?? this.#free(this.#first, this.#dynamicFrom - 1, reserved);
   }
   get usedCount(): number {
     return this.#used.size;
   }
-  #free(from: number, to: number): string | undefined {
+  #free(from: number, to: number, reserved: (ip: string) => boolean): string | undefined {
     const count = to - from + 1;
     if (count <= 0) return undefined;
     const start = this.#random.int(count);
     for (let i = 0; i < count; i++) {
       const ip = this.cidr.at(from + ((start + i) % count));
-      if (!this.#used.has(ip)) return ip;
+      if (!this.#used.has(ip) && !reserved(ip)) return ip;
     }
     return undefined;
   }

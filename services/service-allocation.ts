@@ -3,11 +3,13 @@
 import { invalid, StatusError, type FieldError } from "../model/errors.ts";
 import { canonicalIp, ipFamily, type IpFamily } from "../model/ip.ts";
 import type { Service } from "../model/kinds/core-v1.ts";
+import type { IPAddress } from "../model/kinds/networking-v1.ts";
 import { type Draft, objectKey } from "../model/object.ts";
 import type { Random } from "../model/random.ts";
-import { Services } from "../model/resources.ts";
+import { IPAddresses, Services } from "../model/resources.ts";
 import type { Admission, Reader } from "../store/contract.ts";
 import { initIpFamilies } from "./ip-families.ts";
+import { IP_ADDRESS_MANAGED_BY, IP_ALLOCATOR } from "./ip-address-controller.ts";
 import { IpAllocator } from "./ip-allocator.ts";
 import { PortAllocator } from "./port-allocator.ts";
 import {
@@ -42,7 +44,7 @@ export function serviceAllocation(options: AllocationOptions): Admission {
       const { namespace = "", name } = service.metadata;
       tx.onCommit(() => allocators.sync(tx, namespace, name));
       if (operation === "DELETE" || subresource !== undefined) return;
-      allocators.allocate(service, old as Service | undefined);
+      allocators.allocate(service, old as Service | undefined, tx);
     },
   };
 }
@@ -77,17 +79,18 @@ class Allocators {
     if (now.ips.length + now.ports.length > 0) this.#held.set(key, now);
     else this.#held.delete(key);
   }
-  allocate(service: ServiceDraft, old: Service | undefined): void {
+  allocate(service: ServiceDraft, old: Service | undefined, reader: Reader): void {
     const families = [...this.#ips.keys()];
     initIpFamilies(service, old, families);
-    this.#allocateClusterIPs(service);
+    this.#allocateClusterIPs(service, reader);
     this.#allocatePorts(service, old);
   }
   #blockOf(ip: string): IpAllocator | undefined {
     const family = ipFamily(ip);
     return family && this.#ips.get(family);
   }
-  #allocateClusterIPs(service: ServiceDraft): void {
+  /** Addresses with an IPAddress of somebody else are taken, though no Service holds them. */
+  #allocateClusterIPs(service: ServiceDraft, reader: Reader): void {
     const { spec } = service;
     if (!spec || !needsClusterIP(service) || isHeadless(service)) return;
     const key = objectKey(service.metadata.namespace ?? "", service.metadata.name);
@@ -97,13 +100,13 @@ class Allocators {
       if (!block) return;
       const wanted = clusterIPs[i];
       if (!wanted) {
-        const ip = block.next();
+        const ip = block.next((candidate) => reservedBy(reader.get(IPAddresses, "", candidate)) !== undefined);
         if (!ip) throw internal("failed to allocate a serviceIP: range is full");
         clusterIPs[i] = ip;
         return;
       }
       const ip = canonicalIp(wanted) ?? wanted;
-      const holder = block.holder(ip);
+      const holder = block.holder(ip) ?? reservedBy(reader.get(IPAddresses, "", ip));
       const refusal = !block.has(ip)
         ? outOfRange(block, ip)
         : holder !== undefined && holder !== key
@@ -163,6 +166,13 @@ class Allocators {
       if (refusal !== "") throw internal(`failed to allocate requested HealthCheck NodePort ${spec.healthCheckNodePort}: ${refusal}`);
     }
   }
+}
+
+/** The holder that a hand-made IPAddress names: a Service's key, or what else it is for. Those kept by this cluster follow their Services. */
+function reservedBy(object: IPAddress | undefined): string | undefined {
+  if (!object || object.metadata.labels?.[IP_ADDRESS_MANAGED_BY] === IP_ALLOCATOR) return undefined;
+  const { resource = "", namespace = "", name = "" } = object.spec.parentRef ?? {};
+  return resource === "services" ? objectKey(namespace, name) : `${resource} ${objectKey(namespace, name)}`;
 }
 
 function outOfRange(block: IpAllocator, ip: string): string {
