@@ -2,6 +2,7 @@
 export { type ApiClient, createApiClient } from "./api-client.ts";
 export { type Applied, applyManifests, ManifestError } from "./apply.ts";
 export { startCluster } from "./cluster.ts";
+export type { ClusterFault, FaultOptions } from "./faults.ts";
 export type { ClusterFetchInit } from "./fetch.ts";
 export { type Kubeconfig, kubeconfigText } from "./kubeconfig.ts";
 export { type ClusterOptions, FREE_PORTS, type HostPorts, PROXY_MODES, type ProxyMode, WELL_KNOWN_PORTS } from "./options.ts";

@@ -8,6 +8,7 @@ import { addressError, type AddressPlan, type Fabric } from "../netsim/index.ts"
 import type { Store } from "../store/index.ts";
 import { type ApiClient, createApiClient } from "./api-client.ts";
 import { type Applied, applyManifests } from "./apply.ts";
+import { addFault, type ClusterFault, type FaultOptions } from "./faults.ts";
 import { clusterFetch, type ClusterFetchInit } from "./fetch.ts";
 import type { HostPorts } from "./host-ports.ts";
 import { type Kubeconfig, kubeconfigText } from "./kubeconfig.ts";
@@ -41,6 +42,8 @@ export interface Cluster extends AsyncDisposable {
   resolve(name: string, type?: string, options?: { readonly from?: string }): Promise<readonly DnsRecord[]>;
   /** Every question of the search ladder, as `loopkube dig` shows it. */
   dig(name: string, type: string, options?: { readonly from?: string; readonly search?: boolean }): Promise<readonly DnsStep[]>;
+  /** Something wrong with links (`{from: "app=client", to: "svc/web", latency: "50ms"}`) until the answer is disposed of. */
+  fault(options: FaultOptions): Promise<ClusterFault>;
   stop(): Promise<void>;
 }
 
@@ -100,6 +103,7 @@ export function createRunningCluster(parts: RunningParts): Cluster {
       ),
     resolve: async (name, type = "A", options = {}) => (await dig(name, type, options)).at(-1)?.answers ?? [],
     dig,
+    fault: (options) => addFault(store, options),
     stop,
     [Symbol.asyncDispose]: stop,
   };

@@ -31,7 +31,10 @@ export class FaultRule {
   readonly direction: ShapedDirection;
   /** It shapes streams, which works on flows opened afterwards only. */
   readonly shapesStreams: boolean;
+  readonly shapesPackets: boolean;
+  /** Open flows stand still while it lasts. */
   readonly stalls: boolean;
+  /** Open flows are reset when it comes, those that `resetsLive` says. */
   readonly resets: boolean;
   readonly #random: Random;
   readonly #firstFlows: number;
@@ -47,6 +50,7 @@ export class FaultRule {
     this.#random = random;
     this.#firstFlows = Math.min(Infinity, ...limits);
     this.shapesStreams = faults.some((fault) => fault.stream);
+    this.shapesPackets = faults.some((fault) => fault.packet);
     // Flows that are open already were none of the first.
     this.stalls = limits.length === 0 && faults.some((fault) => fault.live === "stall");
     this.resets = limits.length === 0 && faults.some((fault) => fault.live === "reset");
