@@ -1,0 +1,20 @@
+// The README's library example runs as it stands, with the package's name standing for this checkout.
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import t from "tap";
+import { run } from "../support/command.ts";
+
+const ROOT = join(import.meta.dirname, "../..");
+
+t.test("the library example", async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), "loopkube-readme-"));
+  t.teardown(() => rmSync(folder, { recursive: true }));
+  const example = /```ts\n([\s\S]*?)```/.exec(readFileSync(join(ROOT, "README.md"), "utf8"))?.[1] ?? "";
+  const file = join(folder, "example.ts");
+  writeFileSync(file, example.replace('"loopkube"', JSON.stringify(pathToFileURL(join(ROOT, "cluster/index.ts")).href)));
+  writeFileSync(join(folder, "package.json"), '{"type": "module"}');
+  const output = await run(`'${process.execPath}' '${file}'`);
+  t.match(output.stdout, /^200 \[\n? *\{ ?\n? *name: 'shop\.default\.svc\.cluster\.local\.',/, "prints the status and the record", { ...output });
+});
