@@ -8,6 +8,7 @@ import { doctorCommand } from "./commands/doctor.ts";
 import { downCommand } from "./commands/down.ts";
 import { dumpCommand } from "./commands/dump.ts";
 import { explainCommand } from "./commands/explain.ts";
+import { faultCommand } from "./commands/fault.ts";
 import { imageCommand } from "./commands/image.ts";
 import { kubeconfigCommand } from "./commands/kubeconfig.ts";
 import { statusCommand } from "./commands/status.ts";
@@ -29,6 +30,7 @@ const COMMANDS = [
   traceCommand,
   dumpCommand,
   imageCommand,
+  faultCommand,
   doctorCommand,
   completionCommand,
   versionCommand,
