@@ -1,6 +1,6 @@
 // The composition root: one place that builds a cluster's parts, joins them, starts them in order and stops them in reverse.
 //
-//   store ◄── admission            fabric ◄── hooks: identify (pods, nodes) · verdict (proxy)
+//   store ◄── admission            fabric ◄── hooks: identify (pods, nodes) · verdict (proxy) · policy, fault (policy)
 //     ▲ writes                       ▲ listeners, dials
 //   api · services · workloads ──► kubelets ──► pods (coredns, ingress-nginx and yours)       gateway
 import { apiAdmission, createApi } from "../api/index.ts";
@@ -14,6 +14,7 @@ import type { Component, Diagnostics, Hop, Image, Peer } from "../model/ports.ts
 import { seededRandom } from "../model/random.ts";
 import { Pods, Services } from "../model/resources.ts";
 import { type AddressPlan, claimClusterIndex, createAddressPlan, createFabric, createGateway, createPodIpam, type Fabric, FlowFeed, hostPort } from "../netsim/index.ts";
+import { createPolicy, faultAdmission } from "../policy/index.ts";
 import { createProxy } from "../proxy/index.ts";
 import { createServiceControllers, serviceAdmission } from "../services/index.ts";
 import { createStore, type Store } from "../store/index.ts";
@@ -66,11 +67,13 @@ async function build(options: ClusterOptions, life: Lifecycle): Promise<Cluster>
     ...workloadAdmission({ clock, random }),
     ...serviceAdmission({ serviceCIDRs: [String(plan.services)], clusterBlocks: blocksOf(plan), random: random.fork("services") }),
     ...ingress.admission,
+    faultAdmission(),
     ...admission.last,
   );
 
   const fabric = createFabric({ clock, random: random.fork("fabric"), plan, nodes });
   const proxy = createProxy({ store, fabric, clock, random: random.fork("proxy"), delayMs, mode: options.proxyMode ?? "iptables", nodeModes: options.nodeProxyModes ?? {}, scheduler: options.ipvsScheduler ?? "rr", serviceCIDRs: [String(plan.services)], clusterCIDRs: [String(plan.pods)] });
+  const policy = createPolicy({ store, fabric, clock, random: random.fork("policy"), delayMs });
   fabric.hooks.verdict = (flow) => proxy.verdict(flow);
   fabric.hooks.closed = (flow) => proxy.closed(flow);
   const feed = new FlowFeed(clock, () => fabric.flows.list());
@@ -104,7 +107,7 @@ async function build(options: ClusterOptions, life: Lifecycle): Promise<Cluster>
     caCertificate: certificates.ca,
   });
   const cluster: { status?: () => JsonObject } = {};
-  const diagnostics = [{ name: "cluster", status: () => cluster.status?.() ?? {} }, dns.diagnostics, listenerDiagnostics(fabric), proxy, workloads];
+  const diagnostics = [{ name: "cluster", status: () => cluster.status?.() ?? {} }, dns.diagnostics, listenerDiagnostics(fabric), proxy, ...policy.diagnostics, workloads];
   const api = createApi({
     store,
     streams: workloads.streams,
@@ -129,7 +132,7 @@ async function build(options: ClusterOptions, life: Lifecycle): Promise<Cluster>
     corefile: options.corefile ?? defaultCorefile(DOMAIN),
     dnsReplicas: options.dnsReplicas ?? 2,
   });
-  const components: Component[] = [createServiceControllers({ store, clock, loadBalancerPool: String(plan.loadBalancers), serviceCIDRs: [String(plan.services)] }), proxy, workloads, ingress.component, gateway];
+  const components: Component[] = [createServiceControllers({ store, clock, loadBalancerPool: String(plan.loadBalancers), serviceCIDRs: [String(plan.services)] }), policy, proxy, workloads, ingress.component, gateway];
   for (const component of components) await life.start(component);
   hostPorts.gatewayIs(gateway.socket);
   await hostPorts.publishDns(plan.dnsIp);
