@@ -1,5 +1,4 @@
 // From a request to its handler: the routes of the API server. Upstream: apiserver pkg/server/routes, pkg/endpoints/installer.go.
-import { badRequest } from "../model/errors.ts";
 import { absentList } from "./absent.ts";
 import { ANONYMOUS, unauthorized, type User } from "./authentication.ts";
 import { type Answer, type ApiContext, type ApiRequest, objectAnswer } from "./context.ts";
@@ -11,6 +10,7 @@ import { openApiAnswer } from "./openapi.ts";
 import { parsePath, type PlainPath, type ResourcePath } from "./path.ts";
 import { answerReview, reviewOf } from "./reviews.ts";
 import { subresourceHandlers } from "./subresources/index.ts";
+import { upgradeRequired } from "./streams/index.ts";
 import { verbOfMethod } from "./subresources/served-subresource.ts";
 import { hasSubresource, methodNotAllowed, noSuchResource, type Target, targetOf } from "./target.ts";
 import { createObject } from "./verbs/create.ts";
@@ -131,8 +131,4 @@ function answerSubresource(target: Target, name: string, request: ApiRequest, co
   if (verb === undefined || !served.verbs.includes(verb)) throw methodNotAllowed();
   if (!served.handle) throw upgradeRequired();
   return served.handle(request, context, target);
-}
-
-function upgradeRequired(): Error {
-  return badRequest("Upgrade request required");
 }

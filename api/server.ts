@@ -1,6 +1,6 @@
 // The API server as one component: an HTTP(S) server that binds nothing, its requests and its upgrades.
 // Upstream: kubernetes cmd/kube-apiserver, apiserver pkg/server. HTTP/1.1 only: every client of Kubernetes falls back to it.
-import { createServer as createHttpServer, type IncomingMessage, type Server as HttpServer, type ServerResponse, STATUS_CODES } from "node:http";
+import { createServer as createHttpServer, type IncomingMessage, type Server as HttpServer, type ServerResponse } from "node:http";
 import { createServer as createHttpsServer, type Server as HttpsServer } from "node:https";
 import type { Duplex } from "node:stream";
 import { type Clock, nextTurn, realClock } from "../model/clock.ts";
@@ -14,8 +14,9 @@ import type { ApiContext, ApiRequest, DigAs, FlowsOf } from "./context.ts";
 import { authorize, dispatch } from "./dispatch.ts";
 import { RequestMetrics } from "./metrics.ts";
 import { parsePath } from "./path.ts";
+import { refusePlainHttp } from "./plain-http.ts";
 import { send, statusOf } from "./send.ts";
-import { handlePodStream } from "./streams/index.ts";
+import { handlePodStream, refuseUpgrade } from "./streams/index.ts";
 import { methodNotAllowed, noSuchResource } from "./target.ts";
 import { versionInfo } from "./version.ts";
 
@@ -53,6 +54,9 @@ export function createApi(options: ApiOptions): Api {
 
 /** Turns of the event loop that running requests get to end by themselves when the server stops. */
 const FAREWELL_TURNS = 20;
+/** As upstream's server has them: 1 MiB of headers, which must come within 32 s. */
+const MAX_HEADER_BYTES = 1024 * 1024;
+const HEADERS_TIMEOUT_MS = 32_000;
 const PLAIN_400 = "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n400 Bad Request";
 const PLAIN_431 = "HTTP/1.1 431 Request Header Fields Too Large\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n";
 
@@ -87,9 +91,7 @@ class ApiServer implements Api {
       trace: options.trace,
       flows: options.flows,
     };
-    this.server = options.tls
-      ? createHttpsServer({ ...options.tls, requestCert: true, rejectUnauthorized: false, ALPNProtocols: ["http/1.1"] })
-      : createHttpServer();
+    this.server = options.tls ? secureServer(options.tls, clock) : createHttpServer({ maxHeaderSize: MAX_HEADER_BYTES });
     this.#listen(this.server);
   }
 
@@ -112,11 +114,12 @@ class ApiServer implements Api {
 
   #listen(server: HttpServer | HttpsServer): void {
     server.requestTimeout = 0;
-    server.keepAliveTimeout = 60_000;
+    server.headersTimeout = HEADERS_TIMEOUT_MS;
+    server.keepAliveTimeout = 90_000;
     server.on("connection", (socket: Duplex) => this.#track(socket));
     server.on("tlsClientError", (_error: Error, socket: Duplex) => socket.destroy());
     server.on("clientError", (error: NodeJS.ErrnoException, socket: Duplex) => {
-      if (!socket.writable || error.code === "ECONNRESET") return void socket.destroy();
+      if (!socket.writable || error.code === "ECONNRESET" || error.code === "ERR_HTTP_REQUEST_TIMEOUT") return void socket.destroy();
       socket.end(error.code === "HPE_HEADER_OVERFLOW" ? PLAIN_431 : PLAIN_400, () => socket.destroy());
     });
     server.on("request", (incoming: IncomingMessage, response: ServerResponse) => this.#run(this.#answer(incoming, response)));
@@ -174,9 +177,16 @@ class ApiServer implements Api {
       if (!pod) throw notFound(Pods, name);
       await handlePodStream(incoming, socket, head, { pod, subresource, url }, this.#context.streams);
     } catch (error) {
-      refuseUpgrade(socket, statusOf(error));
+      refuseUpgrade(socket, error);
     }
   }
+}
+
+function secureServer(tls: NonNullable<ApiOptions["tls"]>, clock: Clock): HttpsServer {
+  const options = { requestCert: true, rejectUnauthorized: false, ALPNProtocols: ["http/1.1"], maxHeaderSize: MAX_HEADER_BYTES };
+  const server = createHttpsServer({ ...tls, ...options });
+  refusePlainHttp(server, clock, HEADERS_TIMEOUT_MS);
+  return server;
 }
 
 /** The request's URL; the host does not matter. A target that is no path becomes "/". */
@@ -202,11 +212,4 @@ async function refuse(request: Omit<ApiRequest, "user">, status: Status): Promis
   if (!incoming.complete) response.setHeader("Connection", "close");
   if (status.code === 401) response.setHeader("WWW-Authenticate", 'Bearer realm="kubernetes"');
   await send({ ...request, user: ANONYMOUS }, { type: "object", code: status.code ?? 500, body: status, contentType: "application/json" });
-}
-
-/** Answers a refused upgrade on the raw socket, as a plain HTTP response. */
-function refuseUpgrade(socket: Duplex, status: Status): void {
-  const body = JSON.stringify(status);
-  const head = `HTTP/1.1 ${status.code ?? 500} ${STATUS_CODES[status.code ?? 500] ?? ""}\r\nContent-Type: application/json`;
-  socket.end(`${head}\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`, () => socket.destroy());
 }

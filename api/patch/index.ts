@@ -7,6 +7,5 @@ export {
   PATCH_CONTENT_TYPES,
   applyPatch,
   patchObject,
-  unsupportedMediaType,
 } from "./patch.ts";
 export { type FieldWrite, managerName, trackCreate, trackUpdate } from "./managed-fields.ts";

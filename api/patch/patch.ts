@@ -16,6 +16,7 @@ import {
   strictProblems,
   strictText,
 } from "../../model/schema/index.ts";
+import { unsupportedMediaType } from "../media-types.ts";
 import { applyJsonPatch } from "./json-patch.ts";
 import { type FieldWrite, readManaged, trackUpdate, untracked, withManaged } from "./managed-fields.ts";
 import { applyMergePatch } from "./merge-patch.ts";
@@ -106,7 +107,13 @@ function parsePatch(text: string, contentType: PatchContentType): ParsedBody {
   }
 }
 
-function patchedObject(contentType: PatchContentType, schemas: SchemaTable, type: ResourceType, current: JsonObject, patch: unknown): JsonObject {
+function patchedObject(
+  contentType: PatchContentType,
+  schemas: SchemaTable,
+  type: ResourceType,
+  current: JsonObject,
+  patch: unknown,
+): JsonObject {
   switch (contentType) {
     case "application/json-patch+json":
       return applyJsonPatch(current, patch);
@@ -125,7 +132,11 @@ function applyConfiguration(request: PatchRequest): PatchResult {
   const problems = duplicates.map((path) => `key ${JSON.stringify(path.slice(path.lastIndexOf(".") + 1))} already set in map`);
   if (mode === "Strict" && problems.length > 0) throw badRequest(`error strict decoding YAML: ${problems.join(", ")}`);
   const object = settle(request, merged);
-  const metadata = { ...(request.namespace === "" ? {} : { namespace: request.namespace }), ...(object["metadata"] as JsonObject), name: request.name };
+  const metadata = {
+    ...(request.namespace === "" ? {} : { namespace: request.namespace }),
+    ...(object["metadata"] as JsonObject),
+    name: request.name,
+  };
   return { object: { ...object, metadata }, warnings: mode === "Warn" ? problems : [] };
 }
 
@@ -160,7 +171,9 @@ function parseApplied(text: string): { readonly value: JsonObject; readonly dupl
   }
   const { value, duplicates } = parsed;
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    throw badRequest("error decoding YAML: error unmarshaling JSON: while decoding JSON: json: cannot unmarshal value into Go value of type map[string]interface {}");
+    throw badRequest(
+      "error decoding YAML: error unmarshaling JSON: while decoding JSON: json: cannot unmarshal value into Go value of type map[string]interface {}",
+    );
   }
   return { value: value as JsonObject, duplicates };
 }
@@ -169,12 +182,6 @@ function withDefaults(type: ResourceType, object: JsonObject, schemas: SchemaTab
   const copy: unknown = draft(object);
   applyDefaults(type, copy as Draft<KubeObject>, schemas);
   return copy as JsonObject;
-}
-
-/** 415 with the accepted types, as for a patch of an unknown media type. */
-export function unsupportedMediaType(accepted: readonly string[]): StatusError {
-  const message = `the body of the request was in an unknown format - accepted media types include: ${accepted.join(", ")}`;
-  return new StatusError(415, "UnsupportedMediaType", message);
 }
 
 function invalidPatch(value: string, detail: string): StatusError {

@@ -62,5 +62,5 @@ function answer(socket: Duplex, code: number, contentType: string, body: string)
     `Content-Length: ${Buffer.byteLength(body)}`,
   ];
   socket.on("error", () => undefined);
-  socket.end(`${head.join("\r\n")}\r\n\r\n${body}`);
+  socket.end(`${head.join("\r\n")}\r\n\r\n${body}`, () => socket.destroy());
 }

@@ -2,6 +2,7 @@
 // Upstream: apiserver handlers/watch.go, pkg/storage/cacher (bookmarks, WatchList: KEP 3157).
 import { once } from "node:events";
 import { isStatus, StatusError } from "../../model/errors.ts";
+import type { KubeObject } from "../../model/object.ts";
 import { apiVersionOf, type ResourceType } from "../../model/resources.ts";
 import type { WatchEvent } from "../../store/index.ts";
 import type { Answer, ApiContext, ApiRequest } from "../context.ts";
@@ -38,7 +39,9 @@ export async function watchObjects(request: ApiRequest, context: ApiContext, tar
   const presentation = presentationOf(request, context, target.type);
   const from = startOf(context, options);
   const timeout = new AbortController();
-  const timer = context.clock.after((options.timeoutSeconds || DEFAULT_TIMEOUT_SECONDS) * 1000, () => timeout.abort(), { background: true });
+  const timer = context.clock.after((options.timeoutSeconds || DEFAULT_TIMEOUT_SECONDS) * 1000, () => timeout.abort(), {
+    background: true,
+  });
   const signal = AbortSignal.any([request.signal, timeout.signal]);
   const { response } = request;
   response.writeHead(200, { "Content-Type": "application/json", "Cache-Control": "no-cache, private" });
@@ -46,7 +49,12 @@ export async function watchObjects(request: ApiRequest, context: ApiContext, tar
   context.metrics.watchBegins();
   try {
     const bookmarks = options.allowWatchBookmarks;
-    const events = context.store.watch(target.type, { ...options.query, from, bookmarks: bookmarks || options.sendInitialEvents === true, signal });
+    const events = context.store.watch(target.type, {
+      ...options.query,
+      from,
+      bookmarks: bookmarks || options.sendInitialEvents === true,
+      signal,
+    });
     const encode = encoder(target.type, presentation, options);
     for await (const event of events) {
       const line = encode(event);
@@ -68,6 +76,7 @@ function encoder(type: ResourceType, presentation: Presentation, options: ListOp
   let withColumns = true;
   return (event) => {
     if (event.type !== "BOOKMARK") {
+      if (presentation.form === "object") return `{"type":"${event.type}","object":${textOf(event.object)}}\n`;
       const object = presentation.object(event.object, { withColumns });
       withColumns = false;
       return `${JSON.stringify({ type: event.type, object })}\n`;
@@ -78,6 +87,14 @@ function encoder(type: ResourceType, presentation: Presentation, options: ListOp
     const object = presentation.form === "Table" ? emptyTable(event.revision, bookmark) : bookmark;
     return `${JSON.stringify({ type: "BOOKMARK", object })}\n`;
   };
+}
+
+/** The last object's JSON: a thousand watchers of one change share it. */
+const lastText: { object?: KubeObject; text: string } = { text: "" };
+
+function textOf(object: KubeObject): string {
+  if (lastText.object !== object) Object.assign(lastText, { object, text: JSON.stringify(object) });
+  return lastText.text;
 }
 
 function emptyTable(revision: number, bookmark: object): object {
