@@ -6,7 +6,8 @@ import { decodeProtobuf, decodeValue, isProtobuf } from "../../../model/schema/i
 import { arbitraryMessage, bytesField, encodeEnvelope, encodeMessage } from "./protobuf-encoder.ts";
 
 t.test("every served kind survives the round trip, and JSON decoding agrees", (t) => {
-  for (const type of BUILT_IN_RESOURCES) {
+  // Own kinds have no protobuf form: clients send them as JSON.
+  for (const type of BUILT_IN_RESOURCES.filter(({ group }) => group !== "loopkube.dev")) {
     const apiVersion = apiVersionOf(type);
     fc.assert(
       fc.property(arbitraryMessage(type.schema), (message) => {
