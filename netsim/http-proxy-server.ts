@@ -1,6 +1,6 @@
 // HTTP for the gateway: CONNECT, absolute-form requests (RFC 9112 §3.2.2) and plain requests to `web.default.svc.localhost`.
 // Each request is a connection of its own through the fabric, so that the Service balances it; nothing is cached or rewritten. The answer
-// says in X-Loopkube-Endpoint which endpoint gave it.
+// says in X-Loopkube-Endpoint which endpoint gave it, a failure in X-Loopkube-Error which errno it was.
 import { createServer, request, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
 import type { Peer, SocketAddress } from "../model/ports.ts";
@@ -30,6 +30,8 @@ interface Forward {
 interface Refusal {
   readonly status: number;
   readonly reason: string;
+  /** Errno of a connection that failed. */
+  readonly errno?: string | undefined;
 }
 
 /** RFC 9110 §7.6.1, and what proxies add in practice. */
@@ -66,7 +68,7 @@ export function createHttpProxyServer(options: HttpProxyOptions): Server {
     if (!target || target.port === 0)
       return endRaw(socket, { status: 400, reason: `CONNECT needs host:port, not ${JSON.stringify(req.url)}` });
     if ("status" in from) return endRaw(socket, from);
-    void tunnel(socket, head, from, target.host, target.port, options.route, "HTTP/1.1 200 Connection established\r\n\r\n", "");
+    void tunnel(socket, head, from, target.host, target.port, options.route, true, "");
   });
   server.on("upgrade", (req: IncomingMessage, socket: Duplex, head: Buffer) => {
     const forward = forwardOf(req, options);
@@ -81,7 +83,7 @@ export function createHttpProxyServer(options: HttpProxyOptions): Server {
       forward.host,
       forward.port,
       options.route,
-      "",
+      false,
       `${req.method} ${forward.path} HTTP/1.1\r\n${lines}\r\n`,
     );
   });
@@ -129,7 +131,7 @@ function forwardRequest(req: IncomingMessage, res: ServerResponse, to: Forward, 
   else if (req.headers["content-length"] === undefined && !bodiless.has(req.method ?? "")) headers.push("Content-Length", "0");
   const onFailure = (error: unknown): void => {
     if (res.headersSent) res.destroy();
-    else refuse(res, { status: errnoOf(error) === "ETIMEDOUT" ? 504 : 502, reason: explainFailure(error, to.host, to.port) });
+    else refuse(res, failed(error, to.host, to.port));
   };
   res.on("close", () => {
     if (!res.writableFinished) aborter.abort();
@@ -173,7 +175,7 @@ function endToEndHeaders(raw: readonly string[], also = ""): string[] {
   return kept;
 }
 
-/** Joins a client to its target: `established` goes to the client, `preamble` to the target, then bytes both ways. */
+/** Joins a client to its target: a 200 goes to the client of a CONNECT, `preamble` to the target, then bytes both ways. */
 async function tunnel(
   socket: Duplex,
   head: Buffer,
@@ -181,7 +183,7 @@ async function tunnel(
   host: string,
   port: number,
   route: GatewayRoute,
-  established: string,
+  isConnect: boolean,
   preamble: string,
 ): Promise<void> {
   const aborter = new AbortController();
@@ -189,15 +191,23 @@ async function tunnel(
   socket.once("close", onClose);
   socket.on("error", () => {});
   try {
-    const upstream = await route.connect(from, host, port, aborter.signal);
+    let told = "";
+    const onEndpoint = (address: SocketAddress): void => void (told = `X-Loopkube-Endpoint: ${hostPort(address)}\r\n`);
+    const upstream = await route.connect(from, host, port, aborter.signal, onEndpoint);
     socket.off("close", onClose);
-    if (established !== "") socket.write(established);
+    if (isConnect) socket.write(`HTTP/1.1 200 Connection established\r\n${told}\r\n`);
     if (preamble !== "") upstream.write(preamble);
     if (head.length > 0) upstream.write(head);
     pipeBoth(socket, upstream);
   } catch (error) {
-    endRaw(socket, { status: errnoOf(error) === "ETIMEDOUT" ? 504 : 502, reason: explainFailure(error, host, port) });
+    endRaw(socket, failed(error, host, port));
   }
+}
+
+/** Why nothing could be reached, for a person and (X-Loopkube-Error) for a program. */
+function failed(error: unknown, host: string, port: number): Refusal {
+  const errno = errnoOf(error);
+  return { status: errno === "ETIMEDOUT" ? 504 : 502, reason: explainFailure(error, host, port), errno };
 }
 
 const reasonPhrases: Readonly<Record<number, string>> = {
@@ -208,18 +218,19 @@ const reasonPhrases: Readonly<Record<number, string>> = {
   504: "Gateway Timeout",
 };
 
-function refuse(res: ServerResponse, { status, reason }: Refusal): void {
-  res.writeHead(status, { "content-type": "text/plain; charset=utf-8", ...challenge(status) });
+function refuse(res: ServerResponse, { status, reason, errno }: Refusal): void {
+  res.writeHead(status, { "content-type": "text/plain; charset=utf-8", ...challenge(status), ...errorHeader(errno) });
   res.end(`${reason}\n`);
 }
 
-function endRaw(socket: Duplex, { status, reason }: Refusal): void {
+function endRaw(socket: Duplex, { status, reason, errno }: Refusal): void {
   const body = `${reason}\n`;
   const headers = {
     "content-type": "text/plain; charset=utf-8",
     "content-length": String(Buffer.byteLength(body)),
     connection: "close",
     ...challenge(status),
+    ...errorHeader(errno),
   };
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
   socket.end(`HTTP/1.1 ${status} ${reasonPhrases[status] ?? ""}\r\n${lines.join("")}\r\n${body}`);
@@ -227,3 +238,5 @@ function endRaw(socket: Duplex, { status, reason }: Refusal): void {
 
 const challenge = (status: number): Record<string, string> =>
   status === 407 ? { "proxy-authenticate": 'Basic realm="namespace/pod"' } : {};
+
+const errorHeader = (errno: string | undefined): Record<string, string> => (errno === undefined ? {} : { "x-loopkube-error": errno });
