@@ -34,13 +34,18 @@ export async function canBecomeNobody(): Promise<boolean> {
   return process.getuid?.() === 0 && (await run("true", { user: "nobody" })).code === 0;
 }
 
+/** This process's environment without what the test runner added for itself: programs run as a user runs them. */
+export function userEnvironment(): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => name !== "NODE_OPTIONS" && !/^_?TAP/.test(name)));
+}
+
 /** Runs a shell command to its end; code 124 when it took longer than `timeoutMs` (default 30 s). */
 export function run(command: string, options: RunOptions = {}): Promise<Output> {
   const [program = "bash", ...args] = asUser(options.user ?? "self", command);
   return new Promise((resolve) => {
     const child = spawn(program, args, {
       cwd: options.cwd ?? join(import.meta.dirname, "../.."),
-      env: { ...process.env, ...options.env },
+      env: { ...userEnvironment(), ...options.env },
       stdio: ["pipe", "pipe", "pipe"],
       detached: true,
     });
