@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import { benchDns } from "./dns.ts";
 import { benchHttp } from "./http.ts";
+import { benchProxyScale } from "./proxy-scale.ts";
 import { benchMemory, benchStartup } from "./startup.ts";
 
 const ROUNDS = Number(process.env["ROUNDS"] ?? 5);
@@ -14,6 +15,7 @@ const BENCHES: Readonly<Record<string, () => Promise<string>>> = {
   },
   http: () => benchHttp(ROUNDS, SECONDS),
   dns: () => benchDns(ROUNDS, SECONDS),
+  "proxy-scale": benchProxyScale,
 };
 
 const asked = process.argv.slice(2);

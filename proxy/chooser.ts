@@ -2,8 +2,9 @@
 // Random choices are a function of (seed, ServicePort, client, ordinal), so that clients do not disturb each other's sequences.
 import { type Balancer, balancerKind, ipvsSchedulers } from "../balancers/index.ts";
 import type { Clock } from "../model/clock.ts";
-import { hash32, type Random } from "../model/random.ts";
+import type { Random } from "../model/random.ts";
 import { AffinityTable } from "./affinity.ts";
+import { Draws } from "./draws.ts";
 import type { ProxyMode } from "./evaluate.ts";
 import { FlowLoads } from "./flow-loads.ts";
 import type { Rule } from "./rules.ts";
@@ -23,18 +24,6 @@ export interface ChooserOptions {
   readonly clock: Clock;
 }
 
-interface Stream {
-  readonly seed: number;
-  ordinal: number;
-}
-
-interface PortState {
-  readonly streams: Map<string, Stream>;
-  readonly balancers: Map<string, Balancer>;
-}
-
-const MAX_STREAMS = 4096;
-
 /** True for the names that --ipvs-scheduler takes. */
 export function isIpvsScheduler(name: string): boolean {
   return ipvsSchedulers.some((scheduler) => scheduler.name === name);
@@ -43,14 +32,15 @@ export function isIpvsScheduler(name: string): boolean {
 export class Chooser {
   readonly affinity = new AffinityTable();
   readonly #options: ChooserOptions;
-  readonly #seed: number;
-  readonly #ports = new Map<string, PortState>();
+  readonly #draws: Draws;
+  /** By ServicePort, then by scope. */
+  readonly #balancers = new Map<string, Map<string, Balancer>>();
   readonly #loads: FlowLoads;
 
   constructor(options: ChooserOptions) {
     this.#options = options;
     this.#loads = new FlowLoads(options.clock);
-    this.#seed = options.random.int(4294967296);
+    this.#draws = new Draws(options.random.int(4294967296));
   }
   /** Picks for one flow. `node` is where the rules run; `flow` (when given) is remembered until `closed`, for algorithms that look at load. */
   pick(rule: Rule, candidates: readonly ProxyEndpoint[], node: string, client: string, flow?: number): Choice | undefined {
@@ -62,7 +52,7 @@ export class Chooser {
       const bound = this.affinity.find(stateKey, scope, client, candidates, nowMs);
       if (bound) {
         this.affinity.touch(stateKey, scope, client, bound.id, nowMs, port.affinitySeconds);
-        const balancer = flow === undefined ? undefined : this.#ports.get(stateKey)?.balancers.get(scope);
+        const balancer = flow === undefined ? undefined : this.#balancers.get(stateKey)?.get(scope);
         if (balancer && flow !== undefined) this.#loads.opened(flow, `${stateKey} ${scope}`, bound.id, balancer);
         return { endpoint: bound, how: "ClientIP affinity" };
       }
@@ -85,7 +75,7 @@ export class Chooser {
   changed(old: ServicePort, now: ServicePort | undefined): void {
     const { key } = old;
     this.affinity.retain(key, now && now.affinitySeconds > 0 ? new Set(now.endpoints.map((endpoint) => endpoint.id)) : undefined);
-    if (!now || now.balancer !== old.balancer) this.#ports.delete(key);
+    if (!now || now.balancer !== old.balancer) this.#balancers.delete(key);
   }
   /** Name of the algorithm that a port is balanced with. */
   algorithm(port: ServicePort): string {
@@ -111,32 +101,23 @@ export class Chooser {
     nowMs: number,
     flow?: number,
   ): Choice | undefined {
-    let state = this.#ports.get(key);
-    if (!state) this.#ports.set(key, (state = { streams: new Map(), balancers: new Map() }));
     const how = this.algorithm(port);
     if (how === "random") {
-      const endpoint = candidates[this.#draw(state, key, client, candidates.length)];
+      const endpoint = candidates[this.#draws.next(port.hash, client, candidates.length)];
       return endpoint && { endpoint, how };
     }
-    let balancer = state.balancers.get(scope);
+    let state = this.#balancers.get(key);
+    if (!state) this.#balancers.set(key, (state = new Map()));
+    let balancer = state.get(scope);
     if (!balancer) {
       const kind = balancerKind(how);
       if (!kind) return undefined;
       balancer = kind.create({ random: this.#options.random.fork(`${key} ${scope}`) });
-      state.balancers.set(scope, balancer);
+      state.set(scope, balancer);
     }
     const endpoint = balancer.pick(candidates, { key: client, nowMs });
     if (!endpoint) return undefined;
     if (flow !== undefined) this.#loads.opened(flow, `${key} ${scope}`, endpoint.id, balancer);
     return { endpoint, how };
-  }
-  #draw(state: PortState, key: string, client: string, size: number): number {
-    let stream = state.streams.get(client);
-    if (!stream) {
-      // Bounded: a client long unseen starts its sequence anew.
-      if (state.streams.size >= MAX_STREAMS) state.streams.delete(state.streams.keys().next().value ?? "");
-      state.streams.set(client, (stream = { seed: hash32(`${key} ${client}`, this.#seed), ordinal: 0 }));
-    }
-    return Math.floor((hash32(String(stream.ordinal++), stream.seed) / 4294967296) * size);
   }
 }

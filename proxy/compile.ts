@@ -3,8 +3,10 @@
 import type { Service } from "../model/kinds/core-v1.ts";
 import type { Endpoint, EndpointSlice } from "../model/kinds/discovery-v1.ts";
 import { canonicalIp, Cidr, ipFamily, type IpFamily, isCidr } from "../model/ip.ts";
+import { type BarePort, setsOfEveryNode } from "./topology.ts";
 import { keyOf } from "../model/object.ts";
 import type { Protocol } from "../model/ports.ts";
+import { hash32 } from "../model/random.ts";
 import { hostPort, type ProxyEndpoint, type ServicePort, type ServiceTable } from "./service-port.ts";
 
 const SERVICE_PROXY_NAME = "service.kubernetes.io/service-proxy-name";
@@ -45,10 +47,12 @@ export function compileService(service: Service, slices: readonly EndpointSlice[
       const protocol = port.protocol ?? "TCP";
       const endpoints = endpointsOf(slices, family, portName, protocol);
       const id = portName === "" ? key : `${key}:${portName}`;
-      ports.push({
+      const portKey = `${id}/${protocol}/${family}`;
+      const bare: BarePort = {
         ...shared,
         id,
-        key: `${id}/${protocol}/${family}`,
+        key: portKey,
+        hash: hash32(portKey),
         portName,
         protocol,
         clusterIP,
@@ -56,7 +60,8 @@ export function compileService(service: Service, slices: readonly EndpointSlice[
         nodePort: spec.type === "ClusterIP" ? 0 : (port.nodePort ?? 0),
         endpoints,
         usable: endpoints.some((endpoint) => endpoint.ready || (endpoint.serving && endpoint.terminating)),
-      });
+      };
+      ports.push({ ...bare, sets: setsOfEveryNode(bare) });
     }
   }
   return { key, ports };

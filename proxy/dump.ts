@@ -68,19 +68,23 @@ function dumpPort(port: ServicePort, node: NodeView | undefined, chooser: Choose
   lines.push(`  ${traits.join("; ")}`);
   if (port.endpoints.length === 0) lines.push("  no endpoints: reject");
   else if (!port.usable) lines.push("  no usable endpoints: reject");
-  for (const endpoint of port.endpoints) lines.push(`  ${endpoint.id} ${endpointTraits(endpoint, port, node)}`);
+  const sets = node && categorize(port, node);
+  const used = sets && { cluster: new Set(sets.cluster), local: new Set(sets.local) };
+  for (const endpoint of port.endpoints) lines.push(`  ${endpoint.id} ${endpointTraits(endpoint, used)}`);
   return lines;
 }
 
-function endpointTraits(endpoint: ProxyEndpoint, port: ServicePort, node: NodeView | undefined): string {
+interface Used {
+  readonly cluster: ReadonlySet<ProxyEndpoint>;
+  readonly local: ReadonlySet<ProxyEndpoint>;
+}
+
+function endpointTraits(endpoint: ProxyEndpoint, sets: Used | undefined): string {
   const traits = [conditionOf(endpoint), endpoint.node === "" ? "no node" : endpoint.node];
   if (endpoint.pod !== "") traits.push(endpoint.pod);
   if (endpoint.zoneHints.length > 0) traits.push(`for zones ${endpoint.zoneHints.join(",")}`);
-  if (node) {
-    const sets = categorize(port, node);
-    const used = [sets.cluster?.includes(endpoint) ? "cluster" : "", sets.local?.includes(endpoint) ? "local" : ""].filter(
-      (set) => set !== "",
-    );
+  if (sets) {
+    const used = [sets.cluster.has(endpoint) ? "cluster" : "", sets.local.has(endpoint) ? "local" : ""].filter((set) => set !== "");
     traits.push(used.length > 0 ? `used (${used.join(", ")})` : "not used");
   }
   return traits.join("  ");

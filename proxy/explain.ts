@@ -66,18 +66,20 @@ export function explainFlow(question: ExplainQuestion, context: ExplainContext):
 function endpointLines(decision: Decision, node: NodeView): readonly string[] {
   if (decision.type === "pass" || !decision.rule) return [];
   const candidates = decision.type === "balance" ? decision.candidates : [];
+  const kept = new Set(candidates);
+  const others = { ready: candidates.some((each) => each.ready), local: candidates.every((each) => each.node === node.name) };
   return decision.rule.port.endpoints.map((endpoint) => {
-    const kept = candidates.includes(endpoint);
-    return `${kept ? "+" : "-"} ${endpoint.id}  ${endpoint.pod === "" ? endpoint.node : `${endpoint.pod} on ${endpoint.node}`}  ${kept ? conditionOf(endpoint) : whyNot(endpoint, candidates, node)}`;
+    const where = endpoint.pod === "" ? endpoint.node : `${endpoint.pod} on ${endpoint.node}`;
+    const why = kept.has(endpoint) ? conditionOf(endpoint) : whyNot(endpoint, others, node);
+    return `${kept.has(endpoint) ? "+" : "-"} ${endpoint.id}  ${where}  ${why}`;
   });
 }
 
-/** Why an endpoint is left out. */
-function whyNot(endpoint: ProxyEndpoint, candidates: readonly ProxyEndpoint[], node: NodeView): string {
+/** Why an endpoint is left out; `others` tells of the candidates that were chosen. */
+function whyNot(endpoint: ProxyEndpoint, others: { readonly ready: boolean; readonly local: boolean }, node: NodeView): string {
   if (!endpoint.ready && !(endpoint.serving && endpoint.terminating)) return conditionOf(endpoint);
-  if (!endpoint.ready && candidates.some((candidate) => candidate.ready)) return "terminating: others are ready";
-  if (candidates.every((candidate) => candidate.node === node.name) && endpoint.node !== node.name)
-    return `on another node (${endpoint.node || "unnamed"})`;
+  if (!endpoint.ready && others.ready) return "terminating: others are ready";
+  if (others.local && endpoint.node !== node.name) return `on another node (${endpoint.node || "unnamed"})`;
   if (endpoint.zoneHints.length > 0 || endpoint.nodeHints.length > 0)
     return `hinted for ${[...endpoint.nodeHints, ...endpoint.zoneHints].join(", ")}, not for this node or zone`;
   return "not in the chosen set";

@@ -46,6 +46,8 @@ export interface ProxyOptions extends ProxierOptions {
   readonly delayMs?: number;
   /** Off: stale UDP entries stay, so that a client black-holes as before upstream's clean-up. Default true. */
   readonly cleanUpUdp?: boolean;
+  /** Told each time that the rules have become current, before listeners follow. */
+  readonly onSynced?: () => void;
 }
 
 export interface Proxy extends Component, Diagnostics {
@@ -208,12 +210,16 @@ class KubeProxy implements Proxy {
     const startedAt = this.#clock.monotonic();
     this.#syncingSinceMs = this.#clock.now();
     let nodesChanged = false;
-    for (const change of batch) nodesChanged = this.#builder.note(change) || nodesChanged;
+    for (const [i, change] of batch.entries()) {
+      nodesChanged = this.#builder.note(change) || nodesChanged;
+      if (i % TURN_WORK === TURN_WORK - 1) await nextTurn();
+    }
     const { services, endpoints, triggers } = this.#builder.takeNoted();
     this.#metrics.queued(this.#clock.now(), services, endpoints);
     const udpChanged = await this.#compile();
     if (nodesChanged) {
-      for (const table of this.#builder.rules.tables()) this.#wantListeners(table.key);
+      // The first sync compiled every Service with all nodes known.
+      if (this.#syncs > 0) await this.#followNodes();
       for (const change of batch) if (change.type.kind === Nodes.kind) this.#nodeServers.want(change.key);
     }
     this.#proxiers.sweep(this.#clock.now());
@@ -222,7 +228,17 @@ class KubeProxy implements Proxy {
     this.#metrics.synced(this.#lastSync.atMs, this.#lastSync.tookMs, this.#syncs === 0, this.#syncs === 0 ? [] : triggers);
     this.#syncs++;
     this.#syncingSinceMs = undefined;
+    this.#options.onSynced?.();
     await Promise.all([this.#listeners.settle(), this.#healthChecks.settle(), this.#nodeServers.settle()]);
+  }
+  /** NodePorts and health checks are on every node: their listeners follow the nodes. */
+  async #followNodes(): Promise<void> {
+    let work = 0;
+    for (const key of [...this.#builder.rules.keys()]) {
+      if (!this.#builder.rules.rulesIn(key).some((rule) => rule.destination === "NodePort" || rule.port.healthCheckNodePort !== 0)) continue;
+      this.#wantListeners(key);
+      if (++work % TURN_WORK === 0) await nextTurn();
+    }
   }
   /** Recompiles what changed, pausing every few milliseconds; true when that concerns UDP. */
   async #compile(): Promise<boolean> {
@@ -256,12 +272,12 @@ class KubeProxy implements Proxy {
     this.#metrics.conntrack(this.#clock.monotonic() - startedAt, deleted);
   }
   #wantListeners(key: string): void {
-    const table = this.#builder.rules.table(key);
+    const { rules } = this.#builder;
     this.#listeners.want(
       key,
-      listenersOf(table, this.#builder.nodes, (node) => this.#proxiers.of(node).config),
+      listenersOf(rules.rulesIn(key), this.#builder.nodes, (node) => this.#proxiers.of(node).config),
     );
-    this.#healthChecks.want(key, table);
+    this.#healthChecks.want(key, rules.table(key));
   }
   /** A ClusterIP or an address of a service block: nothing else can ever answer there. */
   #isServiceAddress(ip: string): boolean {

@@ -1,12 +1,12 @@
 // Which addresses and ports must be listened on so that clients outside can connect, and the real listeners behind them.
 // One exists while some node's rules would take or drop a flow there; with none it is closed, and clients see a true ECONNREFUSED.
 // Upstream has no counterpart: there, the kernel answers for every address.
-import type { Clock, Timer } from "../model/clock.ts";
+import { type Clock, nextTurn, type Timer } from "../model/clock.ts";
 import type { Listening, Protocol, SocketAddress } from "../model/ports.ts";
 import { hasNodePorts, type ProxyConfig } from "./evaluate.ts";
 import type { NodeViews } from "./node-views.ts";
-import { rulesOf } from "./rules.ts";
-import { hostPort, type ServiceTable } from "./service-port.ts";
+import type { Rule } from "./rules.ts";
+import { hostPort } from "./service-port.ts";
 
 /** An address to listen on. */
 export interface Wanted extends SocketAddress {
@@ -16,16 +16,15 @@ export interface Wanted extends SocketAddress {
 export const wantedKey = ({ ip, port, protocol }: Wanted): string => `${hostPort(ip, port)}/${protocol}`;
 
 /** The addresses that one Service must be listened on. SCTP is not carried. */
-export function listenersOf(table: ServiceTable | undefined, nodes: NodeViews, configOf: (node: string) => ProxyConfig): readonly Wanted[] {
+export function listenersOf(rules: readonly Rule[], nodes: NodeViews, configOf: (node: string) => ProxyConfig): readonly Wanted[] {
   const wanted: Wanted[] = [];
-  for (const port of table?.ports ?? []) {
-    if (!port.usable || port.protocol === "SCTP") continue;
-    for (const rule of rulesOf(port)) {
-      if (rule.destination !== "NodePort") wanted.push({ ip: rule.ip, port: rule.portNumber, protocol: port.protocol });
-      else {
-        for (const { ip, node } of nodes.addresses(port.family)) {
-          if (hasNodePorts(ip, node, configOf(node.name))) wanted.push({ ip, port: rule.portNumber, protocol: port.protocol });
-        }
+  for (const { destination, port, ip: captured, portNumber } of rules) {
+    const { protocol } = port;
+    if (!port.usable || protocol === "SCTP") continue;
+    if (destination !== "NodePort") wanted.push({ ip: captured, port: portNumber, protocol });
+    else {
+      for (const { ip, node } of nodes.addresses(port.family)) {
+        if (hasNodePorts(ip, node, configOf(node.name))) wanted.push({ ip, port: portNumber, protocol });
       }
     }
   }
@@ -46,6 +45,8 @@ interface Slot {
 }
 
 const RETRY_MS = 1000;
+/** Listeners opened or closed together. */
+const AT_ONCE = 256;
 
 /** Holds the listeners of all Services; each address is opened once, however many want it. */
 export class ServiceListeners {
@@ -96,11 +97,18 @@ export class ServiceListeners {
     if (this.#touched.size === 0) return;
     const slots = [...this.#touched];
     this.#touched.clear();
-    // Closing first: an address may move from one Service to another.
-    this.#settling = Promise.all(slots.map((slot) => this.#close(slot)))
-      .then(() => Promise.all(slots.map((slot) => this.#listen(slot))))
-      .then(() => void (this.#settling = undefined));
+    this.#settling = this.#apply(slots).finally(() => void (this.#settling = undefined));
     await this.#settling;
+  }
+  /** Closing first: an address may move from one Service to another. */
+  async #apply(slots: readonly Slot[]): Promise<void> {
+    for (let i = 0; i < slots.length; i += AT_ONCE) {
+      await Promise.all(slots.slice(i, i + AT_ONCE).map((slot) => this.#close(slot)));
+    }
+    for (let i = 0; i < slots.length; i += AT_ONCE) {
+      await Promise.all(slots.slice(i, i + AT_ONCE).map((slot) => this.#listen(slot)));
+      if (slots.length > AT_ONCE) await nextTurn();
+    }
   }
   get openCount(): number {
     let count = 0;

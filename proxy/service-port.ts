@@ -2,6 +2,7 @@
 // Upstream: pkg/proxy/serviceport.go, pkg/proxy/endpoint.go.
 import type { Cidr, IpFamily } from "../model/ip.ts";
 import type { Protocol } from "../model/ports.ts";
+import type { EndpointSets } from "./topology.ts";
 import type { Target } from "../balancers/index.ts";
 
 export interface ProxyEndpoint extends Target {
@@ -25,6 +26,8 @@ export interface ServicePort {
   readonly id: string;
   /** Unique: id, protocol and family. */
   readonly key: string;
+  /** Of the key: what random draws depend on. */
+  readonly hash: number;
   readonly namespace: string;
   readonly name: string;
   readonly portName: string;
@@ -49,6 +52,8 @@ export interface ServicePort {
   readonly endpoints: readonly ProxyEndpoint[];
   /** Some endpoint anywhere could take a flow: ready, or terminating but still serving. */
   readonly usable: boolean;
+  /** The endpoint sets, when they are the same on every node: no Local policy, no hints. */
+  readonly sets: EndpointSets | undefined;
 }
 
 /** One Service, compiled. */
@@ -64,6 +69,6 @@ export function hostPort(ip: string, port: number): string {
 }
 
 /** True when traffic from outside the cluster can reach the port. */
-export function externallyAccessible(port: ServicePort): boolean {
+export function externallyAccessible(port: Pick<ServicePort, "nodePort" | "loadBalancerIPs" | "externalIPs">): boolean {
   return port.nodePort !== 0 || port.loadBalancerIPs.length > 0 || port.externalIPs.length > 0;
 }

@@ -45,6 +45,7 @@ function topologyOf(ready: readonly ProxyEndpoint[], node: NodeView, preferSameN
 
 /** The sets of one port on one node, memoised while port and node stay the same. `preferSameNode` is the gate of KEP-3015. */
 export function categorize(port: ServicePort, node: NodeView, preferSameNode = true): EndpointSets {
+  if (port.sets) return port.sets;
   if (!preferSameNode) return compute(port, node, false);
   let views = memo.get(node);
   if (!views) memo.set(node, (views = new WeakMap()));
@@ -53,10 +54,27 @@ export function categorize(port: ServicePort, node: NodeView, preferSameNode = t
   return sets;
 }
 
+function union<T>(all: readonly T[], some: readonly T[], others: readonly T[]): readonly T[] {
+  const either = new Set([...some, ...others]);
+  return all.filter((item) => either.has(item));
+}
+
 /** By node first: there are few of them, so that the outer look is cheap. */
 const memo = new WeakMap<NodeView, WeakMap<ServicePort, EndpointSets>>();
 
-function compute(port: ServicePort, node: NodeView, preferSameNode: boolean): EndpointSets {
+/** A ServicePort whose sets are not known yet. */
+export type BarePort = Omit<ServicePort, "sets">;
+
+const ANY_NODE: NodeView = { name: "", addresses: [], zone: "" };
+
+/** The sets that hold on every node; undefined when they depend on the node. */
+export function setsOfEveryNode(port: BarePort): EndpointSets | undefined {
+  const local = port.internalLocal || (port.externalLocal && externallyAccessible(port));
+  const hinted = port.endpoints.some((endpoint) => endpoint.zoneHints.length > 0 || endpoint.nodeHints.length > 0);
+  return local || hinted ? undefined : compute(port, ANY_NODE, true);
+}
+
+function compute(port: BarePort, node: NodeView, preferSameNode: boolean): EndpointSets {
   const usesCluster = !port.internalLocal || externallyAccessible(port);
   const usesLocal = port.internalLocal || (externallyAccessible(port) && port.externalLocal);
   const usable = readyOrServing(port.endpoints);
@@ -65,7 +83,7 @@ function compute(port: ServicePort, node: NodeView, preferSameNode: boolean): En
     topology === "node" ? endpoint.nodeHints.includes(node.name) : topology === "zone" ? endpoint.zoneHints.includes(node.zone) : true;
   const cluster = usesCluster ? (topology === "" ? usable : usable.filter(hinted)) : undefined;
   const local = usesLocal ? readyOrServing(port.endpoints.filter((endpoint) => endpoint.node === node.name)) : undefined;
-  const reachable = !local ? (cluster ?? []) : !cluster ? local : port.endpoints.filter((e) => cluster.includes(e) || local.includes(e));
+  const reachable = !local ? (cluster ?? []) : !cluster ? local : union(port.endpoints, cluster, local);
   const total = `${port.endpoints.length} endpoint${port.endpoints.length === 1 ? "" : "s"}`;
   const text = (some: readonly ProxyEndpoint[] = [], how = ""): string => {
     const fallBack = some.length > 0 && !some.some(isReady) ? ", all terminating" : "";
