@@ -4,7 +4,7 @@ import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writ
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import t from "tap";
-import { userEnvironment } from "../support/command.ts";
+import { WITHOUT_RUNNER } from "../support/command.ts";
 
 const root = join(import.meta.dirname, "../..");
 const folder = mkdtempSync(join(tmpdir(), "loopkube-package-"));
@@ -12,7 +12,7 @@ t.teardown(() => rmSync(folder, { recursive: true, force: true }));
 
 const manifest = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as { version: string; dependencies: Record<string, string> };
 const run = (cwd: string, command: string, ...args: readonly string[]): string =>
-  execFileSync(command, args, { cwd, env: userEnvironment(), encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
+  execFileSync("env", [...WITHOUT_RUNNER.slice(1), command, ...args], { cwd, encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
 
 /** A copy of the working tree's own files, so that building does not disturb it. */
 const copy = join(folder, "copy");

@@ -23,9 +23,12 @@ export interface RunOptions {
   readonly timeoutMs?: number;
 }
 
+/** Put before a program: takes away the hook that the test runner puts into every child, so that it runs as a user runs it. */
+export const WITHOUT_RUNNER: readonly string[] = ["env", "-u", "NODE_OPTIONS"];
+
 /** The command line that runs `command` in a shell as the user. */
 export function asUser(user: User, command: string): readonly string[] {
-  const shell = ["bash", "-c", command];
+  const shell = [...WITHOUT_RUNNER, "bash", "-c", command];
   return user === "self" ? shell : ["setpriv", "--reuid", String(NOBODY), "--regid", String(NOBODY), "--clear-groups", ...shell];
 }
 
@@ -34,18 +37,13 @@ export async function canBecomeNobody(): Promise<boolean> {
   return process.getuid?.() === 0 && (await run("true", { user: "nobody" })).code === 0;
 }
 
-/** This process's environment without what the test runner added for itself: programs run as a user runs them. */
-export function userEnvironment(): NodeJS.ProcessEnv {
-  return Object.fromEntries(Object.entries(process.env).filter(([name]) => name !== "NODE_OPTIONS" && !/^_?TAP/.test(name)));
-}
-
 /** Runs a shell command to its end; code 124 when it took longer than `timeoutMs` (default 30 s). */
 export function run(command: string, options: RunOptions = {}): Promise<Output> {
   const [program = "bash", ...args] = asUser(options.user ?? "self", command);
   return new Promise((resolve) => {
     const child = spawn(program, args, {
       cwd: options.cwd ?? join(import.meta.dirname, "../.."),
-      env: { ...userEnvironment(), ...options.env },
+      env: { ...process.env, ...options.env },
       stdio: ["pipe", "pipe", "pipe"],
       detached: true,
     });

@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { join } from "node:path";
 import type { Test } from "tap";
-import { asUser, killGroup, type Output, run, type RunOptions, runUntil, temporaryHome, type User, userEnvironment } from "./command.ts";
+import { asUser, killGroup, type Output, run, type RunOptions, runUntil, temporaryHome, type User } from "./command.ts";
 
 const LOOPKUBE = `'${process.execPath}' '${join(import.meta.dirname, "../../bin/loopkube.mjs")}'`;
 
@@ -34,7 +34,7 @@ export async function startLoopkube(t: Test, args: string, user: User = "self"):
   const kubeconfig = join(home.path, "kubeconfig");
   const env = { HOME: home.path, XDG_STATE_HOME: join(home.path, "state"), KUBECONFIG: kubeconfig, NO_COLOR: "1", LOOPKUBE };
   const [program = "bash", ...rest] = asUser(user, `exec ${LOOPKUBE} up ${args}`);
-  const child = spawn(program, rest, { env: { ...userEnvironment(), ...env }, stdio: ["ignore", "pipe", "pipe"], detached: true });
+  const child = spawn(program, rest, { env: { ...process.env, ...env }, stdio: ["ignore", "pipe", "pipe"], detached: true });
   const exited = new Promise<number>((resolve) => child.on("exit", (code, signal) => resolve(code ?? (signal ? 128 : 1))));
   t.teardown(async () => {
     killGroup(child.pid, "SIGTERM");
