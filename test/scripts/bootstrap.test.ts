@@ -51,7 +51,7 @@ function checkout(t: Test): Checkout {
   const start: Checkout["start"] = (args, env = {}, nodeArgs = []) =>
     spawn(process.execPath, [...nodeArgs, "scripts/run.mjs", ...args], {
       cwd: folder,
-      env: { ...userEnvironment(), npm_execpath: npm, NPM_CALLS: calls, NPM_NODE: process.execPath, ...env },
+      env: { ...process.env, npm_execpath: npm, NPM_CALLS: calls, NPM_NODE: process.execPath, ...env },
       stdio: ["ignore", "pipe", "pipe"],
     });
   return {
