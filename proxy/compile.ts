@@ -49,10 +49,10 @@ export function compileService(service: Service, slices: readonly EndpointSlice[
       const id = portName === "" ? key : `${key}:${portName}`;
       const portKey = `${id}/${protocol}/${family}`;
       const bare: BarePort = {
+        hash: hash32(portKey),
         ...shared,
         id,
         key: portKey,
-        hash: hash32(portKey),
         portName,
         protocol,
         clusterIP,

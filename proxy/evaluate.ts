@@ -5,7 +5,7 @@ import { type Cidr, ipFamily } from "../model/ip.ts";
 import type { Flow } from "../model/ports.ts";
 import type { Rule, Rules } from "./rules.ts";
 import type { ProxyEndpoint, ServicePort } from "./service-port.ts";
-import { categorize, type NodeView } from "./topology.ts";
+import { categorize, type EndpointSets, type NodeView } from "./topology.ts";
 
 export type ProxyMode = "iptables" | "nftables" | "ipvs" | "userspace";
 export const PROXY_MODES: readonly ProxyMode[] = ["iptables", "nftables", "ipvs", "userspace"];
@@ -77,25 +77,24 @@ function internal(rule: Rule, flow: Flow, node: NodeView, config: ProxyConfig): 
   const { port } = rule;
   const sets = categorize(port, node);
   const masquerade = config.masqueradeAll || (config.localDetector && sourceOf(flow, node) !== "pod");
-  const text = port.internalLocal ? `internalTrafficPolicy Local: ${sets.localText}` : `internalTrafficPolicy Cluster: ${sets.clusterText}`;
-  return balance(rule, (port.internalLocal ? sets.local : sets.cluster) ?? NONE, masquerade, [rule.label, text]);
+  if (port.internalLocal) return balance(rule, sets, "local", masquerade, "internalTrafficPolicy Local");
+  return balance(rule, sets, "cluster", masquerade, "internalTrafficPolicy Cluster");
 }
 
 function external(rule: Rule, flow: Flow, node: NodeView): Decision {
   const { port } = rule;
   const sets = categorize(port, node);
-  const source = sourceOf(flow, node);
   if (rule.destination === "LoadBalancer" && !allowedBySourceRanges(port, flow)) {
     const ranges = port.sourceRanges.join(", ");
     return { type: "drop", rule, matched: [rule.label, `loadBalancerSourceRanges [${ranges}] do not hold ${flow.source.ip}`] };
   }
-  const cluster = sets.cluster ?? NONE;
-  if (!port.externalLocal) return balance(rule, cluster, true, [rule.label, `externalTrafficPolicy Cluster: ${sets.clusterText}`]);
-  if (source !== "external" && cluster.length > 0) {
+  if (!port.externalLocal) return balance(rule, sets, "cluster", true, "externalTrafficPolicy Cluster");
+  const source = sourceOf(flow, node);
+  if (source !== "external" && (sets.cluster?.length ?? 0) > 0) {
     const why = `externalTrafficPolicy Local, short-circuited for a ${source === "pod" ? "pod" : "process of the node"}`;
-    return balance(rule, cluster, source === "node", [rule.label, `${why}: ${sets.clusterText}`]);
+    return balance(rule, sets, "cluster", source === "node", why);
   }
-  return balance(rule, sets.local ?? NONE, false, [rule.label, `externalTrafficPolicy Local: ${sets.localText}`]);
+  return balance(rule, sets, "local", false, "externalTrafficPolicy Local");
 }
 
 /** No range: all are allowed. A packet whose source is already the load balancer's address is let through, as upstream does. */
@@ -104,10 +103,47 @@ function allowedBySourceRanges(port: ServicePort, flow: Flow): boolean {
   return port.sourceRanges.some((range) => range.contains(flow.source.ip));
 }
 
-function balance(rule: Rule, candidates: readonly ProxyEndpoint[], masquerade: boolean, matched: readonly string[]): Decision {
-  if (candidates.length > 0) return { type: "balance", rule, candidates, masquerade, matched };
+function balance(rule: Rule, sets: EndpointSets, which: "cluster" | "local", masquerade: boolean, policy: string): Decision {
+  const candidates = sets[which] ?? NONE;
+  if (candidates.length > 0) return new Balance(rule, candidates, masquerade, sets, which, policy);
+  const matched = matchedBy(rule, sets, which, policy);
   if (rule.port.usable) return { type: "drop", rule, matched: [...matched, `${rule.port.id} has no local endpoints`] };
   return { type: "reject", rule, matched: [...matched, `${rule.port.id} has no endpoints`] };
+}
+
+const matchedBy = (rule: Rule, sets: EndpointSets, which: "cluster" | "local", policy: string): readonly string[] => [
+  rule.label,
+  `${policy}: ${which === "cluster" ? sets.clusterText : sets.localText}`,
+];
+
+/** The reasons are put into words only when somebody reads them. */
+class Balance {
+  readonly type = "balance";
+  readonly rule: Rule;
+  readonly candidates: readonly ProxyEndpoint[];
+  readonly masquerade: boolean;
+  readonly #sets: EndpointSets;
+  readonly #which: "cluster" | "local";
+  readonly #policy: string;
+
+  constructor(
+    rule: Rule,
+    candidates: readonly ProxyEndpoint[],
+    masquerade: boolean,
+    sets: EndpointSets,
+    which: "cluster" | "local",
+    policy: string,
+  ) {
+    this.rule = rule;
+    this.candidates = candidates;
+    this.masquerade = masquerade;
+    this.#sets = sets;
+    this.#which = which;
+    this.#policy = policy;
+  }
+  get matched(): readonly string[] {
+    return matchedBy(this.rule, this.#sets, this.#which, this.#policy);
+  }
 }
 
 function unmatched(rules: Rules, flow: Flow, node: NodeView, config: ProxyConfig): Decision {

@@ -28,8 +28,9 @@ import { ProxyMetrics } from "./metrics.ts";
 import { NodeServers } from "./node-servers.ts";
 import { type ProxierOptions, Proxiers } from "./proxiers.ts";
 import { type Replacement, RuleBuilder } from "./rule-builder.ts";
-import { listenersOf, ServiceListeners, type Wanted, wantedKey } from "./service-listeners.ts";
+import { listenersOf, ServiceListeners, type Wanted } from "./service-listeners.ts";
 import { categorize } from "./topology.ts";
+import { DnatVerdict, lost } from "./verdicts.ts";
 
 /** What the proxy needs of the fabric. */
 export interface ProxyFabric extends Pick<Network, "expose"> {
@@ -64,7 +65,7 @@ export interface Proxy extends Component, Diagnostics {
 }
 
 /** Services and endpoints compiled in one turn of the event loop: a few milliseconds' worth. */
-const TURN_WORK = 2000;
+const TURN_WORK = 1000;
 /** A sync that takes longer makes the proxy unhealthy: twice upstream's syncPeriod. */
 const OVERDUE_MS = 60_000;
 
@@ -156,15 +157,7 @@ class KubeProxy implements Proxy {
       case "balance": {
         const choice = chooser.pick(decision.rule, decision.candidates, node.name, flow.source.ip, flow.id);
         if (!choice) return { type: "reject", matched: [...decision.matched, "every endpoint is draining"] };
-        const { endpoint, how } = choice;
-        const hairpin = endpoint.ip === flow.source.ip;
-        return {
-          type: "dnat",
-          endpoint,
-          masquerade: decision.masquerade || hairpin,
-          service: decision.rule.port.id,
-          matched: [...decision.matched, `${how}: ${endpoint.id}`],
-        };
+        return new DnatVerdict(decision, choice, decision.masquerade || choice.endpoint.ip === flow.source.ip);
       }
     }
   };
@@ -283,8 +276,4 @@ class KubeProxy implements Proxy {
   #isServiceAddress(ip: string): boolean {
     return this.#builder.rules.isClusterIP(ip) || this.#serviceCIDRs.some((block) => block.contains(ip));
   }
-}
-
-function lost({ destination, protocol }: Flow): Verdict {
-  return { type: "drop", matched: [`no rule for ${wantedKey({ ...destination, protocol })}: the packet leaves the node and is lost`] };
 }
