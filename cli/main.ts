@@ -11,6 +11,7 @@ import { explainCommand } from "./commands/explain.ts";
 import { faultCommand } from "./commands/fault.ts";
 import { imageCommand } from "./commands/image.ts";
 import { kubeconfigCommand } from "./commands/kubeconfig.ts";
+import { loadCommand } from "./commands/load.ts";
 import { statusCommand } from "./commands/status.ts";
 import { traceCommand } from "./commands/trace.ts";
 import { upCommand } from "./commands/up.ts";
@@ -25,6 +26,7 @@ const COMMANDS = [
   statusCommand,
   kubeconfigCommand,
   curlCommand,
+  loadCommand,
   digCommand,
   explainCommand,
   traceCommand,

@@ -1,0 +1,149 @@
+// `loopkube load URL`: load on real sockets, and which pods got it, beside what the Service's algorithm should give.
+import { Command, InvalidArgumentError, Option } from "commander";
+import type { ApiClient } from "../../cluster/index.ts";
+import type { LoadReport, PodOf, Target } from "../../lab/index.ts";
+import { realClock } from "../../model/clock.ts";
+import type { Pod } from "../../model/kinds/core-v1.ts";
+import { connected, fetchStatus, withName } from "../connect.ts";
+import { Failure } from "../failure.ts";
+import { print, textTable } from "../terminal.ts";
+
+interface Options {
+  readonly name?: string;
+  readonly connections: number;
+  readonly requests?: number;
+  readonly for?: number;
+  readonly rps?: number;
+  readonly keepalive: boolean;
+  readonly timeout: number;
+  readonly from?: string;
+  readonly request: string;
+  readonly header: readonly string[];
+  readonly output?: string;
+}
+
+type Lab = typeof import("../../lab/index.ts");
+
+const DEFAULT_REQUESTS = 200;
+const MAX_CLIENTS = 10_000;
+const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000 };
+
+const whole = (text: string): number => {
+  if (!/^[1-9]\d{0,8}$/.test(text)) throw new InvalidArgumentError("not a whole number above 0");
+  return Number(text);
+};
+const clients = (text: string): number => {
+  if (!/^[1-9]\d*$/.test(text) || Number(text) > MAX_CLIENTS) throw new InvalidArgumentError(`not a whole number from 1 to ${MAX_CLIENTS}`);
+  return Number(text);
+};
+const rate = (text: string): number => {
+  const value = Number(text);
+  if (!(value > 0 && value <= 1_000_000)) throw new InvalidArgumentError("not a number of requests per second");
+  return value;
+};
+const duration = (text: string): number => {
+  const match = /^(\d+(?:\.\d+)?)(ms|s|m)$/.exec(text);
+  const ms = Number(match?.[1]) * (UNIT_MS[match?.[2] ?? ""] ?? Number.NaN);
+  if (!(ms > 0 && ms <= 86_400_000)) throw new InvalidArgumentError("not a duration such as 500ms, 10s or 2m");
+  return ms;
+};
+const header = (text: string, all: readonly string[]): readonly string[] => {
+  if (!/^[!#$%&'*+.^_`|~\w-]+:[\t\x20-\x7e\x80-\xff]*$/.test(text)) throw new InvalidArgumentError("not a header such as 'Host: shop.example'");
+  return [...all, text];
+};
+
+export function loadCommand(): Command {
+  return withName(new Command("load").description("send load to a URL of the cluster: which pods get it, how fast, and whether that is fair"))
+    .argument("<url>", "e.g. http://shop, http://127.96.0.12/, http://127.18.0.2:30080, http://127.0.0.1:8080")
+    .option("-c, --connections <n>", "clients, each with one connection and one request at a time", clients, 10)
+    .option("-n, --requests <n>", `end after so many requests (default ${DEFAULT_REQUESTS}, or as --for says)`, whole)
+    .option("--for <duration>", "end after this time: 500ms, 10s, 2m", duration)
+    .option("--rps <rate>", "requests per second at fixed times, however slow the answers are; latency counts from then", rate)
+    .option("--keepalive", "keep each client's connection open (the default)", true)
+    .option("--no-keepalive", "a new connection for each request")
+    .option("--timeout <duration>", "give a request up after this time", duration, 10_000)
+    .option("--from <source>", "pod/[namespace/]name: connect as this pod, through the gateway")
+    .option("-X, --request <method>", "HTTP method", "GET")
+    .option("-H, --header <header>", "add a header, may be repeated", header, [])
+    .addOption(new Option("-o, --output <format>", "print the whole report").choices(["json"]))
+    .addHelpText("after", "\nExample:\n  loopkube load http://shop -n 300 --no-keepalive\n  loopkube load http://shop --rps 50 --for 10s")
+    .action((url: string, options: Options) => connected(options, async (client, state) => load(client, await fetchStatus(client, state), url, options)));
+}
+
+async function load(client: ApiClient, status: Readonly<Record<string, unknown>>, text: string, options: Options): Promise<void> {
+  const lab = await import("../../lab/index.ts");
+  const target = await targetOf(lab, client, status, text, options.from);
+  const abort = new AbortController();
+  const interrupt = new AbortController();
+  const onInterrupt = (): void => interrupt.abort();
+  process.once("SIGINT", onInterrupt);
+  try {
+    const flows = target.transport.via === "direct" ? await lab.followFlows(client, abort.signal) : undefined;
+    const before = await target.balance();
+    const live = process.stderr.isTTY && !process.env["CI"] && options.output === undefined;
+    const result = await lab.runLoad({
+      transport: target.transport,
+      connections: options.connections,
+      keepAlive: options.keepalive,
+      ...(options.requests === undefined && options.for === undefined ? { requests: DEFAULT_REQUESTS } : {}),
+      ...(options.requests === undefined ? {} : { requests: options.requests }),
+      ...(options.for === undefined ? {} : { forMs: options.for }),
+      ...(options.rps === undefined ? {} : { requestsPerSecond: options.rps }),
+      timeoutMs: options.timeout,
+      method: options.request,
+      path: `${target.url.pathname}${target.url.search}`,
+      headers: headersOf(target.url, options.header),
+      clock: realClock,
+      ...(flows ? { flows } : {}),
+      signal: interrupt.signal,
+      ...(live ? { onProgress: (tally, elapsedMs) => void process.stderr.write(`\r ${lab.progressText(tally, elapsedMs)}   `) } : {}),
+    });
+    if (live) process.stderr.write("\r\x1b[K");
+    const report = lab.reportOf({
+      url: target.url.href,
+      from: options.from ?? "host",
+      via: target.transport.via,
+      dialled: target.dialled,
+      clients: options.connections,
+      keepAlive: options.keepalive,
+      requestsPerSecond: options.rps,
+      result,
+      before,
+      after: await target.balance(),
+      podOf: await podsByIp(client),
+    });
+    printReport(lab, report, options.output);
+    if (result.tally.answered === 0) process.exitCode = 1;
+  } finally {
+    process.off("SIGINT", onInterrupt);
+    abort.abort();
+  }
+}
+
+async function targetOf(lab: Lab, client: ApiClient, status: Readonly<Record<string, unknown>>, text: string, from: string | undefined): Promise<Target> {
+  const facts = { gateway: String(status["gateway"]), addressPlan: String(status["addressPlan"]) };
+  try {
+    return await lab.resolveTarget(client, facts, text, from);
+  } catch (error) {
+    if (error instanceof lab.TargetError) throw new Failure(error.message, { cause: error });
+    throw error;
+  }
+}
+
+function headersOf(url: URL, lines: readonly string[]): Readonly<Record<string, string>> {
+  const headers: Record<string, string> = { host: url.host, "user-agent": "loopkube-load", accept: "*/*", "x-loopkube-endpoint": "tell" };
+  for (const line of lines) headers[line.slice(0, line.indexOf(":")).toLowerCase()] = line.slice(line.indexOf(":") + 1).trim();
+  return headers;
+}
+
+async function podsByIp(client: ApiClient): Promise<(ip: string) => PodOf | undefined> {
+  const { items } = (await client.request("GET", "/api/v1/pods")) as unknown as { readonly items: readonly Pod[] };
+  const pods = new Map(items.map((pod) => [pod.status?.podIP ?? "", { pod: `${pod.metadata.namespace}/${pod.metadata.name}`, node: pod.spec.nodeName ?? "" }]));
+  return (ip) => (ip === "" ? undefined : pods.get(ip));
+}
+
+function printReport(lab: Lab, report: LoadReport, output: string | undefined): void {
+  if (output === "json") return print(JSON.stringify(report, undefined, 2));
+  const { header: titles, rows, lines } = lab.reportText(report);
+  print(`${rows.length === 0 ? "" : `${textTable(titles, rows)}\n\n`}${lines.join("\n")}`);
+}
