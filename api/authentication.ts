@@ -116,7 +116,12 @@ export class Authenticator {
     const { CN, O } = certificate.subject as { readonly CN?: string | string[]; readonly O?: string | string[] };
     const username = Array.isArray(CN) ? CN[0] : CN;
     if (username === undefined || username === "") throw unauthorized();
-    return allAuthenticated({ username, groups: O === undefined ? [] : Array.isArray(O) ? O : [O] });
+    const fingerprint = certificate.fingerprint256.replaceAll(":", "").toLowerCase();
+    return allAuthenticated({
+      username,
+      groups: O === undefined ? [] : Array.isArray(O) ? O : [O],
+      extra: { "authentication.kubernetes.io/credential-id": [`X509SHA256=${fingerprint}`] },
+    });
   }
 
   #bearerUser(incoming: IncomingMessage): User | undefined {

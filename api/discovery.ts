@@ -5,6 +5,7 @@ import { objectAnswer } from "./context.ts";
 import { parseMediaTypes } from "./media-types.ts";
 import { REVIEWS } from "./reviews.ts";
 import { subresourceHandlers } from "./subresources/index.ts";
+import { hasDeleteCollection } from "./verbs/delete.ts";
 
 /** One served resource or POST-only kind, as every form of discovery describes it. */
 interface Entry {
@@ -61,7 +62,7 @@ function entriesOf(resources: readonly ResourceType[]): readonly Entry[] {
     singular: type.singular,
     kind: type.kind,
     namespaced: type.namespaced,
-    verbs: VERBS,
+    verbs: hasDeleteCollection(type) ? VERBS : VERBS.filter((verb) => verb !== "deletecollection"),
     shortNames: type.shortNames,
     categories: type.categories,
     subresources: type.subresources.flatMap((name) => subresourceEntry(type, name) ?? []),

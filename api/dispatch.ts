@@ -14,7 +14,7 @@ import { upgradeRequired } from "./streams/index.ts";
 import { verbOfMethod } from "./subresources/served-subresource.ts";
 import { hasSubresource, methodNotAllowed, noSuchResource, type Target, targetOf } from "./target.ts";
 import { createObject } from "./verbs/create.ts";
-import { deleteCollection, deleteObject } from "./verbs/delete.ts";
+import { deleteCollection, deleteObject, hasDeleteCollection } from "./verbs/delete.ts";
 import { getObject } from "./verbs/get.ts";
 import { listObjects } from "./verbs/list.ts";
 import { patchObject } from "./verbs/patch.ts";
@@ -96,7 +96,7 @@ function answerCollection(target: Target, request: ApiRequest, context: ApiConte
     case "POST":
       return createObject(request, context, target);
     case "DELETE":
-      if (target.everywhere) throw methodNotAllowed();
+      if (target.everywhere || !hasDeleteCollection(target.type)) throw methodNotAllowed();
       return deleteCollection(request, context, target, parseListOptions(target.type, request.query, place));
     default:
       throw methodNotAllowed();

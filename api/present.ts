@@ -27,6 +27,12 @@ function includeObject(query: URLSearchParams): IncludeObject {
   throw badRequest(`unrecognized includeObject value: ${value}`);
 }
 
+/** What a dry run would create has no resourceVersion, not an empty one. */
+function unversioned(object: KubeObject): KubeObject {
+  const { resourceVersion: _none, ...metadata } = object.metadata;
+  return { ...object, metadata };
+}
+
 /** Reads the Accept header once. Throws 406. */
 export function presentationOf(request: ApiRequest, context: ApiContext, type: ResourceType): Presentation {
   const { as: form, apiVersion } = negotiate(request.incoming.headers.accept);
@@ -36,7 +42,8 @@ export function presentationOf(request: ApiRequest, context: ApiContext, type: R
   const partial = ({ metadata }: KubeObject): object => ({ kind: "PartialObjectMetadata", apiVersion, metadata });
   return {
     form,
-    object(object, { withColumns = true } = {}) {
+    object(made, { withColumns = true } = {}) {
+      const object = made.metadata.resourceVersion === "" ? unversioned(made) : made;
       if (form === "Table") return table([object], { resourceVersion: object.metadata.resourceVersion ?? "" }, withColumns);
       return form === "object" ? object : partial(object);
     },

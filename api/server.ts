@@ -17,7 +17,8 @@ import { parsePath } from "./path.ts";
 import { refusePlainHttp } from "./plain-http.ts";
 import { send, statusOf } from "./send.ts";
 import { handlePodStream, refuseUpgrade } from "./streams/index.ts";
-import { methodNotAllowed, noSuchResource } from "./target.ts";
+import { proxyUpgrade } from "./subresources/proxy.ts";
+import { methodNotAllowed, noSuchResource, targetOf } from "./target.ts";
 import { versionInfo } from "./version.ts";
 
 export interface ApiOptions {
@@ -169,8 +170,11 @@ class ApiServer implements Api {
       const url = urlOf(incoming);
       if (!this.#context.authenticator.authenticate(incoming)) throw unauthorized();
       const path = parsePath(url.pathname);
-      if (path.type !== "resource" || path.resource !== "pods" || path.group !== "") throw noSuchResource();
-      const { namespace = "", name = "", subresource } = path;
+      if (path.type !== "resource") throw noSuchResource();
+      const target = targetOf(this.#context.store, path);
+      const { type, namespace, name = "", subresource } = target;
+      if (subresource === "proxy") return await proxyUpgrade(incoming, socket, head, url, target, this.#context);
+      if (type !== Pods) throw noSuchResource();
       if (subresource !== "exec" && subresource !== "attach" && subresource !== "portforward") throw noSuchResource();
       if (incoming.method !== "GET" && incoming.method !== "POST") throw methodNotAllowed();
       const pod = this.#context.store.get(Pods, namespace, name);

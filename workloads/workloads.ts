@@ -9,6 +9,7 @@ import type { Store } from "../store/contract.ts";
 import { createEventRecorder } from "../store/event-recorder.ts";
 import { createDeploymentController } from "./controllers/deployment.ts";
 import type { ControllerDependencies } from "./controllers/dependencies.ts";
+import { createEventExpiry } from "./controllers/event-expiry.ts";
 import { createGarbageCollector } from "./controllers/garbage-collector.ts";
 import { createNamespaceContentController, createNamespaceController } from "./controllers/namespace.ts";
 import { createNodeController, type NodeConfig } from "./controllers/node.ts";
@@ -83,6 +84,7 @@ const CONTROLLERS: readonly ((dependencies: ControllerDependencies) => Component
   createReplicaSetController,
   createDeploymentController,
   createPodGarbageCollector,
+  createEventExpiry,
 ];
 
 /** Wires everything; `createWorkloads` is this with the built-in images and tools. */

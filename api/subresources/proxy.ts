@@ -1,10 +1,11 @@
 // pods/{name}/proxy and services/{name}/proxy: HTTP through the API server. Upstream: kubernetes pkg/registry/core/{pod,service}/rest.
-// A Service's requests go to its ready endpoints in turn. Links in answers are not rewritten; upgrades are not proxied.
+// A Service's requests go to its ready endpoints in turn. Links in answers are not rewritten.
 import { type IncomingMessage, request as httpRequest } from "node:http";
+import type { Duplex } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { badRequest, notFound, StatusError } from "../../model/errors.ts";
 import type { SocketAddress } from "../../model/ports.ts";
-import { EndpointSlices, Pods, Services } from "../../model/resources.ts";
+import { EndpointSlices, Pods, type ResourceType, Services } from "../../model/resources.ts";
 import type { Answer, ApiContext, ApiRequest } from "../context.ts";
 import { noSuchResource, type Target } from "../target.ts";
 
@@ -76,36 +77,62 @@ function serviceAddress({ store }: ApiContext, namespace: string, { name, port }
   return chosen;
 }
 
-export async function proxyRequest(
-  request: ApiRequest,
+/** Connects to the pod or to an endpoint of the Service that a name means. Throws 400, 404 or 503. */
+async function dialProxied(
   context: ApiContext,
-  { type, namespace, name = "", rest }: Target,
-): Promise<Answer> {
+  { type, namespace, name }: { readonly type: ResourceType; readonly namespace: string; readonly name: string },
+  signal: AbortSignal,
+): Promise<{ readonly address: SocketAddress; readonly socket: Duplex }> {
   const proxied = parseProxyName(name);
-  if (rest === "" && (request.method === "GET" || request.method === "HEAD")) {
-    const location = `${request.url.pathname}/${request.url.search}`;
-    return { type: "text", code: 301, body: "", contentType: "text/plain; charset=utf-8", headers: { Location: location } };
-  }
   const locate = type.resource === "pods" ? podAddress : type.resource === "services" ? serviceAddress : undefined;
   if (!locate) throw noSuchResource();
   const address = locate(context, namespace, proxied);
   if (proxied.scheme === "https") throw unavailable("https backends are not reachable through the API server's proxy");
   if (!context.dial) throw unavailable("the API server has no way to the cluster network");
-  const socket = await context.dial(address, request.signal).catch((error: unknown) => {
+  const socket = await context.dial(address, signal).catch((error: unknown) => {
     throw unavailable(`error trying to reach service: ${error instanceof Error ? error.message : String(error)}`);
   });
+  return { address, socket };
+}
+
+/** Passes an upgrade request on and joins the two connections: what the backend answers is the answer. Throws before that only. */
+export async function proxyUpgrade(
+  incoming: IncomingMessage,
+  client: Duplex,
+  head: Buffer,
+  url: URL,
+  target: Target,
+  context: ApiContext,
+): Promise<void> {
+  const gone = new AbortController();
+  client.once("close", () => gone.abort());
+  const { type, namespace, name = "", rest } = target;
+  const { address, socket } = await dialProxied(context, { type, namespace, name }, gone.signal);
+  const kept = forwardedHeaders(incoming.rawHeaders);
+  const headers = [...kept, "Host", `${address.ip}:${address.port}`, "Connection", "Upgrade", "Upgrade", incoming.headers.upgrade ?? ""];
+  const lines = headers.flatMap((field, i) => (i % 2 === 0 ? [`${field}: ${headers[i + 1] ?? ""}`] : []));
+  socket.write(`${incoming.method ?? "GET"} ${rest === "" ? "/" : rest}${url.search} HTTP/1.1\r\n${lines.join("\r\n")}\r\n\r\n`);
+  socket.write(head);
+  await Promise.allSettled([pipeline(client, socket), pipeline(socket, client)]);
+}
+
+export async function proxyRequest(
+  request: ApiRequest,
+  context: ApiContext,
+  { type, namespace, name = "", rest }: Target,
+): Promise<Answer> {
+  if (rest === "" && (request.method === "GET" || request.method === "HEAD")) {
+    const location = `${request.url.pathname}/${request.url.search}`;
+    return { type: "text", code: 301, body: "", contentType: "text/plain; charset=utf-8", headers: { Location: location } };
+  }
+  const { address, socket } = await dialProxied(context, { type, namespace, name }, request.signal);
   const answer = await forward(request, socket, address, rest);
   request.response.writeHead(answer.statusCode ?? 502, forwardedHeaders(answer.rawHeaders));
   await pipeline(answer, request.response).catch(() => socket.destroy());
   return { type: "sent" };
 }
 
-function forward(
-  request: ApiRequest,
-  socket: import("node:stream").Duplex,
-  address: SocketAddress,
-  path: string,
-): Promise<IncomingMessage> {
+function forward(request: ApiRequest, socket: Duplex, address: SocketAddress, path: string): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
     const headers = forwardedHeaders(request.incoming.rawHeaders);
     const outgoing = httpRequest({

@@ -1,18 +1,17 @@
 // {resource}/{name}/scale: autoscaling/v1 Scale of a Deployment or ReplicaSet. Upstream: kubernetes pkg/registry/apps/*/storage ScaleREST.
-// Server-side apply to a Scale is refused with 415.
+// An applied Scale is applied to its object's spec.replicas, so that both share the ownership of that field.
 import { badRequest, invalid } from "../../model/errors.ts";
 import { timestamp } from "../../model/clock.ts";
 import type { LabelSelector } from "../../model/kinds/meta-v1.ts";
 import type { KubeObject } from "../../model/object.ts";
-import { defineResource } from "../../model/resources.ts";
-import { PATCH_CONTENT_TYPES, patchObject, trackUpdate } from "../patch/index.ts";
+import { apiVersionOf, defineResource, type ResourceType } from "../../model/resources.ts";
+import { applyPatch, patchObject, trackUpdate } from "../patch/index.ts";
 import { type Answer, type ApiContext, type ApiRequest, objectAnswer } from "../context.ts";
 import { asJsonObject, asKubeObject, decodeAnyBody } from "../decode.ts";
-import { unsupportedMediaType } from "../media-types.ts";
 import { selectorText } from "../tables/format.ts";
 import { objectOf, type Target } from "../target.ts";
 import { managerOf } from "../verbs/create.ts";
-import { readPatch } from "../verbs/patch.ts";
+import { type PatchWish, readPatch } from "../verbs/patch.ts";
 import { rewrite } from "../verbs/rewrite.ts";
 import { writeOptions } from "../write-options.ts";
 
@@ -43,50 +42,63 @@ function replicasOf(scale: KubeObject, name: string): number {
   throw invalid(Scales, name, [{ type: "Invalid", field: "spec.replicas", value: replicas, detail: "must be greater than or equal to 0" }]);
 }
 
-/** Makes the Scale that is to be written from the present one. */
-async function readWish(request: ApiRequest, context: ApiContext, target: Target): Promise<(current: KubeObject) => KubeObject> {
+/** Makes the object that is to be written from the present one, whose Scale a client has written. */
+async function readWish(request: ApiRequest, context: ApiContext, target: Target): Promise<(current: Scalable) => KubeObject> {
+  const { type, name = "" } = target;
+  const write = { type, manager: managerOf(request), subresource: "scale", now: timestamp(context.clock) } as const;
+  const scaled = (current: Scalable, scale: KubeObject): KubeObject => {
+    const { resourceVersion } = scale.metadata;
+    const metadata = { ...current.metadata, ...(resourceVersion ? { resourceVersion } : {}) };
+    const object = { ...current, metadata, spec: { ...current.spec, replicas: replicasOf(scale, name) } };
+    return asKubeObject(trackUpdate(asJsonObject(object), asJsonObject(current), write));
+  };
   if (request.method === "PATCH") {
-    const { contentType, patch, fieldValidation } = await readPatch(request, context, target);
-    if (contentType === "application/apply-patch+yaml")
-      throw unsupportedMediaType(PATCH_CONTENT_TYPES.filter((each) => each !== contentType));
+    const wish = await readPatch(request, context, target);
+    if (wish.contentType === "application/apply-patch+yaml") return (current) => applied(wish, current, type);
+    const { contentType, patch, fieldValidation } = wish;
     return (current) => {
-      const { object, warnings } = patchObject({ type: Scales, contentType, patch, fieldValidation, current: asJsonObject(current) });
+      const { object, warnings } = patchObject({
+        type: Scales,
+        contentType,
+        patch,
+        fieldValidation,
+        current: asJsonObject(scaleOf(current)),
+      });
       request.warnings.splice(0, request.warnings.length, ...warnings);
-      return asKubeObject(object);
+      return scaled(current, asKubeObject(object));
     };
   }
+  const scale = await readScale(request, name);
+  return (current) => scaled(current, scale);
+}
+
+/** Applied as a Scale first, for its shape; then to the object, where it may conflict with others. */
+function applied(wish: PatchWish, current: Scalable, type: ResourceType): KubeObject {
+  const { name } = wish;
+  const merged = applyPatch({ ...wish, type: Scales, current: asJsonObject(scaleOf(current)), force: true });
+  const replicas = replicasOf(asKubeObject(merged.object), name);
+  const configuration = { apiVersion: apiVersionOf(type), kind: type.kind, metadata: { name }, spec: { replicas } };
+  const patch = Buffer.from(JSON.stringify(configuration));
+  return asKubeObject(applyPatch({ ...wish, patch, type, subresource: "scale", current: asJsonObject(current) }).object);
+}
+
+/** The Scale of a PUT. Throws 400. */
+async function readScale(request: ApiRequest, name: string): Promise<KubeObject> {
   const body = await decodeAnyBody(request, "Scale");
-  if (!body)
-    throw badRequest(
-      "the object provided is unrecognized (must be of type Scale): couldn't get version/kind; json parse error: unexpected end of JSON input (<empty>)",
-    );
-  const scale = asKubeObject(body as Parameters<typeof asKubeObject>[0]);
-  if (scale.metadata.name && scale.metadata.name !== target.name) {
-    throw badRequest(`the name of the object (${scale.metadata.name}) does not match the name on the URL (${target.name ?? ""})`);
+  if (!body) {
+    const detail = "couldn't get version/kind; json parse error: unexpected end of JSON input (<empty>)";
+    throw badRequest(`the object provided is unrecognized (must be of type Scale): ${detail}`);
   }
-  return () => scale;
+  const scale = asKubeObject(body as Parameters<typeof asKubeObject>[0]);
+  if (scale.metadata.name && scale.metadata.name !== name) {
+    throw badRequest(`the name of the object (${scale.metadata.name}) does not match the name on the URL (${name})`);
+  }
+  return scale;
 }
 
 export async function scaleResource(request: ApiRequest, context: ApiContext, target: Target): Promise<Answer> {
   const { type, namespace, name = "" } = target;
   if (request.method === "GET" || request.method === "HEAD") return objectAnswer(scaleOf(objectOf(context.store, target)));
   const wish = await readWish(request, context, target);
-  const write = { type, manager: managerOf(request), subresource: "scale", now: timestamp(context.clock) } as const;
-  const updated = await rewrite(
-    context.store,
-    type,
-    { namespace, name },
-    (current: Scalable) => {
-      const scale = wish(scaleOf(current));
-      const { resourceVersion } = scale.metadata;
-      const scaled = {
-        ...current,
-        metadata: { ...current.metadata, ...(resourceVersion ? { resourceVersion } : {}) },
-        spec: { ...current.spec, replicas: replicasOf(scale, name) },
-      };
-      return asKubeObject(trackUpdate(asJsonObject(scaled), asJsonObject(current), write));
-    },
-    writeOptions(request),
-  );
-  return objectAnswer(scaleOf(updated));
+  return objectAnswer(scaleOf(await rewrite(context.store, type, { namespace, name }, wish, writeOptions(request))));
 }

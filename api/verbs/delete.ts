@@ -1,7 +1,7 @@
 // DELETE of one object or of a collection, with DeleteOptions in the body or the query. Upstream: apiserver handlers/delete.go.
 import { badRequest, isStatus } from "../../model/errors.ts";
 import { type KubeObject, namespaceOf } from "../../model/object.ts";
-import { Pods, Services, ServiceAccounts, type ResourceType } from "../../model/resources.ts";
+import { Namespaces, Pods, Services, ServiceAccounts, type ResourceType } from "../../model/resources.ts";
 import type { DeleteOptions } from "../../store/index.ts";
 import { decodeAnyBody } from "../decode.ts";
 import { type Answer, type ApiContext, type ApiRequest, objectAnswer } from "../context.ts";
@@ -25,7 +25,8 @@ export function deleteOptions(request: ApiRequest, body: Readonly<Record<string,
   const { query } = request;
   const grace = body["gracePeriodSeconds"] ?? query.get("gracePeriodSeconds") ?? undefined;
   const gracePeriodSeconds = grace === undefined ? undefined : Number(grace);
-  if (gracePeriodSeconds !== undefined && !Number.isInteger(gracePeriodSeconds)) throw badRequest(`invalid gracePeriodSeconds: ${String(grace)}`);
+  if (gracePeriodSeconds !== undefined && !Number.isInteger(gracePeriodSeconds))
+    throw badRequest(`invalid gracePeriodSeconds: ${String(grace)}`);
   const policyText = body["propagationPolicy"] ?? query.get("propagationPolicy") ?? undefined;
   const policy = POLICIES.find((candidate) => candidate === policyText);
   if (policyText !== undefined && policy === undefined) {
@@ -55,6 +56,11 @@ export async function deleteObject(request: ApiRequest, context: ApiContext, tar
     status: "Success",
     details: { name, ...(type.group === "" ? {} : { group: type.group }), kind: type.resource, uid: object.metadata.uid },
   });
+}
+
+/** Namespaces are deleted one by one. */
+export function hasDeleteCollection(type: ResourceType): boolean {
+  return type !== Namespaces;
 }
 
 export async function deleteCollection(request: ApiRequest, context: ApiContext, target: Target, list: ListOptions): Promise<Answer> {

@@ -62,6 +62,7 @@ t.test("reading", { skip }, async (t) => {
     ["auth can-i get pods", /^yes\n$/],
     ["auth can-i --list", /^\*\.\* +\[\] +\[\] +\[\*\]$/m],
     ["auth whoami", /^Username +kubernetes-admin$/m],
+    ["auth whoami", /^Extra: authentication\.kubernetes\.io\/credential-id +\[X509SHA256=[0-9a-f]{64}\]$/m],
     ["explain pods", /^KIND: +Pod$/m],
     ["explain deployment.spec.replicas", /^FIELD: replicas <integer>$/m],
     ["explain pods.spec.nodeSelector --output=plaintext-openapiv2", /^FIELD: +nodeSelector <map\[string\]string>$/m],

@@ -139,6 +139,8 @@ t.test("discovery in every form", async (t) => {
   t.match((await call("GET", "/apis/apps")).json, { kind: "APIGroup", name: "apps", preferredVersion: { groupVersion: "apps/v1" } });
   const core = (await call("GET", "/api/v1")).json as unknown as { readonly resources: readonly { readonly name: string; readonly kind: string }[] };
   t.match(core.resources.find(({ name }) => name === "pods/eviction"), { kind: "Eviction", group: "policy", version: "v1" });
+  t.match(core.resources.find(({ name }) => name === "namespaces"), { verbs: ["create", "delete", "get", "list", "patch", "update", "watch"] });
+  t.equal((await call("DELETE", "/api/v1/namespaces")).status, 405);
   t.match(core.resources.find(({ name }) => name === "pods/ephemeralcontainers"), { kind: "Pod" });
   t.match((await call("GET", "/apis/apps/v1")).text, /"deployments\/scale"/);
   t.match((await call("GET", "/openapi/v3")).json, { paths: { "apis/apps/v1": { serverRelativeURL: /^\/openapi\/v3\/apis\/apps\/v1\?hash=/ } } });

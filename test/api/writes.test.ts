@@ -1,11 +1,11 @@
 // Writes over HTTP: create, update, delete, subresources, request bodies, tokens, reviews and the proxy.
 import { createServer } from "node:http";
-import { connect, type AddressInfo } from "node:net";
+import { connect, type AddressInfo, type Socket } from "node:net";
 import { gzipSync } from "node:zlib";
-import t from "tap";
+import t, { type Test } from "tap";
 import type { Pod } from "../../model/kinds/core-v1.ts";
 import { EndpointSlices, Namespaces, Pods, Services } from "../../model/resources.ts";
-import { namespace, startApi } from "./in-process-api.ts";
+import { namespace, startApi, TOKEN } from "./in-process-api.ts";
 
 const N = "/api/v1/namespaces/default";
 const A = "/apis/apps/v1/namespaces/default";
@@ -56,6 +56,7 @@ t.test("generated names, dry run, and namespaces that are not there", async (t) 
   t.match(generated.json.metadata, { name: /^web-[a-z0-9]{5}$/ });
   const dry = await call("POST", `${N}/configmaps?dryRun=All`, { body: configMap("dry") });
   t.equal(dry.status, 201);
+  t.notOk(Object.hasOwn(dry.json["metadata"] ?? {}, "resourceVersion"));
   t.equal((await call("GET", `${N}/configmaps/dry`)).status, 404);
   t.match((await call("POST", `${N}/configmaps?dryRun=Some`, { body: configMap("dry") })).json, { code: 422, message: /Unsupported value/ });
   t.match((await call("POST", "/api/v1/namespaces/nope/configmaps", { body: configMap("a") })).json, { code: 404, message: 'namespaces "nope" not found' });
@@ -169,6 +170,18 @@ t.test("status and scale", async (t) => {
     code: 422,
     message: 'Scale.autoscaling "web" is invalid: spec.replicas: Invalid value: -1: must be greater than or equal to 0',
   });
+  const applied = (replicas: unknown, kind = "Scale"): object => ({ apiVersion: "autoscaling/v1", kind, metadata: { name: "web" }, spec: { replicas } });
+  const apply = async (body: object, query = "") =>
+    (await call("PATCH", `${A}/deployments/web/scale?fieldManager=autoscaler${query}`, { body, headers: { "content-type": "application/apply-patch+yaml" } })).json;
+  t.match(await apply(applied(8)), { code: 409, message: /^Apply failed with 1 conflict: conflict with [^]*: \.spec\.replicas$/ });
+  t.match(await apply(applied(8), "&force=true"), { kind: "Scale", spec: { replicas: 8 } });
+  const owner = { manager: "autoscaler", operation: "Apply", subresource: "scale", fieldsV1: { "f:spec": { "f:replicas": {} } } };
+  const managed = (await call("GET", `${A}/deployments/web`)).json["metadata"]?.["managedFields"] as unknown as readonly { readonly manager: string }[];
+  t.match(managed.find(({ manager }) => manager === "autoscaler"), owner);
+  t.match(await apply(applied(9)), { spec: { replicas: 9 } }, "its own field");
+  t.match(await apply(applied("many")), { status: "Failure" });
+  t.match(await apply(applied(1, "Deployment")), { code: 400, message: /^Incorrect kind specified in apply patch/ });
+  t.match(await apply(applied(-1)), { code: 422 });
   t.equal((await call("DELETE", `${A}/deployments/web/scale`)).status, 405);
 });
 
@@ -259,7 +272,7 @@ t.test("HTTP through the proxy subresources", async (t) => {
   t.teardown(() => backend.close());
   const { port } = backend.address() as AddressInfo;
   const dialled: string[] = [];
-  const { call, store } = await startApi(t, {
+  const { call, store, url } = await startApi(t, {
     dial(to) {
       dialled.push(`${to.ip}:${to.port}`);
       return Promise.resolve(connect(port, "127.0.0.1"));
@@ -284,4 +297,30 @@ t.test("HTTP through the proxy subresources", async (t) => {
   t.equal((await call("GET", `${N}/pods/http:web:9000/proxy/`)).headers.get("x-seen"), "GET /");
   t.same(dialled, ["127.244.1.5:8080", "127.244.1.5:8080", "127.244.1.5:9000"]);
   t.match((await call("GET", `${N}/pods/none/proxy/`)).json, { code: 404 });
+  backend.on("upgrade", (request, socket: Socket, head) => {
+    const seen = `${request.url ?? ""} ${request.headers.authorization ?? "no credentials"} ${request.headers["x-own"] ?? ""}`;
+    socket.write(`HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\nX-Seen: ${seen}\r\n\r\n`);
+    socket.write(head);
+    socket.pipe(socket);
+  });
+  t.match(
+    await upgraded(t, Number(new URL(url).port), `${N}/services/web/proxy/ws?a=b`),
+    /^HTTP\/1\.1 101 [^]*X-Seen: \/ws\?a=b no credentials 1\r\n\r\nhello$/,
+  );
+  t.match(await upgraded(t, Number(new URL(url).port), `${N}/pods/none/proxy/ws`), /^HTTP\/1\.1 404 /);
 });
+
+/** Asks for an upgrade to an echo protocol and says hello; all that comes back until it has, or until the end. */
+function upgraded(t: Test, port: number, path: string): Promise<string> {
+  const socket = connect(port, "127.0.0.1");
+  t.teardown(() => socket.destroy());
+  socket.write(`GET ${path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${TOKEN}\r\nX-Own: 1\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\nhello`);
+  let text = "";
+  return new Promise((resolve) => {
+    socket.on("data", (chunk) => {
+      text += String(chunk);
+      if (text.endsWith("hello")) resolve(text);
+    });
+    socket.on("close", () => resolve(text));
+  });
+}
