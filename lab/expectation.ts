@@ -62,15 +62,15 @@ export function judge(choice: BalanceAnswer, counts: readonly number[]): Judgeme
   const used = counts.filter((count) => count > 0).length;
   switch (spread) {
     case "any":
-      return unknown(undefined, `${choice.algorithm} looks at load or time, so no share is given beforehand`);
+      return unknown(undefined, `it looks at load or time, so no share is given beforehand`);
     case "one": {
-      const how = choice.affinitySeconds > 0 ? `ClientIP affinity keeps a client on one pod for ${choice.affinitySeconds} s` : pods === 1 ? "there is one endpoint" : `${choice.algorithm} gives one client one pod`;
+      const how = choice.affinitySeconds > 0 ? `ClientIP affinity keeps a client on one pod for ${choice.affinitySeconds} s` : pods === 1 ? "there is one endpoint" : "one client is given one pod";
       return { spread, band: { low: 0, high: total }, chiSquare: undefined, ...outcome(used === 1, `${how}; ${used} had connections`) };
     }
     case "even": {
       const band = { low: Math.floor(total / pods), high: Math.ceil(total / pods) };
       const gap = Math.max(...counts) - Math.min(...counts);
-      return { spread, band, chiSquare: undefined, ...outcome(gap <= 1, `${choice.algorithm} takes turns, so counts differ by 1 at most; they differ by ${gap}`) };
+      return { spread, band, chiSquare: undefined, ...outcome(gap <= 1, `pods take turns, so counts differ by 1 at most; they differ by ${gap}`) };
     }
     case "random":
       return judgeRandom(counts, total, pods, unknown);

@@ -52,8 +52,8 @@ function summary(report: LoadReport): readonly string[] {
     lines.push(`latency (ms, ${since}): p50 ${milliseconds(latencyMs.p50)}, p95 ${milliseconds(latencyMs.p95)}, p99 ${milliseconds(latencyMs.p99)}, max ${milliseconds(latencyMs.max)}`);
   }
   for (const [cause, count] of Object.entries(errors).sort(([, a], [, b]) => b - a)) lines.push(`error: ${count} × ${cause}`);
-  if (requests.unsent > 0) lines.push(`${plural(requests.unsent, "request")} were due and never sent: all ${report.clients} clients were waiting (-c)`);
-  else if (requests.delayed > 0) lines.push(`${plural(requests.delayed, "request")} waited for one of the ${report.clients} clients (-c); the wait counts as latency`);
+  if (requests.unsent > 0) lines.push(`${plural(requests.unsent, "request")} due but never sent: every client was waiting (-c ${report.clients})`);
+  else if (requests.delayed > 0) lines.push(`${plural(requests.delayed, "request")} waited for a free client (-c ${report.clients}); the wait counts as latency`);
   lines.push(balance ? `${balance.service}, ${balance.algorithm}: ${VERDICTS[balance.verdict]}. ${sentence(balance.why)}` : NO_CHOICE);
   return lines;
 }
@@ -69,4 +69,4 @@ const NO_CHOICE = "No Service chooses at this address (a pod, a headless name, a
 
 const milliseconds = (value: number): string => value.toFixed(value < 10 ? 2 : value < 100 ? 1 : 0);
 const plural = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? "" : "s"}`;
-const sentence = (text: string): string => `${text.replace(/^[a-z](?![a-z]*-)/, (letter) => letter.toUpperCase())}.`;
+const sentence = (text: string): string => `${text.replace(/^[a-z]/, (letter) => letter.toUpperCase())}.`;

@@ -79,18 +79,18 @@ export function reportOf(input: ReportInput): LoadReport {
   const { result, before, after, podOf } = input;
   const { tally, durationMs, unsent, delayed } = result;
   const choice = before ?? after;
-  const addresses = [...new Set([...(choice?.endpoints ?? []).map(({ address }) => address), ...[...tally.endpoints.keys()].sort()])];
+  const known = [before, after].flatMap((each) => each?.endpoints ?? []);
+  const addresses = [...new Set([...known.map(({ address }) => address), ...[...tally.endpoints.keys()].sort()])];
   const countOf = (address: string): number => tally.endpoints.get(address)?.connections ?? 0;
   const judgement = choice && judgementOf(choice, after, addresses, countOf);
   const candidates = new Set(choice?.endpoints.map(({ address }) => address));
   const endpoints = addresses.map((endpoint): EndpointReport => {
     const counted = tally.endpoints.get(endpoint);
-    const chosen = choice?.endpoints.find(({ address }) => address === endpoint);
-    const known = chosen && chosen.pod !== "" ? chosen : podOf(endpoint.replace(/:\d+$/, ""));
+    const chosen = known.find(({ address, pod }) => address === endpoint && pod !== "") ?? podOf(endpoint.replace(/:\d+$/, ""));
     return {
       endpoint,
-      pod: known?.pod ?? "",
-      node: known?.node ?? "",
+      pod: chosen?.pod ?? "",
+      node: chosen?.node ?? "",
       connections: counted?.connections ?? 0,
       expected: candidates.has(endpoint) ? (judgement?.band ?? null) : null,
       requests: counted?.requests ?? 0,
