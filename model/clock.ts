@@ -95,9 +95,14 @@ export function sleep(clock: Clock, delayMs: number, signal?: AbortSignal): Prom
   });
 }
 
+/** The second told last, and its text: objects written in one second share one string. */
+let told = { second: Number.NaN, text: "" };
+
 /** RFC 3339 with whole seconds, as metav1.Time is written. */
 export function timestamp(clock: Clock): string {
-  return `${new Date(clock.now()).toISOString().slice(0, 19)}Z`;
+  const second = Math.floor(clock.now() / 1000);
+  if (second !== told.second) told = { second, text: new Date(second * 1000).toISOString().replace(".000Z", "Z") };
+  return told.text;
 }
 
 /** RFC 3339 with microseconds, as metav1.MicroTime is written. */

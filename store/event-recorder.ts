@@ -5,6 +5,7 @@ import { nextTurn, timestamp } from "../model/clock.ts";
 import { StatusError } from "../model/errors.ts";
 import type { Event, ObjectReference } from "../model/kinds/core-v1.ts";
 import { draft, type KubeObject } from "../model/object.ts";
+import { hash32 } from "../model/random.ts";
 import { Events } from "../model/resources.ts";
 import type { Store } from "./contract.ts";
 
@@ -29,15 +30,15 @@ export interface EventRecorderOptions {
 }
 
 interface Pending {
-  /** Equal for events that are counted on one object. */
-  readonly identity: string;
+  /** Equal for events that are counted on one object, and seldom for others. */
+  readonly identity: number;
   readonly event: Event;
 }
 
 /** Events of one recorder whose repetition is recognised. */
 const MAX_KNOWN = 4096;
 
-function remember(names: Map<string, string>, identity: string, name: string): void {
+function remember(names: Map<number, string>, identity: number, name: string): void {
   names.delete(identity);
   names.set(identity, name);
   if (names.size <= MAX_KNOWN) return;
@@ -59,7 +60,7 @@ function nextStamp(store: Store, clock: Clock): string {
 /** An EventRecorder of one component. Events of cluster-scoped objects go to namespace `default`, as upstream's do. */
 export function createEventRecorder({ store, clock, component, host }: EventRecorderOptions): EventRecorder {
   let queue: Pending[] = [];
-  const names = new Map<string, string>();
+  const names = new Map<number, string>();
   let writing = false;
   store.track({ name: `events/${component}${host === undefined ? "" : `/${host}`}`, idle: () => !writing && queue.length === 0 });
 
@@ -67,7 +68,7 @@ export function createEventRecorder({ store, clock, component, host }: EventReco
     const namespace = event.metadata.namespace ?? "";
     const known = names.get(identity);
     const existing = known === undefined ? undefined : store.get(Events, namespace, known);
-    if (!existing) {
+    if (!existing || !isRepetition(existing, event)) {
       const made = await store.create(Events, event);
       remember(names, identity, made.metadata.name);
       return;
@@ -105,11 +106,11 @@ export function createEventRecorder({ store, clock, component, host }: EventReco
         ...(fieldPath === undefined ? {} : { fieldPath }),
       };
       const at = timestamp(clock);
-      const identity = [object.kind, object.metadata.uid, fieldPath, type, reason, message, component, host].join("\n");
+      const identity = hash32([object.metadata.uid, fieldPath, reason, message].join("\n"));
       const event: Event = {
         apiVersion: "v1",
         kind: "Event",
-        metadata: { name: `${object.metadata.name}.${nextStamp(store, clock)}`, namespace: object.metadata.namespace ?? "default" },
+        metadata: { name: [object.metadata.name, nextStamp(store, clock)].join("."), namespace: object.metadata.namespace ?? "default" },
         involvedObject,
         reason,
         message,
@@ -125,6 +126,13 @@ export function createEventRecorder({ store, clock, component, host }: EventReco
       void pump();
     },
   };
+}
+
+/** The same thing said of the same object by the same recorder. */
+function isRepetition(existing: Event, event: Event): boolean {
+  const { uid, fieldPath } = event.involvedObject;
+  const same = existing.involvedObject.uid === uid && existing.involvedObject.fieldPath === fieldPath;
+  return same && existing.reason === event.reason && existing.message === event.message && existing.type === event.type;
 }
 
 /** An event about an object whose namespace is going away, or that another writer has just counted, is lost without harm. */

@@ -23,6 +23,7 @@ import { StoreCursor } from "./cursor.ts";
 import type { Driver } from "./driver.ts";
 import { createMemoryDriver } from "./memory-driver.ts";
 import { Settler } from "./settler.ts";
+import { shareParts } from "./sharing.ts";
 import {
   type AnyObject,
   checkPreconditions,
@@ -124,9 +125,9 @@ class ObjectStore implements Store {
 
   create<T extends KubeObject>(type: ResourceType<T>, object: T, options: WriteOptions = {}): Promise<T> {
     return this.#serially(async () => {
-      const made = prepareCreate(type, object, { clock: this.#clock, ids: this.#ids, options });
-      const old = this.get(type, namespaceOf(made as KubeObject), made.metadata.name);
-      if (old) throw alreadyExists(type, made.metadata.name);
+      const taken = (name: string, namespace: string): boolean => this.get(type, namespace, name) !== undefined;
+      const made = prepareCreate(type, object, { clock: this.#clock, ids: this.#ids, options, taken });
+      if (taken(made.metadata.name, namespaceOf(made as KubeObject))) throw alreadyExists(type, made.metadata.name);
       const tx = new WriteTransaction(this);
       this.#runAdmission({ operation: "CREATE", type, subresource: undefined, object: made as Draft<KubeObject>, old: undefined, options }, tx);
       return (await this.#store(type, made as AnyObject, undefined, options, tx)) as T;
@@ -182,13 +183,13 @@ class ObjectStore implements Store {
   async #update<T extends KubeObject>(type: ResourceType<T>, object: T, options: UpdateOptions): Promise<T> {
     const old = this.get(type, namespaceOf(object), object.metadata.name);
     if (!old) throw notFound(type, object.metadata.name);
-    const made = prepareUpdate(type, object, old, options.subresource);
+    const edited = prepareUpdate(type, object, old, options.subresource);
     const tx = new WriteTransaction(this);
-    this.#runAdmission({ operation: "UPDATE", type, subresource: options.subresource, object: made as Draft<KubeObject>, old, options }, tx);
-    countGeneration(type, made, old);
-    if (isReleased(type, made as AnyObject)) return (await this.#remove(type, old, options, tx)) as T;
-    if (equalJson(made, old)) return old;
-    return (await this.#store(type, made as AnyObject, old, options, tx)) as T;
+    this.#runAdmission({ operation: "UPDATE", type, subresource: options.subresource, object: edited as Draft<KubeObject>, old, options }, tx);
+    const made = countGeneration(type, shareParts(edited, old) as AnyObject, old);
+    if (isReleased(type, made)) return (await this.#remove(type, old, options, tx)) as T;
+    if (made === (old as KubeObject)) return old;
+    return (await this.#store(type, made, old, options, tx)) as T;
   }
   #runAdmission(request: AdmissionRequest, tx: WriteTransaction): void {
     for (const step of this.#admission) {
@@ -200,9 +201,12 @@ class ObjectStore implements Store {
   }
   async #store(type: ResourceType, made: AnyObject, old: KubeObject | undefined, options: WriteOptions, tx: WriteTransaction): Promise<KubeObject> {
     if (options.dryRun) return deepFreeze({ ...made, metadata: { ...made.metadata, ...(old ? {} : { resourceVersion: "" }) } });
-    const result = await this.#driver.put(this.#driverKey(type, made), made, revisionOf(old));
+    const table = this.#table(type);
+    const written = { ...shareParts(made, table.latest), metadata: { ...made.metadata, resourceVersion: "" } };
+    const result = await this.#driver.put(this.#driverKey(type, made), written, revisionOf(old));
     if (!result.ok) throw old ? conflict(type, made.metadata.name) : alreadyExists(type, made.metadata.name);
-    const stored = deepFreeze({ ...made, metadata: { ...made.metadata, resourceVersion: String(result.revision) } });
+    written.metadata.resourceVersion = String(result.revision);
+    const stored = deepFreeze(written);
     this.#commit(type, { revision: result.revision, key: keyOf(stored), object: stored, deleted: false, previous: old }, tx);
     return stored;
   }

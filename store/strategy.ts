@@ -14,6 +14,8 @@ export interface AnyObject extends KubeObject {
 }
 
 const MAX_GENERATED_BASE = 58;
+/** Generated names tried until one is free, as apiserver's RetryGenerateName does. */
+const NAME_TRIES = 8;
 /** Kinds whose metadata.generation counts changes of the desired state. */
 const COUNTS_GENERATION = new Set(["Deployment", "ReplicaSet", "Ingress", "IngressClass", "NetworkPolicy", "EndpointSlice", "ServiceCIDR", "Fault"]);
 
@@ -21,19 +23,28 @@ const COUNTS_GENERATION = new Set(["Deployment", "ReplicaSet", "Ingress", "Ingre
 export function prepareCreate(
   type: ResourceType,
   object: KubeObject,
-  context: { readonly clock: Clock; readonly ids: Ids; readonly options: WriteOptions },
+  context: {
+    readonly clock: Clock;
+    readonly ids: Ids;
+    readonly options: WriteOptions;
+    readonly taken: (name: string, namespace: string) => boolean;
+  },
 ): Draft<AnyObject> {
   const made = draft<AnyObject>(object);
   const { metadata } = made;
   if (metadata.resourceVersion) throw badRequest("resourceVersion should not be set on objects to be created");
+  if (type.namespaced) metadata.namespace ||= "default";
+  else delete metadata.namespace;
   if (!metadata.name && metadata.generateName) {
-    metadata.name = `${metadata.generateName.slice(0, MAX_GENERATED_BASE)}${context.ids.suffix()}`;
+    const base = metadata.generateName.slice(0, MAX_GENERATED_BASE);
+    for (let tries = 0; tries < NAME_TRIES; tries++) {
+      metadata.name = [base, context.ids.suffix()].join("");
+      if (!context.taken(metadata.name, metadata.namespace ?? "")) break;
+    }
   }
   if (!metadata.name) {
     throw invalid(type, "", [{ type: "Required", field: "metadata.name", detail: "name or generateName is required" }]);
   }
-  if (type.namespaced) metadata.namespace ||= "default";
-  else delete metadata.namespace;
   metadata.uid = context.ids.uid();
   metadata.creationTimestamp = timestamp(context.clock);
   delete metadata.deletionTimestamp;
@@ -65,10 +76,10 @@ export function prepareUpdate(
     throw conflict(type, old.metadata.name, detail);
   }
   const wanted = draft<AnyObject>(object);
-  const made: Draft<AnyObject> = subresource === "status" ? { ...draft(old), ...(wanted.status ? { status: wanted.status } : {}) } : wanted;
+  const made = subresource === "status" ? draft(withStatusOf(old, wanted)) : wanted;
   if (subresource === "status") {
     if (wanted.metadata.managedFields) made.metadata.managedFields = wanted.metadata.managedFields;
-    if (type === Nodes || type === Pods) keepAnnotations(made, wanted);
+    if ((type === Nodes || type === Pods) && wanted.metadata.annotations) made.metadata.annotations = wanted.metadata.annotations;
   } else if (type.subresources.includes("status")) {
     if (old.status === undefined) delete made.status;
     else made.status = draft(old.status);
@@ -79,9 +90,7 @@ export function prepareUpdate(
   return made;
 }
 
-function keepAnnotations(made: Draft<AnyObject>, wanted: Draft<AnyObject>): void {
-  if (wanted.metadata.annotations) made.metadata.annotations = wanted.metadata.annotations;
-}
+const withStatusOf = (old: AnyObject, { status }: AnyObject): AnyObject => (status === undefined ? old : { ...old, status });
 
 function restoreSystemMetadata(made: Draft<AnyObject>, old: AnyObject): void {
   const { name, namespace, uid, creationTimestamp, deletionTimestamp, deletionGracePeriodSeconds, generation, resourceVersion, generateName } =
@@ -93,11 +102,12 @@ function restoreSystemMetadata(made: Draft<AnyObject>, old: AnyObject): void {
   }
 }
 
-/** Adds one to the generation when the desired state (all but metadata and status) changed, as admission left it. */
-export function countGeneration(type: ResourceType, made: Draft<AnyObject>, old: AnyObject): void {
-  if (!COUNTS_GENERATION.has(type.kind)) return;
+/** The object with one more in its generation when the desired state (all but metadata and status) changed, as admission left it. */
+export function countGeneration(type: ResourceType, made: AnyObject, old: AnyObject): AnyObject {
+  if (made === old || !COUNTS_GENERATION.has(type.kind)) return made;
   const desired = ({ metadata: _m, status: _s, ...rest }: Record<string, unknown>): unknown => rest;
-  if (!equalJson(desired({ ...made }), desired({ ...old }))) made.metadata.generation = (old.metadata.generation ?? 0) + 1;
+  if (equalJson(desired({ ...made }), desired({ ...old }))) return made;
+  return { ...made, metadata: { ...made.metadata, generation: (old.metadata.generation ?? 0) + 1 } };
 }
 
 export function checkPreconditions(type: ResourceType, old: KubeObject, options: DeleteOptions): void {

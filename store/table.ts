@@ -12,6 +12,7 @@ export class Table<T extends KubeObject = KubeObject> {
   readonly #namespaces = new Map<string, Map<string, T>>();
   readonly #sorted = new Map<string, readonly string[]>();
   #sortedNamespaces: readonly string[] | undefined;
+  #latest: T | undefined;
   #waiters: (() => void)[] = [];
 
   constructor(type: ResourceType<T>, start: number, logLimit: number) {
@@ -20,6 +21,10 @@ export class Table<T extends KubeObject = KubeObject> {
   }
   get(namespace: string, name: string): T | undefined {
     return this.#namespaces.get(namespace)?.get(name);
+  }
+  /** The object written last: the next one is often much like it. */
+  get latest(): T | undefined {
+    return this.#latest;
   }
   list(query: ListQuery = {}): readonly T[] {
     const namespaces = query.namespace === undefined ? this.#namespaceNames() : [query.namespace];
@@ -38,6 +43,7 @@ export class Table<T extends KubeObject = KubeObject> {
     const namespace = namespaceOf(entry.object);
     const name = entry.object.metadata.name;
     const byName = this.#namespaces.get(namespace);
+    this.#latest = entry.object;
     if (entry.deleted) {
       byName?.delete(name);
       this.#sorted.delete(namespace);

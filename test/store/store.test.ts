@@ -1,8 +1,12 @@
 // Writes, conflicts, deletion, admission.
 import t from "tap";
+import { VirtualClock } from "../../model/clock.ts";
+import { createIds } from "../../model/ids.ts";
 import { draft } from "../../model/object.ts";
+import { seededRandom } from "../../model/random.ts";
 import { ConfigMaps, Deployments, Namespaces, Pods } from "../../model/resources.ts";
 import { parseLabelSelector } from "../../model/selectors.ts";
+import { createStore } from "../../store/index.ts";
 import { configMap, pod, testStore } from "../support/store.ts";
 
 t.test("a create gets uid, revision and time, and is frozen", async (t) => {
@@ -134,4 +138,15 @@ t.test("admission edits, refuses, and commits only real writes", async (t) => {
     message: 'ConfigMap "bad" is invalid: [metadata.name: Invalid value: "bad": is bad, data: Required value]',
     code: 422,
   });
+});
+
+t.test("a generated name that is taken is made again", async (t) => {
+  const suffixes = ["aaaaa", "aaaaa", "aaaaa", "bbbbb"];
+  const ids = { ...createIds(seededRandom(1)), suffix: () => suffixes.shift() ?? "zzzzz" };
+  const store = await createStore({ clock: new VirtualClock(), ids });
+  const generated = { ...configMap(""), metadata: { name: "", generateName: "g-", namespace: "default" } };
+  t.equal((await store.create(ConfigMaps, generated)).metadata.name, "g-aaaaa");
+  t.equal((await store.create(ConfigMaps, generated)).metadata.name, "g-bbbbb");
+  suffixes.push(...Array<string>(8).fill("bbbbb"));
+  await t.rejects(store.create(ConfigMaps, generated), { code: 409, message: 'configmaps "g-bbbbb" already exists' });
 });

@@ -40,7 +40,7 @@ export function containerEnvironment(container: Container, source: EnvironmentSo
       : expand(variable.value ?? "", (name) => env[name] ?? services[name]);
     if (value !== undefined) env[variable.name] = value;
   }
-  return { ...services, ...env };
+  return Object.keys(env).length === 0 ? services : { ...services, ...env };
 }
 
 function missingObject(kind: string, name: string | undefined): ConfigError {
@@ -89,8 +89,20 @@ function decoded(data: Readonly<Env> = {}): Env {
 export function serviceEnvironment(reader: Reader, pod: Pod): Readonly<Env> {
   const own = pod.spec.enableServiceLinks === false ? [] : reader.list(Services, { namespace: pod.metadata.namespace ?? "" });
   const api = reader.get(Services, "default", "kubernetes");
+  return variablesOf([...own, ...(api && !own.includes(api) ? [api] : [])]);
+}
+
+/** The variables made last for a Service, with the Services they were made of: pods that start together share them. */
+const made = new WeakMap<Service, { readonly services: readonly Service[]; readonly env: Readonly<Env> }>();
+
+function variablesOf(services: readonly Service[]): Readonly<Env> {
+  const [first] = services;
+  if (!first) return {};
+  const known = made.get(first);
+  if (known?.services.length === services.length && known.services.every((service, index) => service === services[index])) return known.env;
   const env: Env = {};
-  for (const service of [...own, ...(api && !own.includes(api) ? [api] : [])]) addService(env, service);
+  for (const service of services) addService(env, service);
+  made.set(first, { services, env: Object.freeze(env) });
   return env;
 }
 
