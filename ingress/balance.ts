@@ -2,7 +2,8 @@
 // Upstream: rootfs/etc/nginx/lua/balancer.lua; state is per worker there, and there is one worker here.
 import { type Balancer, balancerKind } from "../balancers/index.ts";
 import { assertNever } from "../model/errors.ts";
-import type { Random } from "../model/random.ts";
+import { hash32, type Random } from "../model/random.ts";
+import { stickyPeer } from "./annotations/affinity.ts";
 import type { Settings } from "./annotations/index.ts";
 import type { Exchange } from "./exchange.ts";
 import type { Peer } from "./upstreams.ts";
@@ -22,11 +23,15 @@ export class Balance {
   }
   /** A peer not among `tried`, or any when all have been; `upstream` is its name. */
   pick(upstream: string, peers: readonly Peer[], settings: Settings, exchange: Exchange, tried: ReadonlySet<string>): Peer | undefined {
-    const { algorithm, hashBy } = settings.loadBalance;
+    const { affinity } = exchange.location.settings;
+    const sticky = settings === exchange.location.settings || settings.affinity.canaryBehavior === "sticky";
+    if (affinity.enabled && sticky) return stickyPeer(affinity, exchange, upstream, peers, tried);
+    const { algorithm, hashBy, subset, subsetSize } = settings.loadBalance;
     const left = tried.size === 0 ? peers : peers.filter((peer) => !tried.has(peer.id));
     const open = left.length === 0 ? peers : left;
     if (open.length === 1) return open[0];
     const key = hashBy === "" ? "" : expand(exchange, hashBy);
+    if (key !== "" && subset) return this.#fromSubset(key, open, subsetSize);
     return this.#balancer(upstream, hashBy === "" ? algorithm : "hash").pick(open, { key, nowMs: exchange.world.clock.monotonic() });
   }
   opened(upstream: string, peer: Peer): void {
@@ -34,6 +39,12 @@ export class Balance {
   }
   closed(upstream: string, peer: Peer, latencyMs: number, nowMs: number): void {
     this.#states.get(upstream)?.balancer.closed(peer.id, latencyMs, nowMs);
+  }
+  /** The key chooses a subset of neighbours, chance one of them. */
+  #fromSubset(key: string, peers: readonly Peer[], size: number): Peer | undefined {
+    const start = hash32(key) % Math.ceil(peers.length / size);
+    const subset = peers.slice(start * size, start * size + size);
+    return subset[this.#random.int(subset.length)];
   }
   #balancer(upstream: string, algorithm: "round_robin" | "ewma" | "hash"): Balancer {
     const state = this.#states.get(upstream);

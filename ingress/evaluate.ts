@@ -1,8 +1,10 @@
 // What happens to a request before it is sent anywhere: server, location, phases, upstream. The same code serves and explains.
 // Upstream: nginx's phase engine as the template fills it; facts in the order of docs/fidelity.md's phase table.
 import { type Answer, page, redirect } from "./answer.ts";
+import { belongsTo, stickyCookie } from "./annotations/affinity.ts";
 import { canaryDecision } from "./annotations/canary.ts";
 import type { Settings } from "./annotations/index.ts";
+import { BoundedRegex } from "./bounded-regex.ts";
 import { Exchange, type RequestFacts, type World } from "./exchange.ts";
 import { findLocation, findServer, locationText } from "./match.ts";
 import { type Alternative, type BackendRef, type Phase, PHASES, type RouteTable, type Server } from "./route-table.ts";
@@ -27,6 +29,8 @@ export function evaluate(facts: RequestFacts, table: RouteTable, upstreams: Upst
   notes?.push(serverNote(facts, server));
   const alone = (answer: Answer): Decision => ({ type: "answer", answer, exchange: undefined });
   if (server.redirectTo !== undefined) return alone(toOtherHost(facts, server.redirectTo));
+  const uncertified = facts.scheme === "https" ? clientCertificateAnswer(facts, server, world) : undefined;
+  if (uncertified) return alone(uncertified);
   const match = findLocation(server, facts.parsed.path, notes);
   if (match.type === "failed") return alone(page(500, match.reason));
   if (match.type === "none") return alone(page(404, `server ${server.host} has no location for ${facts.parsed.path}`));
@@ -121,16 +125,81 @@ function chooseUpstream(exchange: Exchange, upstreams: Upstreams): Decision {
   const chosen = alternative && canaryChosen(exchange, alternative, upstreams);
   const used = chosen?.backend ?? backend;
   const upstream = upstreams.find(used, location.settings.serviceUpstream);
-  if (upstream.type === "none") return answered(page(503, upstream.reason));
+  if (upstream.type === "none") return withoutPeers(exchange, used, upstream.reason, upstreams);
   exchange.note(`upstream ${used.upstream}: ${upstream.peers.length} peer${upstream.peers.length === 1 ? "" : "s"}`);
   return { type: "forward", exchange, backend: used, peers: upstream.peers, balance: chosen?.settings ?? location.settings, alternative: chosen };
 }
 
+/** Nothing to send to: 503, or the default-backend annotation's Service with X-Code 503 and the path as it is. */
+function withoutPeers(exchange: Exchange, backend: BackendRef, reason: string, upstreams: Upstreams): Decision {
+  const other = errorBackend(exchange);
+  const upstream = exchange.location.settings.customErrors.defaultBackend === "" || !other ? undefined : upstreams.find(other);
+  if (!other || upstream?.type !== "peers") return { type: "answer", answer: page(503, reason), exchange };
+  exchange.note(`${reason}: the default-backend annotation's Service ${other.service} answers instead of ${backend.service}`);
+  setErrorHeaders(exchange, 503);
+  return { type: "forward", exchange, backend: other, peers: upstream.peers, balance: exchange.location.settings, alternative: undefined };
+}
+
+/** The Service that answers in place of errors. */
+export function errorBackend(exchange: Exchange): BackendRef | undefined {
+  const { defaultBackend } = exchange.location.settings.customErrors;
+  const namespace = exchange.location.owner?.split("/")[0] ?? "";
+  if (defaultBackend === "") return exchange.table.defaultBackend;
+  return { namespace, service: defaultBackend, port: "", upstream: `custom-default-backend-${namespace}-${defaultBackend}` };
+}
+
+/** What an error's Service learns of it. */
+export function setErrorHeaders(exchange: Exchange, status: number): void {
+  const { facts, location } = exchange;
+  const [namespace = "", name = ""] = location.owner?.split("/") ?? [];
+  exchange.setUpstream("X-Code", String(status));
+  exchange.setUpstream("X-Format", facts.headers.accept ?? "");
+  exchange.setUpstream("X-Original-URI", facts.target);
+  exchange.setUpstream("X-Namespace", namespace);
+  exchange.setUpstream("X-Ingress-Name", name);
+  exchange.setUpstream("X-Service-Name", location.backend?.service ?? "");
+  exchange.setUpstream("X-Service-Port", location.backend?.port ?? "");
+}
+
 function canaryChosen(exchange: Exchange, alternative: Alternative, upstreams: Upstreams): Alternative | undefined {
-  const decision = canaryDecision(alternative.canary, exchange);
+  const decision = stickyDecision(exchange, alternative) ?? canaryDecision(alternative.canary, exchange);
   exchange.note(`canary ${alternative.owner}: ${decision.chosen ? "chosen" : "not chosen"}, ${decision.why}`);
   if (!decision.chosen) return undefined;
   return upstreams.find(alternative.backend).type === "none" ? undefined : alternative;
+}
+
+/** The affinity cookie of the main rule remembers which of the two upstreams gave it out. */
+function stickyDecision(exchange: Exchange, alternative: Alternative): { readonly chosen: boolean; readonly why: string } | undefined {
+  const { affinity } = exchange.location.settings;
+  if (!affinity.enabled || alternative.settings.affinity.canaryBehavior === "legacy") return undefined;
+  const sent = stickyCookie(affinity, exchange);
+  if (!sent) return undefined;
+  if (belongsTo(sent.backend, alternative.backend.upstream)) return { chosen: true, why: `cookie ${affinity.name} was given out by the canary` };
+  const main = exchange.location.backend;
+  return main && belongsTo(sent.backend, main.upstream) ? { chosen: false, why: `cookie ${affinity.name} was given out by the main upstream` } : undefined;
+}
+
+/** The server's client certificate check, before any location is looked for. */
+function clientCertificateAnswer(facts: RequestFacts, server: Server, world: World): Answer | undefined {
+  const asked = server.clientCertificates;
+  if (!asked) return undefined;
+  const { secret, verify, errorPage, matchCn } = asked.settings;
+  if (!world.secret(secret)) return page(503, `auth-tls-secret ${secret} of ${asked.owner} does not exist`);
+  if (verify === "off") return undefined;
+  const { certificate } = facts;
+  const refused = (status: 495 | 496, reason: string): Answer => (errorPage === "" ? page(status, reason) : redirect(302, errorPage, `${reason}: auth-tls-error-page`));
+  if (!certificate) return verify === "on" ? refused(496, "auth-tls-verify-client: the client sent no certificate") : undefined;
+  if (certificate.verify !== "SUCCESS" && verify !== "optional_no_ca") return refused(495, `auth-tls-verify-client: ${certificate.verify}`);
+  if (matchCn !== "" && !matches(matchCn, certificate.subject)) return page(403, `auth-tls-match-cn ${matchCn} does not match ${certificate.subject}`);
+  return undefined;
+}
+
+function matches(pattern: string, text: string): boolean {
+  try {
+    return new BoundedRegex(pattern).test(text);
+  } catch {
+    return false;
+  }
 }
 
 /** from-to-www: the port is always written. */

@@ -80,6 +80,8 @@ export class Exchange {
   readonly responseHeaders = new Map<string, HeaderLine>();
   /** Lines added to the answer: Set-Cookie. */
   readonly addedHeaders: HeaderLine[] = [];
+  /** The same, on answers of 200, 201, 204, 206 and redirects only. */
+  readonly successHeaders: HeaderLine[] = [];
   /** Path and query for the pod. */
   upstreamTarget: string;
   readonly requestId: string;
@@ -95,6 +97,10 @@ export class Exchange {
     this.upstreamTarget = facts.parsed.query === undefined ? facts.parsed.rawPath : `${facts.parsed.rawPath}?${facts.parsed.query}`;
     const sent = facts.headers["x-request-id"];
     this.requestId = typeof sent === "string" && sent !== "" ? sent : randomHex(world.random);
+  }
+  /** Lines to add to an answer of this status. */
+  added(status: number): readonly HeaderLine[] {
+    return this.successHeaders.length > 0 && SUCCESS.has(status) ? [...this.addedHeaders, ...this.successHeaders] : this.addedHeaders;
   }
   note(text: string): void {
     this.notes?.push(text);
@@ -129,6 +135,9 @@ export class Exchange {
     return this.facts.hostHeader ?? this.facts.host;
   }
 }
+
+/** What add_header without `always` acts on. */
+const SUCCESS: ReadonlySet<number> = new Set([200, 201, 204, 206, 301, 302, 303, 304, 307, 308]);
 
 /** 128 random bits in hexadecimal, as $req_id. */
 export function randomHex(random: Random): string {

@@ -1,6 +1,7 @@
 // The headers that a pod and a client see.
 // Upstream: nginx.tmpl's proxy_set_header lines, ngx_http_proxy_module (what is hidden), Lua's HSTS filter.
 import type { OutgoingHttpHeaders } from "node:http";
+import { inClientTerms } from "./annotations/proxy-cookie.ts";
 import type { Exchange } from "./exchange.ts";
 
 /** RFC 9110 §7.6.1, and what nginx replaces. */
@@ -22,6 +23,9 @@ const REPLACED = new Set([
   "x-original-forwarded-for",
   "x-original-forwarded-host",
 ]);
+
+/** Only the controller says these. */
+const CERTIFICATE = new Set(["ssl-client-verify", "ssl-client-subject-dn", "ssl-client-issuer-dn", "ssl-client-cert"]);
 
 export interface PodHeaderOptions {
   /** Names with `_` are kept: enable-underscores-in-headers. */
@@ -48,6 +52,7 @@ export function podHeaders(exchange: Exchange, rawHeaders: readonly string[], op
   if (forwardedFor !== undefined) headers["X-Original-Forwarded-For"] = forwardedFor;
   const sentHost = facts.headers["x-forwarded-host"];
   if (typeof sentHost === "string") headers["X-Original-Forwarded-Host"] = sentHost;
+  certificateHeaders(exchange, headers);
   if (options.upgrade !== undefined) {
     headers["Upgrade"] = options.upgrade;
     headers["Connection"] = "upgrade";
@@ -59,6 +64,7 @@ export function podHeaders(exchange: Exchange, rawHeaders: readonly string[], op
     if (name.startsWith(":")) continue;
     const lower = name.toLowerCase();
     if (HOP_BY_HOP.has(lower) || REPLACED.has(lower) || listed?.has(lower) || upstreamHeaders.has(lower)) continue;
+    if (CERTIFICATE.has(lower) && exchange.server.clientCertificates) continue;
     if (!options.underscores && name.includes("_")) continue;
     const before = headers[name];
     headers[name] = before === undefined ? value : Array.isArray(before) ? [...before, value] : [before, value];
@@ -68,6 +74,18 @@ export function podHeaders(exchange: Exchange, rawHeaders: readonly string[], op
     if (line && line[1] !== "") headers[line[0]] = line[1];
   }
   return headers;
+}
+
+/** What the template passes of a client's certificate. */
+function certificateHeaders({ facts, server }: Exchange, headers: Record<string, string | string[]>): void {
+  const asked = server.clientCertificates?.settings;
+  if (!asked || facts.scheme !== "https") return;
+  const { certificate } = facts;
+  headers["ssl-client-verify"] = certificate?.verify ?? "NONE";
+  if (!certificate) return;
+  headers["ssl-client-subject-dn"] = certificate.subject;
+  headers["ssl-client-issuer-dn"] = certificate.issuer;
+  if (asked.passToUpstream) headers["ssl-client-cert"] = encodeURIComponent(certificate.pem);
 }
 
 /** Names that the client's Connection header declares to be hop-by-hop. */
@@ -80,17 +98,20 @@ function connectionTokens(connection: string | undefined): ReadonlySet<string> |
 const HIDDEN = new Set(["server", "date", "x-pad", "x-accel-expires", "x-accel-redirect", "x-accel-limit-rate", "x-accel-buffering", "x-accel-charset"]);
 
 /** The client's header lines: the pod's without hop-by-hop ones, then the steps', flat as writeHead takes them. */
-export function clientHeaders(exchange: Exchange, podLines: readonly string[], http2: boolean): string[] {
+export function clientHeaders(exchange: Exchange, status: number, podLines: readonly string[], http2: boolean): string[] {
   const lines: string[] = [];
-  const { responseHeaders, addedHeaders } = exchange;
+  const { responseHeaders } = exchange;
+  const { proxyCookie } = exchange.location.settings;
+  const rewrites = proxyCookie.domain !== undefined || proxyCookie.path !== undefined || proxyCookie.location !== undefined;
   for (let i = 0; i + 1 < podLines.length; i += 2) {
     const name = podLines[i] ?? "";
     const lower = name.toLowerCase();
     if (HOP_BY_HOP.has(lower) || HIDDEN.has(lower) || responseHeaders.has(lower)) continue;
-    lines.push(http2 ? lower : name, podLines[i + 1] ?? "");
+    const value = podLines[i + 1] ?? "";
+    lines.push(http2 ? lower : name, rewrites ? inClientTerms(proxyCookie, lower, value) : value);
   }
   for (const [, [name, value]] of responseHeaders) if (value !== "") lines.push(http2 ? name.toLowerCase() : name, value);
-  for (const [name, value] of addedHeaders) lines.push(http2 ? name.toLowerCase() : name, value);
+  for (const [name, value] of exchange.added(status)) lines.push(http2 ? name.toLowerCase() : name, value);
   return lines;
 }
 

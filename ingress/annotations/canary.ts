@@ -29,7 +29,7 @@ export const canary = annotationGroup<Canary>({
   }),
 });
 
-/** The decision and its reason: header, then cookie, then weight. */
+/** The decision and its reason: header, then cookie, then weight. A sticky cookie has been asked before. */
 export function canaryDecision(settings: Canary, exchange: Exchange): { readonly chosen: boolean; readonly why: string } {
   const sent = settings.header === "" ? "" : headerText(exchange, settings.header.toLowerCase());
   if (sent !== "") {

@@ -3,6 +3,19 @@ import type { Ingress } from "../../model/kinds/networking-v1.ts";
 import type { ControllerConfig } from "../config.ts";
 import type { Phase } from "../route-table.ts";
 import { AnnotationReader, type CompilableGroup, type LocationFacts, LocationDenied, PREFIX, type Step } from "./annotation.ts";
+import { accessLog } from "./access-log.ts";
+import { access } from "./access.ts";
+import { affinity } from "./affinity.ts";
+import { basicAuth } from "./basic-auth.ts";
+import { blocks } from "./blocks.ts";
+import { connectionHeader } from "./connection-header.ts";
+import { cors } from "./cors.ts";
+import { customErrors } from "./custom-errors.ts";
+import { customHeaders } from "./custom-headers.ts";
+import { externalAuth } from "./external-auth.ts";
+import { limits } from "./limits.ts";
+import { mirror } from "./mirror.ts";
+import { proxyCookie } from "./proxy-cookie.ts";
 import { backendProtocol } from "./backend-protocol.ts";
 import { canary } from "./canary.ts";
 import { clientCertificate } from "./client-certificate.ts";
@@ -19,20 +32,33 @@ import { sslRedirect } from "./ssl-redirect.ts";
 import { upstreamVhost } from "./upstream-vhost.ts";
 
 export const annotationGroups = {
+  blocks,
+  basicAuth,
+  customHeaders,
+  cors,
   rewrite,
   redirect,
   sslRedirect,
+  limits,
+  sourceRange,
+  externalAuth,
+  access,
+  upstreamVhost,
+  connectionHeader,
   backendProtocol,
   proxy,
+  proxyCookie,
+  mirror,
   serverAlias,
   fromToWww,
   serviceUpstream,
   loadBalance,
+  affinity,
   canary,
+  customErrors,
   clientCertificate,
   sslPassthrough,
-  sourceRange,
-  upstreamVhost,
+  accessLog,
 };
 
 type Groups = typeof annotationGroups;

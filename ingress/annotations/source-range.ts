@@ -1,6 +1,5 @@
-// denylist-source-range, whitelist-source-range (allowlist-source-range): 403 by client address. Deny is asked first.
+// denylist-source-range, whitelist-source-range (allowlist-source-range): 403 by client address. Deny is asked first. The step is in access.ts.
 // Upstream: internal/ingress/annotations/{ipdenylist,ipallowlist}.
-import { page } from "../answer.ts";
 import { splitList } from "../config.ts";
 import { Cidr, isCidr, canonicalIp, ipFamily } from "../../model/ip.ts";
 import { annotationGroup, type AnnotationReader, LocationDenied } from "./annotation.ts";
@@ -18,28 +17,6 @@ export const sourceRange = annotationGroup<SourceRange>({
     deny: cidrs(read, "denylist-source-range", ""),
     allow: cidrs(read, read.text("allowlist-source-range") === undefined ? "whitelist-source-range" : "allowlist-source-range", read.config.text("whitelist-source-range")),
   }),
-  steps: ({ deny, allow }) => [
-    ...(deny.length === 0
-      ? []
-      : [
-          {
-            phase: "access" as const,
-            annotation: "denylist-source-range",
-            run: ({ facts }: { readonly facts: { readonly clientIp: string } }) =>
-              inAny(deny, facts.clientIp) ? page(403, `${facts.clientIp} is in denylist-source-range`) : undefined,
-          },
-        ]),
-    ...(allow.length === 0
-      ? []
-      : [
-          {
-            phase: "access" as const,
-            annotation: "whitelist-source-range",
-            run: ({ facts }: { readonly facts: { readonly clientIp: string } }) =>
-              inAny(allow, facts.clientIp) ? undefined : page(403, `${facts.clientIp} is not in whitelist-source-range`),
-          },
-        ]),
-  ],
 });
 
 /** CIDRs and single addresses; throws LocationDenied for what is neither. */

@@ -27,7 +27,7 @@ export class Attempt {
   watch(client: ClientRequest): void {
     this.#client = client;
     this.#touch();
-    this.#arm();
+    this.#arm(Math.min(this.#limitMs, this.#request.readTimeoutMs));
     client.once("socket", (socket) => {
       if (this.#phase !== "connect") return;
       this.#phase = "answer";
@@ -76,7 +76,7 @@ export class Attempt {
     this.#lastActivity = this.#clock.monotonic();
   };
   /** One timer for the whole exchange: it looks again after what is left of the limit. */
-  #arm(delayMs = this.#limitMs): void {
+  #arm(delayMs: number): void {
     this.#timer = this.#clock.after(delayMs, () => this.#onTimer(), { background: true });
   }
   #onTimer(): void {

@@ -10,8 +10,10 @@ import type { ContainerContext, Registration } from "../../model/ports.ts";
 import type { Random } from "../../model/random.ts";
 import { pageOf } from "../answer.ts";
 import { createHttpProxyEngine } from "../engine/http-proxy-engine.ts";
+import { createHttp2Engine } from "../engine/http2-engine.ts";
 import { createNodeEngine } from "../engine/node-engine.ts";
 import type { DialPeer } from "../engine/peer-agent.ts";
+import type { ClientCertificate } from "../exchange.ts";
 import { CertificateContexts } from "./certificates.ts";
 import { Handler } from "./handler.ts";
 import type { Arrival } from "./request-facts.ts";
@@ -51,8 +53,9 @@ export class Controller {
     const world = new ControllerWorld(feed, clock, random, dial);
     const http1 = createHttpProxyEngine(clock, dial);
     const own = createNodeEngine(clock, dial);
-    this.#closers.push(() => (world.close(), http1.close(), own.close()));
-    const handler = new Handler({ feed, world, http1, own });
+    const http2 = createHttp2Engine(clock, dial);
+    this.#closers.push(() => (world.close(), http1.close(), own.close(), http2.close()));
+    const handler = new Handler({ feed, world, http1, own, http2 });
     this.#handler = handler;
 
     const plain = createServer(LIMITS, (request, response) => handler.handle(request, response, arrivalOf(request.socket, "http", 80)));
@@ -116,8 +119,33 @@ export class Controller {
 
 /** Where a connection came from, as its socket shows it. */
 function arrivalOf(socket: Duplex, scheme: "http" | "https", serverPort: number): Arrival {
-  const { remoteAddress, remotePort, servername } = socket as Partial<TLSSocket & { servername: string | false }>;
-  return { scheme, serverPort, peerIp: remoteAddress ?? "", peerPort: remotePort ?? 0, sni: typeof servername === "string" ? servername : undefined };
+  const { remoteAddress, remotePort } = socket as Partial<Socket>;
+  const peer = { scheme, serverPort, peerIp: remoteAddress ?? "", peerPort: remotePort ?? 0 };
+  if (scheme === "http") return peer;
+  const secured = socket as TLSSocket & { servername?: string | false };
+  return { ...peer, sni: typeof secured.servername === "string" ? secured.servername : undefined, certificate: certificateOf(secured) };
+}
+
+const certificates = new WeakMap<object, ClientCertificate | null>();
+
+/** The client's certificate, read once per connection. */
+function certificateOf(socket: TLSSocket): ClientCertificate | undefined {
+  const known = certificates.get(socket);
+  if (known !== undefined) return known ?? undefined;
+  const certificate = socket.getPeerX509Certificate?.();
+  const name = (text: string): string => text.split("\n").reverse().join(",");
+  const found = certificate
+    ? {
+        subject: name(certificate.subject),
+        issuer: name(certificate.issuer),
+        pem: certificate.toString(),
+        fingerprint: certificate.fingerprint.replaceAll(":", "").toLowerCase(),
+        serial: certificate.serialNumber,
+        verify: socket.authorized ? "SUCCESS" : `FAILED:${String(socket.authorizationError)}`,
+      }
+    : null;
+  certificates.set(socket, found);
+  return found ?? undefined;
 }
 
 function socketOf(request: Http2ServerRequest): Socket {

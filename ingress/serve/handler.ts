@@ -6,25 +6,31 @@ import { log } from "../../model/log.ts";
 import { type Answer, page } from "../answer.ts";
 import { Balance } from "../balance.ts";
 import type { HttpProxyEngine } from "../engine/http-proxy-engine.ts";
+import type { Http2Engine } from "../engine/http2-engine.ts";
 import type { NodeEngine } from "../engine/node-engine.ts";
 import { type Forward, type ForwardBody, type ForwardRequest, type ForwardResponse, UpstreamError, upstreamError } from "../engine/forward.ts";
-import { type Decision, evaluate } from "../evaluate.ts";
+import { type Decision, errorBackend, evaluate, setErrorHeaders } from "../evaluate.ts";
 import type { Exchange, World } from "../exchange.ts";
-import { addHsts, clientHeaders, podHeaders } from "../headers.ts";
+import { addHsts, podHeaders } from "../headers.ts";
 import type { Peer } from "../upstreams.ts";
+import { passAnswer } from "./pass-answer.ts";
 import { hasBody, readBody } from "./request-body.ts";
 import { type Arrival, isAnswer, requestFacts } from "./request-facts.ts";
 import type { RoutesFeed } from "./routes-feed.ts";
 import { responseOn, sendAnswer } from "./send-answer.ts";
 import type { ControllerWorld } from "./world.ts";
 
-type Forwarding = Extract<Decision, { type: "forward" }>;
+type Forwarding = Extract<Decision, { type: "forward" }> & {
+  /** It is an error's own Service: its answer stands, whatever it is. */
+  readonly error?: true;
+};
 
 export interface HandlerParts {
   readonly feed: RoutesFeed;
   readonly world: ControllerWorld;
   readonly http1: HttpProxyEngine;
   readonly own: NodeEngine;
+  readonly http2: Http2Engine;
 }
 
 export class Handler {
@@ -46,7 +52,12 @@ export class Handler {
     response.once("close", () => ends.forEach((end) => end()));
     const decision = this.#decide(request, arrival, (end) => ends.push(end));
     const finish = (found: Decision): void => {
-      if (found.type === "answer") return this.#refuse(request, response, found.answer, found.exchange, head);
+      if (found.type === "answer") {
+        const { answer, exchange } = found;
+        if (exchange?.location.settings.customErrors.codes.has(answer.status) !== true) return this.#refuse(request, response, answer, exchange, head);
+        this.#errorPage(request, response, answer.status, exchange).catch((error: unknown) => this.#broken(error, request, response, exchange));
+        return;
+      }
       this.#forward(request, response, found).catch((error: unknown) => this.#broken(error, request, response, found.exchange));
     };
     if (decision instanceof Promise) decision.then(finish, (error: unknown) => this.#broken(error, request, response, undefined));
@@ -101,8 +112,9 @@ export class Handler {
     const { proxy } = exchange.location.settings;
     const head = request.method === "HEAD";
     let body: ForwardBody = { type: "none" };
-    if (hasBody(request)) {
-      const read = await readBody(request, exchange.facts.contentLength, proxy.bodySizeBytes, proxy.requestBuffering);
+    if (hasBody(request) && decision.error !== true) {
+      const streams = isGrpc(exchange);
+      const read = streams ? { type: "stream" as const, stream: request } : await readBody(request, exchange.facts.contentLength, proxy.bodySizeBytes, proxy.requestBuffering);
       if (read.type === "gone") return;
       if (read.type === "too-large") return this.#refuse(request, response, page(413, `body is over proxy-body-size ${proxy.bodySizeBytes}`), exchange, head);
       body = read;
@@ -116,7 +128,17 @@ export class Handler {
     if (outcome instanceof UpstreamError) {
       return this.#refuse(request, response, page(outcome.status, outcome.message), exchange, head);
     }
-    this.#pass(response, outcome, exchange, head);
+    const tooBig = headBytes(outcome) > proxy.bufferSizeBytes;
+    if (tooBig) {
+      outcome.abort();
+      return this.#refuse(request, response, page(502, `upstream sent too big header: over proxy-buffer-size ${proxy.bufferSizeBytes}`), exchange, head);
+    }
+    const { codes, interceptDisabled } = exchange.location.settings.customErrors;
+    if (codes.has(outcome.status) && !interceptDisabled && !decision.error) {
+      outcome.body.resume();
+      return this.#errorPage(request, response, outcome.status, exchange);
+    }
+    passAnswer(response, outcome, exchange, this.#parts.world.clock);
   }
 
   /** proxy_next_upstream: other peers, while the conditions hold. */
@@ -127,7 +149,8 @@ export class Handler {
     const startedAt = clock.monotonic();
     const tried = new Set<string>();
     const idempotent = !["POST", "LOCK", "PATCH"].includes(exchange.facts.method) || proxy.nextUpstream.has("non_idempotent");
-    const engine: Forward = request.httpVersionMajor >= 2 ? this.#parts.own : this.#parts.http1;
+    const { http1, own, http2 } = this.#parts;
+    const engine: Forward = isGrpc(exchange) ? http2 : request.httpVersionMajor >= 2 ? own : http1;
     const limit = proxy.nextUpstreamTries === 0 ? Infinity : proxy.nextUpstreamTries;
     for (let tries = 1; ; tries++) {
       const peer = this.#balance.pick(backend.upstream, peers, balance, exchange, tried);
@@ -137,6 +160,8 @@ export class Handler {
       const tryAt = clock.monotonic();
       try {
         const answer = await engine.send({ request, response, signal }, this.#request(request, decision, peer, body, undefined));
+        // Told to who asks, as the gateway does: `loopkube load` counts pods by it.
+        if (exchange.facts.headers["x-loopkube-endpoint"] === "tell") exchange.setResponse("X-Loopkube-Endpoint", peer.id);
         answer.body.once("close", () => this.#balance.closed(backend.upstream, peer, clock.monotonic() - tryAt, clock.monotonic()));
         return answer;
       } catch (error) {
@@ -164,7 +189,7 @@ export class Handler {
     if (body.type === "bytes") headers["Content-Length"] = String(body.bytes.length);
     else if (body.type === "stream" && exchange.facts.contentLength !== undefined) headers["Content-Length"] = String(exchange.facts.contentLength);
     else if (body.type === "stream") headers["Transfer-Encoding"] = "chunked";
-    else if (exchange.facts.contentLength === 0) headers["Content-Length"] = "0";
+    else if (exchange.facts.contentLength === 0 && decision.error !== true) headers["Content-Length"] = "0";
     const secure = backendProtocol === "HTTPS" || backendProtocol === "GRPCS" || (backendProtocol === "AUTO_HTTP" && exchange.facts.scheme === "https");
     return {
       method: exchange.facts.method,
@@ -179,24 +204,17 @@ export class Handler {
     };
   }
 
-  /** The pod's answer goes to the client as it comes. */
-  #pass(response: ServerResponse, answer: ForwardResponse, exchange: Exchange, head: boolean): void {
-    addHsts(exchange);
-    const http2 = exchange.facts.httpVersion.startsWith("2");
-    const lines = clientHeaders(exchange, answer.rawHeaders, http2);
-    if (http2) response.writeHead(answer.status, lines);
-    else response.writeHead(answer.status, answer.statusText, lines);
-    if (head || answer.status === 204 || answer.status === 304) {
-      answer.body.resume();
-      response.end();
-      return;
-    }
-    const { body } = answer;
-    body.once("error", () => response.destroy());
-    body.once("close", () => {
-      if (!body.readableEnded) response.destroy();
-    });
-    body.pipe(response);
+  /** custom-http-errors: another Service gives the answer, with a status of its own. */
+  async #errorPage(request: IncomingMessage, response: ServerResponse, status: number, exchange: Exchange): Promise<void> {
+    const backend = errorBackend(exchange);
+    const upstream = backend && this.#parts.feed.upstreams.find(backend);
+    const head = request.method === "HEAD";
+    if (!backend) return this.#refuse(request, response, page(404, `custom-http-errors ${status}: no default backend`), exchange, head);
+    if (upstream?.type !== "peers") return this.#refuse(request, response, page(503, upstream?.reason ?? ""), exchange, head);
+    setErrorHeaders(exchange, status);
+    exchange.upstreamTarget = "/";
+    const settings = exchange.location.settings;
+    await this.#forward(request, response, { type: "forward", exchange, backend, peers: upstream.peers, balance: settings, alternative: undefined, error: true });
   }
 
   #refuse(request: IncomingMessage, response: ServerResponse, answer: Answer, exchange: Exchange | undefined, head: boolean): void {
@@ -216,7 +234,18 @@ export class Handler {
 /** Headers of steps stand on a 101 too. */
 function addToUpgrade(answer: IncomingMessage, exchange: Exchange): void {
   for (const [, [name, value]] of exchange.responseHeaders) answer.headers[name.toLowerCase()] = value;
-  const cookies = exchange.addedHeaders.filter(([name]) => name.toLowerCase() === "set-cookie").map(([, value]) => value);
+  const cookies = exchange.added(101).filter(([name]) => name.toLowerCase() === "set-cookie").map(([, value]) => value);
   if (cookies.length > 0) answer.headers["set-cookie"] = [...(answer.headers["set-cookie"] ?? []), ...cookies];
   delete answer.headers["server"];
+}
+
+/** Size of an answer's head on the wire, about. */
+function headBytes({ rawHeaders }: ForwardResponse): number {
+  let size = 32;
+  for (const text of rawHeaders) size += text.length + 2;
+  return size;
+}
+
+function isGrpc({ location }: Exchange): boolean {
+  return location.settings.backendProtocol === "GRPC" || location.settings.backendProtocol === "GRPCS";
 }

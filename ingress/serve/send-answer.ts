@@ -16,7 +16,7 @@ export function sendAnswer(response: ServerResponse, answer: Answer, exchange: E
   const own = new Set(answer.headers.map(([name]) => name.toLowerCase()));
   for (const [name, value] of answer.headers) put(name, value);
   for (const [lower, [name, value]] of exchange?.responseHeaders ?? []) if (!own.has(lower) && value !== "") put(name, value);
-  for (const [name, value] of exchange?.addedHeaders ?? []) put(name, value);
+  for (const [name, value] of exchange?.added(answer.status) ?? []) put(name, value);
   const body = Buffer.from(answer.body, "latin1");
   put("Content-Length", String(body.length));
   if (answer.close === true && !http2) put("Connection", "close");

@@ -1,0 +1,78 @@
+// satisfy, and the access phase itself: source ranges, external and basic authentication, all of them or any.
+// Upstream: ngx_http_core_module satisfy; nginx.tmpl leaves authentication out for no-auth-locations.
+import { type Answer, page } from "../answer.ts";
+import type { Exchange } from "../exchange.ts";
+import { annotationGroup, type AnnotationReader } from "./annotation.ts";
+import { type BasicAuth, basicAuth, credentialsRight, unauthorized } from "./basic-auth.ts";
+import { askExternally, type ExternalAuth, externalAuth } from "./external-auth.ts";
+import { inAny, type SourceRange, sourceRange } from "./source-range.ts";
+
+export interface Access {
+  readonly satisfy: "all" | "any";
+  readonly range: SourceRange;
+  readonly basic: BasicAuth;
+  readonly external: ExternalAuth;
+  readonly openPrefixes: readonly string[];
+}
+
+export const access = annotationGroup<Access>({
+  name: "access",
+  annotations: ["satisfy"],
+  parse: (read: AnnotationReader) => ({
+    satisfy: read.choice("satisfy", ["all", "any"], "all"),
+    range: sourceRange.parse(read),
+    basic: basicAuth.parse(read),
+    external: externalAuth.parse(read),
+    openPrefixes: read.config.list("no-auth-locations", "/.well-known/acme-challenge"),
+  }),
+  steps(settings, { path }) {
+    const open = settings.openPrefixes.some((prefix) => path.startsWith(prefix));
+    const { range } = settings;
+    const basic = open || settings.basic.secret === "" ? undefined : settings.basic;
+    const external = open || settings.external.url === "" ? undefined : settings.external;
+    const checks: Check[] = [
+      ...(range.deny.length + range.allow.length > 0 ? [rangeCheck(range)] : []),
+      ...(external ? [{ annotation: "auth-url", run: (exchange: Exchange) => askExternally(external, exchange) }] : []),
+      ...(basic ? [basicCheck(basic)] : []),
+    ];
+        if (settings.satisfy === "any" && checks.length > 1) return [{ phase: "access", annotation: "satisfy", run: (exchange) => anyOf(checks, exchange) }];
+    return checks.map((check) => ({ phase: "access", ...check }));
+  },
+});
+
+interface Check {
+  readonly annotation: string;
+  run(exchange: Exchange): Answer | undefined | Promise<Answer | undefined>;
+}
+
+/** The first check that passes is enough; else 401 and redirects win over 403. */
+async function anyOf(checks: readonly Check[], exchange: Exchange): Promise<Answer | undefined> {
+  let worst: Answer | undefined;
+  for (const check of checks) {
+    const answer = await check.run(exchange);
+    if (!answer) return undefined;
+    if (worst === undefined || worst.status === 403) worst = answer;
+  }
+  return worst;
+}
+
+function rangeCheck({ deny, allow }: SourceRange): Check {
+  return {
+    annotation: deny.length > 0 ? "denylist-source-range" : "whitelist-source-range",
+    run({ facts }) {
+      if (inAny(deny, facts.clientIp)) return page(403, `${facts.clientIp} is in denylist-source-range`);
+      return allow.length === 0 || inAny(allow, facts.clientIp) ? undefined : page(403, `${facts.clientIp} is not in whitelist-source-range`);
+    },
+  };
+}
+
+function basicCheck(settings: BasicAuth): Check {
+  return {
+    annotation: "auth-type",
+    async run(exchange) {
+      if (!(await credentialsRight(settings, exchange))) return unauthorized(settings);
+      exchange.removeUpstream("Authorization");
+      return undefined;
+    },
+  };
+}

@@ -1,0 +1,139 @@
+// affinity, session-cookie-*: a cookie that brings a client back to the same pod.
+// Upstream: internal/ingress/annotations/sessionaffinity; lua/balancer/sticky*.lua. A value is `<key>|<hash of the upstream's name>`.
+import { createHash } from "node:crypto";
+import type { Exchange } from "../exchange.ts";
+import type { Peer } from "../upstreams.ts";
+import { cookie, headerText } from "../variables.ts";
+import { annotationGroup } from "./annotation.ts";
+
+export interface Affinity {
+  readonly enabled: boolean;
+  readonly mode: "balanced" | "persistent";
+  readonly canaryBehavior: "sticky" | "legacy";
+  readonly name: string;
+  readonly path: string;
+  readonly domain: string;
+  readonly sameSite: string;
+  readonly conditionalSameSiteNone: boolean;
+  readonly expiresSeconds: number | undefined;
+  readonly maxAgeSeconds: number | undefined;
+  /** undefined: on https only. */
+  readonly secure: boolean;
+  readonly changeOnFailure: boolean;
+}
+
+export const affinity = annotationGroup<Affinity>({
+  name: "affinity",
+  annotations: [
+    "affinity",
+    "affinity-mode",
+    "affinity-canary-behavior",
+    "session-cookie-name",
+    "session-cookie-path",
+    "session-cookie-domain",
+    "session-cookie-samesite",
+    "session-cookie-conditional-samesite-none",
+    "session-cookie-expires",
+    "session-cookie-max-age",
+    "session-cookie-secure",
+    "session-cookie-change-on-failure",
+    "session-cookie-hash",
+  ],
+  parse(read) {
+    const type = read.text("affinity");
+    if (type !== undefined && type !== "cookie") read.problem("affinity", `${type} is not one of cookie`);
+    const seconds = (name: string): number | undefined => (read.text(name) === undefined ? undefined : read.number(name, 0));
+    return {
+      enabled: type === "cookie",
+      mode: read.choice("affinity-mode", ["balanced", "persistent"], "balanced"),
+      canaryBehavior: read.choice("affinity-canary-behavior", ["sticky", "legacy"], "sticky"),
+      name: read.text("session-cookie-name") ?? "INGRESSCOOKIE",
+      path: read.text("session-cookie-path") ?? "",
+      domain: read.text("session-cookie-domain") ?? "",
+      sameSite: read.text("session-cookie-samesite") ?? "",
+      conditionalSameSiteNone: read.flag("session-cookie-conditional-samesite-none", false),
+      expiresSeconds: seconds("session-cookie-expires"),
+      maxAgeSeconds: seconds("session-cookie-max-age"),
+      secure: read.flag("session-cookie-secure", false),
+      changeOnFailure: read.flag("session-cookie-change-on-failure", false),
+    };
+  },
+});
+
+const md5 = (text: string): string => createHash("md5").update(text).digest("hex");
+const upstreamHash = (upstream: string): string => md5(md5(upstream) + upstream);
+
+/** The client's cookie, split; undefined without one. */
+export function stickyCookie(settings: Affinity, exchange: Exchange): { readonly key: string; readonly backend: string } | undefined {
+  const value = cookie(headerText(exchange, "cookie"), settings.name);
+  const [key = "", backend = ""] = value?.split("|") ?? [];
+  return key === "" ? undefined : { key, backend };
+}
+
+/** True when the cookie was given out for this upstream. */
+export const belongsTo = (backend: string, upstream: string): boolean => backend === upstreamHash(upstream);
+
+/** The peer of a cookie, or a new one with its cookie set. */
+export function stickyPeer(settings: Affinity, exchange: Exchange, upstream: string, peers: readonly Peer[], tried: ReadonlySet<string>): Peer | undefined {
+  const sent = stickyCookie(settings, exchange);
+  const known = sent && (sent.backend === "" || belongsTo(sent.backend, upstream)) ? sent.key : undefined;
+  if (known !== undefined) {
+    const found = settings.mode === "persistent" ? peers.find((peer) => md5(peer.id) === known) : rendezvous(known, peers);
+    const failed = found !== undefined && tried.has(found.id);
+    if (found && !failed) return found;
+    if (failed && !settings.changeOnFailure) return rendezvous(known, untried(peers, tried)) ?? found;
+  }
+  const { random, clock } = exchange.world;
+  const open = untried(peers, tried);
+  const fresh = `${(clock.now() / 1000).toFixed(3)}.${1 + random.int(9999)}.${random.int(1_000_000)}`;
+  const picked = settings.mode === "persistent" ? open[random.int(open.length)] : rendezvous(fresh, open);
+  if (!picked) return undefined;
+  setCookie(settings, exchange, `${settings.mode === "persistent" ? md5(picked.id) : fresh}|${upstreamHash(upstream)}`);
+  return picked;
+}
+
+function untried(peers: readonly Peer[], tried: ReadonlySet<string>): readonly Peer[] {
+  const open = peers.filter((peer) => !tried.has(peer.id));
+  return open.length > 0 ? open : peers;
+}
+
+/** The highest hash of key and peer: a change of peers moves only those keys that must. */
+function rendezvous(key: string, peers: readonly Peer[]): Peer | undefined {
+  let best: Peer | undefined;
+  let bestHash = "";
+  for (const peer of peers) {
+    const hash = md5(`${key} ${peer.id}`);
+    if (best && hash <= bestHash) continue;
+    best = peer;
+    bestHash = hash;
+  }
+  return best;
+}
+
+function setCookie(settings: Affinity, exchange: Exchange, value: string): void {
+  const parts = [`${settings.name}=${value}`];
+  if (settings.expiresSeconds !== undefined) parts.push(`Expires=${cookieDate(exchange.world.clock.now() + settings.expiresSeconds * 1000)}`);
+  if (settings.maxAgeSeconds !== undefined) parts.push(`Max-Age=${settings.maxAgeSeconds}`);
+  if (settings.domain !== "") parts.push(`Domain=${settings.domain}`);
+  parts.push(`Path=${settings.path === "" ? exchange.location.path : settings.path}`);
+  const https = exchange.scheme === "https" || settings.secure;
+  if (https) parts.push("Secure");
+  parts.push("HttpOnly");
+  const agent = headerText(exchange, "user-agent");
+  const refusesNone = settings.conditionalSameSiteNone && /Chrome\/(?:5[1-9]|6[0-6])\b|\(iP.+; CPU .*OS 12[_\d]*.*\) AppleWebKit\//.test(agent);
+  if (settings.sameSite !== "" && !(settings.sameSite === "None" && refusesNone)) parts.push(`SameSite=${settings.sameSite}`);
+  const line = exchange.addedHeaders.findIndex(([name, text]) => name === "Set-Cookie" && text.startsWith(`${settings.name}=`));
+  if (line >= 0) exchange.addedHeaders.splice(line, 1);
+  exchange.addedHeaders.push(["Set-Cookie", parts.join("; ")]);
+}
+
+const DAYS = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"];
+const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+
+/** ngx.cookie_time: `Fri, 20-Nov-26 12:00:00 GMT`. */
+function cookieDate(ms: number): string {
+  const date = new Date(ms);
+  const two = (value: number): string => String(value).padStart(2, "0");
+  const day = `${DAYS[date.getUTCDay()]}, ${two(date.getUTCDate())}-${MONTHS[date.getUTCMonth()]}-${two(date.getUTCFullYear() % 100)}`;
+  return `${day} ${two(date.getUTCHours())}:${two(date.getUTCMinutes())}:${two(date.getUTCSeconds())} GMT`;
+}

@@ -1,0 +1,84 @@
+// auth-type basic, auth-secret, auth-secret-type, auth-realm: a user name and password from a Secret; without the Secret, 503.
+// Upstream: internal/ingress/annotations/auth; ngx_http_auth_basic_module. Digest authentication is not carried: its locations answer 503.
+import { page } from "../answer.ts";
+import { verifyPassword } from "../password.ts";
+import type { Exchange } from "../exchange.ts";
+import { annotationGroup, LocationDenied } from "./annotation.ts";
+
+export interface BasicAuth {
+  /** `namespace/name`; "" when not asked for. */
+  readonly secret: string;
+  readonly secretType: "auth-file" | "auth-map";
+  readonly realm: string;
+}
+
+const OFF: BasicAuth = { secret: "", secretType: "auth-file", realm: "" };
+
+export const basicAuth = annotationGroup<BasicAuth>({
+  name: "basicAuth",
+  annotations: ["auth-type", "auth-secret", "auth-secret-type", "auth-realm"],
+  parse(read) {
+    const type = read.text("auth-type");
+    if (type === undefined) return OFF;
+    if (type === "digest") throw new LocationDenied("auth-type digest is not modelled");
+    if (type !== "basic") throw new LocationDenied(`auth-type ${type} is not one of basic, digest`);
+    const name = read.text("auth-secret");
+    if (name === undefined) throw new LocationDenied("error reading secret name from annotation auth-secret");
+    const [first = "", second] = name.split("/");
+    if (second !== undefined && first !== read.namespace && !read.config.flag("allow-cross-namespace-resources", false)) {
+      throw new LocationDenied("cross namespace usage of secrets is not allowed");
+    }
+    return {
+      secret: second === undefined ? `${read.namespace}/${first}` : name,
+      secretType: read.choice("auth-secret-type", ["auth-file", "auth-map"], "auth-file"),
+      realm: read.text("auth-realm") ?? "",
+    };
+  },
+  steps: (settings) =>
+    settings.secret === ""
+      ? []
+      : [
+          {
+            phase: "rewrite",
+            annotation: "auth-secret",
+            run: (exchange) =>
+              storedPassword(settings, exchange, "") ? undefined : page(503, `auth-secret: Secret ${settings.secret} does not exist or has no key auth`),
+          },
+        ],
+});
+
+/** Undefined when there is no such Secret, else the stored form of a user's password. */
+export function storedPassword(settings: BasicAuth, exchange: Exchange, user: string): { readonly stored: string | undefined } | undefined {
+  const data = exchange.world.secret(settings.secret);
+  if (!data) return undefined;
+  if (settings.secretType === "auth-map") return { stored: data[user]?.toString() };
+  const file = data["auth"];
+  if (!file) return undefined;
+  const line = file.toString().split("\n").find((text) => text.startsWith(`${user}:`));
+  return { stored: line?.slice(user.length + 1).split(":")[0]?.trim() };
+}
+
+/** True when the request's credentials are right. */
+export async function credentialsRight(settings: BasicAuth, exchange: Exchange): Promise<boolean> {
+  const sent = /^Basic +([A-Za-z0-9+/=_-]+)$/i.exec(exchange.facts.headers.authorization ?? "");
+  const text = sent?.[1] === undefined ? "" : Buffer.from(sent[1], "base64").toString("utf8");
+  const colon = text.indexOf(":");
+  if (colon < 0) return false;
+  const user = text.slice(0, colon);
+  const stored = storedPassword(settings, exchange, user)?.stored;
+  if (stored === undefined) return false;
+  const password = text.slice(colon + 1);
+  // Slow on purpose, so what was right once stays right while the stored form does.
+  const known = exchange.world.state("basic-auth", () => new Map<string, string>());
+  const key = `${stored}\n${password}`;
+  if (known.has(key)) return true;
+  const right = await verifyPassword(password, stored);
+  if (!right) return false;
+  if (known.size > 1000) known.clear();
+  known.set(key, user);
+  exchange.remoteUser = user;
+  return true;
+}
+
+export const unauthorized = (settings: BasicAuth): ReturnType<typeof page> =>
+  page(401, "auth-type basic: no or wrong credentials", [["WWW-Authenticate", `Basic realm="${settings.realm}"`]]);

@@ -1,0 +1,86 @@
+// enable-cors, cors-*: headers for allowed origins, and 204 for their preflights. Before authentication and source ranges.
+// Upstream: internal/ingress/annotations/cors; nginx.tmpl CORS. `*` with credentials is sent as upstream sends it.
+import type { Exchange } from "../exchange.ts";
+import { headerText } from "../variables.ts";
+import { annotationGroup, type AnnotationReader } from "./annotation.ts";
+
+export interface Cors {
+  readonly enabled: boolean;
+  /** Undefined: every origin. */
+  readonly origins: readonly RegExp[] | undefined;
+  readonly methods: string;
+  readonly headers: string;
+  readonly credentials: boolean;
+  readonly exposeHeaders: string;
+  readonly maxAge: number;
+}
+
+const METHODS = "GET, PUT, POST, DELETE, PATCH, OPTIONS";
+const HEADERS = "DNT,Keep-Alive,User-Agent,X-Requested-With,If-Modified-Since,Cache-Control,Content-Type,Range,Authorization";
+
+export const cors = annotationGroup<Cors>({
+  name: "cors",
+  annotations: ["enable-cors", "cors-allow-origin", "cors-allow-methods", "cors-allow-headers", "cors-allow-credentials", "cors-expose-headers", "cors-max-age"],
+  parse: (read) => ({
+    enabled: read.flag("enable-cors", false),
+    origins: origins(read),
+    methods: matching(read, "cors-allow-methods", /^[A-Za-z, ]+$/) ?? METHODS,
+    headers: matching(read, "cors-allow-headers", /^[A-Za-z0-9\-_, ]+$/) ?? HEADERS,
+    credentials: read.flag("cors-allow-credentials", true),
+    exposeHeaders: matching(read, "cors-expose-headers", /^(?:[A-Za-z0-9\-_, ]+|\*)$/) ?? "",
+    maxAge: read.number("cors-max-age", 1_728_000),
+  }),
+  steps: (settings) =>
+    settings.enabled
+      ? [
+          {
+            phase: "rewrite",
+            annotation: "enable-cors",
+            run(exchange) {
+              const origin = allowedOrigin(settings, exchange);
+              if (origin === undefined) return undefined;
+              exchange.setResponse("Access-Control-Allow-Origin", origin);
+              if (settings.credentials) exchange.setResponse("Access-Control-Allow-Credentials", "true");
+              exchange.setResponse("Access-Control-Allow-Methods", settings.methods);
+              exchange.setResponse("Access-Control-Allow-Headers", settings.headers);
+              if (settings.exposeHeaders !== "") exchange.setResponse("Access-Control-Expose-Headers", settings.exposeHeaders);
+              exchange.setResponse("Access-Control-Max-Age", String(settings.maxAge));
+              if (exchange.facts.method !== "OPTIONS") return undefined;
+              return { status: 204, headers: [["Content-Type", "text/plain charset=UTF-8"]], body: "", reason: "enable-cors answers the preflight" };
+            },
+          },
+        ]
+      : [],
+});
+
+/** The value to send, or undefined for an origin that is not listed. */
+function allowedOrigin({ origins: listed }: Cors, exchange: Exchange): string | undefined {
+  if (!listed) return "*";
+  const origin = headerText(exchange, "origin");
+  return origin !== "" && listed.some((pattern) => pattern.test(origin)) ? origin : undefined;
+}
+
+/** Blank entries and entries that are no origins are skipped; `*` anywhere means every origin. */
+function origins(read: AnnotationReader): readonly RegExp[] | undefined {
+  const entries = read.list("cors-allow-origin");
+  if (entries.length === 0 || entries.includes("*")) return undefined;
+  const patterns: RegExp[] = [];
+  for (const entry of entries) {
+    const found = /^([a-z][a-z0-9+.-]*:\/\/)(\*\.)?([A-Za-z0-9\-.]+)(:\d+)?$/i.exec(entry);
+    if (!found) {
+      read.problem("cors-allow-origin", `${entry} is not an origin`);
+      continue;
+    }
+    const [, scheme = "", wild, host = "", port = ""] = found;
+    const quote = (text: string): string => text.replace(/[.*+?^${}()|[\]\\/]/g, "\\$&");
+    patterns.push(new RegExp(`^${quote(scheme)}${wild === undefined ? "" : "[A-Za-z0-9\\-]+\\."}${quote(host)}${port}$`, "i"));
+  }
+  return patterns;
+}
+
+function matching(read: AnnotationReader, name: string, pattern: RegExp): string | undefined {
+  const text = read.text(name);
+  if (text === undefined || pattern.test(text)) return text;
+  read.problem(name, `invalid value ${JSON.stringify(text)}`);
+  return undefined;
+}

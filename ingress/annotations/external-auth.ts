@@ -1,0 +1,166 @@
+// auth-url and its family, and the ConfigMap's global-auth-*: another server says whether a request may pass.
+// Upstream: internal/ingress/annotations/{authreq,authreqglobal}; ngx_http_auth_request_module. auth-keepalive changes nothing that can be seen.
+import { type Answer, type HeaderLine, page, redirect } from "../answer.ts";
+import { parseBool } from "../config.ts";
+import type { Exchange, SubrequestAnswer } from "../exchange.ts";
+import { expand } from "../variables.ts";
+import { annotationGroup, type AnnotationReader, LocationDenied, timeMs } from "./annotation.ts";
+
+export interface ExternalAuth {
+  /** "" when not asked for. */
+  readonly url: string;
+  readonly method: string;
+  readonly signin: string;
+  readonly signinParam: string;
+  readonly responseHeaders: readonly string[];
+  readonly requestRedirect: string;
+  readonly alwaysSetCookie: boolean;
+  /** `namespace/name` of a ConfigMap of headers for the subrequest. */
+  readonly setHeaders: string;
+  readonly cacheKey: string;
+  /** Status to milliseconds; "any" for all. */
+  readonly cacheMs: ReadonlyMap<string, number>;
+}
+
+export const externalAuth = annotationGroup<ExternalAuth>({
+  name: "externalAuth",
+  annotations: [
+    "auth-url",
+    "auth-method",
+    "auth-signin",
+    "auth-signin-redirect-param",
+    "auth-response-headers",
+    "auth-request-redirect",
+    "auth-always-set-cookie",
+    "auth-proxy-set-headers",
+    "auth-cache-key",
+    "auth-cache-duration",
+    "auth-keepalive",
+    "auth-keepalive-requests",
+    "auth-keepalive-timeout",
+    "auth-keepalive-share-vars",
+    "enable-global-auth",
+  ],
+  parse(read) {
+    const own = read.text("auth-url");
+    const global = read.flag("enable-global-auth", true) ? read.config.text("global-auth-url") : "";
+    const text = (name: string): string => (own === undefined ? read.config.text(`global-${name}`) : (read.text(name) ?? ""));
+    const url = own ?? global;
+    if (url !== "") checkUrl(url);
+    return {
+      url,
+      method: text("auth-method"),
+      signin: text("auth-signin"),
+      signinParam: text("auth-signin-redirect-param") || "rd",
+      responseHeaders: text("auth-response-headers").split(",").map((name) => name.trim()).filter((name) => name !== ""),
+      requestRedirect: text("auth-request-redirect"),
+      alwaysSetCookie: parseBool(text("auth-always-set-cookie")) ?? false,
+      setHeaders: own === undefined ? "" : qualified(read, read.text("auth-proxy-set-headers")),
+      cacheKey: text("auth-cache-key"),
+      cacheMs: durations(text("auth-cache-duration") || "200 202 401 5m"),
+    };
+  },
+});
+
+const qualified = (read: AnnotationReader, name: string | undefined): string => (name === undefined ? "" : name.includes("/") ? name : `${read.namespace}/${name}`);
+
+function checkUrl(url: string): void {
+  const found = /^https?:\/\/([^/?#]+)/.exec(url);
+  if (!found) throw new LocationDenied(`auth-url ${url} is not an http or https URL`);
+  if (found[1]?.includes("..") === true) throw new LocationDenied(`invalid url host: ${found[1]}`);
+}
+
+function durations(text: string): ReadonlyMap<string, number> {
+  const result = new Map<string, number>();
+  for (const item of text.split(",")) {
+    const words = item.trim().split(/\s+/);
+    const ms = timeMs(words.at(-1) ?? "");
+    if (ms === undefined) continue;
+    for (const code of words.slice(0, -1)) result.set(code, ms);
+    if (words.length === 1) for (const code of ["200", "301", "302"]) result.set(code, ms);
+  }
+  return result;
+}
+
+/** Undefined lets the request pass. */
+export async function askExternally(settings: ExternalAuth, exchange: Exchange): Promise<Answer | undefined> {
+  let answer: SubrequestAnswer;
+  try {
+    answer = await cached(settings, exchange);
+  } catch (error) {
+    return page(500, `auth-url ${settings.url} failed: ${error instanceof Error ? error.message : String(error)}`);
+  }
+  const header = (name: string): string => answer.headers.find(([sent]) => sent.toLowerCase() === name)?.[1] ?? "";
+  for (const line of answer.headers) {
+    if (line[0].toLowerCase() !== "set-cookie") continue;
+    if (settings.alwaysSetCookie) exchange.addedHeaders.push(line);
+    else exchange.successHeaders.push(line);
+  }
+  if (answer.status >= 200 && answer.status < 300) {
+    for (const name of settings.responseHeaders) exchange.setUpstream(name, header(name.toLowerCase()));
+    return undefined;
+  }
+  if (answer.status === 401 && settings.signin !== "") return redirect(302, signinUrl(settings, exchange), `auth-url says 401: auth-signin`);
+  if (answer.status === 401 || answer.status === 403) {
+    const challenge = header("www-authenticate");
+    return page(answer.status, `auth-url says ${answer.status}`, challenge === "" ? [] : [["WWW-Authenticate", challenge]]);
+  }
+  return page(500, `auth-url answers ${answer.status}, which is neither 2xx nor 401 nor 403`);
+}
+
+function signinUrl(settings: ExternalAuth, exchange: Exchange): string {
+  const url = expand(exchange, settings.signin);
+  if (new RegExp(`[?&]${settings.signinParam.replace(/\W/g, "\\$&")}=`).test(url)) return url;
+  const back = expand(exchange, "$pass_access_scheme://$http_host$escaped_request_uri");
+  return `${url}${url.includes("?") ? "&" : "?"}${settings.signinParam}=${back}`;
+}
+
+interface Kept {
+  readonly answer: SubrequestAnswer;
+  readonly until: number;
+}
+
+async function cached(settings: ExternalAuth, exchange: Exchange): Promise<SubrequestAnswer> {
+  if (settings.cacheKey === "") return ask(settings, exchange);
+  const { world, server, location } = exchange;
+  const cache = world.state("auth-cache", () => new Map<string, Kept>());
+  const key = `${server.host}${location.path}\n${settings.url}\n${expand(exchange, settings.cacheKey)}`;
+  const now = world.clock.monotonic();
+  const kept = cache.get(key);
+  if (kept && kept.until > now) {
+    exchange.note("auth-url: answered from the cache");
+    return kept.answer;
+  }
+  const answer = await ask(settings, exchange);
+  const keepMs = settings.cacheMs.get(String(answer.status)) ?? settings.cacheMs.get("any");
+  if (keepMs !== undefined) {
+    if (cache.size > 10_000) cache.clear();
+    cache.set(key, { answer, until: now + keepMs });
+  }
+  return answer;
+}
+
+const NOT_SENT = new Set(["host", "content-length", "transfer-encoding", "connection", "keep-alive", "upgrade", "expect", "te", "trailer", "x-original-url", "x-request-id"]);
+
+function ask(settings: ExternalAuth, exchange: Exchange): Promise<SubrequestAnswer> {
+  const { facts, world } = exchange;
+  const url = expand(exchange, settings.url);
+  const headers: HeaderLine[] = [
+    ["Host", new URL(url).host],
+    ["X-Original-URL", expand(exchange, "$scheme://$http_host$request_uri")],
+    ["X-Original-Method", facts.method],
+    ["X-Sent-From", "nginx-ingress-controller"],
+    ["X-Real-IP", facts.clientIp],
+    ["X-Forwarded-For", facts.clientIp],
+    ["X-Auth-Request-Redirect", settings.requestRedirect === "" ? facts.target : expand(exchange, settings.requestRedirect)],
+    ["X-Request-ID", exchange.requestId],
+  ];
+  const own = settings.setHeaders === "" ? undefined : world.configMap(settings.setHeaders);
+  for (const [name, value] of Object.entries(own ?? {})) headers.push([name, expand(exchange, value)]);
+  const set = new Set(headers.map(([name]) => name.toLowerCase()));
+  for (const [name, value] of Object.entries(facts.headers)) {
+    if (value === undefined || name.startsWith(":") || NOT_SENT.has(name) || set.has(name)) continue;
+    for (const one of Array.isArray(value) ? value : [value]) headers.push([name, one]);
+  }
+  return world.request(url, { method: settings.method === "" ? "GET" : settings.method, headers });
+}

@@ -1,0 +1,88 @@
+// limit-rps, limit-rpm, limit-connections, limit-rate: by client address, per Ingress and controller pod.
+// Upstream: internal/ingress/annotations/ratelimit; ngx_http_limit_req_module (a leaky bucket, nodelay), ngx_http_limit_conn_module.
+import { page } from "../answer.ts";
+import type { Cidr } from "../../model/ip.ts";
+import { annotationGroup, type Step } from "./annotation.ts";
+import { inAny, parseCidr } from "./source-range.ts";
+
+export interface Limits {
+  readonly zone: string;
+  readonly connections: number;
+  readonly rps: number;
+  readonly rpm: number;
+  readonly burstMultiplier: number;
+  /** Bytes per second; 0: none. */
+  readonly rate: number;
+  readonly rateAfter: number;
+  readonly exempt: readonly Cidr[];
+}
+
+export const limits = annotationGroup<Limits>({
+  name: "limits",
+  annotations: ["limit-connections", "limit-rps", "limit-rpm", "limit-burst-multiplier", "limit-rate", "limit-rate-after", "limit-whitelist", "limit-allowlist"],
+  parse: (read) => ({
+    zone: `${read.namespace}_${read.ingress?.metadata.name ?? ""}_${read.ingress?.metadata.uid ?? ""}`,
+    connections: read.number("limit-connections", 0),
+    rps: read.number("limit-rps", 0),
+    rpm: read.number("limit-rpm", 0),
+    burstMultiplier: Math.max(1, read.number("limit-burst-multiplier", 5)),
+    rate: read.number("limit-rate", read.config.number("limit-rate", 0)) * 1024,
+    rateAfter: read.number("limit-rate-after", read.config.number("limit-rate-after", 0)) * 1024,
+    exempt: [...read.list("limit-whitelist"), ...read.list("limit-allowlist")].flatMap((text) => parseCidr(text) ?? []),
+  }),
+  steps: (settings) => [
+    ...(settings.connections > 0 ? [connectionStep(settings)] : []),
+    ...(settings.rps > 0 ? [rateStep(settings, "limit-rps", settings.rps, 1000)] : []),
+    ...(settings.rpm > 0 ? [rateStep(settings, "limit-rpm", settings.rpm, 60_000)] : []),
+  ],
+});
+
+interface Bucket {
+  excess: number;
+  at: number;
+}
+
+/** Buckets that nobody has used for long are dropped beyond this many. */
+const MOST_BUCKETS = 10_000;
+
+/** `rate` requests per `perMs`, burst on top, the rest refused. */
+function rateStep(settings: Limits, annotation: string, rate: number, perMs: number): Step {
+  const burst = rate * settings.burstMultiplier;
+  return {
+    phase: "preaccess",
+    annotation,
+    run({ facts, world, table }) {
+      if (inAny(settings.exempt, facts.clientIp)) return undefined;
+      const buckets = world.state(`${annotation} ${settings.zone}`, () => new Map<string, Bucket>());
+      const now = world.clock.monotonic();
+      const bucket = buckets.get(facts.clientIp);
+      const excess = bucket ? Math.max(0, bucket.excess - ((now - bucket.at) * rate) / perMs + 1) : 0;
+      if (excess > burst) return page(table.config.number("limit-req-status-code", 503), `${annotation} ${rate}: burst of ${burst} used up by ${facts.clientIp}`);
+      if (buckets.size > MOST_BUCKETS) buckets.clear();
+      buckets.set(facts.clientIp, { excess, at: now });
+      return undefined;
+    },
+  };
+}
+
+function connectionStep(settings: Limits): Step {
+  return {
+    phase: "preaccess",
+    annotation: "limit-connections",
+    run({ facts, world, table }) {
+      if (inAny(settings.exempt, facts.clientIp)) return undefined;
+      const open = world.state(`limit-connections ${settings.zone}`, () => new Map<string, number>());
+      const count = open.get(facts.clientIp) ?? 0;
+      if (count >= settings.connections) {
+        return page(table.config.number("limit-conn-status-code", 503), `limit-connections ${settings.connections}: ${facts.clientIp} has ${count} under way`);
+      }
+      open.set(facts.clientIp, count + 1);
+      world.onEnd(() => {
+        const left = (open.get(facts.clientIp) ?? 1) - 1;
+        if (left > 0) open.set(facts.clientIp, left);
+        else open.delete(facts.clientIp);
+      });
+      return undefined;
+    },
+  };
+}

@@ -1,0 +1,49 @@
+// The pod's answer goes to the client as it comes: headers filtered, body streamed, compressed or slowed where asked.
+import type { ServerResponse } from "node:http";
+import type { Readable, Writable } from "node:stream";
+import type { Clock } from "../../model/clock.ts";
+import type { ForwardResponse } from "../engine/forward.ts";
+import type { Exchange } from "../exchange.ts";
+import { addHsts, clientHeaders } from "../headers.ts";
+import { compression } from "./compression.ts";
+import { Throttle } from "./throttle.ts";
+
+export function passAnswer(response: ServerResponse, answer: ForwardResponse, exchange: Exchange, clock: Clock): void {
+  addHsts(exchange);
+  const http2 = exchange.facts.httpVersion.startsWith("2");
+  const lines = clientHeaders(exchange, answer.status, answer.rawHeaders, http2);
+  const bodiless = exchange.facts.method === "HEAD" || answer.status === 204 || answer.status === 304;
+  const compressed = bodiless ? undefined : compression(exchange, answer.status, lines);
+  if (http2) response.writeHead(answer.status, compressed?.lines ?? lines);
+  else response.writeHead(answer.status, answer.statusText, compressed?.lines ?? lines);
+  const { body } = answer;
+  if (bodiless) {
+    body.resume();
+    response.end();
+    return;
+  }
+  body.once("error", () => response.destroy());
+  body.once("close", () => {
+    if (!body.readableEnded) response.destroy();
+  });
+  const { limits } = exchange.location.settings;
+  const throttle = limits.rate > 0 ? new Throttle(clock, limits.rate, limits.rateAfter) : undefined;
+  if (!compressed && !throttle) body.once("end", () => addTrailers(response, answer, http2));
+  let from: Readable = body;
+  for (const stage of [compressed?.stream, throttle]) {
+    if (!stage) continue;
+    stage.once("error", () => response.destroy());
+    response.once("close", () => stage.destroy());
+    from = from.pipe(stage);
+  }
+  from.pipe(response as Writable);
+}
+
+/** Trailers of a chunked answer, where the client's protocol carries them. */
+function addTrailers(response: ServerResponse, answer: ForwardResponse, http2: boolean): void {
+  const trailers = answer.trailers();
+  if (trailers.length === 0 || response.destroyed || (!http2 && !response.chunkedEncoding)) return;
+  const named: Record<string, string> = {};
+  for (let i = 0; i + 1 < trailers.length; i += 2) named[trailers[i] ?? ""] = trailers[i + 1] ?? "";
+  response.addTrailers(named);
+}

@@ -1,0 +1,185 @@
+// A controller on a fabric with hand-made pods, Services and EndpointSlices: no kubelets, no API server. Clients use real sockets.
+import { realClock, VirtualClock } from "../../model/clock.ts";
+import { createIds } from "../../model/ids.ts";
+import type { Service } from "../../model/kinds/core-v1.ts";
+import type { EndpointSlice } from "../../model/kinds/discovery-v1.ts";
+import type { KubeObject } from "../../model/object.ts";
+import type { ContainerContext, Diagnostics, Peer, Registration, SocketAddress } from "../../model/ports.ts";
+import { seededRandom } from "../../model/random.ts";
+import { ConfigMaps, EndpointSlices, IngressClasses, type ResourceType, Services } from "../../model/resources.ts";
+import { addressError, claimClusterIndex, createAddressPlan, createFabric, type Fabric } from "../../netsim/index.ts";
+import { createIngress } from "../../ingress/index.ts";
+import { createStore, type Store } from "../../store/index.ts";
+import type { Server } from "node:net";
+import { PassThrough } from "node:stream";
+import { podServer } from "./pod-servers.ts";
+
+interface Teardown {
+  teardown(callback: () => Promise<void>): void;
+}
+
+export interface ControllerSetup {
+  readonly flags?: readonly string[];
+  readonly config?: Readonly<Record<string, string>>;
+}
+
+/** One fabric for a test file. */
+export async function createHarness(t: Teardown): Promise<Harness> {
+  const claim = await claimClusterIndex({ first: 30 });
+  const plan = createAddressPlan({ kind: "direct", index: claim.index });
+  const fabric = createFabric({ clock: realClock, random: seededRandom("ingress"), plan, nodes: [{ name: "node-0", ip: plan.nodeIp(0) }] });
+  await fabric.start();
+  t.teardown(async () => {
+    await fabric.stop();
+    await claim.release();
+  });
+  return new Harness(fabric);
+}
+
+export class Harness {
+  readonly fabric: Fabric;
+  #next = 1;
+  constructor(fabric: Fabric) {
+    this.fabric = fabric;
+  }
+  /** An unused pod address. */
+  ip(): string {
+    const n = this.#next++;
+    return this.fabric.plan.pods.at(256 + n);
+  }
+  clusterIp(): string {
+    return this.fabric.plan.services.at(256 + this.#next++);
+  }
+  start(setup: ControllerSetup = {}): Promise<World> {
+    return World.start(this, setup);
+  }
+}
+
+/** A store and a controller pod of its own. */
+export class World implements AsyncDisposable {
+  readonly harness: Harness;
+  readonly store: Store;
+  readonly clock: VirtualClock;
+  readonly ip: string;
+  readonly log: string[] = [];
+  readonly diagnostics: Diagnostics;
+  readonly #abort = new AbortController();
+  readonly #pods = new Map<string, { readonly ip: string; readonly registration: Registration }[]>();
+  readonly #services = new Map<string, string>();
+  readonly #exit: Promise<number>;
+
+  private constructor(harness: Harness, store: Store, clock: VirtualClock, flags: readonly string[]) {
+    this.harness = harness;
+    this.store = store;
+    this.clock = clock;
+    this.ip = harness.ip();
+    const ingress = createIngress({ store, clock: realClock, random: seededRandom("controller") });
+    this.diagnostics = ingress.diagnostics;
+    this.#exit = ingress.program(this.#context(flags));
+  }
+  static async start(harness: Harness, { flags = [], config }: ControllerSetup): Promise<World> {
+    const clock = new VirtualClock(Math.floor(Date.now() / 1000) * 1000 - 3_600_000);
+    const store = await createStore({ clock, ids: createIds(seededRandom(7)) });
+    await store.create(IngressClasses, { apiVersion: "networking.k8s.io/v1", kind: "IngressClass", metadata: { name: "nginx" }, spec: { controller: "k8s.io/ingress-nginx" } });
+    if (config) await store.create(ConfigMaps, { apiVersion: "v1", kind: "ConfigMap", metadata: { namespace: "ingress-nginx", name: "ingress-nginx-controller" }, data: config });
+    const world = new World(harness, store, clock, flags);
+    while (!harness.fabric.socketOf({ ip: world.ip, port: 10254 }, "TCP")) await new Promise((resolve) => setImmediate(resolve));
+    return world;
+  }
+  /** Where a program on this machine reaches the controller. */
+  socket(port: number): SocketAddress {
+    const socket = this.harness.fabric.socketOf({ ip: this.ip, port }, "TCP");
+    if (!socket) throw new Error(`port ${port} is not listened on`);
+    return socket;
+  }
+  create<T extends KubeObject>(type: ResourceType<T>, object: T): Promise<T> {
+    return this.store.create(type, object);
+  }
+  settle(): Promise<void> {
+    return this.store.settle();
+  }
+  /** The first pod's address of a Service. */
+  podIp(service: string): string {
+    return this.#pods.get(service)?.[0]?.ip ?? "";
+  }
+
+  /** A Service with pods that run `server`, or closed ports. */
+  async service(name: string, options: { readonly replicas?: number; readonly closed?: boolean; readonly protocol?: string; readonly server?: (pod: string) => Server; readonly spec?: Service["spec"] } = {}): Promise<void> {
+    const clusterIP = this.harness.clusterIp();
+    const ports = [{ name: "http", port: 80, targetPort: 80, protocol: "TCP" as const }];
+    await this.create(Services, { apiVersion: "v1", kind: "Service", metadata: { namespace: "default", name }, spec: options.spec ?? { clusterIP, clusterIPs: [clusterIP], ports, selector: { app: name } } });
+    if (options.spec?.type === "ExternalName") return;
+    this.#services.set(clusterIP, name);
+    this.harness.fabric.hooks.verdict = (flow) => {
+      const pod = this.#services.has(flow.destination.ip) ? this.podIp(this.#services.get(flow.destination.ip) ?? "") : "";
+      return pod === "" ? { type: "pass", matched: [] } : { type: "dnat", endpoint: { ip: pod, port: 80 }, masquerade: false, service: name, matched: [] };
+    };
+    await this.scale(name, options.replicas ?? 1, options);
+  }
+  async scale(name: string, replicas: number, options: { readonly closed?: boolean; readonly protocol?: string; readonly server?: (pod: string) => Server } = {}): Promise<void> {
+    const pods = this.#pods.get(name) ?? [];
+    this.#pods.set(name, pods);
+    while (pods.length > replicas) await pods.pop()?.registration.close();
+    while (pods.length < replicas) {
+      const pod = `${name}-${pods.length}`;
+      const ip = this.harness.ip();
+      const server = options.server?.(pod) ?? podServer(name, pod, options.protocol);
+      const peer: Peer = { kind: "pod", namespace: "default", name: pod, ip, node: "node-0" };
+      const registration = options.closed ? none() : await this.harness.fabric.expose({ ip, port: 80 }, "TCP", { type: "server", server }, peer);
+      pods.push({ ip, registration: { close: async () => { await registration.close(); if ("closeAllConnections" in server && typeof server.closeAllConnections === "function") server.closeAllConnections(); this.harness.fabric.killPeer(ip); }, [Symbol.asyncDispose]: () => registration.close() } });
+    }
+    const slice: EndpointSlice = {
+      apiVersion: "discovery.k8s.io/v1",
+      kind: "EndpointSlice",
+      metadata: { namespace: "default", name: `${name.slice(0, 57)}-abcde`, labels: { "kubernetes.io/service-name": name } },
+      addressType: "IPv4",
+      endpoints: pods.map(({ ip }) => ({ addresses: [ip], conditions: { ready: true } })),
+      ports: [{ name: "http", port: 80, protocol: "TCP" }],
+    };
+    if (this.store.get(EndpointSlices, "default", slice.metadata.name)) await this.store.update(EndpointSlices, slice);
+    else await this.create(EndpointSlices, slice);
+  }
+
+  #context(flags: readonly string[]): ContainerContext {
+    const { fabric } = this.harness;
+    const peer: Peer = { kind: "pod", namespace: "ingress-nginx", name: `controller-${this.ip}`, ip: this.ip, node: "node-0" };
+    const stream = (): PassThrough => new PassThrough().on("data", (chunk: Buffer) => this.log.push(chunk.toString()));
+    const lookup = async (host: string): Promise<readonly string[]> => {
+      const [name = ""] = host.split(".");
+      const service = this.store.get(Services, host.split(".")[1] ?? "default", name);
+      const ip = service?.spec.clusterIP;
+      if (ip === undefined) throw Object.assign(new Error(`getaddrinfo ENOTFOUND ${host}`), { code: "ENOTFOUND" });
+      return [ip];
+    };
+    const partial = {
+      pod: { apiVersion: "v1", kind: "Pod", metadata: { namespace: "ingress-nginx", name: peer.name }, spec: { containers: [] } },
+      container: "controller",
+      peer,
+      hostname: peer.name,
+      argv: ["/nginx-ingress-controller", ...flags],
+      env: {},
+      listen: (port: number, server: Server) => fabric.expose({ ip: this.ip, port }, "TCP", { type: "server", server }, peer),
+      dial: async (host: string, port: number, options = {}) => {
+        const ip = /^[\d.]+$/.test(host) ? host : (await lookup(host))[0];
+        if (ip === undefined) throw addressError("connect", "ECONNREFUSED", { ip: host, port });
+        return fabric.dial(peer, { ip, port }, options);
+      },
+      lookup,
+      clock: realClock,
+      random: seededRandom(3),
+      stdout: stream(),
+      stderr: stream(),
+      signal: this.#abort.signal,
+    };
+    return partial as unknown as ContainerContext;
+  }
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#abort.abort();
+    for (const pods of this.#pods.values()) for (const pod of pods) await pod.registration.close();
+    await this.#exit;
+    this.harness.fabric.killPeer(this.ip);
+    await this.store.close();
+  }
+}
+
+const none = (): Registration => ({ close: async () => {}, [Symbol.asyncDispose]: async () => {} });
