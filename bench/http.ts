@@ -18,7 +18,7 @@ export async function benchHttp(rounds: number, seconds: number): Promise<string
   const haproxyConfig = join(folder.path, "haproxy.cfg");
   writeFileSync(
     haproxyConfig,
-    `global\n  nbthread 1\n  maxconn 20000\ndefaults\n  mode tcp\n  timeout connect 5s\n  timeout client 60s\n  timeout server 60s\nlisten web\n  bind 127.0.0.1:${HAPROXY}\n  server bare 127.0.0.1:${BARE}\n`,
+    `global\n  nbthread 1\n  maxconn 4000\ndefaults\n  mode tcp\n  timeout connect 5s\n  timeout client 60s\n  timeout server 60s\nlisten web\n  bind 127.0.0.1:${HAPROXY}\n  server bare 127.0.0.1:${BARE}\n`,
   );
   const haproxy = startPeer("haproxy", ["-db", "-f", haproxyConfig]);
   const nginxConfig = join(folder.path, "nginx.conf");

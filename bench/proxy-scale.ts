@@ -1,7 +1,7 @@
 // How kube-proxy's rules grow: generated Services and endpoints in a real store, a proxy whose fabric opens no sockets.
 // Load + compile, the longest pause of the event loop, one changed endpoint → rules current, heap, and the time of a verdict.
 import { monitorEventLoopDelay } from "node:perf_hooks";
-import { nextTurn, realClock } from "../model/clock.ts";
+import { nextTurn, realClock, sleep } from "../model/clock.ts";
 import { createIds } from "../model/ids.ts";
 import { Cidr } from "../model/ip.ts";
 import type { Node, Service } from "../model/kinds/core-v1.ts";
@@ -123,8 +123,9 @@ async function measure(size: Size): Promise<Figures> {
     serviceCIDRs: [String(SERVICES)],
     onSynced: () => synced(),
   });
-  await nextTurn();
   delay.enable();
+  // The first interval has no beginning: without it, a pause right away would go unseen.
+  await sleep(realClock, 10);
   const loading = performance.now();
   await proxy.start();
   const loadMs = performance.now() - loading;
