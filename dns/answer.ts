@@ -34,8 +34,7 @@ type Records =
   | { readonly ok: false; readonly from: string };
 
 /** Answers a question of one of the view's zones; undefined when the name lies in none. AXFR and IXFR are REFUSED here. */
-export function answer(view: ZoneView, name: string, type: number): Answer | undefined {
-  const lower = name.toLowerCase();
+export function answer(view: ZoneView, name: string, type: number, lower = name.toLowerCase()): Answer | undefined {
   const matched = matchZone(lower, view.options.zones);
   if (matched === undefined) return undefined;
   const zone = matched === "." ? "." : name.slice(name.length - matched.length);
@@ -57,7 +56,7 @@ export function answer(view: ZoneView, name: string, type: number): Answer | und
   }
   return {
     missing: false,
-    reply: { ...bare("NOERROR", matched, from), answers, additionals },
+    reply: { rcode: "NOERROR", answers, authorities: [], additionals, aa: true, zone: matched, why: [{ plugin: "kubernetes", text: from }] },
     ...(external === undefined ? {} : { external: { target: external, type } }),
   };
 }
@@ -92,7 +91,7 @@ function recordsOf(view: ZoneView, name: string, lower: string, type: number, zo
   switch (typeName(type)) {
     case "A":
     case "AAAA":
-      return addressRecords(view, name, type === 1 ? "A" : "AAAA", zone, []);
+      return addressRecords(view, name, lower, type === 1 ? "A" : "AAAA", matched, []);
     case "SRV":
       return srvRecords(view, name, lower, zone, matched);
     case "TXT":
@@ -119,7 +118,7 @@ function recordsOf(view: ZoneView, name: string, lower: string, type: number, zo
 type Hosts = { readonly ok: true; readonly hosts: readonly Found[]; readonly from: string } | { readonly ok: false; readonly from: string };
 
 function hostsOf(view: ZoneView, lower: string, zone: string, type: string): Hosts {
-  if (lower === join("ns.dns", zone)) {
+  if (lower.startsWith("ns.dns.") && lower === join("ns.dns", zone)) {
     const hosts =
       type === "A" || type === "AAAA"
         ? view.nameServers(zone).map(({ ip }) => ({ host: ip, family: ipFamily(ip), port: 0, owner: "ns.dns" }))
@@ -130,42 +129,49 @@ function hostsOf(view: ZoneView, lower: string, zone: string, type: string): Hos
   return found.type === "missing" ? { ok: false, from: found.from } : { ok: true, hosts: found.hosts, from: found.from };
 }
 
-function addressRecords(view: ZoneView, name: string, type: "A" | "AAAA", zone: string, previous: readonly ResourceRecord[]): Records {
+/** `zone` in lower case. */
+function addressRecords(
+  view: ZoneView,
+  name: string,
+  lower: string,
+  type: "A" | "AAAA",
+  zone: string,
+  previous: readonly ResourceRecord[],
+): Records {
   const { ttl } = view.options;
-  const lowerZone = zone.toLowerCase();
-  const found = hostsOf(view, name.toLowerCase(), lowerZone, type);
+  const found = hostsOf(view, lower, zone, type);
   if (!found.ok) return found;
   const answers: ResourceRecord[] = [];
-  const seen = new Set<string>();
+  const seen = found.hosts.length > 1 ? new Set<string>() : undefined;
   const family = type === "A" ? "IPv4" : "IPv6";
   let { from } = found;
   let external: string | undefined;
   for (const host of found.hosts) {
-    if (host.family === family && !seen.has(host.host)) {
-      seen.add(host.host);
+    if (host.family === family && !seen?.has(host.host)) {
+      seen?.add(host.host);
       answers.push({ name, type, ttl, address: host.host });
     }
     if (host.family !== undefined) continue;
     const cname = cnameRecord(name, host, ttl);
     const target = cname.target.toLowerCase();
     const loops =
-      target === name.toLowerCase() || previous.some((record) => record.type === "CNAME" && record.target.toLowerCase() === target);
+      target === lower || previous.some((record) => record.type === "CNAME" && record.target.toLowerCase() === target);
     if (loops || previous.length >= MAX_CNAMES) {
       from = `${from}: ${loops ? "CNAME loop" : "CNAME chain too long"} at ${cname.target}`;
       continue;
     }
-    if (!isWithin(target, lowerZone)) {
+    if (!isWithin(target, zone)) {
       answers.push(cname);
       external = cname.target;
       continue;
     }
-    const next = addressRecords(view, cname.target, type, zone, [...previous, cname]);
+    const next = addressRecords(view, cname.target, target, type, zone, [...previous, cname]);
     from = `${from} → ${next.from}`;
     if (!next.ok || next.answers.length === 0) continue;
     answers.push(cname, ...next.answers);
     external = next.external;
   }
-  return { ok: true, answers, from, ...(external === undefined ? {} : { external }) };
+  return external === undefined ? { ok: true, answers, from } : { ok: true, answers, from, external };
 }
 
 function cnameRecord(name: string, host: Found, ttl: number): ResourceRecord & { readonly type: "CNAME" | "PTR" | "NS" } {

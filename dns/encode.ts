@@ -2,15 +2,17 @@
 // Upstream: miekg/dns msg.go, msg_truncate.go, CoreDNS request.Scrub. dns2's own writer is quadratic in the records.
 import { expandIpv6, labelOctets, labelsOf } from "./name.ts";
 import { RCODES } from "./message.ts";
-import type { Edns, EdnsOption, Query, Reply } from "./message.ts";
+import type { Edns, Query, Reply } from "./message.ts";
 import { codeOf } from "./record.ts";
 import type { ResourceRecord } from "./record.ts";
 
 /** Most that a TCP message can hold. */
 export const MAX_TCP_BYTES = 65_535;
 const HEADER_BYTES = 12;
+const OPT_BYTES = 11;
+const MAX_LABEL_BYTES = 63;
+const [DOT, BACKSLASH] = [0x2e, 0x5c];
 const MAX_POINTER = 0x3fff;
-const NO_BYTES = Buffer.alloc(0);
 /** NSID, EXPIRE, COOKIE, TCP-KEEPALIVE, PADDING: the options that a server hands back as they came. */
 const ECHOED_OPTIONS: ReadonlySet<number> = new Set([3, 9, 10, 11, 12]);
 
@@ -32,32 +34,41 @@ export function sizeLimit(query: Query, bufsize = 65_535): number {
   return query.transport === "tcp" ? MAX_TCP_BYTES : Math.max(512, Math.min(query.edns?.udpSize ?? 512, bufsize));
 }
 
-/** The OPT record that answers a query's: same size and DO bit, version 0, supported options unchanged. */
-export function encodeOpt(edns: Edns, extendedRcode = 0): Buffer {
-  const options = edns.options.filter((option) => ECHOED_OPTIONS.has(option.code));
-  const length = options.reduce((sum, option) => sum + 4 + option.data.length, 0);
-  const opt = Buffer.alloc(11 + length);
-  opt.writeUInt16BE(41, 1);
-  opt.writeUInt16BE(edns.udpSize, 3);
-  opt.writeUInt8(extendedRcode, 5);
-  opt.writeUInt16BE(edns.do ? 0x8000 : 0, 7);
-  opt.writeUInt16BE(length, 9);
-  let at = 11;
-  for (const { code, data } of options satisfies readonly EdnsOption[]) {
-    opt.writeUInt16BE(code, at);
-    opt.writeUInt16BE(data.length, at + 2);
-    opt.set(data, at + 4);
+/** Bytes of the OPT record that answers a query's. */
+export function optLength({ options }: Edns): number {
+  let length = OPT_BYTES;
+  for (const option of options) if (ECHOED_OPTIONS.has(option.code)) length += 4 + option.data.length;
+  return length;
+}
+
+/** Writes the OPT record that answers a query's: same size and DO bit, version 0, supported options unchanged. */
+export function writeOpt(to: Buffer, offset: number, edns: Edns, extendedRcode = 0): void {
+  to[offset] = 0;
+  to.writeUInt16BE(41, offset + 1);
+  to.writeUInt16BE(edns.udpSize, offset + 3);
+  to[offset + 5] = extendedRcode;
+  to[offset + 6] = 0;
+  to.writeUInt16BE(edns.do ? 0x8000 : 0, offset + 7);
+  to.writeUInt16BE(optLength(edns) - OPT_BYTES, offset + 9);
+  let at = offset + OPT_BYTES;
+  for (const { code, data } of edns.options) {
+    if (!ECHOED_OPTIONS.has(code)) continue;
+    to.writeUInt16BE(code, at);
+    to.writeUInt16BE(data.length, at + 2);
+    to.set(data, at + 4);
     at += 4 + data.length;
   }
-  return opt;
 }
 
 /** Encodes a reply within `limit` bytes: records that do not fit are left out from the first that does not, and TC is set. */
 export function encodeReply(query: Query, reply: Reply, limit = sizeLimit(query)): Encoded {
   const rcode = RCODES[reply.rcode];
-  const opt = query.edns ? encodeOpt(query.edns, rcode >> 4) : NO_BYTES;
-  const writer = new MessageWriter(query.question.name, limit - opt.length);
-  const counts = writer.sections([reply.answers, reply.authorities, reply.additionals], query);
+  const optBytes = query.edns ? optLength(query.edns) : 0;
+  const writer = new MessageWriter(query.question.name, limit - optBytes);
+  writer.question(query.question.name, query.question.type, query.question.class);
+  const answers = writer.section(reply.answers);
+  const authorities = writer.section(reply.authorities);
+  const additionals = writer.section(reply.additionals);
   const truncated = writer.full;
   const flags =
     0x8000 |
@@ -67,8 +78,16 @@ export function encodeReply(query: Query, reply: Reply, limit = sizeLimit(query)
     (reply.ra ? 0x0080 : 0) |
     (rcode & 15) |
     (query.opcode === 0 ? (query.recursionDesired ? 0x0100 : 0) | (query.checkingDisabled ? 0x0010 : 0) : 0);
-  const bytes = writer.finish(query.id, flags, counts, opt);
-  return { bytes, optBytes: opt.length, truncated: truncated || reply.tc === true, ...writer.layout(reply.answers) };
+  const bytes = writer.finish(query.id, flags, answers, authorities, additionals, query.edns, rcode >> 4);
+  return {
+    bytes,
+    optBytes,
+    truncated: truncated || reply.tc === true,
+    questionEnd: writer.questionEnd,
+    ttlOffsets: writer.ttlOffsets,
+    addressOffsets: writer.addressOffsets(reply.answers),
+    addressBytes: reply.answers[0]?.type === "AAAA" ? 16 : 4,
+  };
 }
 
 /** Encodes a query: what resolvers and forwarders send. */
@@ -78,10 +97,10 @@ export function encodeQuery(
   type: number,
   options: { readonly udpSize?: number; readonly recursionDesired?: boolean; readonly class?: number } = {},
 ): Buffer {
-  const opt = options.udpSize === undefined ? NO_BYTES : encodeOpt({ udpSize: options.udpSize, version: 0, do: false, options: [] });
+  const edns = options.udpSize === undefined ? undefined : { udpSize: options.udpSize, version: 0, do: false, options: [] };
   const writer = new MessageWriter(name, MAX_TCP_BYTES);
   writer.question(name, type, options.class ?? 1);
-  return writer.finish(id, options.recursionDesired === false ? 0 : 0x0100, [0, 0, 0], opt);
+  return writer.finish(id, options.recursionDesired === false ? 0 : 0x0100, 0, 0, 0, edns, 0);
 }
 
 /** Every message is written here first: encoding never waits, so there is only one at a time. */
@@ -94,9 +113,9 @@ class MessageWriter {
   #names: Map<string, number> | undefined;
   readonly #questionName: string;
   readonly #limit: number;
-  readonly #ttlOffsets: number[] = [];
+  readonly ttlOffsets: number[] = [];
   readonly #rdataOffsets: number[] = [];
-  #questionEnd = HEADER_BYTES;
+  questionEnd = HEADER_BYTES;
   full = false;
 
   constructor(questionName: string, limit: number) {
@@ -105,46 +124,53 @@ class MessageWriter {
   }
 
   question(name: string, type: number, cls: number): void {
-    for (const label of labelsOf(name)) this.#label(label);
+    this.#labels(name);
     this.#room(5);
     this.#buffer[this.#at++] = 0;
     this.#u16(type);
     this.#u16(cls);
-    this.#questionEnd = this.#at;
+    this.questionEnd = this.#at;
   }
 
-  sections(sections: readonly (readonly ResourceRecord[])[], query: Query): readonly number[] {
-    this.question(query.question.name, query.question.type, query.question.class);
-    return sections.map((records) => {
-      let written = 0;
-      for (const record of records) {
-        if (this.full || !this.#record(record)) break;
-        written++;
-      }
-      return written;
-    });
+  /** Answers how many records fit. */
+  section(records: readonly ResourceRecord[]): number {
+    let written = 0;
+    for (const record of records) {
+      if (this.full || !this.#record(record)) break;
+      written++;
+    }
+    return written;
   }
 
-  finish(id: number, flags: number, counts: readonly number[], opt: Buffer): Buffer {
-    this.#room(opt.length);
-    opt.copy(this.#buffer, this.#at);
-    this.#at += opt.length;
+  finish(
+    id: number,
+    flags: number,
+    answers: number,
+    authorities: number,
+    additionals: number,
+    edns: Edns | undefined,
+    extendedRcode: number,
+  ): Buffer {
     const end = this.#at;
     this.#at = 0;
-    for (const value of [id, flags, 1, counts[0] ?? 0, counts[1] ?? 0, (counts[2] ?? 0) + (opt.length > 0 ? 1 : 0)]) this.#u16(value);
-    const bytes = Buffer.allocUnsafe(end);
+    this.#u16(id);
+    this.#u16(flags);
+    this.#u16(1);
+    this.#u16(answers);
+    this.#u16(authorities);
+    this.#u16(additionals + (edns ? 1 : 0));
+    const bytes = Buffer.allocUnsafe(end + (edns ? optLength(edns) : 0));
     this.#buffer.copy(bytes, 0, 0, end);
+    if (edns) writeOpt(bytes, end, edns, extendedRcode);
     return bytes;
   }
 
-  layout(answers: readonly ResourceRecord[]): Pick<Encoded, "questionEnd" | "ttlOffsets" | "addressOffsets" | "addressBytes"> {
+  /** Where the addresses stand, when the answers are nothing but addresses of one owner and type. */
+  addressOffsets(answers: readonly ResourceRecord[]): readonly number[] {
     const first = answers[0];
-    const uniform =
-      first &&
-      (first.type === "A" || first.type === "AAAA") &&
-      answers.every((record) => record.type === first.type && record.name === first.name);
-    const addressOffsets = uniform ? this.#rdataOffsets.slice(0, answers.length) : [];
-    return { questionEnd: this.#questionEnd, ttlOffsets: this.#ttlOffsets, addressOffsets, addressBytes: first?.type === "AAAA" ? 16 : 4 };
+    if (!first || (first.type !== "A" && first.type !== "AAAA")) return [];
+    for (const record of answers) if (record.type !== first.type || record.name !== first.name) return [];
+    return answers.length === this.#rdataOffsets.length ? this.#rdataOffsets : this.#rdataOffsets.slice(0, answers.length);
   }
 
   /** False, and nothing written, when the record does not fit. */
@@ -164,7 +190,7 @@ class MessageWriter {
       return false;
     }
     this.#buffer.writeUInt16BE(this.#at - rdata, rdata - 2);
-    this.#ttlOffsets.push(ttlOffset);
+    this.ttlOffsets.push(ttlOffset);
     this.#rdataOffsets.push(rdata);
     return true;
   }
@@ -236,8 +262,28 @@ class MessageWriter {
     return names;
   }
 
+  /** The labels of a name without its end; straight from its characters where nothing is escaped. */
+  #labels(name: string): void {
+    if (name === ".") return;
+    this.#room(name.length + 1);
+    const start = this.#at;
+    let lengthAt = start;
+    let at = start + 1;
+    for (let i = 0; i < name.length; i++) {
+      const char = name.charCodeAt(i);
+      if (char === DOT && at - lengthAt <= MAX_LABEL_BYTES + 1) {
+        this.#buffer[lengthAt] = at - lengthAt - 1;
+        lengthAt = at++;
+      } else if (char === DOT || char === BACKSLASH || char > 0xff) {
+        for (const label of labelsOf(name)) this.#label(label);
+        return;
+      } else this.#buffer[at++] = char;
+    }
+    this.#at = lengthAt;
+  }
+
   #label(label: string): void {
-    const octets = labelOctets(label).slice(0, 63);
+    const octets = labelOctets(label).slice(0, MAX_LABEL_BYTES);
     this.#room(octets.length + 1);
     this.#buffer[this.#at++] = octets.length;
     for (let i = 0; i < octets.length; i++) this.#buffer[this.#at++] = octets.charCodeAt(i);

@@ -58,7 +58,7 @@ function findPods(view: ZoneView, { service: label, namespace }: QueryName): Loo
 function findServices(view: ZoneView, asked: QueryName, zone: string): Lookup {
   if (asked.service === "") return { type: "name", hosts: [], from: `namespace ${asked.namespace} exists` };
   const index = view.index(zone);
-  const service = view.service(index, asked.namespace, asked.service);
+  const service = view.service(index, asked.owner);
   const named = `Service ${asked.namespace}/${asked.service}`;
   if (!service) return missing(`${named} does not exist`);
   if (
@@ -78,9 +78,14 @@ function findServices(view: ZoneView, asked: QueryName, zone: string): Lookup {
     return { type: "name", hosts: [{ host: service.externalName, family: undefined, port: 0, owner }], from: `${named} (ExternalName)` };
   }
   if (service.kind === "Headless" || asked.endpoint !== "") return findEndpoints(view, asked, zone, service, named);
-  const ports = service.ports.filter((port) => portMatches(asked, port));
-  if (ports.length === 0) return missing(`${named} has no port named "${asked.port}" with protocol ${asked.protocol}`);
-  const hosts = ports.flatMap(({ port }) => service.clusterIPs.map((host) => ({ host, family: familyOf(host), port, owner })));
+  const hosts: Found[] = [];
+  let matched = false;
+  for (const port of service.ports) {
+    if (!portMatches(asked, port)) continue;
+    matched = true;
+    for (const host of service.clusterIPs) hosts.push({ host, family: familyOf(host), port: port.port, owner });
+  }
+  if (!matched) return missing(`${named} has no port named "${asked.port}" with protocol ${asked.protocol}`);
   return { type: "name", hosts, from: `${named} (ClusterIP ${service.clusterIPs.join(", ")})` };
 }
 

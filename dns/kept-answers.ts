@@ -2,14 +2,13 @@
 // Upstream: none; CoreDNS packs every reply. Nothing truncated, and nothing that depends on more than the question, is kept.
 import type { Clock } from "../model/clock.ts";
 import type { Random } from "../model/random.ts";
-import { encodeOpt, MAX_TCP_BYTES } from "./encode.ts";
+import { MAX_TCP_BYTES, optLength, writeOpt } from "./encode.ts";
 import type { Encoded } from "./encode.ts";
-import type { Query, Reply } from "./message.ts";
-import { ednsOptionsAt } from "./wire-name.ts";
+import type { Reply } from "./message.ts";
+import type { PlainQuestion } from "./plain-question.ts";
 import type { Zone } from "./zone.ts";
 
 const HEADER_BYTES = 12;
-const OPT_BYTES = 11;
 const TRUNCATED = 0x02;
 const MAX_ENTRIES = 10_000;
 const MAX_BYTES = 32 << 20;
@@ -32,14 +31,6 @@ interface Entry {
   readonly rcode: Reply["rcode"];
 }
 
-interface Recognised {
-  readonly key: string;
-  readonly questionEnd: number;
-  /** Bytes of OPT to append, or undefined without EDNS. */
-  readonly opt: Buffer | undefined;
-  readonly udpSize: number;
-}
-
 /** A kept answer, ready to send. */
 export interface KeptAnswer {
   readonly bytes: Buffer;
@@ -52,47 +43,41 @@ export class KeptAnswers {
   readonly #random: Random;
   readonly #zone: Zone;
   readonly #shuffle: boolean;
-  readonly #bufsize: number;
   #bytes = 0;
-  /** What `answer` read last: on a miss, `put` follows with the same message. */
-  #asked: { readonly message: Buffer; readonly asked: Recognised | undefined } | undefined;
 
   constructor(options: {
     readonly clock: Clock;
     readonly random: Random;
     readonly zone: Zone;
     readonly shuffle: boolean;
-    readonly bufsize: number;
   }) {
     this.#clock = options.clock;
     this.#random = options.random;
     this.#zone = options.zone;
     this.#shuffle = options.shuffle;
-    this.#bufsize = options.bufsize;
   }
   get size(): number {
     return this.#entries.size;
   }
 
   /** The answer to this message, if one is kept that still holds; a plain list of addresses is cut to what fits. */
-  answer(message: Buffer, transport: "udp" | "tcp"): KeptAnswer | undefined {
-    const asked = recognise(message, this.#bufsize);
-    this.#asked = { message, asked };
-    const entry = asked && this.#entries.get(asked.key);
-    if (!asked || !entry) return undefined;
+  answer(message: Buffer, asked: PlainQuestion, transport: "udp" | "tcp"): KeptAnswer | undefined {
+    const entry = this.#entries.get(asked.key);
+    if (!entry) return undefined;
     const now = this.#clock.now();
     if (entry.keepUntil === undefined ? entry.generation !== this.#zone.generation : entry.keepUntil <= now) {
       this.#drop(asked.key, entry);
       return undefined;
     }
-    const limit = (transport === "tcp" ? MAX_TCP_BYTES : asked.udpSize) - (asked.opt?.length ?? 0);
+    const optBytes = asked.edns ? optLength(asked.edns) : 0;
+    const limit = (transport === "tcp" ? MAX_TCP_BYTES : asked.udpSize) - optBytes;
     const whole = entry.length <= limit;
     const fitting = whole ? entry.addressOffsets : fittingAddresses(entry, limit);
     if (!fitting) return undefined;
     if (entry.caseBound && message.compare(entry.bytes, HEADER_BYTES, entry.questionEnd, HEADER_BYTES, asked.questionEnd) !== 0)
       return undefined;
     const end = whole ? entry.length : (fitting.at(-1) ?? 0) + entry.addressBytes;
-    const bytes = Buffer.allocUnsafe(end + (asked.opt?.length ?? 0));
+    const bytes = Buffer.allocUnsafe(end + optBytes);
     entry.bytes.copy(bytes, 0, 0, end);
     message.copy(bytes, 0, 0, 2);
     bytes[2] = ((entry.bytes[2] ?? 0) & 0xfe) | ((message[2] ?? 0) & 0x01);
@@ -107,16 +92,15 @@ export class KeptAnswers {
       bytes.writeUInt16BE(fitting.length, 6);
     }
     if (this.#shuffle) shuffleAddresses(bytes, fitting, entry, this.#random);
-    bytes.writeUInt16BE(entry.additionals + (asked.opt ? 1 : 0), 10);
-    asked.opt?.copy(bytes, end);
+    bytes.writeUInt16BE(entry.additionals + (asked.edns ? 1 : 0), 10);
+    if (asked.edns) writeOpt(bytes, end, asked.edns);
     entry.countHit?.();
     return { bytes, rcode: entry.rcode };
   }
 
   /** Keeps an answer, unless it may not be. */
-  put(message: Buffer, query: Query, reply: Reply, encoded: Encoded): void {
-    const asked = this.#asked?.message === message ? this.#asked.asked : recognise(message, this.#bufsize);
-    if (!asked || encoded.truncated || reply.volatile || query.question.name.includes("\\")) return;
+  put(asked: PlainQuestion, reply: Reply, encoded: Encoded): void {
+    if (encoded.truncated || reply.volatile) return;
     if (reply.rcode !== "NOERROR" && reply.rcode !== "NXDOMAIN") return;
     if (reply.keepUntil === undefined && reply.zone === undefined) return;
     const { bytes, optBytes } = encoded;
@@ -154,45 +138,6 @@ export class KeptAnswers {
     this.#entries.delete(key);
     this.#bytes -= entry.bytes.length;
   }
-}
-
-/** Reads a plain query (one question, at most an OPT of version 0) without decoding it; undefined for everything else. */
-function recognise(message: Buffer, bufsize: number): Recognised | undefined {
-  const length = message.length;
-  if (length < HEADER_BYTES + 5) return undefined;
-  // QR, opcode and TC clear; one question; no answer and authority; at most one additional.
-  if (((message[2] ?? 0) & 0xfa) !== 0 || message[4] !== 0 || message[5] !== 1 || message.readUInt32BE(6) !== 0 || message[10] !== 0)
-    return undefined;
-  let at = HEADER_BYTES;
-  for (let label = message[at] ?? 0xff; label !== 0; label = message[at] ?? 0xff) {
-    if (label > 63) return undefined;
-    at += label + 1;
-  }
-  const nameEnd = at + 1;
-  const questionEnd = nameEnd + 4;
-  if (questionEnd > length || nameEnd > HEADER_BYTES + 255) return undefined;
-  const additionals = message[11];
-  let dnssec = 0;
-  let opt: Buffer | undefined;
-  let udpSize = 512;
-  if (additionals === 1) {
-    if (questionEnd + OPT_BYTES > length || message[questionEnd] !== 0 || message[questionEnd + 1] !== 0 || message[questionEnd + 2] !== 41)
-      return undefined;
-    const [size, version, flags] = [message.readUInt16BE(questionEnd + 3), message[questionEnd + 6], message.readUInt16BE(questionEnd + 7)];
-    const optionBytes = message.readUInt16BE(questionEnd + 9);
-    if (version !== 0 || questionEnd + OPT_BYTES + optionBytes !== length) return undefined;
-    try {
-      const options = optionBytes === 0 ? [] : ednsOptionsAt(message, questionEnd + 9);
-      dnssec = flags >> 15;
-      opt = encodeOpt({ udpSize: Math.min(size, bufsize), version: 0, do: dnssec === 1, options });
-    } catch {
-      return undefined;
-    }
-    udpSize = Math.max(512, Math.min(size, bufsize));
-  } else if (additionals !== 0 || questionEnd !== length) return undefined;
-  const name = message.toString("latin1", HEADER_BYTES, nameEnd).toLowerCase();
-  const key = `${name}${message.toString("latin1", nameEnd, questionEnd)}${dnssec}${(message[3] ?? 0) & 0x10}`;
-  return { key, questionEnd, opt, udpSize };
 }
 
 /** Offsets of the addresses that fit, when the answer is nothing but addresses of one owner: it may then be cut after any of them. */

@@ -9,6 +9,8 @@ export interface QueryName {
   readonly cluster: string;
   readonly service: string;
   readonly namespace: string;
+  /** `service.namespace`, "" without a service. */
+  readonly owner: string;
   /** "" at the apex. */
   readonly kind: "" | "svc" | "pod";
   /** Topology zone of a zone-scoped name; `prefer` falls back to all endpoints. */
@@ -23,6 +25,7 @@ const EMPTY: QueryName = {
   cluster: "",
   service: "",
   namespace: "",
+  owner: "",
   kind: "",
   topologyZone: "",
   prefer: false,
@@ -37,10 +40,17 @@ export function parseQueryName(
 ): QueryName | undefined {
   const base = trimZone(name, zone);
   if (base === "" || base === "svc" || base === "pod") return EMPTY;
+  const kindAt = base.length - 3;
+  const kind = base.endsWith("svc") ? "svc" : base.endsWith("pod") ? "pod" : undefined;
+  if (kind === undefined || base[kindAt - 1] !== "." || base[kindAt - 2] === "\\") return undefined;
+  const serviceAt = base.indexOf(".");
+  if (serviceAt > 0 && base.indexOf(".", serviceAt + 1) === kindAt - 1 && !base.includes("\\")) {
+    const [service, namespace] = [base.slice(0, serviceAt), base.slice(serviceAt + 1, kindAt - 1)];
+    return { ...EMPTY, service, namespace, owner: base.slice(0, kindAt - 1), kind };
+  }
   const labels = labelsOf(base);
-  const kind = labels.at(-1);
-  if (kind !== "svc" && kind !== "pod") return undefined;
-  const parsed = { ...EMPTY, kind, namespace: labels.at(-2) ?? "", service: labels.at(-3) ?? "" } as const;
+  const [namespace = "", service = ""] = [labels.at(-2), labels.at(-3)];
+  const parsed = { ...EMPTY, kind, namespace, service, owner: service === "" ? "" : `${service}.${namespace}` } as const;
   const left = labels.slice(0, -3);
   const [first = "", second = ""] = left;
   if (left.length === 0) return parsed;

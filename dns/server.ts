@@ -7,9 +7,11 @@ import type { Chain } from "./chain.ts";
 import { decodeQuery } from "./decode.ts";
 import { encodeReply, sizeLimit } from "./encode.ts";
 import { KeptAnswers } from "./kept-answers.ts";
-import { emptyReply, then } from "./message.ts";
-import type { Query, Reply } from "./message.ts";
+import { emptyReply, RCODES } from "./message.ts";
+import type { Query, Rcode, Reply } from "./message.ts";
 import type { Counter, Histogram, Metrics } from "./metrics.ts";
+import { plainQuery, readPlainQuestion } from "./plain-question.ts";
+import type { PlainQuestion } from "./plain-question.ts";
 import { typeName } from "./record.ts";
 import type { ResourceRecord } from "./record.ts";
 import type { Zone } from "./zone.ts";
@@ -50,7 +52,7 @@ export class DnsServer {
   readonly #metrics: Metrics;
   #chain: Chain;
   #kept: KeptAnswers;
-  readonly #series = new Map<string, Series>();
+  readonly #series = new Map<number, Series>();
 
   constructor(options: {
     readonly chain: Chain;
@@ -84,26 +86,28 @@ export class DnsServer {
   serve(bytes: Uint8Array, from: Transport, reply: (answer: Buffer) => void): void {
     const start = this.#clock.monotonic();
     const message = Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    const kept = this.#kept.answer(message, from.transport);
-    if (kept) {
+    const plain = readPlainQuestion(message, this.#chain.bufsize);
+    const kept = plain && this.#kept.answer(message, plain, from.transport);
+    if (plain && kept) {
       reply(kept.bytes);
-      this.#count(
-        from.transport,
-        typeName(message.readUInt16BE(questionTypeOffset(message))),
-        kept.rcode,
-        message.length,
-        kept.bytes.length,
-        start,
-      );
+      this.#count(from.transport, plain.type, kept.rcode, message.length, kept.bytes.length, start);
       return;
     }
+    const query = plain ? plainQuery(message, plain, from.transport, from.client) : this.#decoded(message, from, reply);
+    if (!query) return;
+    const replied = this.#ask(query, from.port);
+    if (!(replied instanceof Promise)) return this.#write(message, query, plain, replied, reply, start);
+    replied
+      .then((answer) => this.#write(message, query, plain, answer, reply, start))
+      .catch(() => reply(encodeReply(query, emptyReply("SERVFAIL", "server", "internal error")).bytes));
+  }
+
+  /** What is no plain question, through dns2; undefined once it has been rejected or dropped. */
+  #decoded(message: Buffer, from: Transport, reply: (answer: Buffer) => void): Query | undefined {
     const decoded = decodeQuery(message, from.transport, from.client);
-    if (decoded.type === "drop") return;
-    if (decoded.type === "reject") return reply(decoded.answer);
-    const query = this.#clamped(decoded.query);
-    const replied = then(this.#ask(query, from.port), (answer) => this.#write(message, query, answer, reply, start));
-    if (replied instanceof Promise)
-      replied.catch(() => reply(encodeReply(query, emptyReply("SERVFAIL", "server", "internal error")).bytes));
+    if (decoded.type === "query") return this.#clamped(decoded.query);
+    if (decoded.type === "reject") reply(decoded.answer);
+    return undefined;
   }
 
   #ask(query: Query, port: number): Reply | Promise<Reply> {
@@ -121,17 +125,24 @@ export class DnsServer {
     return emptyReply("SERVFAIL", "server", error instanceof Error ? error.message : String(error));
   }
 
-  #write(message: Buffer, query: Query, answer: Reply, reply: (answer: Buffer) => void, start: number): void {
+  #write(
+    message: Buffer,
+    query: Query,
+    plain: PlainQuestion | undefined,
+    answer: Reply,
+    reply: (answer: Buffer) => void,
+    start: number,
+  ): void {
     const { type } = query.question;
     if ((type === 252 || type === 251) && answer.answers.length > 1) {
       for (const part of transferParts(answer)) reply(encodeReply(query, part).bytes);
-      return this.#count(query.transport, typeName(type), answer.rcode, message.length, 0, start);
+      return this.#count(query.transport, type, answer.rcode, message.length, 0, start);
     }
     const spelled = respell(query, answer);
     const encoded = encodeReply(query, spelled, sizeLimit(query, this.#chain.bufsize));
-    this.#kept.put(message, query, spelled, encoded);
+    if (plain) this.#kept.put(plain, spelled, encoded);
     reply(encoded.bytes);
-    this.#count(query.transport, typeName(type), answer.rcode, message.length, encoded.bytes.length, start);
+    this.#count(query.transport, type, answer.rcode, message.length, encoded.bytes.length, start);
   }
 
   #clamped(query: Query): Query {
@@ -141,14 +152,14 @@ export class DnsServer {
 
   #keptFor(chain: Chain): KeptAnswers {
     const shuffle = chain.plugins.some((plugin) => plugin.name === "loadbalance");
-    return new KeptAnswers({ clock: this.#clock, random: this.#random, zone: this.#zone, shuffle, bufsize: chain.bufsize });
+    return new KeptAnswers({ clock: this.#clock, random: this.#random, zone: this.#zone, shuffle });
   }
 
-  #count(proto: "udp" | "tcp", type: string, rcode: string, requestBytes: number, responseBytes: number, start: number): void {
-    const key = `${proto} ${type} ${rcode}`;
+  #count(proto: "udp" | "tcp", type: number, rcode: Rcode, requestBytes: number, responseBytes: number, start: number): void {
+    const key = (type << 6) | (RCODES[rcode] << 1) | (proto === "tcp" ? 1 : 0);
     let series = this.#series.get(key);
     if (!series) {
-      series = seriesFor(this.#metrics, proto, type, rcode);
+      series = seriesFor(this.#metrics, proto, typeName(type), rcode);
       this.#series.set(key, series);
     }
     series.requests.value++;
@@ -181,13 +192,6 @@ function seriesFor(metrics: Metrics, proto: string, type: string, rcode: string)
     requestSize: metrics.histogram("coredns_dns_request_size_bytes", { ...base, proto }),
     responseSize: metrics.histogram("coredns_dns_response_size_bytes", { ...base, proto }),
   };
-}
-
-/** Where a plain query's QTYPE stands. */
-function questionTypeOffset(message: Buffer): number {
-  let at = 12;
-  for (let label = message[at] ?? 0; label !== 0; label = message[at] ?? 0) at += label + 1;
-  return at + 1;
 }
 
 /** Names of a reply that cache may have kept from another spelling, in this question's: the owner as asked, and the zone as asked. */

@@ -49,7 +49,8 @@ export class ZoneView {
   }
 
   isMulticluster(zone: string): boolean {
-    return this.options.multiclusterZones.some((multicluster) => isWithin(zone, multicluster));
+    const { multiclusterZones } = this.options;
+    return multiclusterZones.length > 0 && multiclusterZones.some((multicluster) => isWithin(zone, multicluster));
   }
   index(zone: string): ServiceIndex {
     return this.isMulticluster(zone) ? this.zone.imported : this.zone.local;
@@ -63,8 +64,9 @@ export class ZoneView {
       return `namespace "${namespace}" does not match namespace_labels`;
     return undefined;
   }
-  service(index: ServiceIndex, namespace: string, name: string): ServiceTable | undefined {
-    const table = index.services.get(`${namespace}/${name}`);
+  /** By `service.namespace`. */
+  service(index: ServiceIndex, owner: string): ServiceTable | undefined {
+    const table = index.named(owner);
     return table && this.selects(table) ? table : undefined;
   }
   slices(index: ServiceIndex, service: ServiceTable): readonly SliceTable[] {

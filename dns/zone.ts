@@ -25,6 +25,7 @@ const isImport = (object: KubeObject): object is ServiceImport => object.kind ==
 /** Services (or imports) with their slices, and both by address. */
 export class ServiceIndex {
   readonly services = new Map<ObjectKey, ServiceTable>();
+  readonly #byName = new Map<string, ServiceTable>();
   readonly #slices = new Map<ObjectKey, SliceTable>();
   readonly #slicesOf = new Map<ObjectKey, Map<ObjectKey, SliceTable>>();
   readonly #byClusterIp = new AddressIndex<ServiceTable>();
@@ -35,8 +36,11 @@ export class ServiceIndex {
     const old = this.services.get(key);
     this.#byClusterIp.replace(old, old?.clusterIPs, table, table?.clusterIPs);
     this.#byExternalIp.replace(old, old?.externalIPs, table, table?.externalIPs);
-    if (table) this.services.set(key, table);
-    else this.services.delete(key);
+    if (old) this.#byName.delete(`${old.name}.${old.namespace}`);
+    if (table) {
+      this.services.set(key, table);
+      this.#byName.set(`${table.name}.${table.namespace}`, table);
+    } else this.services.delete(key);
   }
   setSlice(key: ObjectKey, table: SliceTable | undefined): void {
     const old = this.#slices.get(key);
@@ -53,6 +57,10 @@ export class ServiceIndex {
     const slices = this.#slicesOf.get(table.service);
     if (slices) slices.set(key, table);
     else this.#slicesOf.set(table.service, new Map([[key, table]]));
+  }
+  /** By `service.namespace`, as it stands in a question. */
+  named(owner: string): ServiceTable | undefined {
+    return this.#byName.get(owner);
   }
   slicesOf(service: ObjectKey): readonly SliceTable[] {
     const slices = this.#slicesOf.get(service);

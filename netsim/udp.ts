@@ -41,12 +41,14 @@ export class UdpFabric {
   listen(candidates: readonly SocketAddress[], to: SocketAddress): Promise<OpenListener> {
     return firstOf(candidates, async (at) => {
       const socket = await bind(at);
+      let closing: Promise<void> | undefined;
       socket.on("message", (message, { address, port }) => {
         const source = { ip: address, port };
-        this.#receive(message, source, to, undefined, (answer) => socket.send(answer, port, address, ignoreError));
+        this.#receive(message, source, to, undefined, (answer) => {
+          if (!closing) socket.send(answer, port, address);
+        });
       });
       socket.on("error", () => {});
-      let closing: Promise<void> | undefined;
       const close = (): Promise<void> => (closing ??= new Promise((done) => socket.close(done)));
       return { socket: { ip: at.ip, port: socket.address().port }, close };
     });
@@ -185,8 +187,12 @@ export class UdpFabric {
 
 const ignoreError = (): void => {};
 
+/** All destinations are addresses: without a look-up, a datagram is sent at once instead of in a later tick. */
+const asGiven = (ip: string, _options: unknown, found: (error: null, ip: string, family: number) => void): void =>
+  found(null, ip, ipFamily(ip) === "IPv6" ? 6 : 4);
+
 function bind(at: SocketAddress): Promise<UdpSocket> {
-  const socket = createSocket({ type: ipFamily(at.ip) === "IPv6" ? "udp6" : "udp4" });
+  const socket = createSocket({ type: ipFamily(at.ip) === "IPv6" ? "udp6" : "udp4", lookup: asGiven });
   return new Promise((resolve, reject) => {
     socket.once("error", reject);
     socket.bind({ address: at.ip, port: at.port, exclusive: true }, () => {

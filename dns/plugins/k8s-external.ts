@@ -95,7 +95,7 @@ class ExternalZone {
     const [port, protocol] = left.length === 2 ? left : ["", ""];
     const endpoint = left.length === 1 ? left[0] : "";
     const index = this.#view.zone.local;
-    const service = this.#view.service(index, namespace, name);
+    const service = this.#view.service(index, `${name}.${namespace}`);
     if (!service) return `Service ${namespace}/${name} does not exist`;
     const matches = (candidate: { readonly name: string; readonly protocol: string }): boolean =>
       (port === "" || port === candidate.name) && (protocol === "" || protocol === candidate.protocol);

@@ -41,7 +41,7 @@ function createKubernetesPlugin(options: Stanza, env: PluginEnv): KubernetesPlug
     view,
     ready: () => env.zone.synced,
     serve(query, next) {
-      const answered = answer(view, query.question.name, query.question.type);
+      const answered = answer(view, query.question.name, query.question.type, query.name);
       if (!answered) return next(query);
       const { reply, external } = answered;
       if (answered.missing && fallsThrough(options.fallthrough, query.name)) {

@@ -1,0 +1,68 @@
+// Where cache keeps replies: by type and flags, then by name, the oldest going first when it is full.
+// Upstream: CoreDNS plugin/pkg/cache and plugin/cache/freq. Upstream shards by hash and evicts at random within a shard.
+import type { Query, Reply } from "../message.ts";
+
+export class CacheItem {
+  readonly reply: Reply;
+  readonly storedMs: number;
+  readonly seconds: number;
+  /** Uses in a row that were close enough together to call it popular. */
+  hits: number;
+  lastHitMs: number;
+
+  constructor(reply: Reply, storedMs: number, seconds: number, before: CacheItem | undefined) {
+    this.reply = reply;
+    this.storedMs = storedMs;
+    this.seconds = seconds;
+    this.hits = before?.hits ?? 0;
+    this.lastHitMs = before?.lastHitMs ?? 0;
+  }
+  /** Whole seconds to live; negative once it is over. */
+  left(nowMs: number): number {
+    return this.seconds - Math.floor((nowMs - this.storedMs) / 1000);
+  }
+  /** Counts a use; a pause longer than `windowMs` starts the count again. */
+  use(nowMs: number, windowMs: number): void {
+    this.hits = nowMs - this.lastHitMs > windowMs ? 1 : this.hits + 1;
+    this.lastHitMs = nowMs;
+  }
+}
+
+export class CacheShelf {
+  readonly #capacity: number;
+  readonly #byKind = new Map<number, Map<string, CacheItem>>();
+  #size = 0;
+
+  constructor(capacity: number) {
+    this.#capacity = capacity;
+  }
+  get size(): number {
+    return this.#size;
+  }
+  get(query: Query): CacheItem | undefined {
+    return this.#size === 0 ? undefined : this.#byKind.get(kindOf(query))?.get(query.name);
+  }
+  set(query: Query, item: CacheItem): void {
+    const kind = kindOf(query);
+    let items = this.#byKind.get(kind);
+    if (!items) this.#byKind.set(kind, (items = new Map()));
+    const before = items.size;
+    items.set(query.name, item);
+    this.#size += items.size - before;
+    if (this.#size > this.#capacity) this.#evict(items);
+  }
+  delete(query: Query): void {
+    if (this.#byKind.get(kindOf(query))?.delete(query.name)) this.#size--;
+  }
+  #evict(items: Map<string, CacheItem>): void {
+    for (const oldest of items.keys()) {
+      items.delete(oldest);
+      this.#size--;
+      return;
+    }
+  }
+}
+
+function kindOf(query: Query): number {
+  return (query.question.type << 2) | (query.edns?.do ? 1 : 0) | (query.checkingDisabled ? 2 : 0);
+}
