@@ -96,27 +96,32 @@ function endpointsOf(slices: readonly EndpointSlice[], family: IpFamily, portNam
   const byId = new Map<string, ProxyEndpoint>();
   for (const slice of slices) {
     if (slice.addressType !== family) continue;
-    for (const endpoint of parseSlice(slice).get(`${protocol}/${portName}`) ?? []) {
-      const earlier = byId.get(endpoint.id);
-      if (!earlier || (endpoint.ready && !earlier.ready)) byId.set(endpoint.id, endpoint);
-    }
+    for (const endpoint of parseSlice(slice).get(`${protocol}/${portName}`) ?? []) putBest(byId, endpoint);
   }
   return [...byId.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
 }
 
+/** Of two entries of one address, the ready one counts. */
+function putBest(byId: Map<string, ProxyEndpoint>, endpoint: ProxyEndpoint): void {
+  const earlier = byId.get(endpoint.id);
+  if (!earlier || (endpoint.ready && !earlier.ready)) byId.set(endpoint.id, endpoint);
+}
+
 const parsed = new WeakMap<EndpointSlice, ReadonlyMap<string, readonly ProxyEndpoint[]>>();
 
-/** A slice's endpoints by `protocol/portname`. */
-function parseSlice(slice: EndpointSlice): ReadonlyMap<string, readonly ProxyEndpoint[]> {
+/** A slice's endpoints by `protocol/portname`, read once: doing so beforehand makes compiling a Service of many slices short. */
+export function parseSlice(slice: EndpointSlice): ReadonlyMap<string, readonly ProxyEndpoint[]> {
   const known = parsed.get(slice);
   if (known) return known;
   const byPort = new Map<string, readonly ProxyEndpoint[]>();
   for (const { name = "", protocol = "TCP", port } of slice.ports ?? []) {
     if (port === undefined) continue;
-    byPort.set(
-      `${protocol}/${name}`,
-      (slice.endpoints ?? []).flatMap((endpoint) => parseEndpoint(endpoint, port)),
-    );
+    const byId = new Map<string, ProxyEndpoint>();
+    for (const endpoint of slice.endpoints ?? []) {
+      const read = parseEndpoint(endpoint, port);
+      if (read) putBest(byId, read);
+    }
+    byPort.set(`${protocol}/${name}`, [...byId.values()]);
   }
   parsed.set(slice, byPort);
   return byPort;
@@ -124,23 +129,21 @@ function parseSlice(slice: EndpointSlice): ReadonlyMap<string, readonly ProxyEnd
 
 const NONE: readonly string[] = [];
 
-function parseEndpoint({ addresses, conditions, nodeName = "", hints, targetRef }: Endpoint, port: number): readonly ProxyEndpoint[] {
+function parseEndpoint({ addresses, conditions, nodeName = "", hints, targetRef }: Endpoint, port: number): ProxyEndpoint | undefined {
   const ip = canonicalIp(addresses[0] ?? "");
-  if (!ip) return [];
+  if (!ip) return undefined;
   const terminating = conditions?.terminating ?? false;
   const ready = conditions?.ready ?? true;
-  return [
-    {
-      id: hostPort(ip, port),
-      ip,
-      port,
-      node: nodeName,
-      ready,
-      serving: conditions?.serving ?? true,
-      terminating,
-      zoneHints: hints?.forZones?.map((zone) => zone.name) ?? NONE,
-      nodeHints: hints?.forNodes?.map((node) => node.name) ?? NONE,
-      pod: targetRef?.kind === "Pod" ? `${targetRef.namespace ?? ""}/${targetRef.name ?? ""}` : "",
-    },
-  ];
+  return {
+    id: hostPort(ip, port),
+    ip,
+    port,
+    node: nodeName,
+    ready,
+    serving: conditions?.serving ?? true,
+    terminating,
+    zoneHints: hints?.forZones?.map((zone) => zone.name) ?? NONE,
+    nodeHints: hints?.forNodes?.map((node) => node.name) ?? NONE,
+    pod: targetRef?.kind === "Pod" ? `${targetRef.namespace ?? ""}/${targetRef.name ?? ""}` : "",
+  };
 }

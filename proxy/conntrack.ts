@@ -3,7 +3,7 @@
 import { ipFamily } from "../model/ip.ts";
 import type { SocketAddress } from "../model/ports.ts";
 import type { Rules } from "./rules.ts";
-import { hostPort } from "./service-port.ts";
+import { hostPort, type ServicePort } from "./service-port.ts";
 
 /** A UDP entry: what the client sends to, and the endpoint that the replies come from. */
 export interface ConntrackEntry {
@@ -16,6 +16,14 @@ export function isStaleUdp(rules: Rules, { destination, endpoint }: ConntrackEnt
   const family = ipFamily(destination.ip);
   const rule = rules.atAddress(destination.ip, destination.port, "UDP") ?? (family && rules.atNodePort(destination.port, "UDP", family));
   if (!rule) return false;
-  const id = hostPort(endpoint.ip, endpoint.port);
-  return !rule.port.endpoints.some((candidate) => candidate.id === id && candidate.serving);
+  return !servingIds(rule.port).has(hostPort(endpoint.ip, endpoint.port));
+}
+
+const memo = new WeakMap<ServicePort, ReadonlySet<string>>();
+
+/** Endpoints that still answer; kept while the ServicePort lives, since all entries are looked at in one go. */
+function servingIds(port: ServicePort): ReadonlySet<string> {
+  let ids = memo.get(port);
+  if (!ids) memo.set(port, (ids = new Set(port.endpoints.filter((endpoint) => endpoint.serving).map((endpoint) => endpoint.id))));
+  return ids;
 }

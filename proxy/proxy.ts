@@ -203,9 +203,12 @@ class KubeProxy implements Proxy {
     const startedAt = this.#clock.monotonic();
     this.#syncingSinceMs = this.#clock.now();
     let nodesChanged = false;
-    for (const [i, change] of batch.entries()) {
+    let paused = this.#builder.work;
+    for (const change of batch) {
       nodesChanged = this.#builder.note(change) || nodesChanged;
-      if (i % TURN_WORK === TURN_WORK - 1) await nextTurn();
+      if (this.#builder.work - paused < TURN_WORK) continue;
+      await nextTurn();
+      paused = this.#builder.work;
     }
     const { services, endpoints, triggers } = this.#builder.takeNoted();
     this.#metrics.queued(this.#clock.now(), services, endpoints);

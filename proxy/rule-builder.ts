@@ -6,7 +6,7 @@ import type { EndpointSlice } from "../model/kinds/discovery-v1.ts";
 import { EndpointSlices, Nodes, Services } from "../model/resources.ts";
 import type { Node } from "../model/kinds/core-v1.ts";
 import type { Change } from "../store/contract.ts";
-import { compileService, serviceOfSlice } from "./compile.ts";
+import { compileService, parseSlice, serviceOfSlice } from "./compile.ts";
 import { NodeViews } from "./node-views.ts";
 import { Rules } from "./rules.ts";
 import type { ServiceTable } from "./service-port.ts";
@@ -23,6 +23,8 @@ const TRIGGER = "endpoints.kubernetes.io/last-change-trigger-time";
 export class RuleBuilder {
   readonly rules = new Rules();
   readonly nodes = new NodeViews();
+  /** Counts up with every object and endpoint read, so that the caller may pause in between. */
+  work = 0;
   readonly #services = new Map<string, Service>();
   readonly #slices = new Map<string, Map<string, EndpointSlice>>();
   readonly #dirty = new Set<string>();
@@ -34,6 +36,7 @@ export class RuleBuilder {
 
   /** Notes a change; true when it changed a node's view. */
   note(change: Change): boolean {
+    this.work++;
     switch (change.type.kind) {
       case Services.kind:
         this.#noteService(change.key, change.object as Service | undefined);
@@ -89,6 +92,8 @@ export class RuleBuilder {
       this.#dirty.add(before);
     }
     if (!owner || !slice) return;
+    parseSlice(slice);
+    this.work += slice.endpoints?.length ?? 0;
     const slices = this.#slices.get(owner) ?? new Map<string, EndpointSlice>();
     this.#slices.set(owner, slices.set(key, slice));
     this.#dirty.add(owner);
