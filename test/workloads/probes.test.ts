@@ -117,3 +117,18 @@ t.test("a readiness gate waits for its condition", async (t) => {
   await store.settle();
   t.match(ready(), { status: "True" });
 });
+
+t.test("settle does not wait for a probe that waits for time to pass", async (t) => {
+  const { store, clock } = await testCluster(t);
+  const readinessProbe = { exec: { command: ["sleep", "3"] }, timeoutSeconds: 5 };
+  const lifecycle = { postStart: { sleep: { seconds: 2 } } };
+  await store.create(Pods, pod("slow", { containers: [container("web", { ports, readinessProbe, lifecycle })] }));
+  await store.settle({ timeoutMs: 5000 });
+  t.equal(podLines(store), "slow Running 0/1 0", "the hook is under way");
+  await clock.advance(2000);
+  await store.settle({ timeoutMs: 5000 });
+  t.equal(podLines(store), "slow Running 0/1 0", "the probe is under way");
+  await clock.advance(3000);
+  await store.settle({ timeoutMs: 5000 });
+  t.equal(podLines(store), "slow Running 1/1 0");
+});

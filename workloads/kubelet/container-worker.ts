@@ -5,6 +5,7 @@ import { nextTurn, timestamp } from "../../model/clock.ts";
 import type { Container, ContainerState, ContainerStateTerminated, ContainerStatus } from "../../model/kinds/core-v1.ts";
 import type { ExecStreams, Image } from "../../model/ports.ts";
 import { StartError, type ContainerExit, type RunningContainer } from "../runtimes/runtime.ts";
+import { Attempt } from "./attempt.ts";
 import { BackOff, goSeconds } from "./back-off.ts";
 import { ConfigError, containerEnvironment } from "./environment.ts";
 import { captureExec } from "./exec-capture.ts";
@@ -57,6 +58,7 @@ export class ContainerWorker {
   #containerID: string | undefined;
   #stopping: GracefulStop | undefined;
   #busy = 0;
+  readonly #hook = new Attempt();
   #everAttached = false;
   #starting: Promise<void> = Promise.resolve();
   #doomed = false;
@@ -85,7 +87,7 @@ export class ContainerWorker {
   }
   /** True while something is under way that will end by itself without time passing. */
   get busy(): boolean {
-    return this.#busy > 0 || (this.#instance?.prober.busy ?? false);
+    return this.#busy > 0 || this.#hook.due || (this.#instance?.prober.busy ?? false);
   }
   get sandbox(): ContainerSandbox | undefined {
     return this.#instance?.sandbox;
@@ -195,7 +197,7 @@ export class ContainerWorker {
     const prober = new Prober({
       clock: services.clock,
       container: this.spec,
-      run: (probe) => this.#work(() => runProbe(probe, this.#target())),
+      run: (probe) => runProbe(probe, this.#target()),
       onFailure: (kind, output) => this.#event("Warning", "Unhealthy", `${kind} probe failed: ${output}`),
       onChange: () => this.#probed(),
     });
@@ -217,13 +219,14 @@ export class ContainerWorker {
     this.phase = "running";
     this.state = { running: { startedAt } };
     this.#event("Normal", "Started", `Started container ${this.spec.name}`);
-    const postStart = this.spec.lifecycle?.postStart;
-    if (postStart) await this.#postStart(postStart, abort.signal);
-    if (this.#instance === instance && !this.#stopping) prober.start();
+    void this.#probeAfterHook(instance);
   }
-  async #postStart(handler: NonNullable<NonNullable<Container["lifecycle"]>["postStart"]>, signal: AbortSignal): Promise<void> {
-    const failure = await runHook(handler, this.#target(), signal);
-    if (failure === undefined) return;
+  /** The hook may take as long as it likes; probes begin when it has ended well. */
+  async #probeAfterHook(instance: Instance): Promise<void> {
+    const hook = this.spec.lifecycle?.postStart;
+    const failure = hook && (await this.#hook.run(() => runHook(hook, this.#target(), instance.abort.signal)));
+    if (this.#instance !== instance || this.#stopping) return;
+    if (failure === undefined) return instance.prober.start();
     this.#event("Warning", "FailedPostStartHook", `PostStartHook failed: ${failure}`);
     this.stop(0, "FailedPostStartHook");
   }

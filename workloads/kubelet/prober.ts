@@ -2,6 +2,7 @@
 // Upstream: pkg/kubelet/prober/{worker,prober_manager}.go.
 import type { Clock, Timer } from "../../model/clock.ts";
 import type { Container, Probe } from "../../model/kinds/core-v1.ts";
+import { Attempt } from "./attempt.ts";
 import { isModelledProbe, type ProbeResult } from "./probe.ts";
 
 export type ProbeKind = "Startup" | "Liveness" | "Readiness";
@@ -53,9 +54,9 @@ export class Prober {
   stopLiveness(): void {
     for (const task of this.#tasks) if (task.kind !== "Readiness") task.stop();
   }
-  /** True while a try is under way. */
+  /** True while a try is under way that may end without time passing. */
   get busy(): boolean {
-    return this.#tasks.some((task) => task.running);
+    return this.#tasks.some((task) => task.due);
   }
   #startOthers(): void {
     const { livenessProbe, readinessProbe } = this.#options.container;
@@ -84,7 +85,7 @@ export class Prober {
 
 class ProbeTask {
   readonly kind: ProbeKind;
-  running = false;
+  readonly #attempt = new Attempt();
   readonly #probe: Probe;
   readonly #options: ProberOptions;
   readonly #onVerdict: (success: boolean | undefined) => void;
@@ -106,6 +107,9 @@ class ProbeTask {
     this.#options = options;
     this.#onVerdict = onVerdict;
   }
+  get due(): boolean {
+    return this.#attempt.due && !this.#stopped;
+  }
   start(): void {
     const delayMs = (this.#probe.initialDelaySeconds ?? 0) * 1000;
     if (delayMs > 0) this.#later(delayMs);
@@ -119,10 +123,8 @@ class ProbeTask {
     this.#timer = this.#options.clock.after(delayMs, () => void this.#try(), { background: true });
   }
   async #try(): Promise<void> {
-    this.running = true;
     const begun = this.#options.clock.now();
-    const { success, output } = await this.#options.run(this.#probe);
-    this.running = false;
+    const { success, output } = await this.#attempt.run(() => this.#options.run(this.#probe));
     if (this.#stopped) return;
     if (!success) this.#options.onFailure(this.kind, output);
     this.#streak = success === this.#last ? this.#streak + 1 : 1;
