@@ -27,11 +27,33 @@ export function bigIntToIp(value: bigint, family: IpFamily): string {
   return ipaddr.fromByteArray(bytes).toString();
 }
 
+/** A plainly written IPv4 address (no leading zeros) as a number; -1 for all else. Fast: it is asked of each flow. */
+function ipv4Number(text: string): number {
+  let value = 0;
+  let part = -1;
+  let parts = 0;
+  for (let i = 0; i < text.length; i++) {
+    const digit = text.charCodeAt(i) - 48;
+    if (digit === -2 && part >= 0) {
+      value = value * 256 + part;
+      part = -1;
+      parts++;
+    } else if (digit >= 0 && digit <= 9 && part !== 0) {
+      part = part < 0 ? digit : part * 10 + digit;
+      if (part > 255) return -1;
+    } else return -1;
+  }
+  return parts === 3 && part >= 0 ? value * 256 + part : -1;
+}
+
 /** An address block: `contains`, its size, and the address at an offset. */
 export class Cidr {
   readonly family: IpFamily;
   readonly prefixLength: number;
   readonly #base: bigint;
+  /** First and last IPv4 address as numbers; NaN for IPv6. */
+  readonly #first: number;
+  readonly #last: number;
   readonly #text: string;
 
   /** Parses `10.0.0.0/8`; throws RangeError when it is not a block. Host bits are cleared. */
@@ -44,6 +66,8 @@ export class Cidr {
     this.prefixLength = Number(prefix);
     const hostBits = BigInt(bits - this.prefixLength);
     this.#base = (ipToBigInt(address) >> hostBits) << hostBits;
+    this.#first = family === "IPv4" ? Number(this.#base) : Number.NaN;
+    this.#last = this.#first + Number(1n << hostBits) - 1;
     this.#text = `${bigIntToIp(this.#base, family)}/${this.prefixLength}`;
   }
   /** Number of addresses in the block. */
@@ -51,6 +75,8 @@ export class Cidr {
     return 1n << BigInt((this.family === "IPv4" ? 32 : 128) - this.prefixLength);
   }
   contains(ip: string): boolean {
+    const number = ipv4Number(ip);
+    if (number >= 0) return number >= this.#first && number <= this.#last;
     if (ipFamily(ip) !== this.family) return false;
     const value = ipToBigInt(ip);
     return value >= this.#base && value < this.#base + this.size;

@@ -15,7 +15,7 @@ export interface PolicyQuestion {
   readonly protocol: Protocol;
 }
 
-/** What decided one direction: one line for people. */
+/** What decided one direction: one line for people, made when asked for. */
 export interface DirectionVerdict {
   readonly allowed: boolean;
   readonly reason: string;
@@ -81,7 +81,12 @@ export class PolicyTable {
         return this.#allowances.get(rule) ?? { allowed: true, reason: `${direction}: ${policy.key}` };
       }
     }
-    return { allowed: false, reason: deniedText(direction, pod, policies, other, question) };
+    return {
+      allowed: false,
+      get reason() {
+        return deniedText(direction, pod, policies, other, question);
+      },
+    };
   }
   #selectedBy(pod: PodParty): Selected {
     let selected = this.#selected.get(pod);

@@ -157,7 +157,12 @@ class FabricPolicy implements Policy, PolicyView {
         ? undefined
         : (flow, endpoint) => {
             const { allowed, egress, ingress } = this.#evaluate(flow.from, endpoint, flow.protocol);
-            return { allowed, matched: [egress.reason, ingress.reason] };
+            return {
+              allowed,
+              get matched() {
+                return [egress.reason, ingress.reason];
+              },
+            };
           };
     hooks.fault =
       this.faults.faults.length === 0

@@ -1,5 +1,7 @@
 // NetworkPolicy semantics as rows of from, to, verdict. Sources: the field comments of networking.k8s.io/v1, the NetworkPolicy
 // documentation, and the behaviours of upstream's e2e suite (test/e2e/network/netpol).
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import t from "tap";
 import { dumpPolicies } from "../../policy/index.ts";
 import { ask, policyTable, verdictOf } from "./policy-rows.ts";
@@ -261,4 +263,17 @@ shop/a selects pods app=web in shop
   spec.ingress[0]: from anywhere; ports TCP/80
 `,
   );
+});
+
+t.test("the man page's example", async (t) => {
+  const page = readFileSync(join(import.meta.dirname, "../../policy/README.md"), "utf8");
+  const block = (language: string): string => new RegExp(`\`\`\`${language}\\n([^]*?)\`\`\``).exec(page)?.[1] ?? "";
+  const table = policyTable(block("yaml"));
+  const rows = block("text").trim().split("\n");
+  t.ok(rows.length > 3);
+  for (const row of rows) {
+    const [from = "", to = "", expected = "", ...reason] = row.split(/\s+/);
+    t.equal(verdictOf(table, from, to), expected, row);
+    t.equal(ask(table, from, to).ingress.reason, reason.join(" "));
+  }
 });
