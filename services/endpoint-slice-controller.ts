@@ -1,5 +1,4 @@
 // Keeps the EndpointSlices of Services with a selector. Upstream: pkg/controller/endpointslice, k8s.io/endpointslice.
-// Left out: topology-mode Auto hints.
 import type { Clock } from "../model/clock.ts";
 import { ipFamily, type IpFamily } from "../model/ip.ts";
 import type { Pod, Service } from "../model/kinds/core-v1.ts";
@@ -8,11 +7,13 @@ import type { Component } from "../model/ports.ts";
 import { EndpointSlices, Nodes, Pods, Services } from "../model/resources.ts";
 import { matchesSelectorMap } from "../model/selectors.ts";
 import type { Store } from "../store/contract.ts";
+import { AutoHints } from "./auto-hints.ts";
 import { createController, on } from "../store/controller.ts";
 import { isInEndpoints, type PodEndpoint, podEndpoint, podIp, withHints } from "./pod-endpoints.ts";
 import { SelectorIndex, serviceKeyOf } from "./selector-index.ts";
 import { packSlices } from "./slice-packing.ts";
 import { isStale, type SliceTemplate, writeSlices } from "./slice-writer.ts";
+import { wantsTopologyHints } from "./topology-hints.ts";
 import { TriggerTimes } from "./trigger-times.ts";
 
 export const MANAGED_BY = "endpointslice.kubernetes.io/managed-by";
@@ -30,13 +31,17 @@ export interface EndpointSliceControllerOptions {
 export function createEndpointSliceController({ store, clock, maxEndpointsPerSlice = 100 }: EndpointSliceControllerOptions): Component {
   const index = new SelectorIndex(store);
   const triggers = new TriggerTimes();
+  const hints = new AutoHints(store, clock);
   const waitingForNodes = new Set<ObjectKey>();
 
   const reconcile = async (key: ObjectKey): Promise<void> => {
     const { namespace, name } = splitKey(key);
     const service = store.get(Services, namespace, name);
     waitingForNodes.delete(key);
-    if (!service) return triggers.forget(key);
+    if (!service) {
+      triggers.forget(key);
+      return hints.forget(key);
+    }
     if (!hasManagedEndpoints(service) || service.metadata.deletionTimestamp !== undefined) return;
     const pods = podsOf(store, service);
     const slices = store
@@ -44,6 +49,8 @@ export function createEndpointSliceController({ store, clock, maxEndpointsPerSli
       .filter((slice) => slice.metadata.deletionTimestamp === undefined);
     const triggerTime = triggers.take(service, pods);
     const families = familiesOf(service);
+    const auto = wantsTopologyHints(service.metadata.annotations);
+    if (!auto) hints.forget(key);
     for (const family of families) {
       const desired: PodEndpoint[] = [];
       for (const pod of pods) {
@@ -55,13 +62,14 @@ export function createEndpointSliceController({ store, clock, maxEndpointsPerSli
           continue;
         }
         const { endpoint, ports } = podEndpoint(service, pod, ip, node);
-        desired.push({ ports, endpoint: withHints(endpoint, service.spec?.trafficDistribution) });
+        desired.push({ ports, endpoint: auto ? endpoint : withHints(endpoint, service.spec?.trafficDistribution) });
       }
+      const hinted = auto ? hints.apply(service, family, desired) : desired;
       const template = templateOf(service, family, triggerTime);
       const existing = slices.filter((slice) => slice.addressType === family);
       await writeSlices(
         store,
-        packSlices(existing, desired, maxEndpointsPerSlice, (slice) => isStale(slice, template)),
+        packSlices(existing, hinted, maxEndpointsPerSlice, (slice) => isStale(slice, template)),
         template,
       );
     }
@@ -80,7 +88,7 @@ export function createEndpointSliceController({ store, clock, maxEndpointsPerSli
       }),
       on(Pods, (pod) => index.servicesOf(pod)),
       on(EndpointSlices, serviceKeyOf),
-      on(Nodes, () => [...waitingForNodes]),
+      on(Nodes, () => [...waitingForNodes, ...hints.nodesChanged()]),
     ],
     reconcile,
   });
