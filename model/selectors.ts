@@ -2,19 +2,14 @@
 // Upstream: apimachinery pkg/labels/selector.go, pkg/fields/selector.go.
 import { badRequest } from "./errors.ts";
 import type { LabelSelector } from "./kinds/meta-v1.ts";
+import { type LabelRequirement, parseLabelRequirements } from "./label-selector-text.ts";
 
 type Labels = { readonly [key: string]: string };
 export type LabelMatcher = (labels: Labels | undefined) => boolean;
 
-interface Requirement {
-  readonly key: string;
-  readonly operator: "=" | "!=" | "in" | "notin" | "exists" | "!";
-  readonly values: readonly string[];
-}
-
 const NONE: Labels = {};
 
-function requirementMatches(requirement: Requirement, labels: Labels): boolean {
+function requirementMatches(requirement: LabelRequirement, labels: Labels): boolean {
   const value = labels[requirement.key];
   switch (requirement.operator) {
     case "=":
@@ -27,11 +22,20 @@ function requirementMatches(requirement: Requirement, labels: Labels): boolean {
       return value !== undefined;
     case "!":
       return value === undefined;
+    case ">":
+    case "<":
+      return isOrdered(value, requirement.operator, requirement.values[0]);
   }
 }
 
+/** Labels that are no integers are in no order. */
+function isOrdered(value: string | undefined, operator: ">" | "<", bound = ""): boolean {
+  if (value === undefined || !/^[-+]?\d+$/.test(value)) return false;
+  return operator === ">" ? BigInt(value) > BigInt(bound) : BigInt(value) < BigInt(bound);
+}
+
 const matcher =
-  (requirements: readonly Requirement[]): LabelMatcher =>
+  (requirements: readonly LabelRequirement[]): LabelMatcher =>
   (labels = NONE) =>
     requirements.every((requirement) => requirementMatches(requirement, labels));
 
@@ -45,7 +49,7 @@ export function matchesSelectorMap(selector: Labels | undefined, labels: Labels 
 export function compileLabelSelector(selector: LabelSelector | undefined): LabelMatcher {
   if (!selector) return () => false;
   const operators = { In: "in", NotIn: "notin", Exists: "exists", DoesNotExist: "!" } as const;
-  const requirements: Requirement[] = Object.entries(selector.matchLabels ?? {}).map(([key, value]) => ({
+  const requirements: LabelRequirement[] = Object.entries(selector.matchLabels ?? {}).map(([key, value]) => ({
     key,
     operator: "=",
     values: [value],
@@ -56,30 +60,9 @@ export function compileLabelSelector(selector: LabelSelector | undefined): Label
   return matcher(requirements);
 }
 
-const NAME = String.raw`[A-Za-z0-9](?:[-A-Za-z0-9_./]*[A-Za-z0-9])?`;
-const SET = new RegExp(String.raw`^(${NAME})\s+(in|notin)\s+\(([^()]*)\)$`);
-const EQUALITY = new RegExp(String.raw`^(${NAME})\s*(==|=|!=)\s*([-A-Za-z0-9_.]*)$`);
-const EXISTENCE = new RegExp(String.raw`^(!?)\s*(${NAME})$`);
-
 /** Parses `a=b,c in (d,e),!f`; throws 400 with upstream's wording on a syntax error. */
 export function parseLabelSelector(text: string): LabelMatcher {
-  const parts = text.split(/,(?![^()]*\))/).map((part) => part.trim()).filter((part) => part !== "");
-  return matcher(
-    parts.map((part): Requirement => {
-      const set = SET.exec(part);
-      if (set) {
-        const values = (set[3] ?? "").split(",").map((value) => value.trim());
-        return { key: set[1] ?? "", operator: set[2] === "in" ? "in" : "notin", values };
-      }
-      const equality = EQUALITY.exec(part);
-      if (equality) {
-        return { key: equality[1] ?? "", operator: equality[2] === "!=" ? "!=" : "=", values: [equality[3] ?? ""] };
-      }
-      const existence = EXISTENCE.exec(part);
-      if (existence) return { key: existence[2] ?? "", operator: existence[1] === "!" ? "!" : "exists", values: [] };
-      throw badRequest(`unable to parse requirement: found '${part}', expected: identifier, '!', 'in', 'notin', '=', '==', '!='`);
-    }),
-  );
+  return matcher(parseLabelRequirements(text));
 }
 
 export interface FieldRequirement {

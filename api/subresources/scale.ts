@@ -4,18 +4,18 @@ import { badRequest, invalid } from "../../model/errors.ts";
 import { timestamp } from "../../model/clock.ts";
 import type { LabelSelector } from "../../model/kinds/meta-v1.ts";
 import type { KubeObject } from "../../model/object.ts";
-import { apiVersionOf, defineResource, type ResourceType } from "../../model/resources.ts";
+import { apiVersionOf, type ResourceType } from "../../model/resources.ts";
 import { applyPatch, patchObject, trackUpdate } from "../patch/index.ts";
 import { type Answer, type ApiContext, type ApiRequest, objectAnswer } from "../context.ts";
 import { asJsonObject, asKubeObject, decodeAnyBody } from "../decode.ts";
 import { selectorText } from "../tables/format.ts";
+import { Scales } from "../tables/scales.ts";
+import { presentationOf } from "../present.ts";
 import { objectOf, type Target } from "../target.ts";
 import { managerOf } from "../verbs/create.ts";
 import { type PatchWish, readPatch } from "../verbs/patch.ts";
 import { rewrite } from "../verbs/rewrite.ts";
 import { writeOptions } from "../write-options.ts";
-
-const Scales = defineResource("autoscaling/v1", "autoscaling/v1", "Scale", "scales");
 
 /** The parts of a scalable object that a Scale shows. */
 interface Scalable extends KubeObject {
@@ -98,7 +98,11 @@ async function readScale(request: ApiRequest, name: string): Promise<KubeObject>
 
 export async function scaleResource(request: ApiRequest, context: ApiContext, target: Target): Promise<Answer> {
   const { type, namespace, name = "" } = target;
-  if (request.method === "GET" || request.method === "HEAD") return objectAnswer(scaleOf(objectOf(context.store, target)));
+  const presentation = presentationOf(request, context, Scales);
+  if (request.method === "GET" || request.method === "HEAD") {
+    return objectAnswer(presentation.object(scaleOf(objectOf(context.store, target))));
+  }
   const wish = await readWish(request, context, target);
-  return objectAnswer(scaleOf(await rewrite(context.store, type, { namespace, name }, wish, writeOptions(request))));
+  const written = await rewrite(context.store, type, { namespace, name }, wish, writeOptions(request));
+  return objectAnswer(presentation.object(scaleOf(written)));
 }

@@ -18,6 +18,7 @@ import { networkPolicyPrinter } from "./networkpolicies.ts";
 import { nodePrinter } from "./nodes.ts";
 import { podPrinter } from "./pods.ts";
 import { replicaSetPrinter } from "./replicasets.ts";
+import { scalePrinter } from "./scales.ts";
 import { secretPrinter } from "./secrets.ts";
 import { serviceAccountPrinter } from "./serviceaccounts.ts";
 import { serviceCidrPrinter } from "./servicecidrs.ts";
@@ -36,6 +37,7 @@ const PRINTERS: readonly Printer[] = [
   eventPrinter,
   deploymentPrinter,
   replicaSetPrinter,
+  scalePrinter,
   endpointSlicePrinter,
   ingressPrinter,
   ingressClassPrinter,

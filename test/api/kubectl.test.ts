@@ -125,6 +125,7 @@ t.test("writing", { skip }, async (t) => {
     ["get ingress i", /^i +nginx +shop\.example +80 +\d+s$/m],
     ["scale deployment api --replicas=3", "deployment.apps/api scaled\n"],
     ["scale deployment api --current-replicas=3 --replicas=4", "deployment.apps/api scaled\n"],
+    ["get deployment api --subresource=scale", /^NAME +DESIRED +AVAILABLE +AGE\napi +4 +0 +\d+s\n$/],
     ["scale deployment api --current-replicas=3 --replicas=5", /Expected replicas to be 3, was 4/],
     ["label deployment api tier=back", "deployment.apps/api labeled\n"],
     ["annotate deployment api note=x", "deployment.apps/api annotated\n"],
