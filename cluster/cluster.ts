@@ -107,7 +107,7 @@ async function build(options: ClusterOptions, life: Lifecycle): Promise<Cluster>
     caCertificate: certificates.ca,
   });
   const cluster: { status?: () => JsonObject } = {};
-  const diagnostics = [{ name: "cluster", status: () => cluster.status?.() ?? {} }, dns.diagnostics, listenerDiagnostics(fabric), proxy, ...policy.diagnostics, workloads];
+  const diagnostics = [{ name: "cluster", status: () => cluster.status?.() ?? {} }, dns.diagnostics, listenerDiagnostics(fabric), proxy, ...policy.diagnostics, ingress.diagnostics, workloads];
   const api = createApi({
     store,
     streams: workloads.streams,

@@ -1,6 +1,6 @@
 // What ingress tells about itself: the routes as text, why a request goes where it goes, and its state.
 import type { Clock } from "../model/clock.ts";
-import type { Diagnostics } from "../model/ports.ts";
+import type { BalanceAnswer, Diagnostics } from "../model/ports.ts";
 import type { Random } from "../model/random.ts";
 import { Services } from "../model/resources.ts";
 import { splitKey } from "../model/object.ts";
@@ -8,6 +8,7 @@ import type { Store } from "../store/index.ts";
 import { DEFAULT_FLAGS } from "./config.ts";
 import { dumpNginx, dumpRoutes } from "./dump.ts";
 import { explainRequest } from "./explain.ts";
+import type { Decision } from "./evaluate.ts";
 import { findServer } from "./match.ts";
 import type { Feeds } from "./program.ts";
 import type { RoutesFeed } from "./serve/routes-feed.ts";
@@ -50,10 +51,19 @@ export function routesDiagnostics({ store, feeds, clock, random }: DiagnosticsOp
       const live = feed();
       const known = findServer(live.table, url.hostname) !== live.table.fallback;
       if (!known && !isController(question.host, question.ip, question.port)) return undefined;
-      const { lines } = await explainRequest(live, clock, random.fork("explain"), { method: "GET", url, headers: {}, clientIp: question.from.ip });
-      return { title: `Ingress: ${question.to}`, lines: feeds.live.length === 0 ? ["no ingress-nginx-controller pod is serving", ...lines] : lines };
+      const { lines, decision } = await explainRequest(live, clock, random.fork("explain"), { method: "GET", url, headers: {}, clientIp: question.from.ip });
+      const shown = feeds.live.length === 0 ? ["no ingress-nginx-controller pod is serving", ...lines] : lines;
+      return { title: `Ingress: ${question.to}`, lines: shown, ...(decision?.type === "forward" ? { balance: balanceOf(decision) } : {}) };
     },
   };
+}
+
+/** Between which pods a request's upstream chooses. A cookie's answer depends on the client. */
+function balanceOf({ exchange, backend, peers, balance }: Extract<Decision, { type: "forward" }>): BalanceAnswer {
+  const { algorithm, hashBy } = balance.loadBalance;
+  const how = exchange.location.settings.affinity.enabled ? "cookie" : hashBy !== "" ? `hash of ${hashBy}` : algorithm;
+  const endpoints = peers.map(({ id }) => ({ address: id, pod: "", node: "" }));
+  return { service: `${backend.namespace}/${backend.service}:${backend.port}`, algorithm: how, per: "request", affinitySeconds: 0, endpoints };
 }
 
 function parseUrl(text: string): URL | undefined {

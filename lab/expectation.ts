@@ -19,6 +19,7 @@ const SPREADS: Readonly<Record<string, Spread>> = {
   random: "random",
   "round-robin": "even",
   "smooth-weighted-round-robin": "even",
+  round_robin: "even",
   rr: "even",
   wrr: "even",
   "ring-hash": "one",
@@ -52,20 +53,20 @@ export function spreadOf({ algorithm, affinitySeconds, endpoints }: BalanceAnswe
   return SPREADS[algorithm] ?? "any";
 }
 
-/** Judges the connections that each endpoint of the choice got, in its order. */
+/** Judges the connections (or requests, as the choice says) that each endpoint got, in the order of the choice. */
 export function judge(choice: BalanceAnswer, counts: readonly number[]): Judgement {
   const spread = spreadOf(choice);
   const total = counts.reduce((sum, count) => sum + count, 0);
   const pods = counts.length;
   const unknown = (band: Band | undefined, why: string): Judgement => ({ spread, band, chiSquare: undefined, verdict: "unknown", why });
-  if (total === 0) return unknown(undefined, "no connection reached an endpoint");
+  if (total === 0) return unknown(undefined, `no ${choice.per ?? "connection"} reached an endpoint`);
   const used = counts.filter((count) => count > 0).length;
   switch (spread) {
     case "any":
       return unknown(undefined, `it looks at load or time, so no share is given beforehand`);
     case "one": {
       const how = choice.affinitySeconds > 0 ? `ClientIP affinity keeps a client on one pod for ${choice.affinitySeconds} s` : pods === 1 ? "there is one endpoint" : "one client is given one pod";
-      return { spread, band: { low: 0, high: total }, chiSquare: undefined, ...outcome(used === 1, `${how}; ${used} had connections`) };
+      return { spread, band: { low: 0, high: total }, chiSquare: undefined, ...outcome(used === 1, `${how}; ${used} had ${choice.per ?? "connection"}s`) };
     }
     case "even": {
       const band = { low: Math.floor(total / pods), high: Math.ceil(total / pods) };

@@ -11,7 +11,7 @@ export interface ReportText {
 
 export function reportText(report: LoadReport): ReportText {
   const random = report.balance?.algorithm === "random" && report.balance.affinitySeconds === 0;
-  const header = ["POD", "NODE", "CONNECTIONS", random ? `EXPECTED (${100 * CONFIDENCE} %)` : "EXPECTED", "REQUESTS", "SHARE", "P50 MS", "P95 MS", "P99 MS", "ERRORS"];
+  const header = ["POD", "NODE", "CONNECTIONS", random ? `EXPECTED (${100 * CONFIDENCE} %)` : report.balance?.per === "request" ? "EXPECTED REQUESTS" : "EXPECTED", "REQUESTS", "SHARE", "P50 MS", "P95 MS", "P99 MS", "ERRORS"];
   return { header, rows: report.endpoints.map((endpoint) => row(endpoint, report)), lines: summary(report) };
 }
 

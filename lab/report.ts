@@ -17,7 +17,7 @@ export interface EndpointReport {
   readonly pod: string;
   readonly node: string;
   readonly connections: number;
-  /** Connections that the algorithm should give, inclusive; null where any number may be right. */
+  /** Connections (requests, where `balance.per` says so) that the algorithm should give, inclusive; null where any number may be right. */
   readonly expected: { readonly low: number; readonly high: number } | null;
   /** Requests answered. */
   readonly requests: number;
@@ -50,8 +50,10 @@ export interface LoadReport {
   readonly balance: {
     readonly service: string;
     readonly algorithm: string;
+    /** What is balanced and judged. */
+    readonly per: "connection" | "request";
     readonly affinitySeconds: number;
-    /** Of the connections per endpoint. */
+    /** Of what is judged, per endpoint. */
     readonly variation: number;
     readonly jain: number;
     readonly chiSquare: Judgement["chiSquare"] | null;
@@ -81,7 +83,7 @@ export function reportOf(input: ReportInput): LoadReport {
   const choice = before ?? after;
   const known = [before, after].flatMap((each) => each?.endpoints ?? []);
   const addresses = [...new Set([...known.map(({ address }) => address), ...[...tally.endpoints.keys()].sort()])];
-  const countOf = (address: string): number => tally.endpoints.get(address)?.connections ?? 0;
+  const countOf = (address: string): number => tally.endpoints.get(address)?.[choice?.per === "request" ? "requests" : "connections"] ?? 0;
   const judgement = choice && judgementOf(choice, after, addresses, countOf);
   const candidates = new Set(choice?.endpoints.map(({ address }) => address));
   const endpoints = addresses.map((endpoint): EndpointReport => {
@@ -99,7 +101,7 @@ export function reportOf(input: ReportInput): LoadReport {
       errors: Object.fromEntries(counted?.errors ?? []),
     };
   });
-  const counts = addresses.map(countOf);
+  const counts = (choice?.endpoints ?? []).map(({ address }) => countOf(address));
   return {
     kind: "LoadReport",
     apiVersion: "loopkube.dev/v1alpha1",
@@ -122,6 +124,7 @@ export function reportOf(input: ReportInput): LoadReport {
       ? {
           service: choice.service,
           algorithm: choice.algorithm,
+          per: choice.per ?? "connection",
           affinitySeconds: choice.affinitySeconds,
           variation: coefficientOfVariation(counts),
           jain: jainIndex(counts),
@@ -138,7 +141,8 @@ function judgementOf(choice: BalanceAnswer, after: BalanceAnswer | undefined, ad
   const names = choice.endpoints.map(({ address }) => address);
   const judged = judge(choice, names.map(countOf));
   const same = names.join() === (after?.endpoints ?? []).map(({ address }) => address).join();
-  if (same && addresses.length === names.length) return judged;
+  const others = addresses.filter((address) => !names.includes(address) && countOf(address) > 0);
+  if (same && others.length === 0) return judged;
   return { ...judged, band: undefined, chiSquare: undefined, verdict: "unknown", why: same ? "other endpoints than the Service's answered" : "the Service's endpoints changed during the run" };
 }
 

@@ -10,6 +10,8 @@ export interface ClusterFacts {
   /** `127.0.0.1:1080` */
   readonly gateway: string;
   readonly addressPlan: string;
+  /** The Ingress's port of this machine, `127.0.0.1:8080`. */
+  readonly ingress: string;
 }
 
 export interface Target {
@@ -26,19 +28,31 @@ export class TargetError extends Error {}
 
 const EXTENSION = "/apis/loopkube.dev/v1alpha1";
 
-/** `from` is `pod/[namespace/]name`; without it connections come from the host. Throws TargetError. */
-export async function resolveTarget(client: ApiClient, facts: ClusterFacts, text: string, from?: string): Promise<Target> {
+export interface TargetOptions {
+  /** `pod/[namespace/]name`; without it connections come from the host. */
+  readonly from?: string | undefined;
+  /** The Host header, where it is not the URL's. */
+  readonly hostHeader?: string | undefined;
+}
+
+/** Throws TargetError. */
+export async function resolveTarget(client: ApiClient, facts: ClusterFacts, text: string, { from, hostHeader }: TargetOptions = {}): Promise<Target> {
   const url = parseUrl(text, parseAddress(facts.gateway)?.port ?? 0);
   const port = Number(url.port || 80);
   const host = url.hostname.replace(/^\[|\]$/g, "");
   const ips = await addressesOf(client, host, from);
   const [ip = ""] = ips;
-  const ask = async (): Promise<readonly ExplainAnswer[]> => {
-    const query = new URLSearchParams({ to: `http://${ip.includes(":") ? `[${ip}]` : ip}:${port}/`, ...(from === undefined ? {} : { from }) });
+  const byAddress = `http://${ip.includes(":") ? `[${ip}]` : ip}:${port}/`;
+  const ask = async (to: string): Promise<readonly ExplainAnswer[]> => {
+    const query = new URLSearchParams({ to, ...(from === undefined ? {} : { from }) });
     return (await client.request("GET", `${EXTENSION}/explain?${query}`))["steps"] as unknown as readonly ExplainAnswer[];
   };
-  const balance = async (): Promise<BalanceAnswer | undefined> => (await ask()).find((step) => step.balance)?.balance;
-  const socket = (await ask()).find((step) => step.socket !== undefined)?.socket;
+  const steps = await ask(byAddress);
+  const isIngress = `${ip}:${port}` === facts.ingress || steps.some(({ balance: found, title }) => found?.per === "request" || title.startsWith("Ingress"));
+  const asked = isIngress ? `http://${hostHeader ?? url.host}${url.pathname}${url.search}` : byAddress;
+  const balance = async (): Promise<BalanceAnswer | undefined> =>
+    (await ask(asked)).map((step) => step.balance).find((found) => found && (found.per === "request") === isIngress);
+  const socket = steps.find((step) => step.socket !== undefined)?.socket;
   const isHostPort = ip === "127.0.0.1" || ip === "::1";
   const to = isHostPort || socket === undefined ? { ip, port } : parseAddress(socket);
   if (from === undefined && to && ips.length === 1 && (facts.addressPlan === "direct" || isHostPort)) {

@@ -312,6 +312,8 @@ export interface BalanceAnswer {
   readonly service: string;
   /** Name of the algorithm: "random", "rr", "least-connections", … */
   readonly algorithm: string;
+  /** What is balanced: connections unless told otherwise. */
+  readonly per?: "request";
   /** Session affinity by client address; 0: none. */
   readonly affinitySeconds: number;
   /** `address` is ip:port, `pod` is namespace/name or "". */

@@ -72,7 +72,7 @@ export function loadCommand(): Command {
 
 async function load(client: ApiClient, status: Readonly<Record<string, unknown>>, text: string, options: Options): Promise<void> {
   const lab = await import("../../lab/index.ts");
-  const target = await targetOf(lab, client, status, text, options.from);
+  const target = await targetOf(lab, client, status, text, options);
   const abort = new AbortController();
   const interrupt = new AbortController();
   const onInterrupt = (): void => interrupt.abort();
@@ -120,10 +120,11 @@ async function load(client: ApiClient, status: Readonly<Record<string, unknown>>
   }
 }
 
-async function targetOf(lab: Lab, client: ApiClient, status: Readonly<Record<string, unknown>>, text: string, from: string | undefined): Promise<Target> {
-  const facts = { gateway: String(status["gateway"]), addressPlan: String(status["addressPlan"]) };
+async function targetOf(lab: Lab, client: ApiClient, status: Readonly<Record<string, unknown>>, text: string, options: Options): Promise<Target> {
+  const facts = { gateway: String(status["gateway"]), addressPlan: String(status["addressPlan"]), ingress: String((status["ingress"] as { readonly http?: unknown } | undefined)?.http) };
+  const hostHeader = headersOf(new URL("http://none"), options.header)["host"];
   try {
-    return await lab.resolveTarget(client, facts, text, from);
+    return await lab.resolveTarget(client, facts, text, { from: options.from, hostHeader: hostHeader === "none" ? undefined : hostHeader });
   } catch (error) {
     if (error instanceof lab.TargetError) throw new Failure(error.message, { cause: error });
     throw error;

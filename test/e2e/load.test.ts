@@ -41,6 +41,8 @@ t.test("load", async (t) => {
   const ingress = await report(t, cluster, `${cluster.status.ingress.http.replace(/^(http:\/\/)?/, "http://")} -H 'Host: shop.example' -n 60 -c 2`);
   const shops = ingress.endpoints.filter((each) => each.pod.startsWith("default/shop-"));
   t.strictSame(shops.map((each) => each.requests), [20, 20, 20], "the Ingress takes turns by request");
+  t.strictSame(shops.map((each) => each.expected), Array(3).fill({ low: 20, high: 20 }));
+  t.match(ingress.balance, { service: "default/shop:80", algorithm: "round_robin", per: "request", verdict: "as expected" });
 
   t.equal((await cluster.sh("kubectl patch service shop -p '{\"spec\":{\"sessionAffinity\":\"ClientIP\"}}'")).code, 0);
   const sticky = await report(t, cluster, "http://shop -n 60 --no-keepalive");

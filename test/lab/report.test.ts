@@ -44,6 +44,23 @@ t.test("pods, their bands and their shares", (t) => {
   t.end();
 });
 
+t.test("an Ingress is judged by requests: its own pods carry the connections", (t) => {
+  const tally = new Tally();
+  const connection = new Connection(0);
+  tally.opened(connection);
+  tally.attribute(connection, "127.244.9.9:80");
+  for (const pod of [1, 2, 1, 2, 1]) {
+    tally.sent++;
+    tally.ended(connection, { type: "answered", latencyMs: 1, status: 200, endpoint: `127.244.1.${pod}:80` });
+  }
+  const turns: BalanceAnswer = { ...choice(1, 2), algorithm: "round_robin", per: "request" };
+  const routed = report([], turns, turns, { result: { tally, durationMs: 100, unsent: 0, delayed: 0 }, podOf: () => ({ pod: "ingress-nginx/c", node: "n" }) });
+  t.strictSame(table(routed), ["web-1 worker 0 2 to 3 3 60.0 %", "web-2 worker 0 2 to 3 2 40.0 %", "ingress-nginx/c n 1 - 0 0.0 %"]);
+  t.match(routed.balance, { per: "request", verdict: "as expected", why: /they differ by 1/ });
+  t.equal(reportText(routed).header[3], "EXPECTED REQUESTS");
+  t.end();
+});
+
 t.test("nothing is claimed of endpoints that changed or that nobody knows", (t) => {
   const changed = report([1, 1, 2, 3], choice(1, 2), choice(2, 3));
   t.strictSame(table(changed), ["web-1 worker 2 - 2 50.0 %", "web-2 worker 1 - 1 25.0 %", "web-3 worker 1 - 1 25.0 %"]);
