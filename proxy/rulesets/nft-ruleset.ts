@@ -1,6 +1,6 @@
 // The rules of one node as kube-proxy's nftables mode writes them: table `kube-proxy`, its base chains, sets, maps and service chains.
 // Upstream: pkg/proxy/nftables/proxier.go (one chain per endpoint, as until 1.35).
-import type { IpFamily } from "../../model/ip.ts";
+import { Cidr, type IpFamily, ipToBigInt } from "../../model/ip.ts";
 import { hostPort, type ProxyEndpoint, type ServicePort } from "../service-port.ts";
 import { nftEndpointChain, nftServiceChain } from "./chain-names.ts";
 import { type NftChain, type NftSet, type NftTable, nftTableText } from "./nft-table.ts";
@@ -185,7 +185,16 @@ function addEndpoint(table: NftTable, port: ServicePort, endpoint: ProxyEndpoint
   });
 }
 
-/** `a`, or `{ a, b }`. */
+/** Addresses and blocks as `a`, or `{ a, b }` in nft's order. Those inside another are left out: nft refuses overlapping intervals. */
 function nftGroup(values: readonly string[]): string {
-  return values.length > 1 ? `{ ${values.toSorted().join(", ")} }` : (values[0] ?? "");
+  const blocks = values.map((text) => ({ text, block: new Cidr(text.includes("/") ? text : `${text}/${text.includes(":") ? 128 : 32}`) }));
+  const kept = blocks.filter(
+    ({ block }, i) =>
+      !blocks.some(({ block: other }, j) => {
+        const larger = other.prefixLength < block.prefixLength || (other.prefixLength === block.prefixLength && j < i);
+        return larger && other.contains(block.at(0));
+      }),
+  );
+  const sorted = kept.map(({ text, block }) => ({ text, first: ipToBigInt(block.at(0)) })).sort((a, b) => (a.first < b.first ? -1 : 1));
+  return sorted.length > 1 ? `{ ${sorted.map(({ text }) => text).join(", ")} }` : (sorted[0]?.text ?? "");
 }

@@ -129,3 +129,25 @@ t.test("ClientIP affinity: kept, renewed by use, ended by its timeout or its end
     t.equal(chooser.affinity.size, 0, `${mode}: forgotten with the Service`);
   }
 });
+
+t.test("a hundred thousand endpoints with a Local policy are sorted out in one pass", async (t) => {
+  const endpoints = Array.from({ length: 100_000 }, (_, i) => ({
+    addresses: [`127.${128 + (i >> 16)}.${(i >> 8) & 255}.${i & 255}`],
+    nodeName: i % 2 === 0 ? "n1" : "n2",
+  }));
+  const { ports } = compileService(
+    {
+      apiVersion: "v1",
+      kind: "Service",
+      metadata: { namespace: "ns", name: "large" },
+      spec: { type: "NodePort", clusterIP: "127.96.0.5", externalTrafficPolicy: "Local", ports: [{ port: 80, nodePort: 30_080 }] },
+    },
+    [{ apiVersion: "discovery.k8s.io/v1", kind: "EndpointSlice", metadata: { name: "s" }, addressType: "IPv4", ports: [{ port: 80 }], endpoints }],
+  );
+  const [port] = ports;
+  if (!port) return t.fail("no port");
+  const startedAt = performance.now();
+  const sets = categorize(port, { name: "n1", addresses: [], zone: "" });
+  t.same([sets.cluster?.length, sets.local?.length, sets.reachable.length], [100_000, 50_000, 100_000]);
+  t.ok(performance.now() - startedAt < 2000, "quadratic work would take minutes");
+});

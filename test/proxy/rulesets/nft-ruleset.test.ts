@@ -2,7 +2,7 @@
 import t from "tap";
 import { execFileSync } from "node:child_process";
 import { nftRuleset } from "../../../proxy/rulesets/nft-ruleset.ts";
-import { overall } from "./overall-services.ts";
+import { dualStack, overall } from "./overall-services.ts";
 
 /** Blocks of a listing by first line, element order (which is a hash table's) and wrapping aside. */
 function blocksOf(listing: string): Record<string, string> {
@@ -78,7 +78,29 @@ function whyNoNft(): string | false {
   }
 }
 
+t.test("source ranges that overlap, and one that holds all", { skip: whyNoNft() }, async (t) => {
+  const rows = [
+    [["10.0.0.0/8", "10.1.0.0/16", "10.0.0.0/8", "9.0.0.0/8"], "ip saddr != { 9.0.0.0/8, 10.0.0.0/8 } drop"],
+    [["0.0.0.0/0", "10.1.0.0/16"], "ip saddr != 0.0.0.0/0 drop"],
+  ] as const;
+  for (const [ranges, rule] of rows) {
+    const input = nftRuleset(overall({}, ranges));
+    t.ok(input.includes(rule), rule);
+    t.doesNotThrow(() => loaded(input));
+  }
+});
+
+const loaded = (input: string): string =>
+  execFileSync("unshare", ["-rn", "sh", "-c", "nft -f - && nft list ruleset"], { input, encoding: "utf8" });
+
 t.test("nft loads the text as it is, and lists it again as it was", { skip: whyNoNft() }, async (t) => {
-  const listed = execFileSync("unshare", ["-rn", "sh", "-c", "nft -f - && nft list ruleset"], { input: text, encoding: "utf8" });
-  t.same(blocksOf(listed), blocksOf(text));
+  t.same(blocksOf(loaded(text)), blocksOf(text));
+});
+
+t.test("both families, all protocols, Local policies, several source ranges", { skip: whyNoNft() }, async (t) => {
+  const input = dualStack();
+  const both = nftRuleset(input);
+  t.match(both, /^table ip6 kube-proxy \{$/m);
+  t.match(both, "meta l4proto sctp dnat to [fd00:10:244::7]:53");
+  t.same(blocksOf(loaded(both)), blocksOf(both));
 });

@@ -43,8 +43,8 @@ export function slice(endpoints: readonly Endpoint[]): EndpointSlice {
 
 const nodePort = (number: number): ServiceSpec["ports"] => [{ name: "p80", port: 80, protocol: "TCP", nodePort: number }];
 
-/** A node's rules; `edit` may replace Services by key. */
-export function overall(overrides: Partial<ProxyConfig> = {}): RulesetInput {
+/** A node's rules. */
+export function overall(overrides: Partial<ProxyConfig> = {}, sourceRanges: readonly string[] = [" 203.0.113.0/25"]): RulesetInput {
   const rules = new Rules();
   const add = (object: Service, endpoints: readonly Endpoint[]): void =>
     void rules.set(`${object.metadata.namespace}/${object.metadata.name}`, compileService(object, [slice(endpoints)]));
@@ -76,7 +76,7 @@ export function overall(overrides: Partial<ProxyConfig> = {}): RulesetInput {
         ports: nodePort(3002) ?? [],
         sessionAffinity: "ClientIP",
         sessionAffinityConfig: { clientIP: { timeoutSeconds: 10800 } },
-        loadBalancerSourceRanges: [" 203.0.113.0/25"],
+        loadBalancerSourceRanges: sourceRanges,
       },
       ["5.6.7.8"],
     ),
@@ -84,4 +84,44 @@ export function overall(overrides: Partial<ProxyConfig> = {}): RulesetInput {
   );
   add(service(6, {}), []);
   return { rules, node, config: { ...config, ...overrides } };
+}
+
+/** A dual-stack load balancer with TCP, UDP and SCTP on one port, Local for both policies, with and without local endpoints. */
+export function dualStack(): RulesetInput {
+  const rules = new Rules();
+  const protocols = ["TCP", "UDP", "SCTP"] as const;
+  const object: Service = {
+    apiVersion: "v1",
+    kind: "Service",
+    metadata: { namespace: "ns", name: "dual" },
+    spec: {
+      type: "LoadBalancer",
+      clusterIP: "172.30.0.50",
+      clusterIPs: ["172.30.0.50", "fd00:10:96::50"],
+      ipFamilies: ["IPv4", "IPv6"],
+      externalTrafficPolicy: "Local",
+      internalTrafficPolicy: "Local",
+      sessionAffinity: "ClientIP",
+      sessionAffinityConfig: { clientIP: { timeoutSeconds: 90 } },
+      loadBalancerSourceRanges: ["203.0.113.0/25", "192.168.0.0/24", "2001:db8::/64"],
+      ports: protocols.map((protocol, i) => ({ name: `p-${protocol.toLowerCase()}`, port: 53, protocol, nodePort: 30_053 + i })),
+    },
+    status: { loadBalancer: { ingress: [{ ip: "5.6.7.8" }, { ip: "2001:db8:5::8" }] } },
+  };
+  const family = (addressType: string, ips: readonly string[]): EndpointSlice => ({
+    ...slice(ips.map((ip, i) => ({ addresses: [ip], nodeName: i === 0 ? "test-node" : "elsewhere" }))),
+    addressType,
+    ports: protocols.map((protocol) => ({ name: `p-${protocol.toLowerCase()}`, port: 53, protocol })),
+  });
+  rules.set("ns/dual", compileService(object, [family("IPv4", ["10.180.0.7", "10.180.1.7"]), family("IPv6", ["fd00:10:244::7", "fd00:10:244:1::7"])]));
+  const blocks = (...texts: readonly string[]): readonly Cidr[] => texts.map((text) => new Cidr(text));
+  return {
+    rules,
+    node: { name: "test-node", addresses: ["192.168.0.2", "2001:db8::1"], zone: "" },
+    config: {
+      ...config,
+      serviceCIDRs: blocks("172.30.0.0/16", "fd00:10:96::/112"),
+      clusterCIDRs: blocks("10.0.0.0/8", "fd00:10:244::/48"),
+    },
+  };
 }
