@@ -4,6 +4,8 @@ import type { Image } from "../model/ports.ts";
 
 export type ProxyMode = "iptables" | "nftables" | "ipvs" | "userspace";
 export const PROXY_MODES: readonly ProxyMode[] = ["iptables", "nftables", "ipvs", "userspace"];
+/** Of proxy mode ipvs, by ipvsadm's names. */
+export const IPVS_SCHEDULERS: readonly string[] = ["rr", "wrr", "lc", "wlc", "sed", "nq", "sh", "dh", "lblc", "mh"];
 
 export interface ClusterOptions {
   /** Prefix of node names; the kubeconfig entry is `loopkube` for the default name, else `loopkube-<name>`. Default "loopkube". */

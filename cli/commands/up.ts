@@ -5,7 +5,7 @@ import { Command, InvalidArgumentError, Option } from "commander";
 import { createApiClient } from "../../cluster/api-client.ts";
 import { applyManifests } from "../../cluster/apply.ts";
 import type { Cluster } from "../../cluster/index.ts";
-import { type ClusterOptions, PROXY_MODES, WELL_KNOWN_PORTS } from "../../cluster/options.ts";
+import { type ClusterOptions, IPVS_SCHEDULERS, PROXY_MODES, WELL_KNOWN_PORTS } from "../../cluster/options.ts";
 import { realClock } from "../../model/clock.ts";
 import { isCidr } from "../../model/ip.ts";
 import { detach, type Ready } from "../detach.ts";
@@ -26,6 +26,7 @@ export interface UpOptions {
   readonly seed?: string;
   readonly propagationDelay: number;
   readonly proxyMode: NonNullable<ClusterOptions["proxyMode"]>;
+  readonly ipvsScheduler?: string;
   readonly kubeconfig?: string;
   readonly ownKubeconfig?: boolean;
   readonly file: readonly string[];
@@ -63,6 +64,7 @@ export function upCommand(): Command {
     .option("--seed <seed>", "seed of all random choices (default: the time)")
     .option("--propagation-delay <duration>", "how late nodes, DNS and ingress see changes", duration, 0)
     .addOption(new Option("--proxy-mode <mode>", "how Services choose pods").choices([...PROXY_MODES]).default("iptables"))
+    .addOption(new Option("--ipvs-scheduler <name>", "how proxy mode ipvs chooses (default: rr)").choices([...IPVS_SCHEDULERS]))
     .option("--kubeconfig <file>", "merge the context into this file (default: $KUBECONFIG or ~/.kube/config)")
     .option("--own-kubeconfig", "leave the user's kubeconfig alone and print how to use the cluster's own")
     .option("-f, --file <file>", "apply this manifest or folder, may be repeated", (path: string, all: string[]) => [...all, path], [])
@@ -164,6 +166,7 @@ function clusterOptions(options: UpOptions): ClusterOptions {
     ...(options.serviceCidr ? { serviceCidr: options.serviceCidr } : {}),
     ...(options.podCidr ? { podCidr: options.podCidr } : {}),
     ...(options.seed === undefined ? {} : { seed: options.seed }),
+    ...(options.ipvsScheduler === undefined ? {} : { ipvsScheduler: options.ipvsScheduler }),
     ...(options.strictImages ? { strictImages: true } : {}),
   };
 }

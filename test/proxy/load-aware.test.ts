@@ -2,6 +2,8 @@
 import t from "tap";
 import { createServer } from "node:net";
 import type { Duplex } from "node:stream";
+import { ipvsSchedulers } from "../../balancers/index.ts";
+import { IPVS_SCHEDULERS } from "../../cluster/options.ts";
 import type { Peer, SocketAddress } from "../../model/ports.ts";
 import { connected, type PodPeer, until } from "../netsim/test-fabric.ts";
 import { endpoint, proxyWorld, type World } from "./proxy-world.ts";
@@ -74,6 +76,10 @@ t.test("ipvs: the cluster's scheduler, the annotation's, and draining in the dum
   t.match(dump, new RegExp(`-> ${world.pod("a", 10).ip}:80 +Masq +0 +1 +0`), "a drains: weight 0, one flow open");
   await Promise.all(held.map((conversation) => conversation.end()));
   t.notMatch(world.proxy.dump?.({ as: "ipvs" }) ?? "", world.pod("a", 10).ip, "drained");
+});
+
+t.test("the command offers every scheduler", async (t) => {
+  t.same([...IPVS_SCHEDULERS].sort(), ipvsSchedulers.map(({ name }) => name).sort());
 });
 
 t.test("mistakes", async (t) => {
