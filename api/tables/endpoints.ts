@@ -9,9 +9,7 @@ const hostPort = (ip: string, port: number): string => (ip.includes(":") ? `[${i
 export const endpointsPrinter = printer(EndpointsResource, ["Name", "Endpoints", "Age"], (endpoints, nowMs) => {
   const subsets = endpoints.subsets ?? [];
   const texts = subsets.flatMap(({ addresses = [], ports = [] }) =>
-    ports.length === 0
-      ? addresses.map(({ ip }) => ip)
-      : ports.flatMap(({ port }) => addresses.map(({ ip }) => hostPort(ip, port))),
+    ports.length === 0 ? addresses.map(({ ip }) => ip) : ports.flatMap(({ port }) => addresses.map(({ ip }) => hostPort(ip, port))),
   );
   return [
     endpoints.metadata.name,

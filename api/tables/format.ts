@@ -24,7 +24,10 @@ export function selectorText(selector: LabelSelector | undefined): string {
     texts.push([key, text]);
   }
   if (texts.length === 0) return "<none>";
-  return texts.sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0)).map(([, text]) => text).join(",");
+  return texts
+    .sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0))
+    .map(([, text]) => text)
+    .join(",");
 }
 
 /** Names and images of a pod template's containers, as the wide columns CONTAINERS and IMAGES. */

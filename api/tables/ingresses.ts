@@ -14,7 +14,10 @@ function hostsText(ingress: Ingress): string {
 
 function addressText(ingress: Ingress): string {
   const points = ingress.status?.loadBalancer?.ingress ?? [];
-  return [...new Set(points.map(({ ip, hostname }) => ip || hostname || ""))].filter((text) => text !== "").sort().join(",");
+  return [...new Set(points.map(({ ip, hostname }) => ip || hostname || ""))]
+    .filter((text) => text !== "")
+    .sort()
+    .join(",");
 }
 
 export const ingressPrinter = printer(Ingresses, ["Name", "Class", "Hosts", "Address", "Ports", "Age"], (ingress, nowMs) => [

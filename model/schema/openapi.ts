@@ -1,8 +1,9 @@
 // OpenAPI v3 per group-version, out of the schema table: what kubectl's validation, `explain` and patches read.
-// Upstream: kube-openapi pkg/builder3. Left out: most operations (kubectl looks at PATCH only) and upstream's descriptions.
+// Upstream: kube-openapi pkg/builder3. Left out: most operations (kubectl looks at PATCH only).
 import { hash32 } from "../random.ts";
 import type { JsonObject } from "../object.ts";
 import { type ResourceType, apiVersionOf } from "../resources.ts";
+import { DESCRIPTIONS } from "./descriptions.ts";
 import { type ResolvedField, type ScalarName, type SchemaTable, type Shape, builtInSchemas } from "./table.ts";
 
 const PATCH_TYPES = [
@@ -18,7 +19,10 @@ export function openApiV3Root(resources: readonly ResourceType[], schemas: Schem
   for (const groupVersion of new Set(resources.map(apiVersionOf))) {
     const path = groupVersion.includes("/") ? `apis/${groupVersion}` : `api/${groupVersion}`;
     const text = JSON.stringify(openApiV3(groupVersion, resources, schemas));
-    const hash = [1, 2, 3, 4].map((seed) => hash32(text, seed).toString(16).padStart(8, "0")).join("").toUpperCase();
+    const hash = [1, 2, 3, 4]
+      .map((seed) => hash32(text, seed).toString(16).padStart(8, "0"))
+      .join("")
+      .toUpperCase();
     paths[path] = { serverRelativeURL: `/openapi/v3/${path}?hash=${hash}` };
   }
   return { paths };
@@ -64,7 +68,11 @@ function pathParameters(type: ResourceType): readonly JsonObject[] {
 
 function patchOperation(type: ResourceType, component: string): JsonObject {
   const reference = { $ref: `#/components/schemas/${component}` };
-  const query = ["dryRun", "fieldManager", "fieldValidation"].map((name) => ({ name, in: "query", schema: { type: "string", uniqueItems: true } }));
+  const query = ["dryRun", "fieldManager", "fieldValidation"].map((name) => ({
+    name,
+    in: "query",
+    schema: { type: "string", uniqueItems: true },
+  }));
   return {
     operationId: `patch${type.kind}`,
     parameters: [...query, { name: "force", in: "query", schema: { type: "boolean", uniqueItems: true } }],
@@ -81,13 +89,15 @@ function addComponent(schemas: SchemaTable, schema: string, components: Record<s
   const properties: Record<string, JsonObject> = {};
   components[name] = {};
   const required: string[] = [];
+  const described = DESCRIPTIONS[schema] ?? {};
   for (const [key, field] of schemas.fields(schema)) {
-    properties[key] = fieldSchema(schemas, field, components);
+    properties[key] = fieldSchema(schemas, field, components, described[key]);
     if (field.required || (!field.omitempty && !field.optional && field.default === undefined)) required.push(key);
   }
   const type = schemas.get(schema);
   components[name] = {
-    description: type?.description ?? `${schema.slice(schema.lastIndexOf(".") + 1)} of ${schema.slice(0, schema.lastIndexOf("."))}.`,
+    description:
+      type?.description ?? described[""] ?? `${schema.slice(schema.lastIndexOf(".") + 1)} of ${schema.slice(0, schema.lastIndexOf("."))}.`,
     type: "object",
     properties,
     ...(required.length > 0 ? { required } : {}),
@@ -95,7 +105,12 @@ function addComponent(schemas: SchemaTable, schema: string, components: Record<s
   };
 }
 
-function fieldSchema(schemas: SchemaTable, field: ResolvedField, components: Record<string, JsonObject>): JsonObject {
+function fieldSchema(
+  schemas: SchemaTable,
+  field: ResolvedField,
+  components: Record<string, JsonObject>,
+  described: string | undefined,
+): JsonObject {
   const extensions: Record<string, string | readonly string[]> = {};
   if (field.listType !== undefined) extensions["x-kubernetes-list-type"] = field.listType;
   if (field.listMapKeys) extensions["x-kubernetes-list-map-keys"] = field.listMapKeys;
@@ -103,7 +118,8 @@ function fieldSchema(schemas: SchemaTable, field: ResolvedField, components: Rec
   if (field.patchStrategy !== undefined) extensions["x-kubernetes-patch-strategy"] = field.patchStrategy;
   if (field.patchMergeKey !== undefined) extensions["x-kubernetes-patch-merge-key"] = field.patchMergeKey;
   const defaults = field.default === undefined || field.default.startsWith("ref(") ? {} : { default: JSON.parse(field.default) as string };
-  const description = field.description === undefined ? {} : { description: field.description };
+  const words = field.description ?? described;
+  const description = words === undefined ? {} : { description: words };
   const shape = shapeSchema(schemas, field.shape, components);
   if (!("$ref" in shape)) return { ...shape, ...defaults, ...description, ...extensions };
   return { allOf: [shape], ...(field.pointer ? {} : { default: {} }), ...description, ...extensions };

@@ -64,7 +64,7 @@ t.test("reading", { skip }, async (t) => {
     ["auth whoami", /^Username +kubernetes-admin$/m],
     ["auth whoami", /^Extra: authentication\.kubernetes\.io\/credential-id +\[X509SHA256=[0-9a-f]{64}\]$/m],
     ["explain pods", /^KIND: +Pod$/m],
-    ["explain deployment.spec.replicas", /^FIELD: replicas <integer>$/m],
+    ["explain deployment.spec.replicas", /^FIELD: replicas <integer>[^]*DESCRIPTION:\n +How many pods; 1 unless given\.$/m],
     ["explain pods.spec.nodeSelector --output=plaintext-openapiv2", /^FIELD: +nodeSelector <map\[string\]string>$/m],
     ["get --raw /readyz", /^ok$/],
     ["describe ns default", /^Status: +Active$/m],

@@ -1,6 +1,7 @@
 import t from "tap";
 import { apiVersionOf, BUILT_IN_RESOURCES, defineResource } from "../../../model/resources.ts";
-import { openApiV3, openApiV3Root } from "../../../model/schema/index.ts";
+import { DESCRIPTIONS } from "../../../model/schema/descriptions.ts";
+import { builtInSchemas, openApiV3, openApiV3Root } from "../../../model/schema/index.ts";
 
 t.test("every group-version has a document whose references all resolve", (t) => {
   const root = openApiV3Root(BUILT_IN_RESOURCES)["paths"] as Record<string, { serverRelativeURL: string }>;
@@ -22,7 +23,10 @@ t.test("what kubectl looks for", (t) => {
   t.match(document, {
     paths: {
       "/api/v1/namespaces/{namespace}/pods/{name}": {
-        patch: { "x-kubernetes-group-version-kind": { group: "", version: "v1", kind: "Pod" }, parameters: [{}, {}, { name: "fieldValidation", in: "query" }] },
+        patch: {
+          "x-kubernetes-group-version-kind": { group: "", version: "v1", kind: "Pod" },
+          parameters: [{}, {}, { name: "fieldValidation", in: "query" }],
+        },
       },
       "/api/v1/nodes/{name}": {},
     },
@@ -32,11 +36,19 @@ t.test("what kubectl looks for", (t) => {
         "io.k8s.api.core.v1.PodSpec": {
           required: ["containers"],
           properties: {
-            containers: { type: "array", "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"], "x-kubernetes-patch-merge-key": "name" },
+            containers: {
+              type: "array",
+              "x-kubernetes-list-type": "map",
+              "x-kubernetes-list-map-keys": ["name"],
+              "x-kubernetes-patch-merge-key": "name",
+            },
             nodeSelector: { "x-kubernetes-map-type": "atomic", additionalProperties: { type: "string" } },
           },
         },
-        "io.k8s.api.core.v1.ContainerPort": { required: ["containerPort"], properties: { protocol: { default: "TCP", enum: ["TCP", "UDP", "SCTP"] } } },
+        "io.k8s.api.core.v1.ContainerPort": {
+          required: ["containerPort"],
+          properties: { protocol: { default: "TCP", enum: ["TCP", "UDP", "SCTP"] } },
+        },
       },
     },
   });
@@ -44,5 +56,17 @@ t.test("what kubectl looks for", (t) => {
   t.match(openApiV3("loopkube.dev/v1alpha1", [custom]), {
     components: { schemas: { "io.k8s.loopkube.dev.v1alpha1.Fault": { "x-kubernetes-preserve-unknown-fields": true } } },
   });
+  t.end();
+});
+
+t.test("descriptions name types and fields that there are", (t) => {
+  for (const [type, fields] of Object.entries(DESCRIPTIONS)) {
+    const known = new Set(["", ...builtInSchemas.fields(type).keys()]);
+    t.strictSame(
+      Object.keys(fields).filter((field) => !known.has(field)),
+      [],
+      type,
+    );
+  }
   t.end();
 });
