@@ -22,6 +22,7 @@ import type { ClusterDns } from "./kubelet/pod-dns.ts";
 import { inlineRuntime } from "./runtimes/inline.ts";
 import { createPrivatePorts } from "./runtimes/port-map.ts";
 import { createProcessRuntime } from "./runtimes/process.ts";
+import { createReaper, type Reaper } from "./runtimes/reaper.ts";
 import { proxyVariables, type GatewayAddress } from "./runtimes/proxy-variables.ts";
 import { createWorkerRuntime } from "./runtimes/worker.ts";
 import { createScheduler } from "./scheduling/scheduler.ts";
@@ -92,7 +93,8 @@ export function assembleWorkloads(options: WorkloadsOptions): Workloads {
   const { store, fabric, clock, nodes } = options;
   const random = options.random.fork("workloads");
   const peers = new Map(nodes.map((node): [string, Peer] => [node.ip, { kind: "node", name: node.name, ip: node.ip }]));
-  const kubelets = createKubelets(options, random, peers);
+  const reaper = createReaper();
+  const kubelets = createKubelets(options, random, peers, reaper);
   const dependencies = { store, clock, random };
   const components: readonly Component[] = [
     createNodeController({ ...dependencies, nodes, version: options.version ?? "0.1.0" }),
@@ -114,6 +116,7 @@ export function assembleWorkloads(options: WorkloadsOptions): Workloads {
     },
     async stop() {
       for (const component of components.toReversed()) await component.stop();
+      reaper.close();
     },
     async [Symbol.asyncDispose]() {
       await this.stop();
@@ -130,14 +133,19 @@ export function assembleWorkloads(options: WorkloadsOptions): Workloads {
 }
 
 /** `peers` holds who has each pod address now. */
-function createKubelets(options: WorkloadsOptions, random: Random, peers: Map<string, Peer>): readonly Kubelet[] {
+function createKubelets(
+  options: WorkloadsOptions,
+  random: Random,
+  peers: Map<string, Peer>,
+  reaper: Reaper,
+): readonly Kubelet[] {
   const { store, fabric, clock, nodes } = options;
   const images = createImageCatalog(options.images ?? [], options.findImage);
   const privatePorts = createPrivatePorts(options.firstPrivatePort);
   const runtimes = {
     inline: inlineRuntime,
     worker: createWorkerRuntime(privatePorts),
-    process: createProcessRuntime({ privatePorts, proxyVariables: (sandbox) => proxyVariables(sandbox, options.gateway?.()) }),
+    process: createProcessRuntime({ privatePorts, reaper, proxyVariables: (sandbox) => proxyVariables(sandbox, options.gateway?.()) }),
   };
   return nodes.map((node, index) => {
     const services: Omit<NodeServices, "reader"> = {

@@ -1,6 +1,6 @@
 import t from "tap";
 import { once } from "node:events";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Writable } from "node:stream";
@@ -119,6 +119,30 @@ t.test("process: an image of the running cluster's ConfigMap, exec beside it, ex
     reason: "StartError",
     message: /unable to start container process: exec: "no-such-program"/,
   });
+});
+
+t.test("process: mounted files are real files below LOOPKUBE_ROOT, gone with the pod", async (t) => {
+  const script = 'cat "$LOOPKUBE_ROOT/etc/app/color" "$LOOPKUBE_ROOT/etc/hostname"; echo; echo "$LOOPKUBE_ROOT"; echo x > "$LOOPKUBE_ROOT/work/y"';
+  const image: Image = { runtime: "process", command: ["sh", "-c", script] };
+  const { store, workloads } = await testCluster(t, { clock: realClock, images: [new Map([["mine/app:1", image]])] });
+  await store.create(ConfigMaps, { apiVersion: "v1", kind: "ConfigMap", metadata: { name: "app", namespace: "default" }, data: { color: "red\n" } });
+  const volumeMounts = [
+    { name: "app", mountPath: "/etc/app" },
+    { name: "work", mountPath: "/work" },
+  ];
+  const volumes = [
+    { name: "app", configMap: { name: "app" } },
+    { name: "work", emptyDir: {} },
+  ];
+  await store.create(Pods, pod("f", { containers: [container("mine/app:1", { volumeMounts })], volumes, restartPolicy: "Never" }));
+  const ended = await until("an end", () => store.list(Pods).find((item) => item.status?.phase === "Succeeded" || item.status?.phase === "Failed"));
+  let text = "";
+  const options = { follow: false, previous: false, timestamps: false, signal: new AbortController().signal };
+  for await (const chunk of workloads.streams.logs(ended, "main", options)) text += chunk;
+  const [color, hostname, , root = ""] = text.split("\n");
+  t.strictSame([ended.status?.phase, color, hostname], ["Succeeded", "red", "f"]);
+  t.match(root, /loopkube-/);
+  t.notOk(existsSync(root), "removed");
 });
 
 t.test("an unknown image is stood in for by an echo server that says so", async (t) => {

@@ -1,12 +1,13 @@
 // The process runtime: a container is a child process of this machine, with a private port for each of the pod's ports.
 // Left out: isolation of any kind; the program sees the machine's files and network (docs/fidelity.md says what follows from that).
-import { spawn, type ChildProcess } from "node:child_process";
-import { constants } from "node:os";
 import { basename } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { ExecStreams, Image } from "../../model/ports.ts";
 import { exposeWhenListening, mapPorts } from "./backed-ports.ts";
+import { startChild, type ChildProgram } from "./child-program.ts";
 import { portVariables, type MappedPort, type PrivatePorts } from "./port-map.ts";
+import type { Reaper } from "./reaper.ts";
+import { createRootFolder } from "./root-folder.ts";
 import { StartError, type ContainerExit, type Runtime, type RunningContainer, type Sandbox } from "./runtime.ts";
 
 type ProcessImage = Extract<Image, { readonly runtime: "process" }>;
@@ -16,10 +17,11 @@ const INHERITED = ["PATH", "HOME", "USER", "LANG", "LC_ALL", "TMPDIR", "TEMP", "
 const PORT_TAKEN = /EADDRINUSE|address already in use|bind\(\) failed/i;
 const MAX_PORT_TRIES = 5;
 const PRELOAD = fileURLToPath(new URL("./preload.mjs", import.meta.url));
-const isWindows = process.platform === "win32";
 
 export interface ProcessRuntimeOptions {
   readonly privatePorts: PrivatePorts;
+  /** Told of every program, so that none outlives this process. */
+  readonly reaper: Reaper;
   /** Variables through which clients in the child go to the cluster, by the pod's identity. */
   readonly proxyVariables: (sandbox: Sandbox) => Readonly<Record<string, string>>;
 }
@@ -29,66 +31,52 @@ export function createProcessRuntime(options: ProcessRuntimeOptions): Runtime<Pr
   return {
     async start(image, sandbox) {
       const abort = new AbortController();
-      let child = await launch(image, sandbox, options);
+      const root = createRootFolder(options.reaper.folder(), sandbox.files);
+      let child = await launch(image, sandbox, root.path, options);
       const kill = (): void => {
         abort.abort();
-        signalGroup(child.process, "SIGKILL");
+        child.program.signal("SIGKILL");
       };
-      sandbox.signal.addEventListener("abort", () => signalGroup(child.process, "SIGTERM"), { once: true });
+      sandbox.signal.addEventListener("abort", () => child.program.signal("SIGTERM"), { once: true });
       const follow = async (): Promise<ContainerExit> => {
         for (let tries = 1; ; tries++) {
           const up = new AbortController();
           const stopPolling = (): void => up.abort();
           abort.signal.addEventListener("abort", stopPolling, { once: true });
           const exposed = exposeWhenListening(sandbox, child.ports, up.signal);
-          const exit = await child.exited;
+          const exit = await child.program.exited;
           up.abort();
           for (const registration of await exposed) await registration.close();
           const again =
             exit.exitCode !== 0 && child.portTaken() && tries < MAX_PORT_TRIES && !abort.signal.aborted && !sandbox.signal.aborted;
           if (!again) return exit;
-          child = await launch(image, sandbox, options);
+          child = await launch(image, sandbox, root.path, options);
         }
       };
-      const exited = follow();
-      const exec: NonNullable<RunningContainer["exec"]> = (command, streams) => execIn(image, sandbox, child.env, command, streams);
+      const exited = follow().finally(root.remove);
+      const exec: NonNullable<RunningContainer["exec"]> = (command, streams) => execIn(image, child.env, command, streams, options.reaper);
       return { exited, kill, exec };
     },
   };
 }
 
 interface Launched {
-  readonly process: ChildProcess;
+  readonly program: ChildProgram;
   readonly env: Readonly<Record<string, string>>;
   readonly ports: readonly MappedPort[];
-  readonly exited: Promise<ContainerExit>;
   portTaken(): boolean;
 }
 
-async function launch(image: ProcessImage, sandbox: Sandbox, options: ProcessRuntimeOptions): Promise<Launched> {
+async function launch(image: ProcessImage, sandbox: Sandbox, root: string, options: ProcessRuntimeOptions): Promise<Launched> {
   const ports = await mapPorts(sandbox, image.ports ?? [], options.privatePorts);
-  const [file = "", ...args] = sandbox.argv;
-  const env = environment(sandbox, ports, options, file);
-  const child = spawn(file, args, {
-    env,
-    stdio: ["pipe", "pipe", "pipe"],
-    detached: !isWindows,
-    ...(image.cwd === undefined ? {} : { cwd: image.cwd }),
-  });
+  const env = { ...environment(sandbox, ports, options, sandbox.argv[0] ?? ""), LOOPKUBE_ROOT: root };
   let taken = false;
-  child.stdout.on("data", (chunk: Buffer) => sandbox.stdout.write(chunk));
-  child.stderr.on("data", (chunk: Buffer) => {
-    taken ||= PORT_TAKEN.test(chunk.toString("utf8"));
-    sandbox.stderr.write(chunk);
-  });
-  child.stdin.on("error", () => {});
-  if (sandbox.stdin) sandbox.stdin.pipe(child.stdin);
-  else child.stdin.end();
-  const exited = new Promise<ContainerExit>((resolve) => {
-    child.once("error", (error: NodeJS.ErrnoException) => resolve({ exitCode: 128, startError: startErrorText(file, error) }));
-    child.once("close", (code, signal) => resolve(exitOf(code, signal)));
-  });
-  return { process: child, env, ports, exited, portTaken: () => taken };
+  const onOutput = (chunk: Buffer, stream: "stdout" | "stderr"): void => {
+    if (stream === "stderr") taken ||= PORT_TAKEN.test(chunk.toString("utf8"));
+    sandbox[stream].write(chunk);
+  };
+  const program = startChild({ argv: sandbox.argv, env, cwd: image.cwd, stdin: sandbox.stdin, onOutput }, options.reaper);
+  return { program, env, ports, portTaken: () => taken };
 }
 
 function environment(
@@ -116,56 +104,19 @@ function environment(
   return env;
 }
 
-function exitOf(code: number | null, signal: NodeJS.Signals | null): ContainerExit {
-  if (signal === null) return { exitCode: code ?? 0 };
-  const number = constants.signals[signal];
-  return { exitCode: 128 + number, signal: number };
-}
-
-function startErrorText(file: string, error: NodeJS.ErrnoException): string {
-  if (error.code === "ENOENT") {
-    return `exec: "${file}": ${file.includes("/") ? `stat ${file}: no such file or directory` : "executable file not found in $PATH"}: unknown`;
-  }
-  return `exec: "${file}": ${error.code === "EACCES" ? "permission denied" : error.message}: unknown`;
-}
-
-/** Signals the child and all that it has started. */
-function signalGroup(child: ChildProcess, signal: NodeJS.Signals): void {
-  if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
-  try {
-    if (isWindows) child.kill(signal);
-    else process.kill(-child.pid, signal);
-  } catch {
-    // It has ended meanwhile.
-  }
-}
-
-function execIn(
+async function execIn(
   image: ProcessImage,
-  _sandbox: Sandbox,
   env: Readonly<Record<string, string>>,
   command: readonly string[],
-  streams: ExecStreams,
+  { stdin, stdout, stderr, signal }: ExecStreams,
+  reaper: Reaper,
 ): Promise<number> {
-  const [file = "", ...args] = command;
-  const child = spawn(file, args, {
-    env,
-    stdio: ["pipe", "pipe", "pipe"],
-    detached: !isWindows,
-    ...(image.cwd === undefined ? {} : { cwd: image.cwd }),
-  });
-  child.stdout.pipe(streams.stdout, { end: false });
-  child.stderr.pipe(streams.stderr, { end: false });
-  child.stdin.on("error", () => {});
-  if (streams.stdin) streams.stdin.pipe(child.stdin);
-  else child.stdin.end();
-  const onAbort = (): void => signalGroup(child, "SIGKILL");
-  streams.signal.addEventListener("abort", onAbort, { once: true });
-  return new Promise((resolve, reject) => {
-    child.once("error", (error) => reject(new StartError(startErrorText(file, error))));
-    child.once("close", (code, signal) => {
-      streams.signal.removeEventListener("abort", onAbort);
-      resolve(exitOf(code, signal).exitCode);
-    });
-  });
+  const streams = { stdout, stderr };
+  const child = startChild({ argv: command, env, cwd: image.cwd, stdin, onOutput: (chunk, stream) => streams[stream].write(chunk) }, reaper);
+  const onAbort = (): void => child.signal("SIGKILL");
+  signal.addEventListener("abort", onAbort, { once: true });
+  const { exitCode, startError } = await child.exited;
+  signal.removeEventListener("abort", onAbort);
+  if (startError !== undefined) throw new StartError(startError);
+  return exitCode;
 }
