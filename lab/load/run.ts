@@ -1,7 +1,7 @@
 // One run of load. Closed loop: each client sends its next request when it has its answer, so a slow server is asked less.
 // Open loop (`requestsPerSecond`): requests are due at fixed times whatever the server does, and latency counts from then, so that a
 // stall is seen by all the requests that it would have hit (no coordinated omission).
-import type { Clock } from "../../model/clock.ts";
+import type { Clock, Timer } from "../../model/clock.ts";
 import type { FlowRecord } from "../../model/ports.ts";
 import { Client } from "./client.ts";
 import { FlowBook } from "./flow-book.ts";
@@ -72,9 +72,6 @@ export async function runLoad(options: LoadOptions): Promise<LoadResult> {
   }
 }
 
-/** Open loop: how late after `forMs` the last requests that were due before may begin. */
-const LAST_SEND_MS = 20;
-
 interface Loop {
   readonly unsent: number;
   readonly delayed: number;
@@ -98,37 +95,38 @@ function openLoop({ requests = Number.POSITIVE_INFINITY, forMs = Number.POSITIVE
   const intervalMs = 1000 / requestsPerSecond;
   const total = Math.min(requests, Math.ceil(forMs / intervalMs));
   const free = [...clients];
-  const waiting: number[] = [];
-  let [issued, delayed] = [0, 0];
+  let [due, begun, delayed] = [0, 0, 0];
+  let timer: Timer | undefined;
   return new Promise((resolve) => {
     const dueAt = (nth: number): number => startedAt + nth * intervalMs;
-    const over = (): boolean => signal?.aborted === true || clock.monotonic() - startedAt >= forMs + LAST_SEND_MS;
+    const over = (): boolean => signal?.aborted === true || clock.monotonic() - startedAt >= forMs;
     const serve = (): void => {
-      if (over()) return finish();
-      for (let client = free[0]; client && waiting.length > 0; client = free[0]) {
+      for (let client = free[0]; client && begun < due; client = free[0]) {
         free.shift();
-        void client.send(waiting.shift() ?? 0).then(() => {
+        void client.send(dueAt(begun++)).then(() => {
           free.push(client);
-          serve();
+          if (over()) finish();
+          else serve();
         });
       }
       finish();
     };
     const finish = (): void => {
       if (free.length < clients.length) return;
-      if (over()) return resolve({ unsent: total - issued + waiting.length, delayed });
-      if (issued === total && waiting.length === 0) resolve({ unsent: 0, delayed });
+      if (signal?.aborted) return resolve({ unsent: due - begun, delayed });
+      if (due === total && (begun === due || over())) resolve({ unsent: due - begun, delayed });
     };
     const tick = (): void => {
       const now = clock.monotonic();
-      while (issued < total && dueAt(issued) <= now) {
-        if (waiting.length >= free.length) delayed++;
-        waiting.push(dueAt(issued++));
-      }
+      for (; due < total && dueAt(due) <= now; due++) if (due - begun >= free.length) delayed++;
       serve();
-      if (issued < total && !over()) clock.after(Math.max(0, dueAt(issued) - clock.monotonic()), tick);
+      if (due < total) timer = clock.after(Math.max(0, dueAt(due) - clock.monotonic()), tick);
     };
-    signal?.addEventListener("abort", () => finish(), { once: true });
+    const onAbort = (): void => {
+      timer?.cancel();
+      finish();
+    };
+    signal?.addEventListener("abort", onAbort, { once: true });
     tick();
   });
 }

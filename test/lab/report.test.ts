@@ -71,7 +71,7 @@ t.test("nothing is claimed of endpoints that changed or that nobody knows", (t) 
   t.strictSame(table(lost).at(-1), "(unknown) - 1 - 1 50.0 %");
   const direct = report([1], undefined);
   t.equal(direct.balance, null);
-  t.match(reportText(direct).lines.at(-1), /^No Service chooses at this address/);
+  t.match(reportText(direct).lines.at(-1), /^No Service chooses an endpoint here/);
   t.end();
 });
 

@@ -107,6 +107,14 @@ t.test("a signal ends the run at once, and what was under way is not counted", a
   });
   const { tally } = await runLoad(loadOf(address, { connections: 1, forMs: 60_000, timeoutMs: 60_000, signal: abort.signal }));
   t.match(tally, { sent: 20, answered: 20, failed: 0 });
+
+  const stop = new AbortController();
+  const paced = await tinyServer(t, (_request, response, nth) => {
+    response.end();
+    if (nth === 5) stop.abort();
+  });
+  const open = await runLoad(loadOf(paced.address, { requestsPerSecond: 200, forMs: 60_000, signal: stop.signal }));
+  t.ok(open.tally.sent <= 6 && open.unsent <= 1, "what would have been due later is not told as unsent");
 });
 
 t.test("endpoints: from flows that come before or after, from the answer itself", async (t) => {
