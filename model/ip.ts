@@ -3,14 +3,19 @@ import ipaddr from "ipaddr.js";
 
 export type IpFamily = "IPv4" | "IPv6";
 
+/** IPv4 as it is nearly always written, which is canonical: told without parsing. */
+const PLAIN_IPV4 = /^(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(?:\.(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)){3}$/;
+
 /** The family of a strictly written address (four decimal parts, or RFC 4291 text), else undefined. */
 export function ipFamily(text: string): IpFamily | undefined {
+  if (PLAIN_IPV4.test(text)) return "IPv4";
   if (ipaddr.IPv4.isValidFourPartDecimal(text)) return "IPv4";
   return text.includes(":") && !text.includes("%") && ipaddr.IPv6.isValid(text) ? "IPv6" : undefined;
 }
 
 /** Canonical text (RFC 5952), or undefined when `text` is no address. IPv4-mapped addresses become IPv4. */
 export function canonicalIp(text: string): string | undefined {
+  if (PLAIN_IPV4.test(text)) return text;
   const family = ipFamily(text);
   return family && ipaddr.process(text).toString();
 }

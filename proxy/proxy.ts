@@ -65,7 +65,7 @@ export interface Proxy extends Component, Diagnostics {
 }
 
 /** Services and endpoints compiled in one turn of the event loop: a few milliseconds' worth. */
-const TURN_WORK = 1000;
+const TURN_WORK = 500;
 /** A sync that takes longer makes the proxy unhealthy: twice upstream's syncPeriod. */
 const OVERDUE_MS = 60_000;
 
