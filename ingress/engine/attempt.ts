@@ -1,6 +1,7 @@
 // One HTTP/1.1 request to a peer from the moment its ClientRequest exists: timers, the head of the answer, and every way to fail.
 // Both HTTP/1.1 engines share it.
 import type { ClientRequest, IncomingMessage } from "node:http";
+import { Duplex } from "node:stream";
 import type { Clock, Timer } from "../../model/clock.ts";
 import { type ForwardRequest, type ForwardResponse, upstreamError, UpstreamError } from "./forward.ts";
 
@@ -44,14 +45,14 @@ export class Attempt {
     const answer = this.#answer;
     this.#finish();
     this.#result.reject(failure);
-    this.#client?.destroy();
+    this.#giveUp();
     answer?.destroy(failure);
   }
   /** The client has left. */
   abort = (): void => {
     this.#finish();
     this.#result.reject(new UpstreamError("error", "the client has left", { requestSent: true }));
-    this.#client?.destroy();
+    this.#giveUp();
     this.#answer?.destroy();
   };
 
@@ -91,6 +92,12 @@ export class Attempt {
       );
     }
     this.#arm(Math.max(1, left));
+  }
+  /** A reset tells the pod at once; a mere end would look like a client that still waits for its answer. */
+  #giveUp(): void {
+    const socket: unknown = this.#client?.socket;
+    if (socket instanceof Duplex && !socket.destroyed && "resetAndDestroy" in socket && typeof socket.resetAndDestroy === "function") socket.resetAndDestroy();
+    this.#client?.destroy();
   }
   #finish(): void {
     this.#phase = "done";

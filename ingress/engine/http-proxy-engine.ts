@@ -85,6 +85,8 @@ export function createHttpProxyEngine(clock: Clock, dial: DialPeer, maxFreeSocke
       };
       try {
         proxy.web(client.request, client.response, options as unknown as HttpProxy.ServerOptions, (error) => attempt.fail(error));
+        // The attempt listens to the client; http-proxy would only end the connection, which a pod may take for a half-close.
+        client.request.removeAllListeners("aborted");
       } catch (error) {
         attempt.fail(error);
       }

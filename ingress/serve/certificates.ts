@@ -1,6 +1,7 @@
 // Certificates by SNI from Secrets, else the default one, else the controller's fake one.
 // Upstream: lua/certificate.lua, controller.go createServers, internal/net/ssl.
 import { X509Certificate } from "node:crypto";
+import type { SecureContextOptions } from "node:tls";
 import { type KeyPair, selfSignedCertificate } from "../../model/x509.ts";
 import { createTlsContext, type SecureContext } from "../../netsim/index.ts";
 import { findServer } from "../match.ts";
@@ -52,25 +53,39 @@ export class CertificateContexts {
   get fake(): KeyPair {
     return this.#fake;
   }
+  /** What the listener itself needs: the certificate of clients without SNI, protocols and cipher suites. */
+  defaults(table: RouteTable, secretOf: SecretOf): SecureContextOptions {
+    const { secret } = chooseCertificate(table, secretOf, undefined);
+    const { key, cert } = (secret !== undefined && pairOf(secretOf(secret))) || this.#fake;
+    return { key, cert, ...protocolOptions(table) };
+  }
   context(table: RouteTable, secretOf: SecretOf, sni: string | undefined): SecureContext {
     const { secret } = chooseCertificate(table, secretOf, sni);
     const pair = (secret !== undefined && pairOf(secretOf(secret))) || this.#fake;
     const asked = sni === undefined ? undefined : findServer(table, sni.toLowerCase()).clientCertificates?.settings;
     const ca = asked && asked.verify !== "off" ? (secretOf(asked.secret)?.["ca.crt"]?.toString() ?? "") : "";
-    const key = `${secret ?? ""} ${asked?.secret ?? ""}`;
+    const key = `${secret ?? ""} ${asked?.secret ?? ""} ${table.config.text("ssl-protocols")} ${table.config.text("ssl-ciphers")}`;
     const kept = this.#kept.get(key);
     if (kept && kept.cert === pair.cert && kept.ca === ca) return kept.context;
-    const protocols = table.config.text("ssl-protocols", "TLSv1.2 TLSv1.3");
     const context = createTlsContext({
       key: pair.key,
       cert: pair.cert,
       ...(ca === "" ? {} : { ca }),
-      minVersion: protocols.includes("TLSv1.2") ? "TLSv1.2" : "TLSv1.3",
-      maxVersion: protocols.includes("TLSv1.3") ? "TLSv1.3" : "TLSv1.2",
+      ...protocolOptions(table),
     });
     this.#kept.set(key, { cert: pair.cert, ca, context });
     return context;
   }
+}
+
+function protocolOptions({ config }: RouteTable): SecureContextOptions {
+  const protocols = config.text("ssl-protocols", "TLSv1.2 TLSv1.3");
+  const ciphers = config.text("ssl-ciphers");
+  return {
+    ...(ciphers === "" ? {} : { ciphers }),
+    minVersion: protocols.includes("TLSv1.2") ? "TLSv1.2" : "TLSv1.3",
+    maxVersion: protocols.includes("TLSv1.3") ? "TLSv1.3" : "TLSv1.2",
+  };
 }
 
 const usable = new WeakMap<object, KeyPair | null>();

@@ -82,9 +82,19 @@ export class Controller {
     secure.on("clientError", refuseMalformed);
     secure.on("tlsClientError", () => {});
     secure.on("sessionError", () => {});
+    let defaultsText = "";
     const refreshDefault = (): void => {
       const requested = [...feed.table.hosts.values(), ...feed.table.wildcards.values()].some((server) => server.clientCertificates !== undefined);
       Object.assign(secure, { requestCert: requested, rejectUnauthorized: false });
+      const defaults = contexts.defaults(feed.table, (key) => feed.secret(key));
+      const text = JSON.stringify(defaults);
+      if (text === defaultsText) return;
+      defaultsText = text;
+      try {
+        secure.setSecureContext(defaults);
+      } catch (error) {
+        context.stderr.write(`ssl-protocols or ssl-ciphers cannot be used: ${error instanceof Error ? error.message : String(error)}\n`);
+      }
     };
     refreshDefault();
     const subscription = feed.onChange(refreshDefault);
@@ -96,6 +106,8 @@ export class Controller {
     });
     const { httpPort, httpsPort, healthzPort } = feed.flags;
     this.#listeners.push(await context.listen(httpPort, plain), await context.listen(httpsPort, secure), await context.listen(healthzPort, health));
+    // nginx takes a client's FIN for its leaving (499), also where the client would still read.
+    Object.assign(plain, { httpAllowHalfOpen: false });
     context.stdout.write(`NGINX Ingress controller v1.15.1, serving ${feed.table.counted.length} Ingresses on ports ${httpPort} and ${httpsPort}\n`);
     this.#drain = async () => {
       plain.closeIdleConnections();

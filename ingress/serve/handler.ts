@@ -36,6 +36,8 @@ export interface HandlerParts {
 export class Handler {
   readonly #parts: HandlerParts;
   readonly #balance: Balance;
+  /** Connections that an answer has ended. */
+  readonly #ended = new WeakSet<object>();
   #requests = 0;
 
   constructor(parts: HandlerParts) {
@@ -46,6 +48,8 @@ export class Handler {
     return this.#requests;
   }
   handle(request: IncomingMessage, response: ServerResponse, arrival: Arrival): void {
+    // What came in behind a request that ended its connection is not read.
+    if (this.#ended.has(request.socket)) return void request.resume();
     this.#requests++;
     const head = request.method === "HEAD";
     const ends: (() => void)[] = [];
@@ -221,7 +225,9 @@ export class Handler {
     if (response.destroyed) return;
     // A body that nobody reads ends the connection, as nginx's lingering close does in the end.
     const unread = hasBody(request) && !request.complete && answer.status !== 401;
-    sendAnswer(response, unread && request.httpVersionMajor < 2 ? { ...answer, close: true } : answer, exchange, head);
+    const close = request.httpVersionMajor < 2 && (unread || answer.close === true);
+    if (close) this.#ended.add(request.socket);
+    sendAnswer(response, close ? { ...answer, close } : answer, exchange, head);
     request.resume();
   }
   #broken(error: unknown, request: IncomingMessage, response: ServerResponse, exchange: Exchange | undefined): void {

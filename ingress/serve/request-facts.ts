@@ -31,6 +31,7 @@ export function requestFacts(request: IncomingMessage, arrival: Arrival, config:
     if (headers["content-length"] !== undefined) return page(400, "both Content-Length and Transfer-Encoding");
     if (version !== "1.1" || headers["transfer-encoding"].toLowerCase() !== "chunked") return page(400, `Transfer-Encoding ${headers["transfer-encoding"]}`);
   }
+  if (hosts(request.rawHeaders) > 1) return page(400, "more than one Host header");
   const target = request.url ?? "/";
   const parsed = parseTarget(target);
   if (!parsed) return page(400, `malformed request target ${JSON.stringify(target)}`);
@@ -57,6 +58,12 @@ export function requestFacts(request: IncomingMessage, arrival: Arrival, config:
 }
 
 export const isAnswer = (value: RequestFacts | Answer): value is Answer => "status" in value;
+
+function hosts(rawHeaders: readonly string[]): number {
+  let count = 0;
+  for (let i = 0; i < rawHeaders.length; i += 2) if (rawHeaders[i]?.length === 4 && rawHeaders[i]?.toLowerCase() === "host") count++;
+  return count;
+}
 
 function validHost(host: string): boolean {
   return /^(?:\[[0-9a-fA-F:.]+\]|[^\s/\\:@[\]"<>\0]*)(?::\d*)?$/.test(host) && !host.startsWith(".") && !host.includes("..");

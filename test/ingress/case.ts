@@ -106,6 +106,13 @@ export function pair(commonName: string, usage: "server" | "client"): KeyPair {
   return known;
 }
 
+/** Cipher suites with RSA need such a key; made by openssl. */
+const RSA: KeyPair = { key: fixture("rsa.key"), cert: fixture("rsa.crt") };
+
+function fixture(name: string): string {
+  return readFileSync(new URL(`fixtures/${name}`, import.meta.url), "utf8");
+}
+
 /** Bcrypt hashes of the passwords in the cases. */
 const HASHES: Readonly<Record<string, string>> = {
   bar: "$2b$05$S4wBEvmn1vZ.DVJohQGPOuXSmHZRUqiqGH6KKLzIEZ8NB5CvOlH5y",
@@ -156,7 +163,7 @@ export async function setUp(harness: Harness, test: Case): Promise<World> {
   for (const { name, data } of setup.configmaps ?? []) await world.create(ConfigMaps, { apiVersion: "v1", kind: "ConfigMap", metadata: { namespace: "default", name }, data: { ...data } });
   for (const { name, controller } of setup.ingressClasses ?? []) await world.create(IngressClasses, { apiVersion: "networking.k8s.io/v1", kind: "IngressClass", metadata: { name }, spec: { controller } });
   for (const secret of setup.secrets ?? []) {
-    const server = pair(secret.cn ?? secret.name, "server");
+    const server = secret.cn === "settings-tls" ? RSA : pair(secret.cn ?? secret.name, "server");
     const texts: Record<string, string> = secret.data ? filled(secret.data, world) : { "tls.crt": server.cert, "tls.key": server.key, ...(secret.keys ? { "ca.crt": ca.cert } : {}) };
     const data = Object.fromEntries(Object.entries(texts).map(([key, text]) => [key, Buffer.from(text).toString("base64")]));
     await world.create(Secrets, { apiVersion: "v1", kind: "Secret", metadata: { namespace: "default", name: secret.name }, type: secret.type, data });

@@ -8,7 +8,6 @@ import { askGrpc } from "./grpc-client.ts";
 
 /** What cannot apply here, and why; docs/fidelity.md says the same. */
 const NOT_APPLICABLE: Readonly<Record<string, string>> = {
-  "tls-01-cipher": "cipher suites are those of an EC certificate; the case's secret is an RSA one",
   "class-11b-no-permission-class": "the controller may always read IngressClasses: there is no RBAC",
   "class-11a-no-permission-annotation": "the controller may always read IngressClasses: there is no RBAC",
 };
@@ -83,6 +82,7 @@ function differences(got: Got, expect: CaseExpect, world: World): readonly strin
   if (expect.upstream) wrong.push(...upstreamDifferences(got, expect.upstream, world));
   if (expect.tls?.issuer_cn !== undefined) same("issuer", got.certificate?.issuer.CN, expect.tls.issuer_cn);
   if (expect.tls?.dns_name_0 !== undefined) same("SAN", got.certificate?.subjectaltname?.split(", ")[0], `DNS:${expect.tls.dns_name_0}`);
+  if (expect.tls?.cipher !== undefined) same("cipher", got.cipher, expect.tls.cipher);
   if (expect.grpc_status !== undefined) same("grpc-status", one(got, "grpc-status"), String(expect.grpc_status));
   const pod = one(got, "x-pod") ?? "";
   if (typeof expect.pod === "string") same("pod", pod, seen.get(expect.pod));

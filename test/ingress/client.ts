@@ -21,6 +21,8 @@ export interface Got {
   readonly rawHeaders: readonly string[];
   readonly body: Buffer;
   readonly certificate: PeerCertificate | undefined;
+  /** IANA name of the cipher suite. */
+  readonly cipher?: string;
 }
 
 /** One request on a connection of its own. */
@@ -33,9 +35,10 @@ export function ask(at: SocketAddress, { scheme = "http", method = "GET", host, 
       const chunks: Buffer[] = [];
       const socket: unknown = answer.socket;
       const certificate = scheme === "https" ? (socket as TLSSocket).getPeerCertificate() : undefined;
+      const cipher = scheme === "https" ? (socket as TLSSocket).getCipher().standardName : undefined;
       answer.on("data", (chunk: Buffer) => chunks.push(chunk));
       answer.on("error", reject);
-      answer.on("end", () => resolve({ status: answer.statusCode ?? 0, headers: answer.headers, rawHeaders: answer.rawHeaders, body: Buffer.concat(chunks), certificate }));
+      answer.on("end", () => resolve({ status: answer.statusCode ?? 0, headers: answer.headers, rawHeaders: answer.rawHeaders, body: Buffer.concat(chunks), certificate, ...(cipher === undefined ? {} : { cipher }) }));
     });
     sent.end(body);
   });
