@@ -43,7 +43,7 @@ const PROGRESS_MS = 250;
 /** How long flows may be behind the answers. */
 const FLOWS_BEHIND_MS = 1000;
 
-/** Runs the load to its end. Never rejects for what the target does: errors are counted. */
+/** Runs the load to its end. Never rejects for what the target does: errors are counted. Rejects when the signal was aborted before. */
 export async function runLoad(options: LoadOptions): Promise<LoadResult> {
   const { clock, signal, flows, onProgress } = options;
   const tally = new Tally();
@@ -51,6 +51,7 @@ export async function runLoad(options: LoadOptions): Promise<LoadResult> {
   if (flows) book.follow(flows).catch(() => undefined);
   const clients = Array.from({ length: options.connections }, () => new Client({ ...options, tally, book }));
   const stop = (): void => clients.forEach((client) => client.stop());
+  signal?.throwIfAborted();
   signal?.addEventListener("abort", stop, { once: true });
   const startedAt = clock.monotonic();
   let running = true;
