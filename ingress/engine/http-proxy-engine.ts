@@ -3,6 +3,7 @@
 //   util._extend warns, url.parse mangles paths → _extend is replaced before it is loaded; the path is set on the request itself
 //   a client's abort never reaches the pod      → the attempt listens to the client and destroys the request
 //   chunked DELETE and OPTIONS are smuggled     → the pass that drops their framing is taken out
+//   upgrades to anything but websocket are cut  → that pass is taken out too
 //   X-Forwarded-* appended, hop-by-hop copied   → headers come from us; it sees no others
 //   throws without an error listener            → every call has a callback, and the server a listener
 import type { ClientRequest, IncomingMessage } from "node:http";
@@ -21,6 +22,7 @@ const { createProxyServer } = createRequire(import.meta.url)("http-proxy") as ty
 
 interface Passes {
   webPasses: readonly { readonly name: string }[];
+  wsPasses: readonly { readonly name: string }[];
 }
 
 /** What ClientRequest asks of an agent; Node does not type addRequest. */
@@ -49,6 +51,7 @@ export function createHttpProxyEngine(clock: Clock, dial: DialPeer, maxFreeSocke
   const proxy = createProxyServer({});
   const passes = proxy as unknown as Passes;
   passes.webPasses = passes.webPasses.filter((pass) => pass.name !== "deleteLength");
+  passes.wsPasses = passes.wsPasses.filter((pass) => pass.name !== "checkMethodAndHeader");
   proxy.on("error", () => {});
 
   const agentFor = ({ tls, target }: ForwardRequest, made: (request: ClientRequest) => void): object => {
