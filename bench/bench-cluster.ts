@@ -22,7 +22,7 @@ const image: Image = {
   },
 };
 
-const cluster = await startCluster({ nodes: 3, images: { "bench/web": image } });
+const cluster = await startCluster({ nodes: Number(process.env["NODES"] ?? 3), images: { "bench/web": image } });
 await cluster.apply(`
 apiVersion: apps/v1
 kind: Deployment
@@ -46,6 +46,6 @@ spec:
   ingressClassName: nginx
   rules: [{host: web.example, http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: web, port: {number: 8080}}}}]}}]
 `);
-await cluster.ready();
+await cluster.ready({ timeoutMs: 60_000 });
 process.send?.({ status: cluster.status(), service: await cluster.resolve("web.default.svc.cluster.local", "A") });
 process.on("SIGTERM", () => void cluster.stop().then(() => process.exit(0)));

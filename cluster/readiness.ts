@@ -26,7 +26,15 @@ export async function waitUntilReady(store: Store, { timeoutMs = DEFAULT_TIMEOUT
     cursor.close();
   }
   signal?.throwIfAborted();
-  throw new Error(`not ready after ${timeoutMs / 1000} s: ${unready(store).join(", ")}`);
+  throw new Error(`not ready after ${timeoutMs / 1000} s: ${shortList(unready(store))}`);
+}
+
+const SHOWN = 8;
+
+/** A list for people: the first few, and how many more. */
+function shortList(items: readonly string[]): string {
+  const more = items.length - SHOWN;
+  return more > 0 ? `${items.slice(0, SHOWN).join(", ")} and ${more} more` : items.join(", ");
 }
 
 /** `pod default/web-1 (ImagePullBackOff)`, `deployment default/web (1/3)`. */
