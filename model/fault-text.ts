@@ -6,7 +6,20 @@ import type { Draft } from "./object.ts";
 
 const TEXT_SETTINGS = ["latency", "jitter", "rate", "reset", "slowClose", "loss", "duplicate", "reorder"] as const;
 const FLAG_SETTINGS = ["refuse", "partition"] as const;
-const ALL_SETTINGS = ["latency", "jitter", "rate", "reset", "refuse", "first", "partition", "slowClose", "loss", "duplicate", "reorder", "dns"] as const;
+const ALL_SETTINGS = [
+  "latency",
+  "jitter",
+  "rate",
+  "reset",
+  "refuse",
+  "first",
+  "partition",
+  "slowClose",
+  "loss",
+  "duplicate",
+  "reorder",
+  "dns",
+] as const;
 const DIRECTIONS = { both: "Both", forward: "Forward", back: "Back" } as const;
 
 const PEER_HELP = "use pod/[NAMESPACE/]NAME, svc/[NAMESPACE/]NAME, ns/NAME, node/NAME, host, an address block, or labels such as app=web";
@@ -29,7 +42,8 @@ function parsePeerWord(word: string): FaultPeer {
   const [kind = "", ...names] = word.split("/");
   const [first = "", second] = names;
   const named = names.length > 0 && names.every((name) => /^[a-z0-9][-a-z0-9.]*$/.test(name));
-  if (named && names.length <= 2 && isOneOf(["pod", "pods", "po"], kind)) return { namespace: second ? first : "default", pod: second ?? first };
+  if (named && names.length <= 2 && isOneOf(["pod", "pods", "po"], kind))
+    return { namespace: second ? first : "default", pod: second ?? first };
   if (named && names.length <= 2 && isOneOf(["svc", "service", "services"], kind)) {
     return { namespace: second ? first : "default", service: second ?? first };
   }
@@ -68,7 +82,7 @@ export function parseFaultSettings(words: readonly string[]): FaultSettings & Pi
     const key = name === "slow-close" || name === "slowclose" ? "slowClose" : name;
     if (isOneOf(TEXT_SETTINGS, key)) settings[key] = valueOf(word, value);
     else if (isOneOf(FLAG_SETTINGS, key)) settings[key] = flagOf(word, value);
-    else if (key === "first") settings.first = Number(valueOf(word, value));
+    else if (key === "first") settings.first = countOf(word, value);
     else if (key === "dns") settings.dns = parseDns(valueOf(word, value));
     else if (key === "direction") settings.direction = directionOf(word, value);
     else throw new RangeError(`"${word}" is no fault: there are ${ALL_SETTINGS.join(", ")}, and direction`);
@@ -87,6 +101,12 @@ function flagOf(word: string, value: string | undefined): boolean {
   throw new RangeError(`"${word}" takes no value`);
 }
 
+function countOf(word: string, value: string | undefined): number {
+  const text = valueOf(word, value);
+  if (!/^\d{1,9}$/.test(text)) throw new RangeError(`"${word}" needs a whole number: first=3`);
+  return Number(text);
+}
+
 function directionOf(word: string, value: string | undefined): NonNullable<FaultSpec["direction"]> {
   const text = value?.toLowerCase() ?? "";
   if (text === "both" || text === "forward" || text === "back") return DIRECTIONS[text];
@@ -97,7 +117,7 @@ function directionOf(word: string, value: string | undefined): NonNullable<Fault
 function parseDns(text: string): FaultDns {
   const dns: Draft<FaultDns> = {};
   for (const part of text.split(",")) {
-    if (/%$/.test(part)) dns.share = part;
+    if (part.endsWith("%")) dns.share = part;
     else if (/^[A-Z]+$/.test(part)) dns.rcode = part;
     else if (/^[\d.]+(us|µs|ms|s|m|h)/.test(part)) dns.delay = part;
     else dns.name = part;

@@ -5,6 +5,7 @@ import type { Flow, Peer, Protocol, SocketAddress } from "../model/ports.ts";
 import { MemorySocket } from "./duplex-pair.ts";
 import { streamError } from "./errno.ts";
 import type { Exposure } from "./exposures.ts";
+import { resetEnd } from "./pipe.ts";
 import { stallSocket } from "./stall.ts";
 
 /** How a flow reaches its endpoint: the socket itself, copied between two sockets, in memory, or not at all (a drop on an accepted socket). */
@@ -61,8 +62,8 @@ export class LiveFlow implements Flow {
       this.far?.destroy(streamError("read", "ECONNRESET"));
       return;
     }
-    this.near?.resetAndDestroy();
-    this.far?.resetAndDestroy();
+    if (this.near) resetEnd(this.near);
+    if (this.far) resetEnd(this.far);
   }
   /** Nothing gets through in either direction until `false`: a partition, not a close. */
   stall(on: boolean): void {

@@ -25,6 +25,8 @@ function pipeOne(from: Duplex, to: Duplex): void {
 
 /** RST where the transport has one, else an abrupt close. */
 export function resetEnd(end: Duplex): void {
-  if (end instanceof Socket || end instanceof MemorySocket) end.resetAndDestroy();
+  // A socket whose FIN is being sent cannot be reset (EINVAL, and it stays open); closed, it answers what still comes with RST.
+  if (end instanceof Socket && end.writableEnded && !end.writableFinished) end.destroy();
+  else if (end instanceof Socket || end instanceof MemorySocket) end.resetAndDestroy();
   else end.destroy();
 }

@@ -47,7 +47,8 @@ function explainPolicy({ parties, policies }: PolicyView, question: ExplainQuest
   const { from, ip, port, protocol, balance } = question;
   if (ip === undefined) return undefined;
   if (policies.policies.length === 0) return { title: "NetworkPolicy: allowed", lines: ["there is no NetworkPolicy"] };
-  const endpoints = balance && balance.endpoints.length > 0 ? balance.endpoints.map(({ address }) => splitHostPort(address)) : [{ ip, port }];
+  const endpoints =
+    balance && balance.endpoints.length > 0 ? balance.endpoints.map(({ address }) => splitHostPort(address)) : [{ ip, port }];
   const answers = endpoints.map((at) => policies.evaluate({ from: parties.of(from), to: parties.at(at.ip), port: at.port, protocol }));
   const allowed = answers.filter((answer) => answer.allowed).length;
   const lines = [...new Set(answers.flatMap(({ egress, ingress }) => [egress.reason, ingress.reason]))];

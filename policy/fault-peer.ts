@@ -18,7 +18,10 @@ export function compileFrom(peer: FaultPeer | undefined, selectorOf: ServiceSele
   const matches = compilePeer(peer);
   if (service === undefined) return matches;
   return (party, via) =>
-    party.kind === "pod" && party.namespace === namespace && matchesSelectorMap(selectorOf(namespace, service), party.labels) && matches(party, via);
+    party.kind === "pod" &&
+    party.namespace === namespace &&
+    matchesSelectorMap(selectorOf(namespace, service), party.labels) &&
+    matches(party, via);
 }
 
 /** Whether a flow goes to one of these: `service` means through it. */
@@ -43,7 +46,8 @@ function compilePeer({ podSelector, namespace, pod, node, host, cidr }: FaultPee
   }
   if (namespace !== undefined) conditions.push((party) => party.kind === "pod" && party.namespace === namespace);
   if (pod !== undefined) conditions.push((party) => party.kind === "pod" && party.name === pod);
-  if (node !== undefined) conditions.push((party) => (party.kind === "pod" ? party.node === node : party.kind === "node" && party.name === node));
+  if (node !== undefined)
+    conditions.push((party) => (party.kind === "pod" ? party.node === node : party.kind === "node" && party.name === node));
   if (host !== undefined) conditions.push((party) => (party.kind === "host") === host);
   if (cidr !== undefined) {
     const block = isCidr(cidr) ? new Cidr(cidr) : undefined;

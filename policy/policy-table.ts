@@ -117,7 +117,11 @@ function always(text: string): PolicyAnswer {
 }
 
 function deniedText(direction: Direction, pod: Party, policies: readonly CompiledPolicy[], other: Party, question: PolicyQuestion): string {
-  const [names, verb, none] = [policies.map((policy) => policy.key), policies.length === 1 ? "selects" : "select", policies.length === 1 ? "it does not allow" : "none allows"];
+  const [names, verb, none] = [
+    policies.map((policy) => policy.key),
+    policies.length === 1 ? "selects" : "select",
+    policies.length === 1 ? "it does not allow" : "none allows",
+  ];
   const word = direction === "ingress" ? "from" : "to";
   const who = other.kind === "pod" ? `${partyText(other)} (${other.ip})` : partyText(other);
   return `${direction}: ${names.join(", ")} ${verb} ${partyText(pod)}, ${none} ${question.protocol}/${question.port} ${word} ${who}`;

@@ -24,11 +24,17 @@ export function faultCommand(): Command {
   const fault = new Command("fault").description("break links: latency, loss of bandwidth, resets, refusals, partitions");
   fault.addCommand(
     withName(new Command("add").description("add a fault between clients and what they talk to"))
-      .argument("<fault...>", "latency=50ms jitter=10ms rate=1Mbit reset=1% refuse first=3 partition slow-close=2s loss=5% duplicate=1% reorder=1% dns=SERVFAIL")
+      .argument(
+        "<fault...>",
+        "latency=50ms jitter=10ms rate=1Mbit reset=1% refuse first=3 partition slow-close=2s loss=5% duplicate=1% reorder=1% dns=SERVFAIL",
+      )
       .option("--from <selector>", "clients: app=client, pod/[NS/]NAME, ns/NAME, node/NAME, svc/[NS/]NAME, host, an address block", "any")
       .option("--to <selector>", "what they talk to, in the same words", "any")
       .option("--as <name>", "name of the fault (default: fault-xxxxx)")
-      .addHelpText("after", "\nExamples:\n  loopkube fault add --from app=client --to svc/web latency=50ms jitter=10ms\n  loopkube fault add --to pod/web-1 partition")
+      .addHelpText(
+        "after",
+        "\nExamples:\n  loopkube fault add --from app=client --to svc/web latency=50ms jitter=10ms\n  loopkube fault add --to pod/web-1 partition",
+      )
       .action((words: string[], options: AddOptions) => {
         const spec = readSpec(words, options);
         return connected(options, (client) => add(client, spec, options.as));
@@ -38,7 +44,12 @@ export function faultCommand(): Command {
     withName(new Command("list").description("list the faults in force")).action((options: { name?: string }) =>
       connected(options, async (client) => {
         const { items } = (await client.request("GET", FAULTS_PATH)) as unknown as { items: readonly Fault[] };
-        const rows = items.map(({ metadata, spec }) => [metadata.name, faultPeerText(spec.from), faultPeerText(spec.to), faultSettingsText(spec)]);
+        const rows = items.map(({ metadata, spec }) => [
+          metadata.name,
+          faultPeerText(spec.from),
+          faultPeerText(spec.to),
+          faultSettingsText(spec),
+        ]);
         print(textTable(["NAME", "FROM", "TO", "FAULT"], rows));
       }),
     ),
@@ -74,7 +85,8 @@ async function add(client: ApiClient, spec: FaultSpec, name: string | undefined)
   print(`fault/${made.name} added: from ${faultPeerText(spec.from)} to ${faultPeerText(spec.to)}: ${faultSettingsText(spec)}`);
   if (!status) return print(`it is not in force yet: see kubectl get fault ${made.name} -o yaml`);
   const { liveFlows = 0, unshapedFlows = 0 } = status;
-  if (unshapedFlows > 0) print(`${unshapedFlows} of ${liveFlows} open connections that it matches go on unshaped: latency, rate and the like apply to new ones`);
+  if (unshapedFlows > 0)
+    print(`${unshapedFlows} of ${liveFlows} open connections that it matches go on unshaped: latency, rate and the like apply to new ones`);
   else if (liveFlows > 0) print(`${liveFlows} open connections matched`);
 }
 

@@ -1,7 +1,13 @@
 // The schema of loopkube.dev/v1alpha1, in the form of types.json.
 import type { SchemaField, SchemaType } from "./table.ts";
 
-const field = (json: string, type: string, description: string): SchemaField => ({ json, type, description, optional: true, omitempty: true });
+const field = (json: string, type: string, description: string): SchemaField => ({
+  json,
+  type,
+  description,
+  optional: true,
+  omitempty: true,
+});
 
 const metadata: readonly SchemaField[] = [
   { inline: true, type: "meta/v1.TypeMeta" },

@@ -1,22 +1,25 @@
 // A shaped link between two ends of a connection: every piece leaves when its stages say so, counted from when it came; order, half-close
 // and reset stay, and what waits in it is bounded, so that a slow reader holds the sender back.
-import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { Clock, Timer } from "../../model/clock.ts";
-import { MemorySocket } from "../duplex-pair.ts";
+import { resetEnd } from "../pipe.ts";
 import type { LinkDirection, StreamStage } from "./fault.ts";
 
 /** Most that one direction holds: as much as a kernel's largest receive window. */
 const LIMIT_BYTES = 4 * 1024 * 1024;
 
+/** How a side ends: FIN, RST, an abrupt close, and `gone`: closed after its FIN, so that what is still sent to it is answered with RST. */
+type Ending = "end" | "reset" | "close" | "gone";
+
 type Piece =
   | { readonly atMs: number; readonly type: "bytes"; readonly bytes: Uint8Array }
-  | { readonly atMs: number; readonly type: "end" | "reset" | "close" };
+  | { readonly atMs: number; readonly type: Ending };
 
 /** Joins two ends until both are closed; each must allow half-open. `a` is the client's. */
 export function joinShaped(clock: Clock, a: Duplex, b: Duplex, stages: Readonly<Record<LinkDirection, readonly StreamStage[]>>): void {
-  new StreamLink(clock, a, b, stages.forward);
-  new StreamLink(clock, b, a, stages.back);
+  const [forward, back] = [new StreamLink(clock, a, b, stages.forward), new StreamLink(clock, b, a, stages.back)];
+  forward.start(back);
+  back.start(forward);
 }
 
 class StreamLink {
@@ -33,6 +36,8 @@ class StreamLink {
   #waitsForDrain = false;
   #paused = false;
   #failed = false;
+  #other: StreamLink | undefined;
+  #receiverIsGone = false;
 
   constructor(clock: Clock, from: Duplex, to: Duplex, stages: readonly StreamStage[]) {
     this.#clock = clock;
@@ -40,6 +45,11 @@ class StreamLink {
     this.#to = to;
     this.#stages = stages;
     this.#pieceBytes = Math.min(Infinity, ...stages.map((stage) => stage.pieceBytes ?? Infinity));
+  }
+  /** `other` carries what comes the other way. */
+  start(other: StreamLink): void {
+    this.#other = other;
+    const [from, to] = [this.#from, this.#to];
     from.on("data", (chunk: Uint8Array) => this.#take(chunk));
     from.on("end", () => this.#push("end"));
     from.on("error", () => (this.#failed = true));
@@ -52,7 +62,7 @@ class StreamLink {
     from.resume();
   }
   #take(chunk: Uint8Array): void {
-    if (this.#to.destroyed) return;
+    if (this.#to.destroyed) return this.#receiverIsGone ? resetEnd(this.#from) : undefined;
     const now = this.#clock.monotonic();
     for (let at = 0; at < chunk.byteLength; at += this.#pieceBytes) {
       const bytes = this.#pieceBytes >= chunk.byteLength ? chunk : chunk.subarray(at, at + this.#pieceBytes);
@@ -61,7 +71,7 @@ class StreamLink {
     }
     this.#run();
   }
-  #push(type: "end" | "reset" | "close"): void {
+  #push(type: Ending): void {
     this.#enqueue({ type, atMs: this.#leavesAt(this.#clock.monotonic(), 0, type === "end") });
     this.#run();
   }
@@ -73,8 +83,7 @@ class StreamLink {
     if (!this.#to.destroyed) this.#queue.push(piece);
   }
   #onFromClose(): void {
-    if (this.#failed) this.#push("reset");
-    else if (!this.#from.readableEnded) this.#push("close");
+    this.#push(this.#failed ? "reset" : this.#from.readableEnded ? "gone" : "close");
   }
   /** Delivers what is due, holds the sender back or lets it go on, and sees to it that it is called again. */
   #run(): void {
@@ -103,11 +112,11 @@ class StreamLink {
         if (!this.#to.destroyed) this.#to.end();
         return;
       case "reset":
-        if (this.#to instanceof Socket || this.#to instanceof MemorySocket) this.#to.resetAndDestroy();
-        else this.#to.destroy();
-        return;
+        return resetEnd(this.#to);
       case "close":
-        this.#to.destroy();
+        return void this.#to.destroy();
+      case "gone":
+        if (this.#other) this.#other.#receiverIsGone = true;
         return;
     }
   }

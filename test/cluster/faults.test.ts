@@ -93,7 +93,9 @@ t.test("by manifest", async (t) => {
   await cluster.apply(FAULT);
   await cluster.settle();
   t.equal(await ask(cluster), "ECONNREFUSED");
-  await t.rejects(cluster.apply(FAULT.replace("refuse: true", "reset: lots")), { message: /spec\.reset: Invalid value: "lots": must be a percentage/ });
+  await t.rejects(cluster.apply(FAULT.replace("refuse: true", "reset: lots")), {
+    message: /spec\.reset: Invalid value: "lots": must be a percentage/,
+  });
 });
 
 t.test("kubectl", { skip: (await hasProgram("kubectl")) ? false : "kubectl is not installed" }, async (t) => {
@@ -120,9 +122,15 @@ t.test("kubectl", { skip: (await hasProgram("kubectl")) ? false : "kubectl is no
 
   t.equal(await kubectl("apply -f -", POLICY), "networkpolicy.networking.k8s.io/only-others created\n");
   t.match(await kubectl("get netpol"), /^NAME +POD-SELECTOR +AGE\nonly-others +app=web +\d+s\n$/);
-  t.match(await kubectl("describe netpol only-others"), /PodSelector: +app=web\n +Allowing ingress traffic:\n +To Port: http\/TCP\n +From:\n +PodSelector: app=other\n/);
+  t.match(
+    await kubectl("describe netpol only-others"),
+    /PodSelector: +app=web\n +Allowing ingress traffic:\n +To Port: http\/TCP\n +From:\n +PodSelector: app=other\n/,
+  );
   const path = `/apis/loopkube.dev/v1alpha1/explain?from=pod/client&to=${encodeURIComponent("http://web/")}`;
   const explained = await kubectl(`get --raw '${path}'`);
   t.match(explained, /NetworkPolicy: denied \(the client times out\)/);
-  t.match(explained, /ingress: default\/only-others selects pod default\/web-[-\w]+, it does not allow TCP\/80 from pod default\/client \(127\.\d+\.\d+\.\d+\)/);
+  t.match(
+    explained,
+    /ingress: default\/only-others selects pod default\/web-[-\w]+, it does not allow TCP\/80 from pod default\/client \(127\.\d+\.\d+\.\d+\)/,
+  );
 });

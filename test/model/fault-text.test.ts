@@ -65,6 +65,7 @@ t.test("settings", async (t) => {
   const wrong: readonly (readonly [string, RegExp])[] = [
     ["latency", /"latency" needs a value: latency=…/],
     ["latency=", /"latency=" needs a value: latency=…/],
+    ["first=abc", /"first=abc" needs a whole number: first=3/],
     ["refuse=maybe", /"refuse=maybe" takes no value/],
     ["direction=up", /the direction is both, forward or back/],
     ["lag=5ms", /"lag=5ms" is no fault: there are latency, jitter, rate/],

@@ -11,11 +11,18 @@ import { codeOf, connected, until } from "../netsim/test-fabric.ts";
 import { party } from "./policy-rows.ts";
 import { realWorld, virtualWorld } from "./policy-world.ts";
 
-const SELECTORS: Readonly<Record<string, Readonly<Record<string, string>>>> = { "default/web": { app: "web" }, "default/db": { app: "db" } };
+const SELECTORS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  "default/web": { app: "web" },
+  "default/db": { app: "db" },
+};
 
 const tableOf = (spec: FaultSpec): FaultTable =>
   new FaultTable([
-    compileFault({ apiVersion: "loopkube.dev/v1alpha1", kind: "Fault", metadata: { name: "f" }, spec }, seededRandom(1), (namespace, name) => SELECTORS[`${namespace}/${name}`]),
+    compileFault(
+      { apiVersion: "loopkube.dev/v1alpha1", kind: "Fault", metadata: { name: "f" }, spec },
+      seededRandom(1),
+      (namespace, name) => SELECTORS[`${namespace}/${name}`],
+    ),
   ]);
 
 t.test("from and to", async (t) => {
@@ -61,7 +68,11 @@ t.test("from and to", async (t) => {
 });
 
 t.test("a partition concerns a flow whoever opened it", async (t) => {
-  const table = tableOf({ from: { podSelector: { matchLabels: { app: "client" } } }, to: { podSelector: { matchLabels: { app: "web" } } }, partition: true });
+  const table = tableOf({
+    from: { podSelector: { matchLabels: { app: "client" } } },
+    to: { podSelector: { matchLabels: { app: "web" } } },
+    partition: true,
+  });
   for (const [from, to, expected] of [
     ["default/client", "default/web", true],
     ["default/web", "default/client", true],
@@ -185,11 +196,14 @@ t.test("same seed, same trace", async (t) => {
       const from = clients[i % 2];
       if (!from) continue;
       const at = clock.now();
-      fabric.dial(from, address).then((socket) => {
-        const text = received(socket);
-        socket.on("data", () => log.push(`${clock.now() - at} ${i} ${text()}`));
-        socket.write(`m${i}`);
-      }, (error: NodeJS.ErrnoException) => log.push(`${clock.now() - at} ${i} ${error.code}`));
+      fabric.dial(from, address).then(
+        (socket) => {
+          const text = received(socket);
+          socket.on("data", () => log.push(`${clock.now() - at} ${i} ${text()}`));
+          socket.write(`m${i}`);
+        },
+        (error: NodeJS.ErrnoException) => log.push(`${clock.now() - at} ${i} ${error.code}`),
+      );
       const datagrams = fabric.openDatagram(from, (message) => log.push(`${clock.now() - at} udp ${Buffer.from(message).toString()}`));
       for (let n = 0; n < 3; n++) datagrams.send(Buffer.from(`${i}.${n}`), address);
       await pass(7);
@@ -251,8 +265,15 @@ t.test("what a fault is, and does, in words", async (t) => {
   const web = await pod("web", 5, { app: "web" });
   const client = await pod("client", 6, { app: "client" });
   const address = await echo(web, 80);
-  await fault("slow", { from: { podSelector: { matchLabels: { app: "client" } } }, latency: "50ms", dns: { rcode: "SERVFAIL", share: "10%" } });
-  t.strictSame((await explain(client, address)).slice(2), ["Faults", "  fault/slow from app=client to any: latency=50ms dns=SERVFAIL,10% (0 flows so far)"]);
+  await fault("slow", {
+    from: { podSelector: { matchLabels: { app: "client" } } },
+    latency: "50ms",
+    dns: { rcode: "SERVFAIL", share: "10%" },
+  });
+  t.strictSame((await explain(client, address)).slice(2), [
+    "Faults",
+    "  fault/slow from app=client to any: latency=50ms dns=SERVFAIL,10% (0 flows so far)",
+  ]);
   t.strictSame((await explain(web, address)).slice(2), ["Faults: none", "  none of 1 concerns this flow"]);
   t.equal(policy.diagnostics[1]?.dump?.({}), "fault/slow from app=client to any: latency=50ms dns=SERVFAIL,10%\n");
 });

@@ -37,7 +37,10 @@ interface Teardown {
 }
 
 /** On the virtual clock, with in-memory flows only. */
-export async function virtualWorld(t: Teardown, seed = "policy"): Promise<PolicyWorld & { readonly clock: VirtualClock; pass(ms: number): Promise<void> }> {
+export async function virtualWorld(
+  t: Teardown,
+  seed = "policy",
+): Promise<PolicyWorld & { readonly clock: VirtualClock; pass(ms: number): Promise<void> }> {
   const clock = new VirtualClock();
   const plan = createAddressPlan({ kind: "mapped", index: 0 });
   const nodes = [0, 1].map((i) => ({ name: `node-${i}`, ip: plan.nodeIp(i) }));

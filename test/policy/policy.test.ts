@@ -5,7 +5,8 @@ import { nextTurn } from "../../model/clock.ts";
 import { codeOf, connected, until } from "../netsim/test-fabric.ts";
 import { realWorld, virtualWorld } from "./policy-world.ts";
 
-const ONLY_CLIENT = "{podSelector: {matchLabels: {app: web}}, ingress: [{from: [{podSelector: {matchLabels: {app: client}}}], ports: [{port: http}]}]}";
+const ONLY_CLIENT =
+  "{podSelector: {matchLabels: {app: web}}, ingress: [{from: [{podSelector: {matchLabels: {app: client}}}], ports: [{port: http}]}]}";
 const DENY_ALL = "{podSelector: {}, policyTypes: [Ingress]}";
 
 function received(stream: Duplex): () => string {
@@ -49,9 +50,15 @@ t.test("labels that change let in, or shut out", async (t) => {
   const web = await pod("web", 5, { app: "web" });
   const other = await pod("other", 7, { app: "other" }, "shop");
   const address = await echo(web, 80);
-  await networkPolicy("from-shop", "{podSelector: {matchLabels: {app: web}}, ingress: [{from: [{namespaceSelector: {matchLabels: {open: 'yes'}}}]}]}");
+  await networkPolicy(
+    "from-shop",
+    "{podSelector: {matchLabels: {app: web}}, ingress: [{from: [{namespaceSelector: {matchLabels: {open: 'yes'}}}]}]}",
+  );
   const verdict = (): boolean | undefined =>
-    fabric.hooks.policy?.({ id: 1, protocol: "TCP", from: other, source: { ip: other.ip, port: 1 }, destination: address, node: "node-0" }, address).allowed;
+    fabric.hooks.policy?.(
+      { id: 1, protocol: "TCP", from: other, source: { ip: other.ip, port: 1 }, destination: address, node: "node-0" },
+      address,
+    ).allowed;
   t.equal(verdict(), false);
   await store.mutate(Namespaces, "", "shop", (namespace) => void (namespace.metadata.labels = { open: "yes" }));
   await store.settle();

@@ -5,7 +5,15 @@ import { nextTurn, VirtualClock } from "../../../model/clock.ts";
 import type { FaultSettings } from "../../../model/kinds/loopkube-v1alpha1.ts";
 import type { DatagramHandler, SocketAddress } from "../../../model/ports.ts";
 import { seededRandom } from "../../../model/random.ts";
-import { createAddressPlan, createFabric, type Fabric, FAULT_KINDS, FaultRule, meetFaults, type ShapedDirection } from "../../../netsim/index.ts";
+import {
+  createAddressPlan,
+  createFabric,
+  type Fabric,
+  FAULT_KINDS,
+  FaultRule,
+  meetFaults,
+  type ShapedDirection,
+} from "../../../netsim/index.ts";
 import type { PodPeer } from "../test-fabric.ts";
 
 export interface FaultWorld {

@@ -132,10 +132,13 @@ t.test("half-close passes: the answer comes after the client's end", async (t) =
   client.end("question");
   server.on("end", () => server.end("answer"));
   await world.pass(50);
-  t.strictSame([atServer, atClient], [
-    ["30 question", "30 end"],
-    ["40 answer", "40 end"],
-  ]);
+  t.strictSame(
+    [atServer, atClient],
+    [
+      ["30 question", "30 end"],
+      ["40 answer", "40 end"],
+    ],
+  );
 });
 
 t.test("RST passes, late", async (t) => {
