@@ -65,13 +65,28 @@ export function judge(choice: BalanceAnswer, counts: readonly number[]): Judgeme
     case "any":
       return unknown(undefined, `it looks at load or time, so no share is given beforehand`);
     case "one": {
-      const how = choice.affinitySeconds > 0 ? `ClientIP affinity keeps a client on one pod for ${choice.affinitySeconds} s` : pods === 1 ? "there is one endpoint" : "one client is given one pod";
-      return { spread, band: { low: 0, high: total }, chiSquare: undefined, ...outcome(used === 1, `${how}; ${used} had ${choice.per ?? "connection"}s`) };
+      const how =
+        choice.affinitySeconds > 0
+          ? `ClientIP affinity keeps a client on one pod for ${choice.affinitySeconds} s`
+          : pods === 1
+            ? "there is one endpoint"
+            : "one client is given one pod";
+      return {
+        spread,
+        band: { low: 0, high: total },
+        chiSquare: undefined,
+        ...outcome(used === 1, `${how}; ${used} had ${choice.per ?? "connection"}s`),
+      };
     }
     case "even": {
       const band = { low: Math.floor(total / pods), high: Math.ceil(total / pods) };
       const gap = Math.max(...counts) - Math.min(...counts);
-      return { spread, band, chiSquare: undefined, ...outcome(gap <= 1, `pods take turns, so counts differ by 1 at most; they differ by ${gap}`) };
+      return {
+        spread,
+        band,
+        chiSquare: undefined,
+        ...outcome(gap <= 1, `pods take turns, so counts differ by 1 at most; they differ by ${gap}`),
+      };
     }
     case "random":
       return judgeRandom(counts, total, pods, unknown);
@@ -89,8 +104,12 @@ function judgeRandom(counts: readonly number[], total: number, pods: number, unk
   const unused = randomUnused(pods, total);
   const idle = unused >= 0.05 ? ` and leave ${unused.toFixed(1)} pods unused on average` : "";
   if (!reliable) return { ...unknown(band, `${variation}${idle}: too few for a χ² test (5 a pod)`), chiSquare };
-  const figures = `χ² = ${statistic.toFixed(2)}, ${degreesOfFreedom} degree${degreesOfFreedom === 1 ? "" : "s"} of freedom, p = ${pValue.toFixed(pValue < 0.001 ? 6 : 3)}`;
+  const freedom = `${degreesOfFreedom} degree${degreesOfFreedom === 1 ? "" : "s"} of freedom`;
+  const figures = `χ² = ${statistic.toFixed(2)}, ${freedom}, p = ${pValue.toFixed(pValue < 0.001 ? 6 : 3)}`;
   return { spread: "random", band, chiSquare, ...outcome(pValue >= SIGNIFICANCE, `${figures}; ${variation}${idle}`) };
 }
 
-const outcome = (right: boolean, why: string): Pick<Judgement, "verdict" | "why"> => ({ verdict: right ? "as expected" : "not as expected", why });
+const outcome = (right: boolean, why: string): Pick<Judgement, "verdict" | "why"> => ({
+  verdict: right ? "as expected" : "not as expected",
+  why,
+});

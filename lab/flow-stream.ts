@@ -6,7 +6,7 @@ import type { FlowRecord } from "../model/ports.ts";
 export async function followFlows(client: ApiClient, signal: AbortSignal): Promise<AsyncIterable<FlowRecord>> {
   const lines = client.lines("/apis/loopkube.dev/v1alpha1/flows?follow=true", signal)[Symbol.asyncIterator]();
   // Flows that were alive before come first and end with an empty line.
-  for (let line = await lines.next(); !line.done && line.value !== ""; ) line = await lines.next();
+  for (let line = await lines.next(); !line.done && line.value !== "";) line = await lines.next();
   return flows(lines);
 }
 

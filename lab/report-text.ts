@@ -11,7 +11,18 @@ export interface ReportText {
 
 export function reportText(report: LoadReport): ReportText {
   const random = report.balance?.algorithm === "random" && report.balance.affinitySeconds === 0;
-  const header = ["POD", "NODE", "CONNECTIONS", random ? `EXPECTED (${100 * CONFIDENCE} %)` : report.balance?.per === "request" ? "EXPECTED REQUESTS" : "EXPECTED", "REQUESTS", "SHARE", "P50 MS", "P95 MS", "P99 MS", "ERRORS"];
+  const header = [
+    "POD",
+    "NODE",
+    "CONNECTIONS",
+    random ? `EXPECTED (${100 * CONFIDENCE} %)` : report.balance?.per === "request" ? "EXPECTED REQUESTS" : "EXPECTED",
+    "REQUESTS",
+    "SHARE",
+    "P50 MS",
+    "P95 MS",
+    "P99 MS",
+    "ERRORS",
+  ];
   return { header, rows: report.endpoints.map((endpoint) => row(endpoint, report)), lines: summary(report) };
 }
 
@@ -44,28 +55,36 @@ function expectedText({ expected }: EndpointReport, { balance, endpoints }: Load
 
 function summary(report: LoadReport): readonly string[] {
   const { requests, durationSeconds, rate, connections, latencyMs, errors, balance } = report;
-  const lines = [
-    `${plural(requests.sent, "request")} in ${durationSeconds.toFixed(2)} s (${rate.toFixed(rate < 100 ? 1 : 0)}/s), ${requests.answered} answered, ${requests.failed} failed; ${plural(connections, "connection")}, ${report.keepAlive ? "kept alive" : "one for each request"}`,
-  ];
+  const pace = `${plural(requests.sent, "request")} in ${durationSeconds.toFixed(2)} s (${rate.toFixed(rate < 100 ? 1 : 0)}/s)`;
+  const kept = report.keepAlive ? "kept alive" : "one for each request";
+  const lines = [`${pace}, ${requests.answered} answered, ${requests.failed} failed; ${plural(connections, "connection")}, ${kept}`];
   if (latencyMs) {
     const since = report.loop === "open" ? "from the time each was due" : "from sending";
-    lines.push(`latency (ms, ${since}): p50 ${milliseconds(latencyMs.p50)}, p95 ${milliseconds(latencyMs.p95)}, p99 ${milliseconds(latencyMs.p99)}, max ${milliseconds(latencyMs.max)}`);
+    lines.push(`latency (ms, ${since}): ${LATENCIES.map((key) => `${key} ${milliseconds(latencyMs[key])}`).join(", ")}`);
   }
   for (const [cause, count] of Object.entries(errors).sort(([, a], [, b]) => b - a)) lines.push(`error: ${count} × ${cause}`);
-  if (requests.unsent > 0) lines.push(`${plural(requests.unsent, "request")} due but never sent: every client was waiting (-c ${report.clients})`);
-  else if (requests.delayed > 0) lines.push(`${plural(requests.delayed, "request")} waited for a free client (-c ${report.clients}); the wait counts as latency`);
+  if (requests.unsent > 0)
+    lines.push(`${plural(requests.unsent, "request")} due but never sent: every client was waiting (-c ${report.clients})`);
+  else if (requests.delayed > 0)
+    lines.push(`${plural(requests.delayed, "request")} waited for a free client (-c ${report.clients}); the wait counts as latency`);
   lines.push(balance ? `${balance.service}, ${balance.algorithm}: ${VERDICTS[balance.verdict]}. ${sentence(balance.why)}` : NO_CHOICE);
   return lines;
 }
 
 /** One line for while the load runs. */
-export function progressText(tally: { readonly answered: number; readonly failed: number; readonly latency: { percentile(percent: number): number } }, elapsedMs: number): string {
+export function progressText(
+  tally: { readonly answered: number; readonly failed: number; readonly latency: { percentile(percent: number): number } },
+  elapsedMs: number,
+): string {
   const rate = elapsedMs === 0 ? 0 : (1000 * tally.answered) / elapsedMs;
-  return `${(elapsedMs / 1000).toFixed(1)} s  ${tally.answered} answered  ${rate.toFixed(0)}/s  p99 ${milliseconds(tally.latency.percentile(99))} ms  ${tally.failed} failed`;
+  const p99 = milliseconds(tally.latency.percentile(99));
+  return `${(elapsedMs / 1000).toFixed(1)} s  ${tally.answered} answered  ${rate.toFixed(0)}/s  p99 ${p99} ms  ${tally.failed} failed`;
 }
 
+const LATENCIES = ["p50", "p95", "p99", "max"] as const;
 const VERDICTS = { "as expected": "as expected", "not as expected": "NOT as expected", unknown: "cannot be judged" } as const;
-const NO_CHOICE = "No Service chooses an endpoint here (it has none, or this is a pod, a headless name or a port of this machine): nothing to compare with.";
+const NO_CHOICE =
+  "No Service chooses an endpoint here (it has none, or this is a pod, a headless name or a port of this machine): nothing to compare with.";
 
 const milliseconds = (value: number): string => value.toFixed(value < 10 ? 2 : value < 100 ? 1 : 0);
 const plural = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? "" : "s"}`;

@@ -40,7 +40,13 @@ export interface LoadReport {
   readonly keepAlive: boolean;
   readonly requestsPerSecond: number | null;
   readonly durationSeconds: number;
-  readonly requests: { readonly sent: number; readonly answered: number; readonly failed: number; readonly unsent: number; readonly delayed: number };
+  readonly requests: {
+    readonly sent: number;
+    readonly answered: number;
+    readonly failed: number;
+    readonly unsent: number;
+    readonly delayed: number;
+  };
   readonly connections: number;
   /** Answered requests per second. */
   readonly rate: number;
@@ -120,30 +126,42 @@ export function reportOf(input: ReportInput): LoadReport {
     latencyMs: tally.latency.summary() ?? null,
     errors: Object.fromEntries(tally.errors),
     endpoints: [...endpoints, ...unattributed(tally, endpoints)],
-    balance: choice && judgement
-      ? {
-          service: choice.service,
-          algorithm: choice.algorithm,
-          per: choice.per ?? "connection",
-          affinitySeconds: choice.affinitySeconds,
-          variation: coefficientOfVariation(counts),
-          jain: jainIndex(counts),
-          chiSquare: judgement.chiSquare ?? null,
-          verdict: judgement.verdict,
-          why: judgement.why,
-        }
-      : null,
+    balance:
+      choice && judgement
+        ? {
+            service: choice.service,
+            algorithm: choice.algorithm,
+            per: choice.per ?? "connection",
+            affinitySeconds: choice.affinitySeconds,
+            variation: coefficientOfVariation(counts),
+            jain: jainIndex(counts),
+            chiSquare: judgement.chiSquare ?? null,
+            verdict: judgement.verdict,
+            why: judgement.why,
+          }
+        : null,
   };
 }
 
 /** Counts are compared with a choice that stayed the same, and with connections that reached it. */
-function judgementOf(choice: BalanceAnswer, after: BalanceAnswer | undefined, addresses: readonly string[], countOf: (address: string) => number): Judgement {
+function judgementOf(
+  choice: BalanceAnswer,
+  after: BalanceAnswer | undefined,
+  addresses: readonly string[],
+  countOf: (address: string) => number,
+): Judgement {
   const names = choice.endpoints.map(({ address }) => address);
   const judged = judge(choice, names.map(countOf));
   const same = names.join() === (after?.endpoints ?? []).map(({ address }) => address).join();
   const others = addresses.filter((address) => !names.includes(address) && countOf(address) > 0);
   if (same && others.length === 0) return judged;
-  return { ...judged, band: undefined, chiSquare: undefined, verdict: "unknown", why: same ? "other endpoints than the Service's answered" : "the Service's endpoints changed during the run" };
+  return {
+    ...judged,
+    band: undefined,
+    chiSquare: undefined,
+    verdict: "unknown",
+    why: same ? "other endpoints than the Service's answered" : "the Service's endpoints changed during the run",
+  };
 }
 
 /** What is left when every endpoint has its own. */

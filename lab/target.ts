@@ -36,7 +36,12 @@ export interface TargetOptions {
 }
 
 /** Throws TargetError. */
-export async function resolveTarget(client: ApiClient, facts: ClusterFacts, text: string, { from, hostHeader }: TargetOptions = {}): Promise<Target> {
+export async function resolveTarget(
+  client: ApiClient,
+  facts: ClusterFacts,
+  text: string,
+  { from, hostHeader }: TargetOptions = {},
+): Promise<Target> {
   const url = parseUrl(text, parseAddress(facts.gateway)?.port ?? 0);
   const port = Number(url.port || 80);
   const host = url.hostname.replace(/^\[|\]$/g, "");
@@ -48,7 +53,8 @@ export async function resolveTarget(client: ApiClient, facts: ClusterFacts, text
     return (await client.request("GET", `${EXTENSION}/explain?${query}`))["steps"] as unknown as readonly ExplainAnswer[];
   };
   const steps = await ask(byAddress);
-  const isIngress = `${ip}:${port}` === facts.ingress || steps.some(({ balance: found, title }) => found?.per === "request" || title.startsWith("Ingress"));
+  const isIngress =
+    `${ip}:${port}` === facts.ingress || steps.some(({ balance: found, title }) => found?.per === "request" || title.startsWith("Ingress"));
   const asked = isIngress ? `http://${hostHeader ?? url.host}${url.pathname}${url.search}` : byAddress;
   const balance = async (): Promise<BalanceAnswer | undefined> =>
     (await ask(asked)).map((step) => step.balance).find((found) => found && (found.per === "request") === isIngress);
@@ -86,7 +92,8 @@ async function addressesOf(client: ApiClient, host: string, from: string | undef
   const steps = (await client.request("GET", `${EXTENSION}/dig?${query}`))["steps"] as unknown as readonly DnsStep[];
   const last = steps.at(-1);
   const ips = (last?.answers ?? []).filter((record) => record.type === "A" || record.type === "AAAA").map((record) => record.data);
-  if (ips.length === 0) throw new TargetError(`${host}: ${last?.rcode === "NOERROR" ? "no address" : (last?.rcode ?? "no answer")} in the cluster's DNS`);
+  if (ips.length === 0)
+    throw new TargetError(`${host}: ${last?.rcode === "NOERROR" ? "no address" : (last?.rcode ?? "no answer")} in the cluster's DNS`);
   return ips;
 }
 

@@ -48,12 +48,15 @@ const duration = (text: string): number => {
   return ms;
 };
 const header = (text: string, all: readonly string[]): readonly string[] => {
-  if (!/^[!#$%&'*+.^_`|~\w-]+:[\t\x20-\x7e\x80-\xff]*$/.test(text)) throw new InvalidArgumentError("not a header such as 'Host: shop.example'");
+  if (!/^[!#$%&'*+.^_`|~\w-]+:[\t\x20-\x7e\x80-\xff]*$/.test(text))
+    throw new InvalidArgumentError("not a header such as 'Host: shop.example'");
   return [...all, text];
 };
 
 export function loadCommand(): Command {
-  return withName(new Command("load").description("send load to a URL of the cluster: which pods get it, how fast, and whether that is fair"))
+  return withName(
+    new Command("load").description("send load to a URL of the cluster: which pods get it, how fast, and whether that is fair"),
+  )
     .argument("<url>", "e.g. http://shop, http://127.96.0.12/, http://127.18.0.2:30080, http://127.0.0.1:8080")
     .option("-c, --connections <n>", "clients, each with one connection and one request at a time", clients, 10)
     .option("-n, --requests <n>", `end after so many requests (default ${DEFAULT_REQUESTS}, or as --for says)`, whole)
@@ -67,7 +70,9 @@ export function loadCommand(): Command {
     .option("-H, --header <header>", "add a header, may be repeated", header, [])
     .addOption(new Option("-o, --output <format>", "print the whole report").choices(["json"]))
     .addHelpText("after", "\nExample:\n  loopkube load http://shop -n 300 --no-keepalive\n  loopkube load http://shop --rps 50 --for 10s")
-    .action((url: string, options: Options) => connected(options, async (client, state) => load(client, await fetchStatus(client, state), url, options)));
+    .action((url: string, options: Options) =>
+      connected(options, async (client, state) => load(client, await fetchStatus(client, state), url, options)),
+    );
 }
 
 async function load(client: ApiClient, status: Readonly<Record<string, unknown>>, text: string, options: Options): Promise<void> {
@@ -120,8 +125,18 @@ async function load(client: ApiClient, status: Readonly<Record<string, unknown>>
   }
 }
 
-async function targetOf(lab: Lab, client: ApiClient, status: Readonly<Record<string, unknown>>, text: string, options: Options): Promise<Target> {
-  const facts = { gateway: String(status["gateway"]), addressPlan: String(status["addressPlan"]), ingress: String((status["ingress"] as { readonly http?: unknown } | undefined)?.http) };
+async function targetOf(
+  lab: Lab,
+  client: ApiClient,
+  status: Readonly<Record<string, unknown>>,
+  text: string,
+  options: Options,
+): Promise<Target> {
+  const facts = {
+    gateway: String(status["gateway"]),
+    addressPlan: String(status["addressPlan"]),
+    ingress: String((status["ingress"] as { readonly http?: unknown } | undefined)?.http),
+  };
   const hostHeader = headersOf(new URL("http://none"), options.header)["host"];
   try {
     return await lab.resolveTarget(client, facts, text, { from: options.from, hostHeader: hostHeader === "none" ? undefined : hostHeader });
@@ -139,7 +154,9 @@ function headersOf(url: URL, lines: readonly string[]): Readonly<Record<string, 
 
 async function podsByIp(client: ApiClient): Promise<(ip: string) => PodOf | undefined> {
   const { items } = (await client.request("GET", "/api/v1/pods")) as unknown as { readonly items: readonly Pod[] };
-  const pods = new Map(items.map((pod) => [pod.status?.podIP ?? "", { pod: `${pod.metadata.namespace}/${pod.metadata.name}`, node: pod.spec.nodeName ?? "" }]));
+  const pods = new Map(
+    items.map((pod) => [pod.status?.podIP ?? "", { pod: `${pod.metadata.namespace}/${pod.metadata.name}`, node: pod.spec.nodeName ?? "" }]),
+  );
   return (ip) => (ip === "" ? undefined : pods.get(ip));
 }
 

@@ -63,7 +63,9 @@ export class Client {
       asked.on("response", (answer) => {
         answer.resume();
         answer.on("error", () => end({ type: "failed", cause: "closed in the middle of the answer" }));
-        answer.on("end", () => end({ type: "answered", latencyMs: clock.monotonic() - dueAt, status: answer.statusCode ?? 0, endpoint: endpointHeader(answer) }));
+        answer.on("end", () =>
+          end({ type: "answered", latencyMs: clock.monotonic() - dueAt, status: answer.statusCode ?? 0, endpoint: endpointHeader(answer) }),
+        );
       });
       asked.end();
     });
@@ -84,7 +86,8 @@ export class Client {
   }
 }
 
-const sourceOf = ({ localAddress = "", localPort = 0 }: Socket): string => `${localAddress.includes(":") ? `[${localAddress}]` : localAddress}:${localPort}`;
+const sourceOf = ({ localAddress = "", localPort = 0 }: Socket): string =>
+  `${localAddress.includes(":") ? `[${localAddress}]` : localAddress}:${localPort}`;
 
 function endpointHeader({ headers }: IncomingMessage): string | undefined {
   const text = headers["x-loopkube-endpoint"];

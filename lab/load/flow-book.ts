@@ -1,6 +1,6 @@
 // Which endpoint each connection was given to: the client's source port matched with the cluster's own record of the flow.
 // Either may come first. A port that is used again belongs to the later connection, told by the time at which the flow began.
-import type { Clock, Timer } from "../../model/clock.ts";
+import type { Clock } from "../../model/clock.ts";
 import type { FlowRecord } from "../../model/ports.ts";
 import type { Connection, Tally } from "./tally.ts";
 
@@ -40,15 +40,14 @@ export class FlowBook {
   /** Resolves when every connection that was answered has its endpoint, when no flow can come any more, or after `timeoutMs`. */
   settled(clock: Clock, timeoutMs: number): Promise<void> {
     return new Promise((resolve) => {
-      let timer: Timer | undefined;
+      const timer = clock.after(timeoutMs, () => check(true));
       const check = (late: boolean): void => {
         if (!late && this.#open && [...this.#connections.values()].some(({ answered }) => answered > 0)) return;
-        timer?.cancel();
+        timer.cancel();
         this.#onMatch = () => {};
         resolve();
       };
       this.#onMatch = () => check(false);
-      timer = clock.after(timeoutMs, () => check(true));
       check(false);
     });
   }

@@ -78,7 +78,11 @@ interface Loop {
   readonly delayed: number;
 }
 
-async function closedLoop({ requests = Number.POSITIVE_INFINITY, forMs = Number.POSITIVE_INFINITY, clock, signal }: LoadOptions, clients: readonly Client[], startedAt: number): Promise<Loop> {
+async function closedLoop(
+  { requests = Number.POSITIVE_INFINITY, forMs = Number.POSITIVE_INFINITY, clock, signal }: LoadOptions,
+  clients: readonly Client[],
+  startedAt: number,
+): Promise<Loop> {
   let begun = 0;
   const work = async (client: Client): Promise<void> => {
     while (begun < requests && !signal?.aborted) {
@@ -92,7 +96,11 @@ async function closedLoop({ requests = Number.POSITIVE_INFINITY, forMs = Number.
   return { unsent: 0, delayed: 0 };
 }
 
-function openLoop({ requests = Number.POSITIVE_INFINITY, forMs = Number.POSITIVE_INFINITY, requestsPerSecond = 1, clock, signal }: LoadOptions, clients: readonly Client[], startedAt: number): Promise<Loop> {
+function openLoop(
+  { requests = Number.POSITIVE_INFINITY, forMs = Number.POSITIVE_INFINITY, requestsPerSecond = 1, clock, signal }: LoadOptions,
+  clients: readonly Client[],
+  startedAt: number,
+): Promise<Loop> {
   const intervalMs = 1000 / requestsPerSecond;
   const total = Math.min(requests, Math.ceil(forMs / intervalMs));
   const free = [...clients];

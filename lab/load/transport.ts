@@ -38,7 +38,10 @@ export interface GatewayTransportOptions {
 export function gatewayTransport({ gateway, host, port, pod }: GatewayTransportOptions): Transport {
   const endpoints = new WeakMap<Duplex, string>();
   const authority = `${host.includes(":") ? `[${host}]` : host}:${port}`;
-  const headers = { host: authority, ...(pod === undefined ? {} : { "proxy-authorization": `Basic ${Buffer.from(`${pod}:`).toString("base64")}` }) };
+  const headers = {
+    host: authority,
+    ...(pod === undefined ? {} : { "proxy-authorization": `Basic ${Buffer.from(`${pod}:`).toString("base64")}` }),
+  };
   const open = (done: (error: Error | null, stream: Duplex) => void): void => {
     const asked = request({ host: gateway.ip, port: gateway.port, method: "CONNECT", path: authority, headers, agent: false });
     // A failed opening has no stream; Node's types want one all the same.
@@ -78,7 +81,9 @@ class TunnelAgent extends Agent {
 /** The error that a dial of the cluster's own would have had. */
 function refusalOf(answer: IncomingMessage): NodeJS.ErrnoException {
   const code = answer.headers["x-loopkube-error"];
-  const error: NodeJS.ErrnoException = new Error(typeof code === "string" ? `connect ${code}` : `the gateway answered ${answer.statusCode}`);
+  const error: NodeJS.ErrnoException = new Error(
+    typeof code === "string" ? `connect ${code}` : `the gateway answered ${answer.statusCode}`,
+  );
   if (typeof code === "string") error.code = code;
   return error;
 }

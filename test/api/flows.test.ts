@@ -4,7 +4,15 @@ import type { FlowRecord } from "../../model/ports.ts";
 import { startApi } from "./in-process-api.ts";
 
 const PATH = "/apis/loopkube.dev/v1alpha1/flows";
-const record = (flow: number): FlowRecord => ({ at: 1, flow, node: "n", source: "127.0.0.1:4", destination: "127.96.0.9:80", endpoint: "127.244.1.2:80", service: "" });
+const record = (flow: number): FlowRecord => ({
+  at: 1,
+  flow,
+  node: "n",
+  source: "127.0.0.1:4",
+  destination: "127.96.0.9:80",
+  endpoint: "127.244.1.2:80",
+  service: "",
+});
 const line = (flow: number): string => `${JSON.stringify(record(flow))}\n`;
 
 t.test("flows", async (t) => {

@@ -17,7 +17,10 @@ function clustersOf(page: string): readonly { readonly args: string; readonly co
   const example = /up -d (--seed 1 -f \S+)/.exec(page)?.[1] ?? "";
   return page.split("--proxy-mode ipvs").map((part, index) => ({
     args: index === 0 ? example : `--proxy-mode ipvs ${example}`,
-    commands: [...part.matchAll(/^\$ (?!loopkube up)(.*)\n([\s\S]*?)(?=^\$ |^```)/gm)].map(([, text = "", output = ""]) => ({ text, output })),
+    commands: [...part.matchAll(/^\$ (?!loopkube up)(.*)\n([\s\S]*?)(?=^\$ |^```)/gm)].map(([, text = "", output = ""]) => ({
+      text,
+      output,
+    })),
   }));
 }
 

@@ -13,8 +13,22 @@ const choice = (algorithm: string, pods: number, affinitySeconds = 0): BalanceAn
 });
 
 t.test("judgements", (t) => {
-  const rows: readonly (readonly [algorithm: string, affinity: number, counts: readonly number[], band: string, verdict: string, why: RegExp])[] = [
-    ["random", 0, [98, 88, 114], "79-121", "as expected", /^χ² = 3\.44, 2 degrees of freedom, p = 0\.179; 300 random connections on 3 pods vary by ±8 %/],
+  const rows: readonly (readonly [
+    algorithm: string,
+    affinity: number,
+    counts: readonly number[],
+    band: string,
+    verdict: string,
+    why: RegExp,
+  ])[] = [
+    [
+      "random",
+      0,
+      [98, 88, 114],
+      "79-121",
+      "as expected",
+      /^χ² = 3\.44, 2 degrees of freedom, p = 0\.179; 300 random connections on 3 pods vary by ±8 %/,
+    ],
     ["random", 0, [100, 100, 100], "79-121", "as expected", /p = 1\.000/],
     ["random", 0, [150, 75, 75], "79-121", "not as expected", /p = 0\.000000/],
     ["random", 0, [60, 40], "37-63", "as expected", /1 degree of freedom, p = 0\.046/],

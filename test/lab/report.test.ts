@@ -24,9 +24,22 @@ function tallyOf(connections: readonly number[]): Tally {
   return tally;
 }
 
-function report(connections: readonly number[], before: BalanceAnswer | undefined, after = before, more: Partial<ReportInput> = {}): LoadReport {
+function report(
+  connections: readonly number[],
+  before: BalanceAnswer | undefined,
+  after = before,
+  more: Partial<ReportInput> = {},
+): LoadReport {
   const result = { tally: tallyOf(connections), durationMs: 1000, unsent: 0, delayed: 0 };
-  const base = { url: "http://web/", from: "host", via: "direct", dialled: "127.96.0.12:80", clients: 4, keepAlive: false, requestsPerSecond: undefined };
+  const base = {
+    url: "http://web/",
+    from: "host",
+    via: "direct",
+    dialled: "127.96.0.12:80",
+    clients: 4,
+    keepAlive: false,
+    requestsPerSecond: undefined,
+  };
   return reportOf({ ...base, result, before, after, podOf: () => undefined, ...more });
 }
 
@@ -54,7 +67,10 @@ t.test("an Ingress is judged by requests: its own pods carry the connections", (
     tally.ended(connection, { type: "answered", latencyMs: 1, status: 200, endpoint: `127.244.1.${pod}:80` });
   }
   const turns: BalanceAnswer = { ...choice(1, 2), algorithm: "round_robin", per: "request" };
-  const routed = report([], turns, turns, { result: { tally, durationMs: 100, unsent: 0, delayed: 0 }, podOf: () => ({ pod: "ingress-nginx/c", node: "n" }) });
+  const routed = report([], turns, turns, {
+    result: { tally, durationMs: 100, unsent: 0, delayed: 0 },
+    podOf: () => ({ pod: "ingress-nginx/c", node: "n" }),
+  });
   t.strictSame(table(routed), ["web-1 worker 0 2 to 3 3 60.0 %", "web-2 worker 0 2 to 3 2 40.0 %", "ingress-nginx/c n 1 - 0 0.0 %"]);
   t.match(routed.balance, { per: "request", verdict: "as expected", why: /they differ by 1/ });
   t.equal(reportText(routed).header[3], "EXPECTED REQUESTS");
@@ -66,7 +82,11 @@ t.test("nothing is claimed of endpoints that changed or that nobody knows", (t) 
   t.strictSame(table(changed), ["web-1 worker 2 - 2 50.0 %", "web-2 worker 1 - 1 25.0 %", "web-3 worker 1 - 1 25.0 %"]);
   t.match(changed.balance, { verdict: "unknown", why: /endpoints changed during the run/ });
   const scaledUp = report([1, 1], choice(1), choice(1, 2));
-  t.strictSame(table(scaledUp), ["web-1 worker 2 - 2 100.0 %", "web-2 worker 0 - 0 0.0 %"], "pods that came later and got nothing are listed");
+  t.strictSame(
+    table(scaledUp),
+    ["web-1 worker 2 - 2 100.0 %", "web-2 worker 0 - 0 0.0 %"],
+    "pods that came later and got nothing are listed",
+  );
   const lost = report([1, 0], choice(1));
   t.strictSame(table(lost).at(-1), "(unknown) - 1 - 1 50.0 %");
   const direct = report([1], undefined);

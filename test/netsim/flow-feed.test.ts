@@ -25,7 +25,15 @@ t.test("alive, then as they come", async (t) => {
   const batches = feed.subscribe(abort.signal, true)[Symbol.asyncIterator]();
   const first = await batches.next();
   t.strictSame(first.value, [
-    { at: 1000, flow: 7, node: "n", source: "127.0.0.1:40007", destination: "127.96.0.12:80", endpoint: "127.244.1.5:8080", service: "default/web:http" },
+    {
+      at: 1000,
+      flow: 7,
+      node: "n",
+      source: "127.0.0.1:40007",
+      destination: "127.96.0.12:80",
+      endpoint: "127.244.1.5:8080",
+      service: "default/web:http",
+    },
   ]);
   const next = batches.next();
   for (const id of [2, 3, 4]) feed.delivered(flow(id));

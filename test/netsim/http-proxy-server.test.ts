@@ -19,12 +19,19 @@ t.test("CONNECT and absolute-form requests", async (t) => {
   await fabric.expose({ ip: web.ip, port: 8080 }, "TCP", { type: "server", server }, web);
   const [service, silent, empty] = [plan.services.at(50), plan.services.at(51), plan.services.at(52)];
   fabric.hooks.verdict = ({ destination: { ip } }) => {
-    if (ip === service) return { type: "dnat", endpoint: { ip: web.ip, port: 8080 }, masquerade: false, service: "default/web:http", matched: [] };
+    if (ip === service)
+      return { type: "dnat", endpoint: { ip: web.ip, port: 8080 }, masquerade: false, service: "default/web:http", matched: [] };
     return { type: ip === silent ? "drop" : "reject", matched: [] };
   };
   const feed = new FlowFeed(realClock, () => fabric.flows.list());
   fabric.hooks.delivered = feed.delivered;
-  const gateway = createGateway({ fabric, resolve: literalsOnly, clock: realClock, host: { ip: "127.0.0.1", port: 0 }, connectTimeoutMs: 20 });
+  const gateway = createGateway({
+    fabric,
+    resolve: literalsOnly,
+    clock: realClock,
+    host: { ip: "127.0.0.1", port: 0 },
+    connectTimeoutMs: 20,
+  });
   await gateway.start();
   t.teardown(() => gateway.stop());
   const at = gateway.socket ?? { ip: "", port: 0 };
@@ -47,10 +54,17 @@ t.test("CONNECT and absolute-form requests", async (t) => {
     t.strictSame(told(await get(at, `http://${to}/`)), [got, endpoint, errno], `GET http://${to}/`);
   }
   const { value } = (await flows.next()) as { value: readonly FlowRecord[] };
-  t.strictSame(value.map((flow) => `${flow.destination} ${flow.endpoint} ${flow.service}`), Array(2).fill(`${service}:80 ${web.ip}:8080 default/web:http`));
+  t.strictSame(
+    value.map((flow) => `${flow.destination} ${flow.endpoint} ${flow.service}`),
+    Array(2).fill(`${service}:80 ${web.ip}:8080 default/web:http`),
+  );
 });
 
-const told = ({ statusCode, headers }: IncomingMessage): readonly unknown[] => [statusCode, headers["x-loopkube-endpoint"], headers["x-loopkube-error"]];
+const told = ({ statusCode, headers }: IncomingMessage): readonly unknown[] => [
+  statusCode,
+  headers["x-loopkube-endpoint"],
+  headers["x-loopkube-error"],
+];
 
 function connect(at: SocketAddress, to: string): Promise<{ readonly answer: IncomingMessage; readonly socket: Duplex }> {
   return new Promise((resolve, reject) => {

@@ -129,7 +129,10 @@ t.test("endpoints: from flows that come before or after, from the answer itself"
   const shares = [...tally.endpoints].map(([name, { requests, connections }]) => `${name} ${requests} ${connections}`).sort();
   t.strictSame(shares, ["127.244.1.1:80 25 25", "127.244.1.2:80 25 25"]);
   const routed = await runLoad(loadOf(address, { path: "/ingress", requests: 12, connections: 3, flows: flowsOf(() => "").stream(true) }));
-  t.strictSame([...routed.tally.endpoints].map(([name, { requests, connections }]) => [name, requests, connections]), [["127.244.2.9:8080", 12, 0]]);
+  t.strictSame(
+    [...routed.tally.endpoints].map(([name, { requests, connections }]) => [name, requests, connections]),
+    [["127.244.2.9:8080", 12, 0]],
+  );
 });
 
 t.test("through a proxy: CONNECT tells the endpoint, its refusals are the dial's errors", async (t) => {
@@ -138,14 +141,18 @@ t.test("through a proxy: CONNECT tells the endpoint, its refusals are the dial's
   let asked = "";
   proxy.server.on("connect", (request, socket) => {
     asked = `${request.url} ${Buffer.from((request.headers["proxy-authorization"] ?? "").slice(6), "base64").toString()}`;
-    if (request.url === "gone:80") return void socket.end("HTTP/1.1 502 Bad Gateway\r\nX-Loopkube-Error: ECONNREFUSED\r\nContent-Length: 0\r\n\r\n");
+    if (request.url === "gone:80")
+      return void socket.end("HTTP/1.1 502 Bad Gateway\r\nX-Loopkube-Error: ECONNREFUSED\r\nContent-Length: 0\r\n\r\n");
     socket.write("HTTP/1.1 200 OK\r\nX-Loopkube-Endpoint: 127.244.1.7:80\r\n\r\n");
     server.emit("connection", socket);
   });
   const through = (host: string) => gatewayTransport({ gateway: proxy.address, host, port: 80, pod: "default/client" });
   const { tally } = await runLoad(loadOf(address, { transport: through("web"), requests: 20, connections: 2 }));
   t.equal(asked, "web:80 default/client:");
-  t.strictSame([...tally.endpoints].map(([name, { requests, connections }]) => [name, requests, connections]), [["127.244.1.7:80", 20, 2]]);
+  t.strictSame(
+    [...tally.endpoints].map(([name, { requests, connections }]) => [name, requests, connections]),
+    [["127.244.1.7:80", 20, 2]],
+  );
   const refused = await runLoad(loadOf(address, { transport: through("gone"), requests: 5 }));
   t.strictSame(errorsOf(refused.tally), { ECONNREFUSED: 5 });
 });

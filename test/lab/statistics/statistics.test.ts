@@ -25,7 +25,8 @@ t.test("χ² tail: the critical values of every textbook's table", (t) => {
     [123.225221, 99, 0.05],
     [0, 3, 1],
   ];
-  for (const [statistic, degrees, tail] of rows) t.ok(Math.abs(chiSquareTail(statistic, degrees) - tail) < 1e-6, `${statistic}, ${degrees}`);
+  for (const [statistic, degrees, tail] of rows)
+    t.ok(Math.abs(chiSquareTail(statistic, degrees) - tail) < 1e-6, `${statistic}, ${degrees}`);
   t.ok(Math.abs(chiSquareTail(0.5, 3) - 0.9188914116546758) < 1e-12, "scipy.stats.chi2.sf(0.5, 3)");
   t.end();
 });
