@@ -18,6 +18,7 @@ if (existsSync(fileURLToPath(checkout))) {
 } else {
   const { default: module } = await import("node:module");
   module.enableCompileCache?.();
+  await import("./lean-http.mjs");
   const { main } = await import(new URL("../dist/cli/main.js", import.meta.url).href);
   process.exitCode = await main(args);
 }

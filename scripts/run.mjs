@@ -9,6 +9,7 @@ export async function runLoopkube(args) {
   const main = join(root, "cli", "main.ts");
   if (node !== process.execPath) return await run(node, node, [main, ...args]);
   await enableCompileCache();
+  await import("../bin/lean-http.mjs");
   const cli = await import(pathToImport(main));
   return await cli.main(args);
 }
