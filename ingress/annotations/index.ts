@@ -3,7 +3,6 @@ import type { Ingress } from "../../model/kinds/networking-v1.ts";
 import type { ControllerConfig } from "../config.ts";
 import type { Phase } from "../route-table.ts";
 import { AnnotationReader, type CompilableGroup, type LocationFacts, LocationDenied, PREFIX, type Step } from "./annotation.ts";
-import { accessLog } from "./access-log.ts";
 import { access } from "./access.ts";
 import { affinity } from "./affinity.ts";
 import { basicAuth } from "./basic-auth.ts";
@@ -58,7 +57,6 @@ export const annotationGroups = {
   customErrors,
   clientCertificate,
   sslPassthrough,
-  accessLog,
 };
 
 type Groups = typeof annotationGroups;
@@ -83,6 +81,14 @@ export const UNMODELLED: ReadonlySet<string> = new Set([
   "http2-push-preload",
   "enable-rewrite-log",
   "ssl-ciphers",
+  "enable-access-log",
+  "proxy-ssl-secret",
+  "proxy-ssl-verify",
+  "proxy-ssl-verify-depth",
+  "proxy-ssl-name",
+  "proxy-ssl-server-name",
+  "proxy-ssl-protocols",
+  "proxy-ssl-ciphers",
   "ssl-prefer-server-ciphers",
 ]);
 

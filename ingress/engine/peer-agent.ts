@@ -21,12 +21,20 @@ export class PeerAgent extends HttpAgent {
     this.#dial = dial;
   }
   override createConnection(options: ClientRequestArgs, callback?: Created): undefined {
-    if (!callback) return;
-    this.#dial(options.host ?? "", Number(options.port)).then((socket) => callback(null, socket), (error: unknown) => failed(callback, error));
+    if (callback) void this.#connect(options, callback);
+  }
+  async #connect(options: ClientRequestArgs, callback: Created): Promise<void> {
+    let socket: Duplex;
+    try {
+      socket = await this.#dial(options.host ?? "", Number(options.port));
+    } catch (error) {
+      return failed(callback, error);
+    }
+    callback(null, socket);
   }
 }
 
-/** TLS to a peer over a dialled connection; `tls` gives the options of one connection (server name, certificates). */
+/** TLS to a peer over a dialled connection. */
 export class TlsPeerAgent extends HttpsAgent {
   readonly #dial: DialPeer;
   constructor(dial: DialPeer, maxFreeSockets = 320) {
@@ -34,20 +42,28 @@ export class TlsPeerAgent extends HttpsAgent {
     this.#dial = dial;
   }
   override createConnection(options: ClientRequestArgs, callback?: Created): undefined {
-    if (!callback) return;
-    this.#dial(options.host ?? "", Number(options.port)).then(
-      (socket) => {
-        const connect: (options: object) => Duplex | null | undefined = super.createConnection.bind(this);
-        const secured = connect({ ...options, socket, path: undefined });
-        if (!secured) return failed(callback, new Error("no TLS connection"));
-        const onError = (error: Error): void => failed(callback, error);
-        secured.once("error", onError);
-        secured.once("secureConnect", () => {
-          secured.off("error", onError);
-          callback(null, secured);
-        });
-      },
-      (error: unknown) => failed(callback, error),
-    );
+    if (callback) void this.#connect(options, callback);
+  }
+  async #connect(options: ClientRequestArgs, callback: Created): Promise<void> {
+    let secured: Duplex;
+    try {
+      const socket = await this.#dial(options.host ?? "", Number(options.port));
+      secured = await this.#secure({ ...options, socket, path: undefined });
+    } catch (error) {
+      return failed(callback, error);
+    }
+    callback(null, secured);
+  }
+  #secure(options: object): Promise<Duplex> {
+    const connect: (options: object) => Duplex | null | undefined = super.createConnection.bind(this);
+    const { promise, resolve, reject } = Promise.withResolvers<Duplex>();
+    const secured = connect(options);
+    if (!secured) throw new Error("no TLS connection");
+    secured.once("error", reject);
+    secured.once("secureConnect", () => {
+      secured.off("error", reject);
+      resolve(secured);
+    });
+    return promise;
   }
 }

@@ -3,7 +3,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
 import { log } from "../../model/log.ts";
-import { type Answer, page } from "../answer.ts";
+import { type Answer, type HeaderLine, page } from "../answer.ts";
 import { Balance } from "../balance.ts";
 import type { HttpProxyEngine } from "../engine/http-proxy-engine.ts";
 import type { Http2Engine } from "../engine/http2-engine.ts";
@@ -14,6 +14,7 @@ import type { Exchange, World } from "../exchange.ts";
 import { addHsts, podHeaders } from "../headers.ts";
 import type { Peer } from "../upstreams.ts";
 import { passAnswer } from "./pass-answer.ts";
+import { expand } from "../variables.ts";
 import { hasBody, readBody } from "./request-body.ts";
 import { type Arrival, isAnswer, requestFacts } from "./request-facts.ts";
 import type { RoutesFeed } from "./routes-feed.ts";
@@ -123,6 +124,7 @@ export class Handler {
       if (read.type === "too-large") return this.#refuse(request, response, page(413, `body is over proxy-body-size ${proxy.bodySizeBytes}`), exchange, head);
       body = read;
     }
+    if (decision.error !== true) this.#mirror(exchange, body);
     const left = new AbortController();
     response.once("close", () => {
       if (!response.writableFinished) left.abort();
@@ -206,6 +208,19 @@ export class Handler {
       sendTimeoutMs: proxy.sendTimeoutMs,
       readTimeoutMs: proxy.readTimeoutMs,
     };
+  }
+
+  /** mirror-target: a copy, whose answer and failure nobody sees. */
+  #mirror(exchange: Exchange, body: ForwardBody): void {
+    const { target, host, requestBody } = exchange.location.settings.mirror;
+    if (target === "") return;
+    const url = expand(exchange, target).replace(/(?<!:)\/{2,}/g, "/");
+    if (!URL.canParse(url)) return;
+    const bytes = requestBody && body.type === "bytes" ? body.bytes : undefined;
+    const headers: HeaderLine[] = [["Host", host === "" ? new URL(url).host : expand(exchange, host)]];
+    for (const [name, value] of Object.entries(podHeaders(exchange, [], { underscores: false, upgrade: undefined }))) if (name !== "Host") headers.push([name, String(value)]);
+    if (bytes) headers.push(["Content-Length", String(bytes.length)]);
+    this.#parts.world.request(url, { method: exchange.facts.method, headers, ...(bytes ? { body: bytes } : {}) }).catch(() => {});
   }
 
   /** custom-http-errors: another Service gives the answer, with a status of its own. */
