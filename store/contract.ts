@@ -44,9 +44,20 @@ export interface Writer {
    */
   update<T extends KubeObject>(type: ResourceType<T>, object: T, options?: UpdateOptions): Promise<T>;
   /** Reads, edits a draft and writes it in one turn: an edit never loses against other writes of this process. `edit` returning false writes nothing. */
-  mutate<T extends KubeObject>(type: ResourceType<T>, namespace: string, name: string, edit: (draft: Draft<T>) => void | false, options?: UpdateOptions): Promise<T>;
+  mutate<T extends KubeObject>(
+    type: ResourceType<T>,
+    namespace: string,
+    name: string,
+    edit: (draft: Draft<T>) => void | false,
+    options?: UpdateOptions,
+  ): Promise<T>;
   /** Resolves with the object as it is afterwards, or as it was last; `gone` tells which. */
-  delete<T extends KubeObject>(type: ResourceType<T>, namespace: string, name: string, options?: DeleteOptions): Promise<{ readonly object: T; readonly gone: boolean }>;
+  delete<T extends KubeObject>(
+    type: ResourceType<T>,
+    namespace: string,
+    name: string,
+    options?: DeleteOptions,
+  ): Promise<{ readonly object: T; readonly gone: boolean }>;
 }
 
 export interface UpdateOptions extends WriteOptions {

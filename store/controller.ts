@@ -77,7 +77,10 @@ class Controller implements Component, Activity {
   }
   async #feed(cursor: Cursor): Promise<void> {
     const { watches } = this.#options;
-    for await (const batch of cursor.batches(watches.map((watch) => watch.type), this.#abort.signal)) {
+    for await (const batch of cursor.batches(
+      watches.map((watch) => watch.type),
+      this.#abort.signal,
+    )) {
       for (const change of batch) {
         for (const watch of watches) {
           if (watch.type !== change.type) continue;

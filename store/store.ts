@@ -129,7 +129,10 @@ class ObjectStore implements Store {
       const made = prepareCreate(type, object, { clock: this.#clock, ids: this.#ids, options, taken });
       if (taken(made.metadata.name, namespaceOf(made as KubeObject))) throw alreadyExists(type, made.metadata.name);
       const tx = new WriteTransaction(this);
-      this.#runAdmission({ operation: "CREATE", type, subresource: undefined, object: made as Draft<KubeObject>, old: undefined, options }, tx);
+      this.#runAdmission(
+        { operation: "CREATE", type, subresource: undefined, object: made as Draft<KubeObject>, old: undefined, options },
+        tx,
+      );
       return (await this.#store(type, made as AnyObject, undefined, options, tx)) as T;
     });
   }
@@ -158,7 +161,12 @@ class ObjectStore implements Store {
     }
     throw tooManyConflicts(type, name);
   }
-  delete<T extends KubeObject>(type: ResourceType<T>, namespace: string, name: string, options: DeleteOptions = {}): Promise<{ readonly object: T; readonly gone: boolean }> {
+  delete<T extends KubeObject>(
+    type: ResourceType<T>,
+    namespace: string,
+    name: string,
+    options: DeleteOptions = {},
+  ): Promise<{ readonly object: T; readonly gone: boolean }> {
     return this.#serially(async () => {
       const old = this.get(type, namespace, name);
       if (!old) throw notFound(type, name);
@@ -185,7 +193,10 @@ class ObjectStore implements Store {
     if (!old) throw notFound(type, object.metadata.name);
     const edited = prepareUpdate(type, object, old, options.subresource);
     const tx = new WriteTransaction(this);
-    this.#runAdmission({ operation: "UPDATE", type, subresource: options.subresource, object: edited as Draft<KubeObject>, old, options }, tx);
+    this.#runAdmission(
+      { operation: "UPDATE", type, subresource: options.subresource, object: edited as Draft<KubeObject>, old, options },
+      tx,
+    );
     const made = countGeneration(type, shareParts(edited, old) as AnyObject, old);
     if (isReleased(type, made)) return (await this.#remove(type, old, options, tx)) as T;
     if (made === (old as KubeObject)) return old;
@@ -199,7 +210,13 @@ class ObjectStore implements Store {
     }
     if (tx.errors.length > 0) throw invalid(request.type, request.object.metadata.name, tx.errors);
   }
-  async #store(type: ResourceType, made: AnyObject, old: KubeObject | undefined, options: WriteOptions, tx: WriteTransaction): Promise<KubeObject> {
+  async #store(
+    type: ResourceType,
+    made: AnyObject,
+    old: KubeObject | undefined,
+    options: WriteOptions,
+    tx: WriteTransaction,
+  ): Promise<KubeObject> {
     if (options.dryRun) return deepFreeze({ ...made, metadata: { ...made.metadata, ...(old ? {} : { resourceVersion: "" }) } });
     const table = this.#table(type);
     const written = { ...shareParts(made, table.latest), metadata: { ...made.metadata, resourceVersion: "" } };

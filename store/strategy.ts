@@ -17,7 +17,16 @@ const MAX_GENERATED_BASE = 58;
 /** Generated names tried until one is free, as apiserver's RetryGenerateName does. */
 const NAME_TRIES = 8;
 /** Kinds whose metadata.generation counts changes of the desired state. */
-const COUNTS_GENERATION = new Set(["Deployment", "ReplicaSet", "Ingress", "IngressClass", "NetworkPolicy", "EndpointSlice", "ServiceCIDR", "Fault"]);
+const COUNTS_GENERATION = new Set([
+  "Deployment",
+  "ReplicaSet",
+  "Ingress",
+  "IngressClass",
+  "NetworkPolicy",
+  "EndpointSlice",
+  "ServiceCIDR",
+  "Fault",
+]);
 
 /** The object as it is first stored, before admission. */
 export function prepareCreate(
@@ -93,9 +102,28 @@ export function prepareUpdate(
 const withStatusOf = (old: AnyObject, { status }: AnyObject): AnyObject => (status === undefined ? old : { ...old, status });
 
 function restoreSystemMetadata(made: Draft<AnyObject>, old: AnyObject): void {
-  const { name, namespace, uid, creationTimestamp, deletionTimestamp, deletionGracePeriodSeconds, generation, resourceVersion, generateName } =
-    old.metadata;
-  const system = { name, namespace, uid, creationTimestamp, deletionTimestamp, deletionGracePeriodSeconds, generation, resourceVersion, generateName };
+  const {
+    name,
+    namespace,
+    uid,
+    creationTimestamp,
+    deletionTimestamp,
+    deletionGracePeriodSeconds,
+    generation,
+    resourceVersion,
+    generateName,
+  } = old.metadata;
+  const system = {
+    name,
+    namespace,
+    uid,
+    creationTimestamp,
+    deletionTimestamp,
+    deletionGracePeriodSeconds,
+    generation,
+    resourceVersion,
+    generateName,
+  };
   for (const [key, value] of Object.entries(system)) {
     if (value === undefined) delete made.metadata[key as keyof typeof system];
     else Object.assign(made.metadata, { [key]: value });

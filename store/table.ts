@@ -94,7 +94,8 @@ export function overlay<T extends KubeObject>(
   query: ListQuery,
 ): readonly T[] {
   if (changes.size === 0) return present;
-  const keyed = (object: T): ObjectKey => (namespaceOf(object) === "" ? object.metadata.name : `${namespaceOf(object)}/${object.metadata.name}`);
+  const keyed = (object: T): ObjectKey =>
+    namespaceOf(object) === "" ? object.metadata.name : `${namespaceOf(object)}/${object.metadata.name}`;
   const kept = present.filter((object) => !changes.has(keyed(object)));
   for (const [key, object] of changes) {
     if (!object) continue;

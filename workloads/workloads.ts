@@ -133,12 +133,7 @@ export function assembleWorkloads(options: WorkloadsOptions): Workloads {
 }
 
 /** `peers` holds who has each pod address now. */
-function createKubelets(
-  options: WorkloadsOptions,
-  random: Random,
-  peers: Map<string, Peer>,
-  reaper: Reaper,
-): readonly Kubelet[] {
+function createKubelets(options: WorkloadsOptions, random: Random, peers: Map<string, Peer>, reaper: Reaper): readonly Kubelet[] {
   const { store, fabric, clock, nodes } = options;
   const images = createImageCatalog(options.images ?? [], options.findImage);
   const privatePorts = createPrivatePorts(options.firstPrivatePort);

@@ -23,13 +23,16 @@ const steps = fc.array(step, { maxLength: 40 });
 
 const show = (object: ConfigMap): string => `${object.metadata.name}=${object.data?.["v"]}@${object.metadata.resourceVersion}`;
 const showAll = (objects: readonly ConfigMap[]): string => objects.map(show).join(" ");
-const showEvent = (event: WatchEvent<ConfigMap>): string => (event.type === "BOOKMARK" ? "BOOKMARK" : `${event.type} ${show(event.object)}`);
+const showEvent = (event: WatchEvent<ConfigMap>): string =>
+  event.type === "BOOKMARK" ? "BOOKMARK" : `${event.type} ${show(event.object)}`;
 
 /** What is there, and every change with its revision. */
 class Model {
   revision = 1;
   readonly present = new Map<string, string>();
-  readonly history: { readonly revision: number; readonly event: string; readonly state: string }[] = [{ revision: 1, event: "", state: "" }];
+  readonly history: { readonly revision: number; readonly event: string; readonly state: string }[] = [
+    { revision: 1, event: "", state: "" },
+  ];
 
   /** The outcome that the store should have: "" or the status code. */
   apply(step: Step): string {

@@ -49,7 +49,11 @@ t.test("spec and status are written apart, and only desired state counts generat
     spec: { selector, template, replicas: 1 },
   });
   t.equal(made.metadata.generation, 1);
-  const status = await store.update(Deployments, { ...draft(made), spec: { ...made.spec, replicas: 9 }, status: { readyReplicas: 1 } }, { subresource: "status" });
+  const status = await store.update(
+    Deployments,
+    { ...draft(made), spec: { ...made.spec, replicas: 9 }, status: { readyReplicas: 1 } },
+    { subresource: "status" },
+  );
   t.match(status, { spec: { replicas: 1 }, status: { readyReplicas: 1 }, metadata: { generation: 1 } });
   const spec = await store.update(Deployments, { ...draft(status), spec: { ...made.spec, replicas: 3 }, status: {} });
   t.match(spec, { spec: { replicas: 3 }, status: { readyReplicas: 1 }, metadata: { generation: 2 } });
@@ -70,7 +74,11 @@ t.test("lists are sorted and filtered", async (t) => {
   const { store } = await testStore();
   for (const name of ["b", "a", "c"]) await store.create(ConfigMaps, configMap(name, {}, { app: name }));
   await store.create(ConfigMaps, { ...configMap("z"), metadata: { name: "z", namespace: "aaa" } });
-  const names = (query: Parameters<typeof store.list>[1]): string => store.list(ConfigMaps, query).map((o) => o.metadata.name).join(" ");
+  const names = (query: Parameters<typeof store.list>[1]): string =>
+    store
+      .list(ConfigMaps, query)
+      .map((o) => o.metadata.name)
+      .join(" ");
   t.equal(names({}), "z a b c");
   t.equal(names({ namespace: "default" }), "a b c");
   t.equal(names({ labels: parseLabelSelector("app in (a, c)") }), "a c");

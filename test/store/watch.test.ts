@@ -7,7 +7,9 @@ import { type Change, createController, on, type WatchEvent } from "../../store/
 import { configMap, testStore } from "../support/store.ts";
 
 const show = (event: WatchEvent): string =>
-  event.type === "BOOKMARK" ? `BOOKMARK ${event.revision}${event.initial ? " initial" : ""}` : `${event.type} ${event.object.metadata.name} ${event.object.metadata.resourceVersion}`;
+  event.type === "BOOKMARK"
+    ? `BOOKMARK ${event.revision}${event.initial ? " initial" : ""}`
+    : `${event.type} ${event.object.metadata.name} ${event.object.metadata.resourceVersion}`;
 const showChange = (change: Change): string => `${change.previous ? "-" : ""}${change.object ? "+" : ""}${change.key}`;
 
 async function take<T>(source: AsyncIterable<T>, count: number): Promise<T[]> {
@@ -52,14 +54,24 @@ t.test("an old list is what was there then", async (t) => {
   const then = store.revision;
   await store.delete(ConfigMaps, "default", "a");
   await store.create(ConfigMaps, configMap("c"));
-  t.equal(store.listAt(ConfigMaps, then).map((o) => o.metadata.name).join(" "), "a b");
+  t.equal(
+    store
+      .listAt(ConfigMaps, then)
+      .map((o) => o.metadata.name)
+      .join(" "),
+    "a b",
+  );
 });
 
 t.test("a delayed cursor sees the past until its delay is over", async (t) => {
   const { store, clock } = await testStore();
   await store.create(ConfigMaps, configMap("a", { v: "1" }));
   const cursor = store.cursor({ delayMs: 100 });
-  const names = (): string => cursor.list(ConfigMaps).map((o) => `${o.metadata.name}${o.data?.["v"] ?? ""}`).join(" ");
+  const names = (): string =>
+    cursor
+      .list(ConfigMaps)
+      .map((o) => `${o.metadata.name}${o.data?.["v"] ?? ""}`)
+      .join(" ");
   await store.mutate(ConfigMaps, "default", "a", (map) => void (map.data = { v: "2" }));
   await store.create(ConfigMaps, configMap("b"));
   t.equal(names(), "a1");
@@ -105,7 +117,8 @@ t.test("a controller reconciles each key once per change and retries failures on
     watches: [on(ConfigMaps, (map) => [keyOf(map)])],
     async reconcile(key) {
       seen.push(key);
-      if (key === "default/flaky" && failuresLeft-- > 0) await store.update(ConfigMaps, { ...configMap("flaky"), metadata: { name: "flaky", namespace: "default", resourceVersion: "1" } });
+      if (key === "default/flaky" && failuresLeft-- > 0)
+        await store.update(ConfigMaps, { ...configMap("flaky"), metadata: { name: "flaky", namespace: "default", resourceVersion: "1" } });
     },
   });
   t.teardown(() => controller.stop());

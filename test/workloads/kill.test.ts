@@ -46,7 +46,9 @@ t.test("a program killed from outside is restarted, and backs off when it happen
   const status = (): unknown => store.get(Pods, "default", "p")?.status?.containerStatuses?.[0];
   const first = await pids();
   process.kill(first[0] ?? 0, "SIGKILL");
-  await until("one restart", () => (store.get(Pods, "default", "p")?.status?.containerStatuses?.[0]?.restartCount === 1 ? true : undefined));
+  await until("one restart", () =>
+    store.get(Pods, "default", "p")?.status?.containerStatuses?.[0]?.restartCount === 1 ? true : undefined,
+  );
   t.match(status(), { lastState: { terminated: { exitCode: 137, signal: 9, reason: "Error" } } });
   await until("the end of what it had started", () => (first.some(alive) ? undefined : true));
   const second = await pids();

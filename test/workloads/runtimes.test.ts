@@ -122,10 +122,16 @@ t.test("process: an image of the running cluster's ConfigMap, exec beside it, ex
 });
 
 t.test("process: mounted files are real files below LOOPKUBE_ROOT, gone with the pod", async (t) => {
-  const script = 'cat "$LOOPKUBE_ROOT/etc/app/color" "$LOOPKUBE_ROOT/etc/hostname"; echo; echo "$LOOPKUBE_ROOT"; echo x > "$LOOPKUBE_ROOT/work/y"';
+  const script =
+    'cat "$LOOPKUBE_ROOT/etc/app/color" "$LOOPKUBE_ROOT/etc/hostname"; echo; echo "$LOOPKUBE_ROOT"; echo x > "$LOOPKUBE_ROOT/work/y"';
   const image: Image = { runtime: "process", command: ["sh", "-c", script] };
   const { store, workloads } = await testCluster(t, { clock: realClock, images: [new Map([["mine/app:1", image]])] });
-  await store.create(ConfigMaps, { apiVersion: "v1", kind: "ConfigMap", metadata: { name: "app", namespace: "default" }, data: { color: "red\n" } });
+  await store.create(ConfigMaps, {
+    apiVersion: "v1",
+    kind: "ConfigMap",
+    metadata: { name: "app", namespace: "default" },
+    data: { color: "red\n" },
+  });
   const volumeMounts = [
     { name: "app", mountPath: "/etc/app" },
     { name: "work", mountPath: "/work" },
@@ -135,7 +141,9 @@ t.test("process: mounted files are real files below LOOPKUBE_ROOT, gone with the
     { name: "work", emptyDir: {} },
   ];
   await store.create(Pods, pod("f", { containers: [container("mine/app:1", { volumeMounts })], volumes, restartPolicy: "Never" }));
-  const ended = await until("an end", () => store.list(Pods).find((item) => item.status?.phase === "Succeeded" || item.status?.phase === "Failed"));
+  const ended = await until("an end", () =>
+    store.list(Pods).find((item) => item.status?.phase === "Succeeded" || item.status?.phase === "Failed"),
+  );
   let text = "";
   const options = { follow: false, previous: false, timestamps: false, signal: new AbortController().signal };
   for await (const chunk of workloads.streams.logs(ended, "main", options)) text += chunk;

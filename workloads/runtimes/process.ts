@@ -112,7 +112,10 @@ async function execIn(
   reaper: Reaper,
 ): Promise<number> {
   const streams = { stdout, stderr };
-  const child = startChild({ argv: command, env, cwd: image.cwd, stdin, onOutput: (chunk, stream) => streams[stream].write(chunk) }, reaper);
+  const child = startChild(
+    { argv: command, env, cwd: image.cwd, stdin, onOutput: (chunk, stream) => streams[stream].write(chunk) },
+    reaper,
+  );
   const onAbort = (): void => child.signal("SIGKILL");
   signal.addEventListener("abort", onAbort, { once: true });
   const { exitCode, startError } = await child.exited;
