@@ -52,6 +52,7 @@ export class Handler {
     // What came in behind a request that ended its connection is not read.
     if (this.#ended.has(request.socket)) return void request.resume();
     this.#requests++;
+    response.on("error", ignoreError);
     const head = request.method === "HEAD";
     const ends: (() => void)[] = [];
     response.once("close", () => ends.forEach((end) => end()));
@@ -251,6 +252,9 @@ export class Handler {
     else this.#refuse(request, response, page(500, "internal error"), exchange, request.method === "HEAD");
   }
 }
+
+/** A client that has left is told by 'close'. */
+const ignoreError = (): void => {};
 
 /** Headers of steps stand on a 101 too. */
 function addToUpgrade(answer: IncomingMessage, exchange: Exchange): void {
