@@ -16,7 +16,7 @@ import { runHook } from "./lifecycle-hook.ts";
 import { startContainer } from "./node-services.ts";
 import { LogRing } from "./log-ring.ts";
 import { Prober } from "./prober.ts";
-import { isModelledProbe, runProbe, type ProbeTarget } from "./probe.ts";
+import { runProbe, type ProbeTarget } from "./probe.ts";
 import { ContainerSandbox, type PodWorld } from "./sandbox.ts";
 
 export type ContainerRole = "init" | "sidecar" | "app" | "ephemeral";
@@ -201,10 +201,6 @@ export class ContainerWorker {
       onFailure: (kind, output) => this.#event("Warning", "Unhealthy", `${kind} probe failed: ${output}`),
       onChange: () => this.#probed(),
     });
-    for (const probe of [this.spec.startupProbe, this.spec.livenessProbe, this.spec.readinessProbe]) {
-      if (probe && !isModelledProbe(probe))
-        this.#event("Warning", "ProbeNotModelled", "loopkube has no gRPC probes: this one counts as successful");
-    }
     const startedAt = timestamp(services.clock);
     const instance = { running, sandbox, prober, abort, startedAt, id, image };
     this.#instance = instance;

@@ -1,11 +1,12 @@
-// One try of a probe: HTTP, TCP or exec, as the node, within its timeout.
-// Upstream: pkg/probe/{http,tcp,exec}, pkg/kubelet/prober/prober.go. Left out: gRPC probes.
+// One try of a probe: HTTP, TCP, gRPC or exec, as the node, within its timeout.
+// Upstream: pkg/probe/{http,tcp,grpc,exec}, pkg/kubelet/prober/prober.go.
 import { request as httpRequest, type IncomingMessage } from "node:http";
 import { request as httpsRequest } from "node:https";
 import type { Duplex } from "node:stream";
 import { sleep, type Clock } from "../../model/clock.ts";
-import type { Container, HTTPGetAction, Probe } from "../../model/kinds/core-v1.ts";
+import type { Container, GRPCAction, HTTPGetAction, Probe } from "../../model/kinds/core-v1.ts";
 import type { Network, Peer } from "../../model/ports.ts";
+import { grpcProbe } from "./grpc-probe.ts";
 
 export interface ProbeTarget {
   readonly network: Network;
@@ -28,11 +29,6 @@ const OK: ProbeResult = { success: true, output: "" };
 const MAX_REDIRECTS = 10;
 const MAX_BODY = 10 * 1024;
 
-/** True for the probe kinds that can be tried here. */
-export function isModelledProbe(probe: Probe): boolean {
-  return probe.httpGet !== undefined || probe.tcpSocket !== undefined || probe.exec !== undefined;
-}
-
 /** A named containerPort's number, or the number itself; undefined when there is no such port. */
 export function portNumber(port: number | string, container: Container): number | undefined {
   const number = Number(port);
@@ -48,20 +44,36 @@ export async function runProbe(probe: Probe, target: ProbeTarget): Promise<Probe
     () => false,
   );
   const url = probe.httpGet ? urlOf(probe.httpGet, target) : "";
-  const attempt = tryProbe(probe, target, url, abort.signal).catch((error: unknown) => failure(probe, target, url, error));
+  let connected = false;
+  const attempt = tryProbe(probe, target, url, abort.signal, () => (connected = true)).catch((error: unknown) =>
+    failure(probe, target, url, error),
+  );
   const first = await Promise.race([attempt, expired]);
   abort.abort(new Error("probe ended"));
   if (typeof first !== "boolean") return first;
   if (probe.httpGet)
     return { success: false, output: `Get "${url}": context deadline exceeded (Client.Timeout exceeded while awaiting headers)` };
   if (probe.tcpSocket) return { success: false, output: `dial tcp ${tcpAddress(probe, target)}: i/o timeout` };
+  if (probe.grpc) return { success: false, output: grpcTimeout(probe.grpc, target, probe.timeoutSeconds ?? 1, connected) };
   return {
     success: false,
     output: `command timed out: "${(probe.exec?.command ?? []).join(" ")}" timed out after ${probe.timeoutSeconds ?? 1}s`,
   };
 }
 
-async function tryProbe(probe: Probe, target: ProbeTarget, url: string, signal: AbortSignal): Promise<ProbeResult> {
+function grpcTimeout({ port }: GRPCAction, { podIP }: ProbeTarget, seconds: number, connected: boolean): string {
+  if (connected) return `timeout: health rpc did not complete within ${seconds}s`;
+  return `timeout: failed to connect service "${podIP}:${port}" within ${seconds}s: context deadline exceeded`;
+}
+
+async function tryProbe(
+  probe: Probe,
+  target: ProbeTarget,
+  url: string,
+  signal: AbortSignal,
+  onConnected: () => void,
+): Promise<ProbeResult> {
+  if (probe.grpc) return grpcProbe(probe.grpc, target, signal, onConnected);
   if (probe.exec) {
     const { exitCode, output } = await target.exec(probe.exec.command ?? [], signal);
     return exitCode === 0 ? OK : { success: false, output };
@@ -152,6 +164,7 @@ function failure(probe: Probe, target: ProbeTarget, url: string, error: unknown)
     ETIMEDOUT: "i/o timeout",
   };
   if (probe.exec) return { success: false, output: message };
+  if (probe.grpc) return { success: false, output: `error: health rpc probe failed: ${message}` };
   const address = probe.httpGet ? new URL(url).host : tcpAddress(probe, target);
   const reason = reasons[code];
   const text = reason === undefined ? (code === "ECONNRESET" ? "EOF" : message) : `dial tcp ${address}: ${reason}`;

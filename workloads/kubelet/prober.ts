@@ -3,7 +3,7 @@
 import type { Clock, Timer } from "../../model/clock.ts";
 import type { Container, Probe } from "../../model/kinds/core-v1.ts";
 import { Attempt } from "./attempt.ts";
-import { isModelledProbe, type ProbeResult } from "./probe.ts";
+import type { ProbeResult } from "./probe.ts";
 
 export type ProbeKind = "Startup" | "Liveness" | "Readiness";
 
@@ -31,8 +31,8 @@ export class Prober {
   constructor(options: ProberOptions) {
     this.#options = options;
     const { startupProbe, readinessProbe } = options.container;
-    this.started = !startupProbe || !isModelledProbe(startupProbe);
-    this.ready = this.started && (!readinessProbe || !isModelledProbe(readinessProbe));
+    this.started = !startupProbe;
+    this.ready = this.started && !readinessProbe;
   }
   start(): void {
     const { startupProbe } = this.#options.container;
@@ -60,9 +60,8 @@ export class Prober {
   }
   #startOthers(): void {
     const { livenessProbe, readinessProbe } = this.#options.container;
-    if (livenessProbe && isModelledProbe(livenessProbe))
-      this.#add("Liveness", livenessProbe, true, (success) => success === false && this.#fail("Liveness"));
-    if (readinessProbe && isModelledProbe(readinessProbe)) {
+    if (livenessProbe) this.#add("Liveness", livenessProbe, true, (success) => success === false && this.#fail("Liveness"));
+    if (readinessProbe) {
       this.#add("Readiness", readinessProbe, false, (success) => {
         if (success === undefined || success === this.ready) return;
         this.ready = success;
