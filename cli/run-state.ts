@@ -56,23 +56,33 @@ export function listStates(): readonly string[] {
   }
 }
 
-/** True while the process that wrote the state lives. */
+/** True while the process that wrote the state lives. One that has ended and only waits for its parent to notice (init may take seconds) does not. */
 export function isAlive(state: RunState): boolean {
   try {
     process.kill(state.pid, 0);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "EPERM") return false;
   }
-  return state.started === "" || state.started === processStart(state.pid);
+  if (state.started === "") return true;
+  const fields = processFields(state.pid);
+  return state.started === fields[START_TIME] && fields[STATE] !== "Z" && fields[STATE] !== "X";
 }
 
 /** The kernel's start time of a process, "" where /proc is missing. */
 export function processStart(pid: number): string {
+  return processFields(pid)[START_TIME] ?? "";
+}
+
+/** Places in /proc/PID/stat after the program's name (proc_pid_stat(5), fields 3 and 22). */
+const STATE = 0;
+const START_TIME = 19;
+
+function processFields(pid: number): readonly string[] {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-    return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19] ?? "";
+    return stat.slice(stat.lastIndexOf(")") + 2).split(" ");
   } catch {
-    return "";
+    return [];
   }
 }
 
