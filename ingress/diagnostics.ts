@@ -2,7 +2,7 @@
 import type { Clock } from "../model/clock.ts";
 import type { BalanceAnswer, Diagnostics } from "../model/ports.ts";
 import type { Random } from "../model/random.ts";
-import { Services } from "../model/resources.ts";
+import { ConfigMaps, Ingresses, IngressClasses, Services } from "../model/resources.ts";
 import { splitKey } from "../model/object.ts";
 import type { Store } from "../store/index.ts";
 import { DEFAULT_FLAGS } from "./config.ts";
@@ -10,6 +10,8 @@ import { dumpNginx, dumpRoutes } from "./dump.ts";
 import { explainRequest } from "./explain.ts";
 import type { Decision } from "./evaluate.ts";
 import { findServer } from "./match.ts";
+import { compileRoutes } from "./route-compiler.ts";
+import type { RouteTable } from "./route-table.ts";
 import type { Feeds } from "./program.ts";
 import type { RoutesFeed } from "./serve/routes-feed.ts";
 
@@ -42,7 +44,7 @@ export function routesDiagnostics({ store, feeds, clock, random }: DiagnosticsOp
       };
     },
     dump(options) {
-      const { table } = feed();
+      const table = feeds.live[0]?.table ?? fromStore(store);
       return options["as"] === "nginx" ? dumpNginx(table) : dumpRoutes(table);
     },
     async explain(question) {
@@ -64,6 +66,13 @@ function balanceOf({ exchange, backend, peers, balance }: Extract<Decision, { ty
   const how = exchange.location.settings.affinity.enabled ? "cookie" : hashBy !== "" ? `hash of ${hashBy}` : algorithm;
   const endpoints = peers.map(({ id }) => ({ address: id, pod: "", node: "" }));
   return { service: `${backend.namespace}/${backend.service}:${backend.port}`, algorithm: how, per: "request", affinitySeconds: 0, endpoints };
+}
+
+/** The routes as they would be, while no controller runs. */
+function fromStore(store: Store): RouteTable {
+  const { namespace, name } = splitKey(DEFAULT_FLAGS.configMap);
+  const config = store.get(ConfigMaps, namespace, name)?.data;
+  return compileRoutes(DEFAULT_FLAGS, { ingresses: store.list(Ingresses), classes: store.list(IngressClasses), ...(config ? { config } : {}) });
 }
 
 function parseUrl(text: string): URL | undefined {

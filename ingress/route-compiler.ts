@@ -90,21 +90,31 @@ export class RouteCompiler {
     }
   }
 
-  #build(): RouteTable {
+  /** Compiles up to `limit` hosts that have changed; true when some are left. */
+  prepare(limit: number): boolean {
+    const context = this.#context();
+    let left = limit;
+    for (const host of this.#stale) {
+      if (left-- <= 0) return true;
+      this.#stale.delete(host);
+      const parts = this.#byHost.get(host);
+      if (parts || host === CATCH_ALL) this.#servers.set(host, compileServer(host, parts ?? [], this.#aliasesOf(parts ?? []), context));
+      else this.#servers.delete(host);
+    }
+    return false;
+  }
+  #context(): ServerContext {
     const root = (this.#byHost.get(CATCH_ALL) ?? []).find((part) => part.defaultBackend);
-    const fallbackService = backendOf(this.flags.defaultBackendService);
-    const context: ServerContext = {
+    return {
       config: this.#config,
       catchAll: root?.defaultBackend ? { backend: root.defaultBackend, part: root } : undefined,
       defaults: this.#defaults,
       enableSslPassthrough: this.flags.enableSslPassthrough,
     };
-    for (const host of this.#stale) {
-      const parts = this.#byHost.get(host);
-      if (parts || host === CATCH_ALL) this.#servers.set(host, compileServer(host, parts ?? [], this.#aliasesOf(parts ?? []), context));
-      else this.#servers.delete(host);
-    }
-    this.#stale.clear();
+  }
+
+  #build(): RouteTable {
+    this.prepare(Infinity);
     const hosts = new Map<string, Server>();
     const wildcards = new Map<string, Server>();
     for (const [host, server] of this.#servers) {
@@ -119,14 +129,14 @@ export class RouteCompiler {
       }
     }
     this.#addRedirectHosts(hosts);
-    const fallback = this.#servers.get(CATCH_ALL) ?? compileServer(CATCH_ALL, [], [], context);
+    const fallback = this.#servers.get(CATCH_ALL) ?? compileServer(CATCH_ALL, [], [], this.#context());
     return {
       flags: this.flags,
       config: this.#config,
       hosts,
       wildcards,
       fallback,
-      defaultBackend: fallbackService,
+      defaultBackend: backendOf(this.flags.defaultBackendService),
       alternatives: this.#alternatives(hosts, wildcards, fallback),
       counted: [...this.#parts.values()].sort(compareParts).map((part) => part.owner),
       ignored: new Map(this.#ignored),

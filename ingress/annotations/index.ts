@@ -104,8 +104,18 @@ export interface CompiledAnnotations {
   steps(location: LocationFacts): Readonly<Record<Phase, readonly Step[]>>;
 }
 
+/** What Ingresses without a single annotation of ours share. */
+const bare = new WeakMap<ControllerConfig, CompiledAnnotations>();
+
 /** Reads all annotations of an Ingress; undefined gives the defaults. */
 export function compileAnnotations(ingress: Ingress | undefined, config: ControllerConfig): CompiledAnnotations {
+  if (Object.keys(ingress?.metadata.annotations ?? {}).some((name) => name.startsWith(PREFIX))) return readAnnotations(ingress, config);
+  const shared = bare.get(config) ?? readAnnotations(undefined, config);
+  bare.set(config, shared);
+  return shared;
+}
+
+function readAnnotations(ingress: Ingress | undefined, config: ControllerConfig): CompiledAnnotations {
   const read = new AnnotationReader(ingress, config);
   let denied: string | undefined;
   const settings: Record<string, unknown> = {};

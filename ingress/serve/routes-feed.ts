@@ -11,11 +11,13 @@ import { Upstreams } from "../upstreams.ts";
 
 /** Changes taken in one turn of the event loop. */
 const CHUNK = 200;
+/** Hosts compiled in one turn. */
+const HOSTS = 100;
 
 export class RoutesFeed {
   readonly flags: ControllerFlags;
-  readonly compiler: RouteCompiler;
-  readonly upstreams = new Upstreams();
+  #compiler: RouteCompiler;
+  #upstreams = new Upstreams();
   readonly #store: Store;
   readonly #delayMs: number;
   readonly #secrets = new Map<string, Readonly<Record<string, Buffer>>>();
@@ -25,15 +27,20 @@ export class RoutesFeed {
   #running: { readonly cursor: Cursor; readonly abort: AbortController; readonly done: Promise<void> } | undefined;
   #synced: PromiseWithResolvers<void> = Promise.withResolvers();
   #reloads = 0;
+  /** What is served: the next one takes its place when all its hosts are compiled. */
+  #table: RouteTable | undefined;
 
   constructor(flags: ControllerFlags, store: Store, delayMs: number) {
     this.flags = flags;
-    this.compiler = new RouteCompiler(flags);
+    this.#compiler = new RouteCompiler(flags);
     this.#store = store;
     this.#delayMs = delayMs;
   }
+  get upstreams(): Upstreams {
+    return this.#upstreams;
+  }
   get table(): RouteTable {
-    return this.compiler.table;
+    return (this.#table ??= this.#compiler.table);
   }
   /** Resolves once the present state has been read. */
   get synced(): Promise<void> {
@@ -76,6 +83,13 @@ export class RoutesFeed {
   }
 
   #start(): void {
+    // What was deleted while nobody read is not told: begin anew.
+    this.#compiler = new RouteCompiler(this.flags);
+    this.#upstreams = new Upstreams();
+    this.#secrets.clear();
+    this.#configMaps.clear();
+    this.#table = undefined;
+    this.#synced = Promise.withResolvers();
     const cursor = this.#store.cursor({ name: "ingress-nginx", delayMs: this.#delayMs });
     const abort = new AbortController();
     this.#running = { cursor, abort, done: this.#follow(cursor, abort.signal) };
@@ -87,7 +101,8 @@ export class RoutesFeed {
         this.#apply(change);
       }
       this.#reloads++;
-      void this.compiler.table;
+      while (this.#compiler.prepare(HOSTS)) await nextTurn();
+      this.#table = this.#compiler.table;
       this.#synced.resolve();
       for (const listener of this.#listeners) listener();
     }
@@ -95,10 +110,10 @@ export class RoutesFeed {
   #apply({ type, key, object }: Change): void {
     const { namespace, name } = splitKey(key);
     // Reads of the cursor are typed; a change is not.
-    if (type === Ingresses) this.compiler.setIngress(key, object && this.#get(Ingresses, namespace, name));
-    else if (type === IngressClasses) this.compiler.setClass(name, object && this.#get(IngressClasses, "", name));
-    else if (type === Services) this.upstreams.setService(key, object && this.#get(Services, namespace, name));
-    else if (type === EndpointSlices) this.upstreams.setSlice(key, object && this.#get(EndpointSlices, namespace, name));
+    if (type === Ingresses) this.#compiler.setIngress(key, object && this.#get(Ingresses, namespace, name));
+    else if (type === IngressClasses) this.#compiler.setClass(name, object && this.#get(IngressClasses, "", name));
+    else if (type === Services) this.#upstreams.setService(key, object && this.#get(Services, namespace, name));
+    else if (type === EndpointSlices) this.#upstreams.setSlice(key, object && this.#get(EndpointSlices, namespace, name));
     else if (type === Secrets) {
       const secret = object && this.#get(Secrets, namespace, name);
       if (!secret) this.#secrets.delete(key);
@@ -107,7 +122,7 @@ export class RoutesFeed {
       const data = object && this.#get(ConfigMaps, namespace, name);
       if (data) this.#configMaps.set(key, data.data ?? {});
       else this.#configMaps.delete(key);
-      if (key === this.flags.configMap) this.compiler.setConfig(data?.data ?? {});
+      if (key === this.flags.configMap) this.#compiler.setConfig(data?.data ?? {});
     }
   }
   get #get(): Store["get"] {

@@ -4,7 +4,7 @@ import { connect as connectHttp2 } from "node:http2";
 import { connect, createServer as createTcpServer } from "node:net";
 import type { Duplex } from "node:stream";
 import t from "tap";
-import { Secrets } from "../../model/resources.ts";
+import { Ingresses, Secrets } from "../../model/resources.ts";
 import { pair } from "./case.ts";
 import { ask } from "./client.ts";
 import { createHarness } from "./harness.ts";
@@ -173,4 +173,15 @@ await t.test("one change is live at once, and the rest keeps serving", async (t)
   t.equal((await ask(world.socket(80), { host: "bad.example", path: "/a" })).status, 404);
   t.equal((await ask(world.socket(80), { host: "slow.example", path: `/${"a".repeat(60)}!` })).status, 500);
   t.equal((await ask(world.socket(80), { host: "echo.example" })).status, 200);
+});
+
+await t.test("a controller that starts again knows what was deleted meanwhile", async (t) => {
+  const again = await harness.start();
+  await using held = again;
+  void held;
+  await again.service("once");
+  await addIngress(again, ingress("once", "once.example", "once"));
+  t.equal((await ask(again.socket(80), { host: "once.example" })).status, 200);
+  await again.restart(async () => void (await again.store.delete(Ingresses, "default", "once")));
+  t.equal((await ask(again.socket(80), { host: "once.example" })).status, 404);
 });

@@ -4,7 +4,7 @@ import { createIds } from "../../model/ids.ts";
 import type { Service } from "../../model/kinds/core-v1.ts";
 import type { EndpointSlice } from "../../model/kinds/discovery-v1.ts";
 import type { KubeObject } from "../../model/object.ts";
-import type { ContainerContext, Diagnostics, Peer, Registration, SocketAddress } from "../../model/ports.ts";
+import type { ContainerContext, Diagnostics, InlineProgram, Peer, Registration, SocketAddress } from "../../model/ports.ts";
 import { seededRandom } from "../../model/random.ts";
 import { ConfigMaps, EndpointSlices, IngressClasses, type ResourceType, Services } from "../../model/resources.ts";
 import { addressError, claimClusterIndex, createAddressPlan, createFabric, type Fabric } from "../../netsim/index.ts";
@@ -63,10 +63,12 @@ export class World implements AsyncDisposable {
   readonly ip: string;
   readonly log: string[] = [];
   readonly diagnostics: Diagnostics;
-  readonly #abort = new AbortController();
+  #abort = new AbortController();
+  readonly #flags: readonly string[];
+  readonly #program: InlineProgram;
   readonly #pods = new Map<string, { readonly ip: string; readonly registration: Registration }[]>();
   readonly #services = new Map<string, string>();
-  readonly #exit: Promise<number>;
+  #exit: Promise<number>;
 
   private constructor(harness: Harness, store: Store, clock: VirtualClock, flags: readonly string[]) {
     this.harness = harness;
@@ -75,7 +77,9 @@ export class World implements AsyncDisposable {
     this.ip = harness.ip();
     const ingress = createIngress({ store, clock: realClock, random: seededRandom("controller") });
     this.diagnostics = ingress.diagnostics;
-    this.#exit = ingress.program(this.#context(flags));
+    this.#flags = flags;
+    this.#program = ingress.program;
+    this.#exit = this.#program(this.#context(flags));
   }
   static async start(harness: Harness, { flags = [], config }: ControllerSetup): Promise<World> {
     const clock = new VirtualClock(Math.floor(Date.now() / 1000) * 1000 - 3_600_000);
@@ -83,8 +87,20 @@ export class World implements AsyncDisposable {
     await store.create(IngressClasses, { apiVersion: "networking.k8s.io/v1", kind: "IngressClass", metadata: { name: "nginx" }, spec: { controller: "k8s.io/ingress-nginx" } });
     if (config) await store.create(ConfigMaps, { apiVersion: "v1", kind: "ConfigMap", metadata: { namespace: "ingress-nginx", name: "ingress-nginx-controller" }, data: config });
     const world = new World(harness, store, clock, flags);
-    while (!harness.fabric.socketOf({ ip: world.ip, port: 10254 }, "TCP")) await new Promise((resolve) => setImmediate(resolve));
+    await world.#listening();
     return world;
+  }
+  async #listening(): Promise<void> {
+    while (!this.harness.fabric.socketOf({ ip: this.ip, port: 10254 }, "TCP")) await new Promise((resolve) => setImmediate(resolve));
+  }
+  /** Stops the controller, and starts it again after `meanwhile`. */
+  async restart(meanwhile: () => Promise<void>): Promise<void> {
+    this.#abort.abort();
+    await this.#exit;
+    await meanwhile();
+    this.#abort = new AbortController();
+    this.#exit = this.#program(this.#context(this.#flags));
+    await this.#listening();
   }
   /** Where a program on this machine reaches the controller. */
   socket(port: number): SocketAddress {
