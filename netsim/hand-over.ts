@@ -101,6 +101,8 @@ export function handOverMemory(server: Server, socket: MemorySocket): void {
     target._connections--;
     target._emitCloseIfDrained?.();
   });
+  // As above: a pod whose server looks at no errors must not end the whole process.
+  socket.on("error", ignoreError);
   server.emit("connection", socket);
 }
 

@@ -17,7 +17,6 @@ const health: Image = {
   runtime: "inline",
   async program(context) {
     const server = createServer();
-    server.on("connection", (socket) => socket.on("error", () => {}));
     server.on("stream", (stream: ServerHttp2Stream, headers: Readonly<Record<string, unknown>>) => {
       const chunks: Buffer[] = [];
       stream.on("data", (chunk: Buffer) => chunks.push(chunk));
