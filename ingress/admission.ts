@@ -35,9 +35,14 @@ function asIngress(object: { readonly kind: string }): Ingress | undefined {
 }
 
 /** Undefined when it is admitted. Ingresses of other classes are not looked at. */
-export function checkIngress(ingress: Ingress | undefined, flags: ControllerFlags, reader: Pick<Reader, "get" | "list">): string | undefined {
+export function checkIngress(
+  ingress: Ingress | undefined,
+  flags: ControllerFlags,
+  reader: Pick<Reader, "get" | "list">,
+): string | undefined {
   if (!ingress) return undefined;
-  const ignored = (candidate: Ingress): boolean => ignoredBecause(candidate, flags, (name) => reader.get(IngressClasses, "", name)) !== undefined;
+  const ignored = (candidate: Ingress): boolean =>
+    ignoredBecause(candidate, flags, (name) => reader.get(IngressClasses, "", name)) !== undefined;
   if (ignored(ingress)) return undefined;
   const annotations = ingress.metadata.annotations ?? {};
   const snippet = SNIPPETS.find((name) => annotations[PREFIX + name] !== undefined);
@@ -51,7 +56,9 @@ export function checkIngress(ingress: Ingress | undefined, flags: ControllerFlag
   }
   const invalid = (ingress.spec.rules ?? []).flatMap((rule) =>
     (rule.http?.paths ?? []).flatMap(({ path = "", pathType }) =>
-      (pathType === "Exact" || pathType === "Prefix") && path !== "" && !STRICT_PATH.test(path) ? [`path ${path} cannot be used with pathType ${pathType}`] : [],
+      (pathType === "Exact" || pathType === "Prefix") && path !== "" && !STRICT_PATH.test(path)
+        ? [`path ${path} cannot be used with pathType ${pathType}`]
+        : [],
     ),
   );
   if (invalid.length > 0) return `ingress contains invalid paths: ${invalid.join("\n")}`;

@@ -39,7 +39,10 @@ export const titleOf = (status: number): string => TITLES[status] ?? STATUS_CODE
 export function pageOf(status: number, detail?: string): string {
   const shown = status === 494 || status === 495 || status === 496 || status === 497 ? 400 : status;
   const heading = `${shown} ${shown === status ? titleOf(status) : titleOf(400)}`;
-  const inner = shown === status ? `<center><h1>${heading}</h1></center>` : `<center><h1>${heading}</h1></center>\r\n<center>${titleOf(status)}</center>`;
+  const inner =
+    shown === status
+      ? `<center><h1>${heading}</h1></center>`
+      : `<center><h1>${heading}</h1></center>\r\n<center>${titleOf(status)}</center>`;
   const more = detail === undefined ? "" : `<center>${detail}</center>\r\n`;
   const title = shown === status ? heading : `${shown} ${titleOf(status)}`;
   return `<html>\r\n<head><title>${title}</title></head>\r\n<body>\r\n${inner}\r\n${more}<hr><center>nginx</center>\r\n</body>\r\n</html>\r\n`;
@@ -52,7 +55,7 @@ export function page(status: number, reason: string, headers: readonly HeaderLin
     headers: [["Content-Type", "text/html"], ...headers],
     body: pageOf(status),
     reason,
-    ...(status === 400 || status >= 494 && status <= 497 ? { close: true } : {}),
+    ...(status === 400 || (status >= 494 && status <= 497) ? { close: true } : {}),
   };
 }
 

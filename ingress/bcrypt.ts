@@ -52,7 +52,9 @@ class Blowfish {
     let right = block[1] ?? 0;
     for (let i = 0; i < 16; i++) {
       left ^= p[i] ?? 0;
-      const sum = (((s[left >>> 24] ?? 0) + (s[256 + ((left >>> 16) & 255)] ?? 0)) ^ (s[512 + ((left >>> 8) & 255)] ?? 0)) + (s[768 + (left & 255)] ?? 0);
+      const sum =
+        (((s[left >>> 24] ?? 0) + (s[256 + ((left >>> 16) & 255)] ?? 0)) ^ (s[512 + ((left >>> 8) & 255)] ?? 0)) +
+        (s[768 + (left & 255)] ?? 0);
       right ^= sum;
       [left, right] = [right, left];
     }

@@ -111,5 +111,8 @@ export class ControllerConfig {
 
 /** Comma-separated items, trimmed, blanks dropped. */
 export function splitList(text: string): readonly string[] {
-  return text.split(",").map((item) => item.trim()).filter((item) => item !== "");
+  return text
+    .split(",")
+    .map((item) => item.trim())
+    .filter((item) => item !== "");
 }

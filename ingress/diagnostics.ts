@@ -29,7 +29,10 @@ export function routesDiagnostics({ store, feeds, clock, random }: DiagnosticsOp
     const { namespace, name } = splitKey(DEFAULT_FLAGS.publishService);
     const service = store.get(Services, namespace, name);
     const addresses = [...(service?.spec.clusterIPs ?? []), ...(service?.status?.loadBalancer?.ingress ?? []).map((entry) => entry.ip)];
-    return (addresses.includes(host) || (ip !== undefined && addresses.includes(ip))) && (service?.spec.ports ?? []).some((entry) => entry.port === port);
+    return (
+      (addresses.includes(host) || (ip !== undefined && addresses.includes(ip))) &&
+      (service?.spec.ports ?? []).some((entry) => entry.port === port)
+    );
   };
   return {
     name: "routes",
@@ -53,7 +56,12 @@ export function routesDiagnostics({ store, feeds, clock, random }: DiagnosticsOp
       const live = feed();
       const known = findServer(live.table, url.hostname) !== live.table.fallback;
       if (!known && !isController(question.host, question.ip, question.port)) return undefined;
-      const { lines, decision } = await explainRequest(live, clock, random.fork("explain"), { method: "GET", url, headers: {}, clientIp: question.from.ip });
+      const { lines, decision } = await explainRequest(live, clock, random.fork("explain"), {
+        method: "GET",
+        url,
+        headers: {},
+        clientIp: question.from.ip,
+      });
       const shown = feeds.live.length === 0 ? ["no ingress-nginx-controller pod is serving", ...lines] : lines;
       return { title: `Ingress: ${question.to}`, lines: shown, ...(decision?.type === "forward" ? { balance: balanceOf(decision) } : {}) };
     },
@@ -65,14 +73,24 @@ function balanceOf({ exchange, backend, peers, balance }: Extract<Decision, { ty
   const { algorithm, hashBy } = balance.loadBalance;
   const how = exchange.location.settings.affinity.enabled ? "cookie" : hashBy !== "" ? `hash of ${hashBy}` : algorithm;
   const endpoints = peers.map(({ id }) => ({ address: id, pod: "", node: "" }));
-  return { service: `${backend.namespace}/${backend.service}:${backend.port}`, algorithm: how, per: "request", affinitySeconds: 0, endpoints };
+  return {
+    service: `${backend.namespace}/${backend.service}:${backend.port}`,
+    algorithm: how,
+    per: "request",
+    affinitySeconds: 0,
+    endpoints,
+  };
 }
 
 /** The routes as they would be, while no controller runs. */
 function fromStore(store: Store): RouteTable {
   const { namespace, name } = splitKey(DEFAULT_FLAGS.configMap);
   const config = store.get(ConfigMaps, namespace, name)?.data;
-  return compileRoutes(DEFAULT_FLAGS, { ingresses: store.list(Ingresses), classes: store.list(IngressClasses), ...(config ? { config } : {}) });
+  return compileRoutes(DEFAULT_FLAGS, {
+    ingresses: store.list(Ingresses),
+    classes: store.list(IngressClasses),
+    ...(config ? { config } : {}),
+  });
 }
 
 function parseUrl(text: string): URL | undefined {

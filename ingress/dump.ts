@@ -5,7 +5,9 @@ import { locationText } from "./match.ts";
 /** Servers in order: exact names, wildcards, the catch-all. */
 export function serversOf(table: RouteTable): readonly Server[] {
   const named = [...new Set([...table.hosts.values()])].sort((a, b) => (serverName(table, a) < serverName(table, b) ? -1 : 1));
-  const wild = [...new Set(table.wildcards.values())].filter((server) => !named.includes(server)).sort((a, b) => (a.host < b.host ? -1 : 1));
+  const wild = [...new Set(table.wildcards.values())]
+    .filter((server) => !named.includes(server))
+    .sort((a, b) => (a.host < b.host ? -1 : 1));
   return [...named, ...wild, table.fallback];
 }
 
@@ -27,11 +29,20 @@ export function dumpRoutes(table: RouteTable): string {
     if (server.redirectTo !== undefined) continue;
     for (const location of server.locations) {
       const backend = location.backend ?? table.defaultBackend;
-      const to = location.denied !== undefined ? `503 (${location.denied})` : backend ? `${backend.namespace}/${backend.service}:${backend.port}` : "404 page";
+      const to =
+        location.denied !== undefined
+          ? `503 (${location.denied})`
+          : backend
+            ? `${backend.namespace}/${backend.service}:${backend.port}`
+            : "404 page";
       const canary = backend && table.alternatives.get(backend.upstream);
-      const steps = Object.values(location.steps).flat().map((step) => step.annotation);
+      const steps = Object.values(location.steps)
+        .flat()
+        .map((step) => step.annotation);
       const by = location.owner === undefined ? "" : `  by ${location.owner}`;
-      lines.push(`  ${locationText(location)} -> ${to}${canary ? ` | canary ${canary.backend.namespace}/${canary.backend.service}` : ""}${by}${steps.length > 0 ? `  [${steps.join(", ")}]` : ""}`);
+      lines.push(
+        `  ${locationText(location)} -> ${to}${canary ? ` | canary ${canary.backend.namespace}/${canary.backend.service}` : ""}${by}${steps.length > 0 ? `  [${steps.join(", ")}]` : ""}`,
+      );
     }
     for (const { owner, path, winner } of server.conflicts) lines.push(`  # ${owner} loses ${path} to ${winner}`);
   }
@@ -46,21 +57,33 @@ export function dumpNginx(table: RouteTable): string {
     const name = serverName(table, server);
     const shown = name === "_" ? "_" : name.startsWith("*.") ? `~^(?<subdomain>[\\w-]+)\\.${name.slice(2).replaceAll(".", "\\.")}$` : name;
     lines.push(`## start server ${name}`, "server {", `\tserver_name ${[shown, ...server.aliases].join(" ")};`);
-    lines.push(`\tlisten ${table.flags.httpPort}${name === "_" ? " default_server" : ""};`, `\tlisten ${table.flags.httpsPort}${name === "_" ? " default_server" : ""} ssl;`);
+    lines.push(
+      `\tlisten ${table.flags.httpPort}${name === "_" ? " default_server" : ""};`,
+      `\tlisten ${table.flags.httpsPort}${name === "_" ? " default_server" : ""} ssl;`,
+    );
     if (server.redirectTo !== undefined) lines.push(`\treturn 308 $scheme://${server.redirectTo}:$server_port$request_uri;`);
     else {
       for (const location of server.locations) {
         const [namespace = "", ingress = ""] = location.owner?.split("/") ?? [];
         lines.push("", `\t${locationText(location)} {`);
-        lines.push(`\t\tset $namespace "${namespace}";`, `\t\tset $ingress_name "${ingress}";`, `\t\tset $service_name "${location.backend?.service ?? ""}";`);
+        lines.push(
+          `\t\tset $namespace "${namespace}";`,
+          `\t\tset $ingress_name "${ingress}";`,
+          `\t\tset $service_name "${location.backend?.service ?? ""}";`,
+        );
         lines.push(`\t\tset $service_port "${location.backend?.port ?? ""}";`, `\t\tset $location_path "${location.path}";`);
-        if (location.denied !== undefined) lines.push(`\t\t# Location denied. Reason: ${JSON.stringify(location.denied)}`, "\t\treturn 503;");
+        if (location.denied !== undefined)
+          lines.push(`\t\t# Location denied. Reason: ${JSON.stringify(location.denied)}`, "\t\treturn 503;");
         else {
           const { rewrite, redirect, proxy } = location.settings;
           lines.push(`\t\tclient_max_body_size ${proxy.bodySizeBytes};`);
           if (redirect.url !== "") lines.push(`\t\treturn ${redirect.code} ${redirect.url};`);
-          if (rewrite.target !== "" && rewrite.target !== location.path) lines.push(`\t\trewrite "(?i)${location.path}" ${rewrite.target} break;`);
-          lines.push(`\t\tset $proxy_upstream_name "${location.backend?.upstream ?? "upstream-default-backend"}";`, "\t\tproxy_pass http://upstream_balancer;");
+          if (rewrite.target !== "" && rewrite.target !== location.path)
+            lines.push(`\t\trewrite "(?i)${location.path}" ${rewrite.target} break;`);
+          lines.push(
+            `\t\tset $proxy_upstream_name "${location.backend?.upstream ?? "upstream-default-backend"}";`,
+            "\t\tproxy_pass http://upstream_balancer;",
+          );
         }
         lines.push("\t}");
       }

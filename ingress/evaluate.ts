@@ -24,7 +24,13 @@ export type Decision =
     };
 
 /** Resolves at once unless a step asks the network. `notes` gathers reasons. */
-export function evaluate(facts: RequestFacts, table: RouteTable, upstreams: Upstreams, world: World, notes?: string[]): Decision | Promise<Decision> {
+export function evaluate(
+  facts: RequestFacts,
+  table: RouteTable,
+  upstreams: Upstreams,
+  world: World,
+  notes?: string[],
+): Decision | Promise<Decision> {
   const server = findServer(table, facts.host);
   notes?.push(serverNote(facts, server));
   const alone = (answer: Answer): Decision => ({ type: "answer", answer, exchange: undefined });
@@ -106,9 +112,13 @@ function httpsRedirect(exchange: Exchange): Answer | undefined {
   const { sslRedirect } = location.settings;
   const wanted = sslRedirect.force || (sslRedirect.redirect && server.certificate !== undefined);
   if (!wanted || exchange.scheme === "https") return undefined;
-  const excluded = table.config.list("no-tls-redirect-locations", "/.well-known/acme-challenge").some((prefix) => location.path.startsWith(prefix));
+  const excluded = table.config
+    .list("no-tls-redirect-locations", "/.well-known/acme-challenge")
+    .some((prefix) => location.path.startsWith(prefix));
   if (excluded) return undefined;
-  const why = sslRedirect.force ? "force-ssl-redirect" : `ssl-redirect: ${server.certificate?.owner ?? ""} has a tls section for ${server.host}`;
+  const why = sslRedirect.force
+    ? "force-ssl-redirect"
+    : `ssl-redirect: ${server.certificate?.owner ?? ""} has a tls section for ${server.host}`;
   const code = table.config.number("http-redirect-code", 308);
   const uri = sslRedirect.preserveTrailingSlash || !facts.target.endsWith("/") ? facts.target : facts.target.slice(0, -1);
   const port = sslRedirect.usePort && table.flags.httpsPort !== 443 ? `:${table.flags.httpsPort}` : "";
@@ -120,14 +130,22 @@ function chooseUpstream(exchange: Exchange, upstreams: Upstreams): Decision {
   const { location, table } = exchange;
   const backend = location.backend ?? table.defaultBackend;
   const answered = (answer: Answer): Decision => ({ type: "answer", answer, exchange });
-  if (!backend) return answered(page(404, `the default backend answers: no rule of ${exchange.server.host} has ${exchange.facts.parsed.path}`));
+  if (!backend)
+    return answered(page(404, `the default backend answers: no rule of ${exchange.server.host} has ${exchange.facts.parsed.path}`));
   const alternative = table.alternatives.get(backend.upstream);
   const chosen = alternative && canaryChosen(exchange, alternative, upstreams);
   const used = chosen?.backend ?? backend;
   const upstream = upstreams.find(used, location.settings.serviceUpstream);
   if (upstream.type === "none") return withoutPeers(exchange, used, upstream.reason, upstreams);
   exchange.note(`upstream ${used.upstream}: ${upstream.peers.length} peer${upstream.peers.length === 1 ? "" : "s"}`);
-  return { type: "forward", exchange, backend: used, peers: upstream.peers, balance: chosen?.settings ?? location.settings, alternative: chosen };
+  return {
+    type: "forward",
+    exchange,
+    backend: used,
+    peers: upstream.peers,
+    balance: chosen?.settings ?? location.settings,
+    alternative: chosen,
+  };
 }
 
 /** Nothing to send to: 503, or the default-backend annotation's Service with X-Code 503 and the path as it is. */
@@ -174,9 +192,12 @@ function stickyDecision(exchange: Exchange, alternative: Alternative): { readonl
   if (!affinity.enabled || alternative.settings.affinity.canaryBehavior === "legacy") return undefined;
   const sent = stickyCookie(affinity, exchange);
   if (!sent) return undefined;
-  if (belongsTo(sent.backend, alternative.backend.upstream)) return { chosen: true, why: `cookie ${affinity.name} was given out by the canary` };
+  if (belongsTo(sent.backend, alternative.backend.upstream))
+    return { chosen: true, why: `cookie ${affinity.name} was given out by the canary` };
   const main = exchange.location.backend;
-  return main && belongsTo(sent.backend, main.upstream) ? { chosen: false, why: `cookie ${affinity.name} was given out by the main upstream` } : undefined;
+  return main && belongsTo(sent.backend, main.upstream)
+    ? { chosen: false, why: `cookie ${affinity.name} was given out by the main upstream` }
+    : undefined;
 }
 
 /** The server's client certificate check, before any location is looked for. */
@@ -187,10 +208,12 @@ function clientCertificateAnswer(facts: RequestFacts, server: Server, world: Wor
   if (!world.secret(secret)) return page(503, `auth-tls-secret ${secret} of ${asked.owner} does not exist`);
   if (verify === "off") return undefined;
   const { certificate } = facts;
-  const refused = (status: 495 | 496, reason: string): Answer => (errorPage === "" ? page(status, reason) : redirect(302, errorPage, `${reason}: auth-tls-error-page`));
+  const refused = (status: 495 | 496, reason: string): Answer =>
+    errorPage === "" ? page(status, reason) : redirect(302, errorPage, `${reason}: auth-tls-error-page`);
   if (!certificate) return verify === "on" ? refused(496, "auth-tls-verify-client: the client sent no certificate") : undefined;
   if (certificate.verify !== "SUCCESS" && verify !== "optional_no_ca") return refused(495, `auth-tls-verify-client: ${certificate.verify}`);
-  if (matchCn !== "" && !matches(matchCn, certificate.subject)) return page(403, `auth-tls-match-cn ${matchCn} does not match ${certificate.subject}`);
+  if (matchCn !== "" && !matches(matchCn, certificate.subject))
+    return page(403, `auth-tls-match-cn ${matchCn} does not match ${certificate.subject}`);
   return undefined;
 }
 
@@ -210,6 +233,8 @@ function toOtherHost(facts: RequestFacts, host: string): Answer {
 
 function serverNote(facts: RequestFacts, server: Server): string {
   const asked = facts.host === "" ? "no Host" : `Host ${facts.host}`;
-  const regex = server.regexMode ? `; regular expressions for the whole host, switched on by ${server.regexMode.annotation} of ${server.regexMode.owner}` : "";
+  const regex = server.regexMode
+    ? `; regular expressions for the whole host, switched on by ${server.regexMode.annotation} of ${server.regexMode.owner}`
+    : "";
   return `${asked} is served by server ${server.host}${server.owners.length > 0 ? ` (${server.owners.join(", ")})` : ""}${regex}`;
 }

@@ -61,7 +61,10 @@ export interface World {
   /** State kept between requests of this controller pod, made at first use. */
   state<T>(key: string, create: () => T): T;
   /** An HTTP request of the controller's own, by URL. Rejects when it cannot be made. */
-  request(url: string, init: { readonly method: string; readonly headers: readonly HeaderLine[]; readonly body?: Buffer }): Promise<SubrequestAnswer>;
+  request(
+    url: string,
+    init: { readonly method: string; readonly headers: readonly HeaderLine[]; readonly body?: Buffer },
+  ): Promise<SubrequestAnswer>;
   /** Runs after the exchange has ended. */
   onEnd(callback: () => void): void;
 }

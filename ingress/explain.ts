@@ -18,7 +18,12 @@ export interface ExplainedRequest {
 }
 
 /** Lines from class to answer, and where the request goes. */
-export async function explainRequest(feed: RoutesFeed, clock: Clock, random: Random, request: ExplainedRequest): Promise<{ readonly lines: readonly string[]; readonly decision: Decision | undefined }> {
+export async function explainRequest(
+  feed: RoutesFeed,
+  clock: Clock,
+  random: Random,
+  request: ExplainedRequest,
+): Promise<{ readonly lines: readonly string[]; readonly decision: Decision | undefined }> {
   const { table, upstreams } = feed;
   const { url, headers } = request;
   const scheme = url.protocol === "https:" ? "https" : "http";
@@ -65,8 +70,12 @@ export async function explainRequest(feed: RoutesFeed, clock: Clock, random: Ran
   else {
     const { exchange, backend, peers, balance } = decision;
     lines.push(`the pod sees ${facts.method} ${exchange.upstreamTarget}`);
-    lines.push(`balancer ${balance.loadBalance.hashBy === "" ? balance.loadBalance.algorithm : `hash of ${balance.loadBalance.hashBy}`} among ${peers.map((peer) => peer.id).join(", ")}`);
-    lines.push(`goes to Service ${backend.namespace}/${backend.service} port ${backend.port}${exchange.location.owner === undefined ? "" : `, as Ingress ${exchange.location.owner} says`}`);
+    lines.push(
+      `balancer ${balance.loadBalance.hashBy === "" ? balance.loadBalance.algorithm : `hash of ${balance.loadBalance.hashBy}`} among ${peers.map((peer) => peer.id).join(", ")}`,
+    );
+    lines.push(
+      `goes to Service ${backend.namespace}/${backend.service} port ${backend.port}${exchange.location.owner === undefined ? "" : `, as Ingress ${exchange.location.owner} says`}`,
+    );
   }
   return { lines, decision };
 }

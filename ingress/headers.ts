@@ -5,7 +5,18 @@ import { inClientTerms } from "./annotations/proxy-cookie.ts";
 import type { Exchange } from "./exchange.ts";
 
 /** RFC 9110 §7.6.1, and what nginx replaces. */
-const HOP_BY_HOP = new Set(["connection", "keep-alive", "proxy-connection", "proxy-authenticate", "te", "trailer", "transfer-encoding", "upgrade", "expect", "http2-settings"]);
+const HOP_BY_HOP = new Set([
+  "connection",
+  "keep-alive",
+  "proxy-connection",
+  "proxy-authenticate",
+  "te",
+  "trailer",
+  "transfer-encoding",
+  "upgrade",
+  "expect",
+  "http2-settings",
+]);
 
 /** Set by the template, so the client's own are dropped. */
 const REPLACED = new Set([
@@ -95,7 +106,16 @@ function connectionTokens(connection: string | undefined): ReadonlySet<string> |
 }
 
 /** proxy_hide_header's defaults, and what a proxy must not pass on. */
-const HIDDEN = new Set(["server", "date", "x-pad", "x-accel-expires", "x-accel-redirect", "x-accel-limit-rate", "x-accel-buffering", "x-accel-charset"]);
+const HIDDEN = new Set([
+  "server",
+  "date",
+  "x-pad",
+  "x-accel-expires",
+  "x-accel-redirect",
+  "x-accel-limit-rate",
+  "x-accel-buffering",
+  "x-accel-charset",
+]);
 
 /** The client's header lines: the pod's without hop-by-hop ones, then the steps', flat as writeHead takes them. */
 export function clientHeaders(exchange: Exchange, status: number, podLines: readonly string[], http2: boolean): string[] {

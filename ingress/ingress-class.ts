@@ -6,8 +6,13 @@ import type { ControllerFlags } from "./config.ts";
 export const CLASS_ANNOTATION = "kubernetes.io/ingress.class";
 
 /** Undefined when it counts, else why not. The annotation is only looked at without spec.ingressClassName. */
-export function ignoredBecause(ingress: Ingress, flags: ControllerFlags, classOf: (name: string) => IngressClass | undefined): string | undefined {
-  if (flags.watchNamespace !== "" && ingress.metadata.namespace !== flags.watchNamespace) return `namespace ${ingress.metadata.namespace} is not watched`;
+export function ignoredBecause(
+  ingress: Ingress,
+  flags: ControllerFlags,
+  classOf: (name: string) => IngressClass | undefined,
+): string | undefined {
+  if (flags.watchNamespace !== "" && ingress.metadata.namespace !== flags.watchNamespace)
+    return `namespace ${ingress.metadata.namespace} is not watched`;
   const name = ingress.spec.ingressClassName;
   if (name !== undefined && name !== "") {
     if (flags.ingressClassByName && name === flags.ingressClass) return undefined;

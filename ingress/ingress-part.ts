@@ -39,7 +39,12 @@ export function readIngress(ingress: Ingress, config: ControllerConfig): Ingress
     hosts.set(host, rules);
     for (const { path, pathType, backend } of rule.http?.paths ?? []) {
       const ref = backendRef(namespace, backend);
-      if (ref) rules.push({ path: path === undefined || path === "" ? "/" : path, pathType: pathType === "Exact" ? "Exact" : "Prefix", backend: ref });
+      if (ref)
+        rules.push({
+          path: path === undefined || path === "" ? "/" : path,
+          pathType: pathType === "Exact" ? "Exact" : "Prefix",
+          backend: ref,
+        });
     }
   }
   return {

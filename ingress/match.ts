@@ -77,7 +77,9 @@ function explainPlain(server: Server, path: string, notes: string[]): void {
     if (match.type === "Exact") notes.push(`${locationText(location)}: not equal`);
     else if (match.type === "Prefix") {
       const hit = path.startsWith(match.path);
-      notes.push(`${locationText(location)}: ${hit ? "longest prefix, wins" : path === match.path.slice(0, -1) ? "lacks the final slash" : "no prefix of the path"}`);
+      notes.push(
+        `${locationText(location)}: ${hit ? "longest prefix, wins" : path === match.path.slice(0, -1) ? "lacks the final slash" : "no prefix of the path"}`,
+      );
       if (hit) found = location;
     }
   }

@@ -50,6 +50,12 @@ function md5Crypt(password: string, magic: string, salt: string): string {
     for (let left = value, i = 0; i < count; i++, left >>= 6) out += ALPHABET[left & 63] ?? "";
     return out;
   };
-  const triples: readonly (readonly [number, number, number])[] = [[0, 6, 12], [1, 7, 13], [2, 8, 14], [3, 9, 15], [4, 10, 5]];
+  const triples: readonly (readonly [number, number, number])[] = [
+    [0, 6, 12],
+    [1, 7, 13],
+    [2, 8, 14],
+    [3, 9, 15],
+    [4, 10, 5],
+  ];
   return triples.map(([a, b, c]) => text((at(a) << 16) | (at(b) << 8) | at(c), 4)).join("") + text(at(11), 2);
 }

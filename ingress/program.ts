@@ -52,7 +52,8 @@ export function ingressProgram({ feeds, clock, random }: ProgramOptions): Inline
       await controller.stop();
       return 1;
     }
-    if (!context.signal.aborted) await new Promise<void>((resolve) => context.signal.addEventListener("abort", () => resolve(), { once: true }));
+    if (!context.signal.aborted)
+      await new Promise<void>((resolve) => context.signal.addEventListener("abort", () => resolve(), { once: true }));
     await controller.stop();
     return 0;
   };

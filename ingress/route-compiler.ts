@@ -155,13 +155,19 @@ export class RouteCompiler {
     }
   }
   /** Each canary finds the main location of equal host, path and type; the first one of an upstream stays. */
-  #alternatives(hosts: ReadonlyMap<string, Server>, wildcards: ReadonlyMap<string, Server>, fallback: Server): ReadonlyMap<string, Alternative> {
+  #alternatives(
+    hosts: ReadonlyMap<string, Server>,
+    wildcards: ReadonlyMap<string, Server>,
+    fallback: Server,
+  ): ReadonlyMap<string, Alternative> {
     const alternatives = new Map<string, Alternative>();
     for (const part of [...this.#canaries.values()].sort(compareParts)) {
       for (const [host, rules] of part.hosts) {
         const server = host === CATCH_ALL ? fallback : host.startsWith("*.") ? wildcards.get(host.slice(2)) : hosts.get(host);
         for (const rule of rules) {
-          const main = server?.locations.find(({ path, pathType, owner }) => owner !== undefined && path === rule.path && pathType === rule.pathType);
+          const main = server?.locations.find(
+            ({ path, pathType, owner }) => owner !== undefined && path === rule.path && pathType === rule.pathType,
+          );
           if (!main?.backend || main.backend.upstream === rule.backend.upstream || alternatives.has(main.backend.upstream)) continue;
           const { settings } = part.annotations;
           alternatives.set(main.backend.upstream, { owner: part.owner, backend: rule.backend, canary: settings.canary, settings });
@@ -175,7 +181,11 @@ export class RouteCompiler {
 /** Compiles a table from scratch. */
 export function compileRoutes(
   flags: ControllerFlags,
-  objects: { readonly ingresses: readonly Ingress[]; readonly classes: readonly IngressClass[]; readonly config?: Readonly<Record<string, string>> },
+  objects: {
+    readonly ingresses: readonly Ingress[];
+    readonly classes: readonly IngressClass[];
+    readonly config?: Readonly<Record<string, string>>;
+  },
 ): RouteTable {
   const compiler = new RouteCompiler(flags);
   if (objects.config) compiler.setConfig(objects.config);

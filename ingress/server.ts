@@ -36,17 +36,25 @@ export function compileServer(host: string, parts: readonly IngressPart[], alias
   if (!drafts.has("Prefix /")) drafts.set("Prefix /", rootOf(host, parts, context));
   const switcher = [...drafts.values()].find((draft) => draft.part && regexSwitch(draft.part, draft.rule.path) !== undefined);
   const annotation = switcher?.part && regexSwitch(switcher.part, switcher.rule.path);
-  const regexMode = switcher?.part && annotation !== undefined ? { owner: switcher.part.owner, annotation, path: switcher.rule.path } : undefined;
-  const locations = [...drafts.values()].sort(compareDrafts).flatMap((draft) => locationsOf(draft, drafts, host, regexMode !== undefined, context));
+  const regexMode =
+    switcher?.part && annotation !== undefined ? { owner: switcher.part.owner, annotation, path: switcher.rule.path } : undefined;
+  const locations = [...drafts.values()]
+    .sort(compareDrafts)
+    .flatMap((draft) => locationsOf(draft, drafts, host, regexMode !== undefined, context));
   const tls = parts.find(({ annotations }) => annotations.settings.clientCertificate.secret !== "");
-  const passthrough = context.enableSslPassthrough && parts[0]?.annotations.settings.sslPassthrough === true ? drafts.get("Prefix /")?.backend : undefined;
+  const passthrough =
+    context.enableSslPassthrough && parts[0]?.annotations.settings.sslPassthrough === true ? drafts.get("Prefix /")?.backend : undefined;
   return {
     host,
     aliases,
     locations,
     regexMode,
-    exact: new Map(locations.flatMap((location) => (location.match.type === "Exact" ? [[location.match.path, location] as const] : [])).reverse()),
-    prefixes: new Map(locations.flatMap((location) => (location.match.type === "Prefix" ? [[location.match.path, location] as const] : [])).reverse()),
+    exact: new Map(
+      locations.flatMap((location) => (location.match.type === "Exact" ? [[location.match.path, location] as const] : [])).reverse(),
+    ),
+    prefixes: new Map(
+      locations.flatMap((location) => (location.match.type === "Prefix" ? [[location.match.path, location] as const] : [])).reverse(),
+    ),
     certificate: certificateOf(host, parts),
     owners: parts.map((part) => part.owner),
     conflicts,
@@ -78,7 +86,13 @@ function compareDrafts(a: Draft, b: Draft): number {
 }
 
 /** A rule is one location, or two: Prefix `/foo` is `= /foo` and `/foo/`. */
-function locationsOf(draft: Draft, drafts: ReadonlyMap<string, Draft>, host: string, regex: boolean, context: ServerContext): readonly Location[] {
+function locationsOf(
+  draft: Draft,
+  drafts: ReadonlyMap<string, Draft>,
+  host: string,
+  regex: boolean,
+  context: ServerContext,
+): readonly Location[] {
   const { rule, backend, part } = draft;
   const { path, pathType } = rule;
   const annotations = part?.annotations ?? context.defaults;
@@ -115,7 +129,9 @@ function certificateOf(host: string, parts: readonly IngressPart[]): Certificate
   const namespace = part.ingress.metadata.namespace ?? "";
   const entry = part.tls.find((tls) => tls.hosts?.some((name) => name.toLowerCase() === host));
   // Without an entry for the host, a Secret whose certificate covers it is taken: the certificates' holder asks each of them.
-  const secret = entry ? entry.secretName : part.tls.find((tls) => tls.secretName !== undefined && (tls.hosts ?? []).length === 0)?.secretName;
+  const secret = entry
+    ? entry.secretName
+    : part.tls.find((tls) => tls.secretName !== undefined && (tls.hosts ?? []).length === 0)?.secretName;
   return { owner: part.owner, secret: secret === undefined || secret === "" ? undefined : `${namespace}/${secret}` };
 }
 

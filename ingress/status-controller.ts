@@ -27,7 +27,10 @@ export function createStatusController({ store, clock, flags }: StatusController
 
   const warn = (ingress: Ingress): void => {
     const part = readIngress(ingress, new ControllerConfig());
-    const problems = "dropped" in part ? [part.dropped] : [...part.annotations.problems, ...(part.annotations.denied === undefined ? [] : [part.annotations.denied])];
+    const problems =
+      "dropped" in part
+        ? [part.dropped]
+        : [...part.annotations.problems, ...(part.annotations.denied === undefined ? [] : [part.annotations.denied])];
     const text = `${ingress.metadata.uid} ${problems.join("\n")}`;
     if (told.get(keyOf(ingress)) === text) return;
     told.set(keyOf(ingress), text);
@@ -73,11 +76,18 @@ function addressesOf(service: Service | undefined, flags: ControllerFlags): read
     case "ExternalName":
       return spec.externalName === undefined ? [] : [{ hostname: spec.externalName }];
     case "LoadBalancer": {
-      const given = (status?.loadBalancer?.ingress ?? []).map(({ ip, hostname }) => ({ ...(ip === undefined ? {} : { ip }), ...(hostname === undefined ? {} : { hostname }) }));
+      const given = (status?.loadBalancer?.ingress ?? []).map(({ ip, hostname }) => ({
+        ...(ip === undefined ? {} : { ip }),
+        ...(hostname === undefined ? {} : { hostname }),
+      }));
       return [...given, ...(spec.externalIPs ?? []).map((ip) => ({ ip }))];
     }
     default:
-      return spec.externalIPs && spec.externalIPs.length > 0 ? spec.externalIPs.map((ip) => ({ ip })) : spec.clusterIP === undefined || spec.clusterIP === "None" ? [] : [{ ip: spec.clusterIP }];
+      return spec.externalIPs && spec.externalIPs.length > 0
+        ? spec.externalIPs.map((ip) => ({ ip }))
+        : spec.clusterIP === undefined || spec.clusterIP === "None"
+          ? []
+          : [{ ip: spec.clusterIP }];
   }
 }
 

@@ -57,13 +57,22 @@ export class Upstreams {
     if (ports.size === 0) this.#compiled.set(key, ports);
     const which = viaService ? `${backend.port} via service` : backend.port;
     let upstream = ports.get(which);
-    if (!upstream) ports.set(which, (upstream = compileUpstream(backend, this.#services.get(key), [...(this.#slices.get(key)?.values() ?? [])], viaService)));
+    if (!upstream)
+      ports.set(
+        which,
+        (upstream = compileUpstream(backend, this.#services.get(key), [...(this.#slices.get(key)?.values() ?? [])], viaService)),
+      );
     return upstream;
   }
 }
 
 /** Pure: objects to peers. */
-export function compileUpstream(backend: BackendRef, service: Service | undefined, slices: readonly EndpointSlice[], viaService: boolean): Upstream {
+export function compileUpstream(
+  backend: BackendRef,
+  service: Service | undefined,
+  slices: readonly EndpointSlice[],
+  viaService: boolean,
+): Upstream {
   const name = backend.upstream;
   const key = `${backend.namespace}/${backend.service}`;
   const none = (reason: string): Upstream => ({ type: "none", name, reason });
@@ -73,12 +82,14 @@ export function compileUpstream(backend: BackendRef, service: Service | undefine
     const target = port === undefined ? Number(backend.port) : externalPort(port);
     const host = service.spec.externalName?.replace(/\.$/, "") ?? "";
     if (!(target > 0) || host === "") return none(`ExternalName Service ${key} has no port ${backend.port}`);
-    if (canonicalIp(host)?.startsWith("127.") === true && host === "127.0.0.1") return none(`ExternalName Service ${key} names a loopback address`);
+    if (canonicalIp(host)?.startsWith("127.") === true && host === "127.0.0.1")
+      return none(`ExternalName Service ${key} names a loopback address`);
     return { type: "peers", name, peers: [peer(host, target)] };
   }
   if (!port) return none(`Service ${key} has no port ${backend.port === "" ? "(none named)" : backend.port}: it has ${portsText(service)}`);
   const { clusterIP } = service.spec;
-  if (viaService && clusterIP !== undefined && clusterIP !== "" && clusterIP !== "None") return { type: "peers", name, peers: [peer(clusterIP, port.port)] };
+  if (viaService && clusterIP !== undefined && clusterIP !== "" && clusterIP !== "None")
+    return { type: "peers", name, peers: [peer(clusterIP, port.port)] };
   const peers = new Map<string, Peer>();
   let unready = 0;
   for (const slice of slices) {
@@ -97,7 +108,8 @@ export function compileUpstream(backend: BackendRef, service: Service | undefine
       }
     }
   }
-  if (peers.size === 0) return none(`Service ${key} has no ready endpoints on port ${backend.port}${unready > 0 ? ` (${unready} not ready)` : ""}`);
+  if (peers.size === 0)
+    return none(`Service ${key} has no ready endpoints on port ${backend.port}${unready > 0 ? ` (${unready} not ready)` : ""}`);
   return { type: "peers", name, peers: [...peers.values()].sort((a, b) => (a.id < b.id ? -1 : 1)) };
 }
 
@@ -105,8 +117,14 @@ const peer = (host: string, port: number): Peer => ({ id: host.includes(":") ? `
 
 /** By number, target port or name. */
 function findPort(service: Service, wanted: string): ServicePort | undefined {
-  return service.spec.ports?.find((port) => String(port.port) === wanted || String(port.targetPort ?? port.port) === wanted || (port.name !== undefined && port.name === wanted))
-    ?? (wanted === "" ? service.spec.ports?.[0] : undefined);
+  return (
+    service.spec.ports?.find(
+      (port) =>
+        String(port.port) === wanted ||
+        String(port.targetPort ?? port.port) === wanted ||
+        (port.name !== undefined && port.name === wanted),
+    ) ?? (wanted === "" ? service.spec.ports?.[0] : undefined)
+  );
 }
 
 function externalPort(port: ServicePort): number {
@@ -114,5 +132,8 @@ function externalPort(port: ServicePort): number {
 }
 
 function portsText(service: Service): string {
-  return (service.spec.ports ?? []).map((port) => (port.name === undefined ? String(port.port) : `${port.name} (${port.port})`)).join(", ") || "none";
+  return (
+    (service.spec.ports ?? []).map((port) => (port.name === undefined ? String(port.port) : `${port.name} (${port.port})`)).join(", ") ||
+    "none"
+  );
 }

@@ -60,7 +60,12 @@ export function variable(exchange: Exchange, name: string): string {
 }
 
 /** Replaces every variable; `captures` are what `$1` … mean, passed through `escape` where they land in a query. */
-export function expand(exchange: Exchange, text: string, captures: readonly (string | undefined)[] = [], escape?: (text: string) => string): string {
+export function expand(
+  exchange: Exchange,
+  text: string,
+  captures: readonly (string | undefined)[] = [],
+  escape?: (text: string) => string,
+): string {
   if (!text.includes("$")) return text;
   return text.replace(/\$(?:(\d)|\{(\w+)\}|(\w+))/g, (_, digit?: string, braced?: string, bare?: string) => {
     if (digit !== undefined) {

@@ -35,7 +35,8 @@ export const access = annotationGroup<Access>({
       ...(external ? [{ annotation: "auth-url", run: (exchange: Exchange) => askExternally(external, exchange) }] : []),
       ...(basic ? [basicCheck(basic)] : []),
     ];
-        if (settings.satisfy === "any" && checks.length > 1) return [{ phase: "access", annotation: "satisfy", run: (exchange) => anyOf(checks, exchange) }];
+    if (settings.satisfy === "any" && checks.length > 1)
+      return [{ phase: "access", annotation: "satisfy", run: (exchange) => anyOf(checks, exchange) }];
     return checks.map((check) => ({ phase: "access", ...check }));
   },
 });
@@ -61,7 +62,9 @@ function rangeCheck({ deny, allow }: SourceRange): Check {
     annotation: deny.length > 0 ? "denylist-source-range" : "whitelist-source-range",
     run({ facts }) {
       if (inAny(deny, facts.clientIp)) return page(403, `${facts.clientIp} is in denylist-source-range`);
-      return allow.length === 0 || inAny(allow, facts.clientIp) ? undefined : page(403, `${facts.clientIp} is not in whitelist-source-range`);
+      return allow.length === 0 || inAny(allow, facts.clientIp)
+        ? undefined
+        : page(403, `${facts.clientIp} is not in whitelist-source-range`);
     },
   };
 }

@@ -74,7 +74,13 @@ export function stickyCookie(settings: Affinity, exchange: Exchange): { readonly
 export const belongsTo = (backend: string, upstream: string): boolean => backend === upstreamHash(upstream);
 
 /** The peer of a cookie, or a new one with its cookie set. */
-export function stickyPeer(settings: Affinity, exchange: Exchange, upstream: string, peers: readonly Peer[], tried: ReadonlySet<string>): Peer | undefined {
+export function stickyPeer(
+  settings: Affinity,
+  exchange: Exchange,
+  upstream: string,
+  peers: readonly Peer[],
+  tried: ReadonlySet<string>,
+): Peer | undefined {
   const sent = stickyCookie(settings, exchange);
   const known = sent && (sent.backend === "" || belongsTo(sent.backend, upstream)) ? sent.key : undefined;
   if (known !== undefined) {
@@ -112,7 +118,8 @@ function rendezvous(key: string, peers: readonly Peer[]): Peer | undefined {
 
 function setCookie(settings: Affinity, exchange: Exchange, value: string): void {
   const parts = [`${settings.name}=${value}`];
-  if (settings.expiresSeconds !== undefined) parts.push(`Expires=${cookieDate(exchange.world.clock.now() + settings.expiresSeconds * 1000)}`);
+  if (settings.expiresSeconds !== undefined)
+    parts.push(`Expires=${cookieDate(exchange.world.clock.now() + settings.expiresSeconds * 1000)}`);
   if (settings.maxAgeSeconds !== undefined) parts.push(`Max-Age=${settings.maxAgeSeconds}`);
   if (settings.domain !== "") parts.push(`Domain=${settings.domain}`);
   parts.push(`Path=${settings.path === "" ? exchange.location.path : settings.path}`);
@@ -120,7 +127,8 @@ function setCookie(settings: Affinity, exchange: Exchange, value: string): void 
   if (https) parts.push("Secure");
   parts.push("HttpOnly");
   const agent = headerText(exchange, "user-agent");
-  const refusesNone = settings.conditionalSameSiteNone && /Chrome\/(?:5[1-9]|6[0-6])\b|\(iP.+; CPU .*OS 12[_\d]*.*\) AppleWebKit\//.test(agent);
+  const refusesNone =
+    settings.conditionalSameSiteNone && /Chrome\/(?:5[1-9]|6[0-6])\b|\(iP.+; CPU .*OS 12[_\d]*.*\) AppleWebKit\//.test(agent);
   if (settings.sameSite !== "" && !(settings.sameSite === "None" && refusesNone)) parts.push(`SameSite=${settings.sameSite}`);
   const line = exchange.addedHeaders.findIndex(([name, text]) => name === "Set-Cookie" && text.startsWith(`${settings.name}=`));
   if (line >= 0) exchange.addedHeaders.splice(line, 1);

@@ -42,7 +42,9 @@ export const basicAuth = annotationGroup<BasicAuth>({
             phase: "rewrite",
             annotation: "auth-secret",
             run: (exchange) =>
-              storedPassword(settings, exchange, "") ? undefined : page(503, `auth-secret: Secret ${settings.secret} does not exist or has no key auth`),
+              storedPassword(settings, exchange, "")
+                ? undefined
+                : page(503, `auth-secret: Secret ${settings.secret} does not exist or has no key auth`),
           },
         ],
 });
@@ -54,8 +56,16 @@ export function storedPassword(settings: BasicAuth, exchange: Exchange, user: st
   if (settings.secretType === "auth-map") return { stored: data[user]?.toString() };
   const file = data["auth"];
   if (!file) return undefined;
-  const line = file.toString().split("\n").find((text) => text.startsWith(`${user}:`));
-  return { stored: line?.slice(user.length + 1).split(":")[0]?.trim() };
+  const line = file
+    .toString()
+    .split("\n")
+    .find((text) => text.startsWith(`${user}:`));
+  return {
+    stored: line
+      ?.slice(user.length + 1)
+      .split(":")[0]
+      ?.trim(),
+  };
 }
 
 /** True when the request's credentials are right. */

@@ -17,7 +17,15 @@ export interface Canary {
 
 export const canary = annotationGroup<Canary>({
   name: "canary",
-  annotations: ["canary", "canary-weight", "canary-weight-total", "canary-by-header", "canary-by-header-value", "canary-by-header-pattern", "canary-by-cookie"],
+  annotations: [
+    "canary",
+    "canary-weight",
+    "canary-weight-total",
+    "canary-by-header",
+    "canary-by-header-value",
+    "canary-by-header-pattern",
+    "canary-by-cookie",
+  ],
   parse: (read) => ({
     enabled: read.flag("canary", false),
     weight: read.number("canary-weight", 0),
@@ -46,12 +54,16 @@ export function canaryDecision(settings: Canary, exchange: Exchange): { readonly
 
 function byHeader(settings: Canary, sent: string): { readonly chosen: boolean; readonly why: string } | undefined {
   const shown = `header ${settings.header}: ${sent}`;
-  if (settings.headerValue !== "") return sent === settings.headerValue ? { chosen: true, why: `${shown} equals canary-by-header-value` } : undefined;
+  if (settings.headerValue !== "")
+    return sent === settings.headerValue ? { chosen: true, why: `${shown} equals canary-by-header-value` } : undefined;
   if (settings.headerPattern !== "") {
     try {
-      return new BoundedRegex(settings.headerPattern).test(sent) ? { chosen: true, why: `${shown} matches ${settings.headerPattern}` } : undefined;
+      return new BoundedRegex(settings.headerPattern).test(sent)
+        ? { chosen: true, why: `${shown} matches ${settings.headerPattern}` }
+        : undefined;
     } catch (error) {
-      if (error instanceof SyntaxError || error instanceof RegexTimeout) return { chosen: false, why: `canary-by-header-pattern failed: ${error.message}` };
+      if (error instanceof SyntaxError || error instanceof RegexTimeout)
+        return { chosen: false, why: `canary-by-header-pattern failed: ${error.message}` };
       throw error;
     }
   }

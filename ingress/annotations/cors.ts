@@ -20,7 +20,15 @@ const HEADERS = "DNT,Keep-Alive,User-Agent,X-Requested-With,If-Modified-Since,Ca
 
 export const cors = annotationGroup<Cors>({
   name: "cors",
-  annotations: ["enable-cors", "cors-allow-origin", "cors-allow-methods", "cors-allow-headers", "cors-allow-credentials", "cors-expose-headers", "cors-max-age"],
+  annotations: [
+    "enable-cors",
+    "cors-allow-origin",
+    "cors-allow-methods",
+    "cors-allow-headers",
+    "cors-allow-credentials",
+    "cors-expose-headers",
+    "cors-max-age",
+  ],
   parse: (read) => ({
     enabled: read.flag("enable-cors", false),
     origins: origins(read),
@@ -46,7 +54,12 @@ export const cors = annotationGroup<Cors>({
               if (settings.exposeHeaders !== "") exchange.setResponse("Access-Control-Expose-Headers", settings.exposeHeaders);
               exchange.setResponse("Access-Control-Max-Age", String(settings.maxAge));
               if (exchange.facts.method !== "OPTIONS") return undefined;
-              return { status: 204, headers: [["Content-Type", "text/plain charset=UTF-8"]], body: "", reason: "enable-cors answers the preflight" };
+              return {
+                status: 204,
+                headers: [["Content-Type", "text/plain charset=UTF-8"]],
+                body: "",
+                reason: "enable-cors answers the preflight",
+              };
             },
           },
         ]

@@ -21,7 +21,11 @@ export const customHeaders = annotationGroup<CustomHeaders>({
     if (configMap !== "" && configMap.split("/")[0] !== read.namespace && !read.config.flag("allow-cross-namespace-resources", false)) {
       throw new LocationDenied("different namespace is not supported on custom_headers annotation");
     }
-    return { configMap, allowed: splitList(read.config.text("global-allowed-response-headers").toLowerCase()), addHeaders: read.config.text("add-headers") };
+    return {
+      configMap,
+      allowed: splitList(read.config.text("global-allowed-response-headers").toLowerCase()),
+      addHeaders: read.config.text("add-headers"),
+    };
   },
   steps: ({ configMap, allowed, addHeaders }) => [
     ...(configMap === ""
@@ -47,7 +51,8 @@ export const customHeaders = annotationGroup<CustomHeaders>({
             phase: "rewrite" as const,
             annotation: "add-headers",
             run(exchange: Parameters<typeof expand>[0]) {
-              for (const [name, value] of Object.entries(exchange.world.configMap(addHeaders) ?? {})) exchange.setResponse(name, expand(exchange, value));
+              for (const [name, value] of Object.entries(exchange.world.configMap(addHeaders) ?? {}))
+                exchange.setResponse(name, expand(exchange, value));
               return undefined;
             },
           },

@@ -52,7 +52,10 @@ export const externalAuth = annotationGroup<ExternalAuth>({
       method: text("auth-method"),
       signin: text("auth-signin"),
       signinParam: text("auth-signin-redirect-param") || "rd",
-      responseHeaders: text("auth-response-headers").split(",").map((name) => name.trim()).filter((name) => name !== ""),
+      responseHeaders: text("auth-response-headers")
+        .split(",")
+        .map((name) => name.trim())
+        .filter((name) => name !== ""),
       requestRedirect: text("auth-request-redirect"),
       alwaysSetCookie: parseBool(text("auth-always-set-cookie")) ?? false,
       setHeaders: own === undefined ? "" : qualified(read, read.text("auth-proxy-set-headers")),
@@ -62,7 +65,8 @@ export const externalAuth = annotationGroup<ExternalAuth>({
   },
 });
 
-const qualified = (read: AnnotationReader, name: string | undefined): string => (name === undefined ? "" : name.includes("/") ? name : `${read.namespace}/${name}`);
+const qualified = (read: AnnotationReader, name: string | undefined): string =>
+  name === undefined ? "" : name.includes("/") ? name : `${read.namespace}/${name}`;
 
 function checkUrl(url: string): void {
   const found = /^https?:\/\/([^/?#]+)/.exec(url);
@@ -100,7 +104,8 @@ export async function askExternally(settings: ExternalAuth, exchange: Exchange):
     for (const name of settings.responseHeaders) exchange.setUpstream(name, header(name.toLowerCase()));
     return undefined;
   }
-  if (answer.status === 401 && settings.signin !== "") return redirect(302, signinUrl(settings, exchange), `auth-url says 401: auth-signin`);
+  if (answer.status === 401 && settings.signin !== "")
+    return redirect(302, signinUrl(settings, exchange), `auth-url says 401: auth-signin`);
   if (answer.status === 401 || answer.status === 403) {
     const challenge = header("www-authenticate");
     return page(answer.status, `auth-url says ${answer.status}`, challenge === "" ? [] : [["WWW-Authenticate", challenge]]);
@@ -140,7 +145,19 @@ async function cached(settings: ExternalAuth, exchange: Exchange): Promise<Subre
   return answer;
 }
 
-const NOT_SENT = new Set(["host", "content-length", "transfer-encoding", "connection", "keep-alive", "upgrade", "expect", "te", "trailer", "x-original-url", "x-request-id"]);
+const NOT_SENT = new Set([
+  "host",
+  "content-length",
+  "transfer-encoding",
+  "connection",
+  "keep-alive",
+  "upgrade",
+  "expect",
+  "te",
+  "trailer",
+  "x-original-url",
+  "x-request-id",
+]);
 
 function ask(settings: ExternalAuth, exchange: Exchange): Promise<SubrequestAnswer> {
   const { facts, world } = exchange;

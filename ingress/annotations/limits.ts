@@ -19,7 +19,16 @@ export interface Limits {
 
 export const limits = annotationGroup<Limits>({
   name: "limits",
-  annotations: ["limit-connections", "limit-rps", "limit-rpm", "limit-burst-multiplier", "limit-rate", "limit-rate-after", "limit-whitelist", "limit-allowlist"],
+  annotations: [
+    "limit-connections",
+    "limit-rps",
+    "limit-rpm",
+    "limit-burst-multiplier",
+    "limit-rate",
+    "limit-rate-after",
+    "limit-whitelist",
+    "limit-allowlist",
+  ],
   parse: (read) => ({
     zone: `${read.namespace}_${read.ingress?.metadata.name ?? ""}_${read.ingress?.metadata.uid ?? ""}`,
     connections: read.number("limit-connections", 0),
@@ -57,7 +66,11 @@ function rateStep(settings: Limits, annotation: string, rate: number, perMs: num
       const now = world.clock.monotonic();
       const bucket = buckets.get(facts.clientIp);
       const excess = bucket ? Math.max(0, bucket.excess - ((now - bucket.at) * rate) / perMs + 1) : 0;
-      if (excess > burst) return page(table.config.number("limit-req-status-code", 503), `${annotation} ${rate}: burst of ${burst} used up by ${facts.clientIp}`);
+      if (excess > burst)
+        return page(
+          table.config.number("limit-req-status-code", 503),
+          `${annotation} ${rate}: burst of ${burst} used up by ${facts.clientIp}`,
+        );
       if (buckets.size > MOST_BUCKETS) buckets.clear();
       buckets.set(facts.clientIp, { excess, at: now });
       return undefined;
@@ -74,7 +87,10 @@ function connectionStep(settings: Limits): Step {
       const open = world.state(`limit-connections ${settings.zone}`, () => new Map<string, number>());
       const count = open.get(facts.clientIp) ?? 0;
       if (count >= settings.connections) {
-        return page(table.config.number("limit-conn-status-code", 503), `limit-connections ${settings.connections}: ${facts.clientIp} has ${count} under way`);
+        return page(
+          table.config.number("limit-conn-status-code", 503),
+          `limit-connections ${settings.connections}: ${facts.clientIp} has ${count} under way`,
+        );
       }
       open.set(facts.clientIp, count + 1);
       world.onEnd(() => {

@@ -37,7 +37,11 @@ function replacement(from: string, to: string): Replace | undefined {
     return (value) => {
       const found = regex.exec(value);
       if (!found) return value;
-      return value.slice(0, found.index) + to.replace(/\$(\d)/g, (_, digit: string) => found[Number(digit)] ?? "") + value.slice(found.index + found[0].length);
+      return (
+        value.slice(0, found.index) +
+        to.replace(/\$(\d)/g, (_, digit: string) => found[Number(digit)] ?? "") +
+        value.slice(found.index + found[0].length)
+      );
     };
   } catch {
     return undefined;

@@ -40,7 +40,11 @@ function appRootStep(appRoot: string): Step {
     annotation: "app-root",
     run(exchange) {
       if (exchange.facts.parsed.path !== "/") return undefined;
-      return redirect(302, `${exchange.facts.scheme}://${exchange.facts.hostHeader ?? exchange.facts.host}${appRoot}`, `app-root sends / to ${appRoot}`);
+      return redirect(
+        302,
+        `${exchange.facts.scheme}://${exchange.facts.hostHeader ?? exchange.facts.host}${appRoot}`,
+        `app-root sends / to ${appRoot}`,
+      );
     },
   };
 }

@@ -15,7 +15,11 @@ export const sourceRange = annotationGroup<SourceRange>({
   annotations: ["denylist-source-range", "whitelist-source-range", "allowlist-source-range"],
   parse: (read) => ({
     deny: cidrs(read, "denylist-source-range", ""),
-    allow: cidrs(read, read.text("allowlist-source-range") === undefined ? "whitelist-source-range" : "allowlist-source-range", read.config.text("whitelist-source-range")),
+    allow: cidrs(
+      read,
+      read.text("allowlist-source-range") === undefined ? "whitelist-source-range" : "allowlist-source-range",
+      read.config.text("whitelist-source-range"),
+    ),
   }),
 });
 

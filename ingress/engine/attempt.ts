@@ -88,7 +88,9 @@ export class Attempt {
     else if (left <= 0) {
       const what = this.#phase === "connect" ? "connecting to" : "reading the answer of";
       return this.fail(
-        new UpstreamError("timeout", `timed out ${what} ${this.#request.peer.id} after ${this.#limitMs} ms`, { requestSent: this.#phase !== "connect" }),
+        new UpstreamError("timeout", `timed out ${what} ${this.#request.peer.id} after ${this.#limitMs} ms`, {
+          requestSent: this.#phase !== "connect",
+        }),
       );
     }
     this.#arm(Math.max(1, left));
@@ -96,7 +98,8 @@ export class Attempt {
   /** A reset tells the pod at once; a mere end would look like a client that still waits for its answer. */
   #giveUp(): void {
     const socket: unknown = this.#client?.socket;
-    if (socket instanceof Duplex && !socket.destroyed && "resetAndDestroy" in socket && typeof socket.resetAndDestroy === "function") socket.resetAndDestroy();
+    if (socket instanceof Duplex && !socket.destroyed && "resetAndDestroy" in socket && typeof socket.resetAndDestroy === "function")
+      socket.resetAndDestroy();
     this.#client?.destroy();
   }
   #finish(): void {

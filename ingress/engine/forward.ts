@@ -80,6 +80,7 @@ export function upstreamError(error: unknown, sent: { readonly requestSent: bool
   const code = error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : "";
   const message = error instanceof Error ? error.message : String(error);
   if (code === "ETIMEDOUT" || code === "ESOCKETTIMEDOUT") return new UpstreamError("timeout", message, sent);
-  if (code.startsWith("HPE_")) return new UpstreamError("invalid_header", code === "HPE_HEADER_OVERFLOW" ? "upstream sent too big header" : message, sent);
+  if (code.startsWith("HPE_"))
+    return new UpstreamError("invalid_header", code === "HPE_HEADER_OVERFLOW" ? "upstream sent too big header" : message, sent);
   return new UpstreamError("error", message, sent);
 }

@@ -68,7 +68,13 @@ export function createHttpProxyEngine(clock: Clock, dial: DialPeer, maxFreeSocke
       },
     };
   };
-  const targetOf = ({ peer, tls }: ForwardRequest): object => ({ protocol: tls ? "https:" : "http:", host: peer.host, hostname: peer.host, port: peer.port, path: "/" });
+  const targetOf = ({ peer, tls }: ForwardRequest): object => ({
+    protocol: tls ? "https:" : "http:",
+    host: peer.host,
+    hostname: peer.host,
+    port: peer.port,
+    path: "/",
+  });
 
   return {
     name: "http-proxy",
@@ -104,7 +110,9 @@ export function createHttpProxyEngine(clock: Clock, dial: DialPeer, maxFreeSocke
         made = proxied;
         const connecting = clock.after(request.connectTimeoutMs, () => proxied.destroy(timeoutError()), { background: true });
         proxied.once("socket", () => connecting.cancel());
-        const answering = clock.after(request.connectTimeoutMs + request.readTimeoutMs, () => proxied.destroy(timeoutError()), { background: true });
+        const answering = clock.after(request.connectTimeoutMs + request.readTimeoutMs, () => proxied.destroy(timeoutError()), {
+          background: true,
+        });
         proxied.once("close", () => (connecting.cancel(), answering.cancel()));
         proxied.prependListener("upgrade", (answer: IncomingMessage, peer: Duplex) => {
           answering.cancel();
@@ -122,7 +130,13 @@ export function createHttpProxyEngine(clock: Clock, dial: DialPeer, maxFreeSocke
         resolve();
       });
       client.request.headers = request.headers as IncomingMessage["headers"];
-      const options = { target: targetOf(request), agent: agentFor(request, watch), method: request.method, ignorePath: true, secure: false };
+      const options = {
+        target: targetOf(request),
+        agent: agentFor(request, watch),
+        method: request.method,
+        ignorePath: true,
+        secure: false,
+      };
       try {
         proxy.ws(client.request, socket, client.head, options as unknown as HttpProxy.ServerOptions, (error) => reject(error));
       } catch (error) {

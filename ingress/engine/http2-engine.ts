@@ -43,7 +43,11 @@ export function createHttp2Engine(clock: Clock, dial: DialPeer): Http2Engine {
       return exchange(clock, session, client, request);
     },
     close() {
-      for (const opening of sessions.values()) opening.then((session) => session.destroy(), () => {});
+      for (const opening of sessions.values())
+        opening.then(
+          (session) => session.destroy(),
+          () => {},
+        );
       sessions.clear();
     },
   };
@@ -52,7 +56,10 @@ export function createHttp2Engine(clock: Clock, dial: DialPeer): Http2Engine {
 async function open(dial: DialPeer, host: string, port: number, tls: boolean): Promise<ClientHttp2Session> {
   const socket = await dial(host, port);
   const { promise, resolve, reject } = Promise.withResolvers<ClientHttp2Session>();
-  const session = connect(`${tls ? "https" : "http"}://${host.includes(":") ? `[${host}]` : host}:${port}`, tls ? { socket, rejectUnauthorized: false } as object : { createConnection: () => socket });
+  const session = connect(
+    `${tls ? "https" : "http"}://${host.includes(":") ? `[${host}]` : host}:${port}`,
+    tls ? ({ socket, rejectUnauthorized: false } as object) : { createConnection: () => socket },
+  );
   session.once("connect", () => resolve(session));
   session.on("error", reject);
   session.once("close", () => reject(new Error("the session closed")));
@@ -61,7 +68,12 @@ async function open(dial: DialPeer, host: string, port: number, tls: boolean): P
 
 function exchange(clock: Clock, session: ClientHttp2Session, client: ForwardClient, request: ForwardRequest): Promise<ForwardResponse> {
   const { promise, resolve, reject } = Promise.withResolvers<ForwardResponse>();
-  const headers: Record<string, string | string[]> = { ":method": request.method, ":path": request.target, ":scheme": request.tls ? "https" : "http", te: "trailers" };
+  const headers: Record<string, string | string[]> = {
+    ":method": request.method,
+    ":path": request.target,
+    ":scheme": request.tls ? "https" : "http",
+    te: "trailers",
+  };
   for (const [name, value] of Object.entries(request.headers)) {
     const lower = name.toLowerCase();
     if (value === undefined || lower === "connection" || lower === "upgrade" || lower === "transfer-encoding") continue;
@@ -70,7 +82,9 @@ function exchange(clock: Clock, session: ClientHttp2Session, client: ForwardClie
   const stream = session.request(headers, { endStream: request.body.type === "none" });
   const trailers: string[] = [];
   stream.setTimeout(request.readTimeoutMs, () => {
-    const failure = new UpstreamError("timeout", `timed out reading the answer of ${request.peer.id} after ${request.readTimeoutMs} ms`, { requestSent: true });
+    const failure = new UpstreamError("timeout", `timed out reading the answer of ${request.peer.id} after ${request.readTimeoutMs} ms`, {
+      requestSent: true,
+    });
     reject(failure);
     stream.destroy(failure);
   });
@@ -85,7 +99,8 @@ function exchange(clock: Clock, session: ClientHttp2Session, client: ForwardClie
   });
   stream.on("error", (error) => reject(upstreamError(error, { requestSent: true })));
   stream.on("trailers", (lines) => {
-    for (const [name, value] of Object.entries(lines)) for (const one of Array.isArray(value) ? value : [value]) trailers.push(name, String(one));
+    for (const [name, value] of Object.entries(lines))
+      for (const one of Array.isArray(value) ? value : [value]) trailers.push(name, String(one));
   });
   stream.once("response", (head) => {
     const raw: string[] = [];
@@ -102,7 +117,9 @@ function exchange(clock: Clock, session: ClientHttp2Session, client: ForwardClie
 
 function within<T>(clock: Clock, ms: number, work: Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {
-    const timer = clock.after(ms, () => reject(new UpstreamError("timeout", `no connection within ${ms} ms`, { requestSent: false })), { background: true });
+    const timer = clock.after(ms, () => reject(new UpstreamError("timeout", `no connection within ${ms} ms`, { requestSent: false })), {
+      background: true,
+    });
     work.then(resolve, reject).finally(() => timer.cancel());
   });
 }

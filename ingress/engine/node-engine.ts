@@ -36,7 +36,8 @@ export function createNodeEngine(clock: Clock, dial: DialPeer): NodeEngine {
         stream.pipe(made, { end: false });
         stream.once("end", () => {
           const trailers: unknown = "trailers" in stream ? stream.trailers : undefined;
-          if (trailers !== null && typeof trailers === "object" && Object.keys(trailers).length > 0) made.addTrailers(trailers as NodeJS.Dict<string>);
+          if (trailers !== null && typeof trailers === "object" && Object.keys(trailers).length > 0)
+            made.addTrailers(trailers as NodeJS.Dict<string>);
           made.end();
         });
       }

@@ -19,7 +19,14 @@ export interface ChosenCertificate {
 
 /** The certificate that upstream makes when no Secret fits. */
 export function fakeCertificate(now: number): KeyPair {
-  return selfSignedCertificate({ commonName: FAKE_NAME, organizations: ["Acme Co"], dnsNames: ["ingress.local"], usages: ["server"], days: 365, now });
+  return selfSignedCertificate({
+    commonName: FAKE_NAME,
+    organizations: ["Acme Co"],
+    dnsNames: ["ingress.local"],
+    usages: ["server"],
+    days: 365,
+    now,
+  });
 }
 
 /** Which Secret serves a name, and why. */
@@ -28,7 +35,8 @@ export function chooseCertificate(table: RouteTable, secretOf: SecretOf, sni: st
   const entry = server?.certificate;
   const fallback = (why: string): ChosenCertificate => {
     const { defaultSslCertificate } = table.flags;
-    if (defaultSslCertificate !== "" && pairOf(secretOf(defaultSslCertificate))) return { secret: defaultSslCertificate, why: `${why}: the default certificate` };
+    if (defaultSslCertificate !== "" && pairOf(secretOf(defaultSslCertificate)))
+      return { secret: defaultSslCertificate, why: `${why}: the default certificate` };
     return { secret: undefined, why: `${why}: the fake certificate` };
   };
   if (sni === undefined) return fallback("the client sent no SNI");
@@ -111,5 +119,8 @@ function pairOf(data: Readonly<Record<string, Buffer>> | undefined): KeyPair | u
 function covers(cert: string, host: string): boolean {
   const name = host.startsWith("*.") ? `a${host.slice(1)}` : host;
   const certificate = new X509Certificate(cert);
-  return certificate.checkHost(name, { subject: "default" }) !== undefined || (certificate.subjectAltName === undefined && certificate.subject.includes(`CN=${host}`));
+  return (
+    certificate.checkHost(name, { subject: "default" }) !== undefined ||
+    (certificate.subjectAltName === undefined && certificate.subject.includes(`CN=${host}`))
+  );
 }

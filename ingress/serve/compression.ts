@@ -13,7 +13,11 @@ const TYPES =
   "text/css text/javascript text/plain text/x-component";
 
 /** A compressor for this answer, and its header lines; undefined when it goes as it is. */
-export function compression(exchange: Exchange, status: number, lines: readonly string[]): { readonly stream: Transform; readonly lines: string[] } | undefined {
+export function compression(
+  exchange: Exchange,
+  status: number,
+  lines: readonly string[],
+): { readonly stream: Transform; readonly lines: string[] } | undefined {
   const { config } = exchange.table;
   const [brotli, gzip] = [config.flag("enable-brotli", false), config.flag("use-gzip", false)];
   if ((!brotli && !gzip) || ![200, 403, 404].includes(status)) return undefined;
@@ -31,7 +35,10 @@ export function compression(exchange: Exchange, status: number, lines: readonly 
     return long && (type === "text/html" || types.includes("*") || types.includes(type));
   };
   if (brotli && /\bbr\b/.test(accepted) && fits("brotli", 20)) {
-    return { stream: createBrotliCompress({ params: { [constants.BROTLI_PARAM_QUALITY]: config.number("brotli-level", 4) } }), lines: encoded(lines, "br") };
+    return {
+      stream: createBrotliCompress({ params: { [constants.BROTLI_PARAM_QUALITY]: config.number("brotli-level", 4) } }),
+      lines: encoded(lines, "br"),
+    };
   }
   if (gzip && /\bgzip\b/.test(accepted) && fits("gzip", 256) && !disabled(config, headerText(exchange, "user-agent"))) {
     return { stream: createGzip({ level: config.number("gzip-level", 1) }), lines: encoded(lines, "gzip") };

@@ -70,7 +70,10 @@ export class Controller {
         ...LIMITS,
         SNICallback: (name, done) => {
           try {
-            done(null, contexts.context(feed.table, (key) => feed.secret(key), name));
+            done(
+              null,
+              contexts.context(feed.table, (key) => feed.secret(key), name),
+            );
           } catch (error) {
             done(error instanceof Error ? error : new Error(String(error)));
           }
@@ -78,13 +81,17 @@ export class Controller {
       },
       (request, response) => handler.handle(asHttp1(request), asHttp1Response(response), arrivalOf(socketOf(request), "https", 443)),
     );
-    secure.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => handler.upgrade(request, socket, head, arrivalOf(socket, "https", 443)));
+    secure.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) =>
+      handler.upgrade(request, socket, head, arrivalOf(socket, "https", 443)),
+    );
     secure.on("clientError", refuseMalformed);
     secure.on("tlsClientError", () => {});
     secure.on("sessionError", () => {});
     let defaultsText = "";
     const refreshDefault = (): void => {
-      const requested = [...feed.table.hosts.values(), ...feed.table.wildcards.values()].some((server) => server.clientCertificates !== undefined);
+      const requested = [...feed.table.hosts.values(), ...feed.table.wildcards.values()].some(
+        (server) => server.clientCertificates !== undefined,
+      );
       Object.assign(secure, { requestCert: requested, rejectUnauthorized: false });
       const defaults = contexts.defaults(feed.table, (key) => feed.secret(key));
       const text = JSON.stringify(defaults);
@@ -105,10 +112,16 @@ export class Controller {
       health.closeAllConnections();
     });
     const { httpPort, httpsPort, healthzPort } = feed.flags;
-    this.#listeners.push(await context.listen(httpPort, plain), await context.listen(httpsPort, secure), await context.listen(healthzPort, health));
+    this.#listeners.push(
+      await context.listen(httpPort, plain),
+      await context.listen(httpsPort, secure),
+      await context.listen(healthzPort, health),
+    );
     // nginx takes a client's FIN for its leaving (499), also where the client would still read.
     Object.assign(plain, { httpAllowHalfOpen: false });
-    context.stdout.write(`NGINX Ingress controller v1.15.1, serving ${feed.table.counted.length} Ingresses on ports ${httpPort} and ${httpsPort}\n`);
+    context.stdout.write(
+      `NGINX Ingress controller v1.15.1, serving ${feed.table.counted.length} Ingresses on ports ${httpPort} and ${httpsPort}\n`,
+    );
     this.#drain = async () => {
       plain.closeIdleConnections();
       await new Promise<void>((resolve) => {
@@ -174,5 +187,7 @@ function refuseMalformed(error: NodeJS.ErrnoException, socket: Duplex): void {
   const status = error.code === "HPE_HEADER_OVERFLOW" ? 494 : error.code === "ERR_HTTP_REQUEST_TIMEOUT" ? 408 : 400;
   const body = pageOf(status);
   const line = status === 408 ? "408 Request Time-out" : "400 Bad Request";
-  socket.end(`HTTP/1.1 ${line}\r\nContent-Type: text/html\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`);
+  socket.end(
+    `HTTP/1.1 ${line}\r\nContent-Type: text/html\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
+  );
 }

@@ -8,7 +8,14 @@ import { Balance } from "../balance.ts";
 import type { HttpProxyEngine } from "../engine/http-proxy-engine.ts";
 import type { Http2Engine } from "../engine/http2-engine.ts";
 import type { NodeEngine } from "../engine/node-engine.ts";
-import { type Forward, type ForwardBody, type ForwardRequest, type ForwardResponse, UpstreamError, upstreamError } from "../engine/forward.ts";
+import {
+  type Forward,
+  type ForwardBody,
+  type ForwardRequest,
+  type ForwardResponse,
+  UpstreamError,
+  upstreamError,
+} from "../engine/forward.ts";
 import { type Decision, errorBackend, evaluate, setErrorHeaders } from "../evaluate.ts";
 import type { Exchange, World } from "../exchange.ts";
 import { addHsts, podHeaders } from "../headers.ts";
@@ -60,8 +67,11 @@ export class Handler {
     const finish = (found: Decision): void => {
       if (found.type === "answer") {
         const { answer, exchange } = found;
-        if (exchange?.location.settings.customErrors.codes.has(answer.status) !== true) return this.#refuse(request, response, answer, exchange, head);
-        this.#errorPage(request, response, answer.status, exchange).catch((error: unknown) => this.#broken(error, request, response, exchange));
+        if (exchange?.location.settings.customErrors.codes.has(answer.status) !== true)
+          return this.#refuse(request, response, answer, exchange, head);
+        this.#errorPage(request, response, answer.status, exchange).catch((error: unknown) =>
+          this.#broken(error, request, response, exchange),
+        );
         return;
       }
       this.#forward(request, response, found).catch((error: unknown) => this.#broken(error, request, response, found.exchange));
@@ -75,7 +85,8 @@ export class Handler {
     const ends: (() => void)[] = [];
     socket.once("close", () => ends.forEach((end) => end()));
     socket.on("error", () => {});
-    const answerOn = (answer: Answer, exchange: Exchange | undefined): void => void sendAnswer(responseOn(request, socket), answer, exchange, false);
+    const answerOn = (answer: Answer, exchange: Exchange | undefined): void =>
+      void sendAnswer(responseOn(request, socket), answer, exchange, false);
     const finish = async (decision: Decision): Promise<void> => {
       if (decision.type === "answer") return answerOn(decision.answer, decision.exchange);
       const { exchange, peers, balance, backend } = decision;
@@ -84,7 +95,10 @@ export class Handler {
       const out = this.#request(request, decision, peer, { type: "none" }, request.headers.upgrade);
       addHsts(exchange);
       try {
-        await this.#parts.http1.upgrade({ request, socket, head, idleTimeoutMs: out.readTimeoutMs, onUpgraded: (answer) => addToUpgrade(answer, exchange) }, out);
+        await this.#parts.http1.upgrade(
+          { request, socket, head, idleTimeoutMs: out.readTimeoutMs, onUpgraded: (answer) => addToUpgrade(answer, exchange) },
+          out,
+        );
       } catch (error) {
         const failure = upstreamError(error, { requestSent: false });
         if (!socket.destroyed) answerOn(page(failure.status, `upgrade: ${failure.message}`), exchange);
@@ -94,7 +108,9 @@ export class Handler {
       log("error", "ingress: upgrade failed", { error });
       socket.destroy();
     };
-    Promise.resolve(this.#decide(request, arrival, (end) => ends.push(end))).then(finish).catch(failed);
+    Promise.resolve(this.#decide(request, arrival, (end) => ends.push(end)))
+      .then(finish)
+      .catch(failed);
   }
 
   #decide(request: IncomingMessage, arrival: Arrival, onEnd: World["onEnd"]): Decision | Promise<Decision> {
@@ -120,9 +136,12 @@ export class Handler {
     let body: ForwardBody = { type: "none" };
     if (hasBody(request) && decision.error !== true) {
       const streams = isGrpc(exchange);
-      const read = streams ? { type: "stream" as const, stream: request } : await readBody(request, exchange.facts.contentLength, proxy.bodySizeBytes, proxy.requestBuffering);
+      const read = streams
+        ? { type: "stream" as const, stream: request }
+        : await readBody(request, exchange.facts.contentLength, proxy.bodySizeBytes, proxy.requestBuffering);
       if (read.type === "gone") return;
-      if (read.type === "too-large") return this.#refuse(request, response, page(413, `body is over proxy-body-size ${proxy.bodySizeBytes}`), exchange, head);
+      if (read.type === "too-large")
+        return this.#refuse(request, response, page(413, `body is over proxy-body-size ${proxy.bodySizeBytes}`), exchange, head);
       body = read;
     }
     if (decision.error !== true) this.#mirror(exchange, body);
@@ -138,7 +157,13 @@ export class Handler {
     const tooBig = headBytes(outcome) > proxy.bufferSizeBytes;
     if (tooBig) {
       outcome.abort();
-      return this.#refuse(request, response, page(502, `upstream sent too big header: over proxy-buffer-size ${proxy.bufferSizeBytes}`), exchange, head);
+      return this.#refuse(
+        request,
+        response,
+        page(502, `upstream sent too big header: over proxy-buffer-size ${proxy.bufferSizeBytes}`),
+        exchange,
+        head,
+      );
     }
     const { codes, interceptDisabled } = exchange.location.settings.customErrors;
     if (codes.has(outcome.status) && !interceptDisabled && !decision.error) {
@@ -149,7 +174,13 @@ export class Handler {
   }
 
   /** proxy_next_upstream: other peers, while the conditions hold. */
-  async #tries(request: IncomingMessage, response: ServerResponse, decision: Forwarding, body: ForwardBody, signal: AbortSignal): Promise<ForwardResponse | UpstreamError> {
+  async #tries(
+    request: IncomingMessage,
+    response: ServerResponse,
+    decision: Forwarding,
+    body: ForwardBody,
+    signal: AbortSignal,
+  ): Promise<ForwardResponse | UpstreamError> {
     const { exchange, peers, balance, backend } = decision;
     const { proxy } = exchange.location.settings;
     const { clock } = this.#parts.world;
@@ -159,7 +190,7 @@ export class Handler {
     const { http1, own, http2 } = this.#parts;
     const engine: Forward = isGrpc(exchange) ? http2 : request.httpVersionMajor >= 2 ? own : http1;
     const limit = proxy.nextUpstreamTries === 0 ? Infinity : proxy.nextUpstreamTries;
-    for (let tries = 1; ; tries++) {
+    for (let tries = 0, rounds = 1; ; rounds++) {
       const peer = this.#balance.pick(backend.upstream, peers, balance, exchange, tried);
       if (!peer) return new UpstreamError("error", `upstream ${backend.upstream} has no peers`, { requestSent: false });
       tried.add(peer.id);
@@ -175,15 +206,13 @@ export class Handler {
         this.#balance.closed(backend.upstream, peer, clock.monotonic() - tryAt, clock.monotonic());
         const failure = upstreamError(error, { requestSent: true });
         // A kept connection that the pod has closed meanwhile costs no try.
-        if (failure.reused && failure.failure === "error" && tries < 64 && idempotent) {
-          tried.delete(peer.id);
-          if (limit !== Infinity && tries >= limit) return failure;
-        }
-        const allowed = proxy.nextUpstream.has(failure.failure) && (idempotent || !failure.requestSent || failure.reused);
+        if (failure.reused && failure.failure === "error") tried.delete(peer.id);
+        else tries++;
+        const allowed = proxy.nextUpstream.has(failure.failure) && (idempotent || !failure.requestSent);
         const inTime = proxy.nextUpstreamTimeoutMs === 0 || clock.monotonic() - startedAt < proxy.nextUpstreamTimeoutMs;
         const unsent = body.type !== "stream";
-        const others = tried.size < peers.length;
-        if (signal.aborted || !allowed || !inTime || !unsent || !others || tries >= limit) return failure;
+        // As upstream's balancer does, a lone peer is tried again.
+        if (signal.aborted || !allowed || !inTime || !unsent || tries >= limit || rounds >= MOST_ROUNDS) return failure;
       }
     }
   }
@@ -194,10 +223,12 @@ export class Handler {
     const underscores = exchange.table.config.flag("enable-underscores-in-headers", false);
     const headers = podHeaders(exchange, request.rawHeaders, { underscores, upgrade });
     if (body.type === "bytes") headers["Content-Length"] = String(body.bytes.length);
-    else if (body.type === "stream" && exchange.facts.contentLength !== undefined) headers["Content-Length"] = String(exchange.facts.contentLength);
+    else if (body.type === "stream" && exchange.facts.contentLength !== undefined)
+      headers["Content-Length"] = String(exchange.facts.contentLength);
     else if (body.type === "stream") headers["Transfer-Encoding"] = "chunked";
     else if (exchange.facts.contentLength === 0 && decision.error !== true) headers["Content-Length"] = "0";
-    const secure = backendProtocol === "HTTPS" || backendProtocol === "GRPCS" || (backendProtocol === "AUTO_HTTP" && exchange.facts.scheme === "https");
+    const secure =
+      backendProtocol === "HTTPS" || backendProtocol === "GRPCS" || (backendProtocol === "AUTO_HTTP" && exchange.facts.scheme === "https");
     return {
       method: exchange.facts.method,
       target: exchange.upstreamTarget,
@@ -219,7 +250,8 @@ export class Handler {
     if (!URL.canParse(url)) return;
     const bytes = requestBody && body.type === "bytes" ? body.bytes : undefined;
     const headers: HeaderLine[] = [["Host", host === "" ? new URL(url).host : expand(exchange, host)]];
-    for (const [name, value] of Object.entries(podHeaders(exchange, [], { underscores: false, upgrade: undefined }))) if (name !== "Host") headers.push([name, String(value)]);
+    for (const [name, value] of Object.entries(podHeaders(exchange, [], { underscores: false, upgrade: undefined })))
+      if (name !== "Host") headers.push([name, String(value)]);
     if (bytes) headers.push(["Content-Length", String(bytes.length)]);
     this.#parts.world.request(url, { method: exchange.facts.method, headers, ...(bytes ? { body: bytes } : {}) }).catch(() => {});
   }
@@ -234,7 +266,15 @@ export class Handler {
     setErrorHeaders(exchange, status);
     exchange.upstreamTarget = "/";
     const settings = exchange.location.settings;
-    await this.#forward(request, response, { type: "forward", exchange, backend, peers: upstream.peers, balance: settings, alternative: undefined, error: true });
+    await this.#forward(request, response, {
+      type: "forward",
+      exchange,
+      backend,
+      peers: upstream.peers,
+      balance: settings,
+      alternative: undefined,
+      error: true,
+    });
   }
 
   #refuse(request: IncomingMessage, response: ServerResponse, answer: Answer, exchange: Exchange | undefined, head: boolean): void {
@@ -253,13 +293,19 @@ export class Handler {
   }
 }
 
+/** Kept connections that turn out closed, before a request is given up. */
+const MOST_ROUNDS = 64;
+
 /** A client that has left is told by 'close'. */
 const ignoreError = (): void => {};
 
 /** Headers of steps stand on a 101 too. */
 function addToUpgrade(answer: IncomingMessage, exchange: Exchange): void {
   for (const [, [name, value]] of exchange.responseHeaders) answer.headers[name.toLowerCase()] = value;
-  const cookies = exchange.added(101).filter(([name]) => name.toLowerCase() === "set-cookie").map(([, value]) => value);
+  const cookies = exchange
+    .added(101)
+    .filter(([name]) => name.toLowerCase() === "set-cookie")
+    .map(([, value]) => value);
   if (cookies.length > 0) answer.headers["set-cookie"] = [...(answer.headers["set-cookie"] ?? []), ...cookies];
   delete answer.headers["server"];
 }

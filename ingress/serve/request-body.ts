@@ -9,7 +9,12 @@ export const BUFFER_LIMIT = 1024 * 1024;
 export type BodyResult = ForwardBody | { readonly type: "too-large" } | { readonly type: "gone" };
 
 /** `limit` 0 is none. */
-export async function readBody(request: IncomingMessage, contentLength: number | undefined, limit: number, buffering: boolean): Promise<BodyResult> {
+export async function readBody(
+  request: IncomingMessage,
+  contentLength: number | undefined,
+  limit: number,
+  buffering: boolean,
+): Promise<BodyResult> {
   if (contentLength !== undefined && (!buffering || contentLength > BUFFER_LIMIT)) return { type: "stream", stream: request };
   if (contentLength === undefined && !buffering && limit === 0) return { type: "stream", stream: request };
   const most = limit > 0 ? limit : Infinity;

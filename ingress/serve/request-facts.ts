@@ -29,7 +29,8 @@ export function requestFacts(request: IncomingMessage, arrival: Arrival, config:
   if (headers["transfer-encoding"] !== undefined) {
     // Two framings of one body, or one that only HTTP/1.1 has: what a proxy and a pod may read differently.
     if (headers["content-length"] !== undefined) return page(400, "both Content-Length and Transfer-Encoding");
-    if (version !== "1.1" || headers["transfer-encoding"].toLowerCase() !== "chunked") return page(400, `Transfer-Encoding ${headers["transfer-encoding"]}`);
+    if (version !== "1.1" || headers["transfer-encoding"].toLowerCase() !== "chunked")
+      return page(400, `Transfer-Encoding ${headers["transfer-encoding"]}`);
   }
   if (hosts(request.rawHeaders) > 1) return page(400, "more than one Host header");
   const target = request.url ?? "/";

@@ -117,7 +117,11 @@ export class RoutesFeed {
     else if (type === Secrets) {
       const secret = object && this.#get(Secrets, namespace, name);
       if (!secret) this.#secrets.delete(key);
-      else this.#secrets.set(keyOf(secret), Object.fromEntries(Object.entries(secret.data ?? {}).map(([field, text]) => [field, Buffer.from(text, "base64")])));
+      else
+        this.#secrets.set(
+          keyOf(secret),
+          Object.fromEntries(Object.entries(secret.data ?? {}).map(([field, text]) => [field, Buffer.from(text, "base64")])),
+        );
     } else {
       const data = object && this.#get(ConfigMaps, namespace, name);
       if (data) this.#configMaps.set(key, data.data ?? {});

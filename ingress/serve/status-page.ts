@@ -6,8 +6,10 @@ import type { RoutesFeed } from "./routes-feed.ts";
 export function statusPage(feed: RoutesFeed, requests: () => number): RequestListener {
   return (request, response) => {
     const path = (request.url ?? "/").split("?")[0];
-    if (path === "/healthz" || path === "/is-dynamic-lb-initialized") return void response.writeHead(200, { "Content-Type": "text/plain; charset=utf-8" }).end("ok");
-    if (path === "/metrics") return void response.writeHead(200, { "Content-Type": "text/plain; version=0.0.4; charset=utf-8" }).end(metrics(feed, requests()));
+    if (path === "/healthz" || path === "/is-dynamic-lb-initialized")
+      return void response.writeHead(200, { "Content-Type": "text/plain; charset=utf-8" }).end("ok");
+    if (path === "/metrics")
+      return void response.writeHead(200, { "Content-Type": "text/plain; version=0.0.4; charset=utf-8" }).end(metrics(feed, requests()));
     response.writeHead(404, { "Content-Type": "text/plain; charset=utf-8" }).end("404 page not found\n");
   };
 }

@@ -38,7 +38,10 @@ export class ControllerWorld implements Omit<World, "onEnd"> {
     if (!this.#states.has(key)) this.#states.set(key, create());
     return this.#states.get(key) as T;
   }
-  request(url: string, init: { readonly method: string; readonly headers: readonly HeaderLine[]; readonly body?: Buffer }): Promise<SubrequestAnswer> {
+  request(
+    url: string,
+    init: { readonly method: string; readonly headers: readonly HeaderLine[]; readonly body?: Buffer },
+  ): Promise<SubrequestAnswer> {
     const { promise, resolve, reject } = Promise.withResolvers<SubrequestAnswer>();
     const target = new URL(url);
     const secure = target.protocol === "https:";
@@ -47,8 +50,16 @@ export class ControllerWorld implements Omit<World, "onEnd"> {
       const before = headers[name];
       headers[name] = before === undefined ? value : [...(Array.isArray(before) ? before : [before]), value];
     }
-    const options = { host: target.hostname, port: target.port === "" ? (secure ? 443 : 80) : Number(target.port), method: init.method, path: `${target.pathname}${target.search}`, headers };
-    const sent = secure ? httpsRequest({ ...options, agent: this.#secure, rejectUnauthorized: false }) : httpRequest({ ...options, agent: this.#plain });
+    const options = {
+      host: target.hostname,
+      port: target.port === "" ? (secure ? 443 : 80) : Number(target.port),
+      method: init.method,
+      path: `${target.pathname}${target.search}`,
+      headers,
+    };
+    const sent = secure
+      ? httpsRequest({ ...options, agent: this.#secure, rejectUnauthorized: false })
+      : httpRequest({ ...options, agent: this.#plain });
     const timer = this.clock.after(TIMEOUT_MS, () => sent.destroy(new Error(`${url} did not answer`)), { background: true });
     sent.once("close", () => timer.cancel());
     sent.once("error", reject);

@@ -14,7 +14,10 @@ export interface CaseIngress {
   readonly name: string;
   readonly annotations?: Readonly<Record<string, string>>;
   readonly ingressClassName?: string | null;
-  readonly rules?: readonly { readonly host?: string | null; readonly paths?: readonly (CaseBackend & { readonly path?: string; readonly pathType?: string })[] }[];
+  readonly rules?: readonly {
+    readonly host?: string | null;
+    readonly paths?: readonly (CaseBackend & { readonly path?: string; readonly pathType?: string })[];
+  }[];
   readonly tls?: readonly { readonly hosts: readonly string[]; readonly secretName?: string }[];
   readonly defaultBackend?: CaseBackend;
   readonly created?: string;
@@ -57,7 +60,13 @@ export interface CaseExpect {
     readonly headers_match?: Readonly<Record<string, string>>;
     readonly headers_prefix?: Readonly<Record<string, string>>;
   };
-  readonly tls?: { readonly issuer_cn?: string; readonly dns_name_0?: string; readonly certificates?: number; readonly version?: string; readonly cipher?: string };
+  readonly tls?: {
+    readonly issuer_cn?: string;
+    readonly dns_name_0?: string;
+    readonly certificates?: number;
+    readonly version?: string;
+    readonly cipher?: string;
+  };
   readonly distinct_pods?: number;
   readonly distribution?: Readonly<Record<string, { readonly min: number }>>;
   readonly distribution_pods?: { readonly each: number };
@@ -85,14 +94,22 @@ export interface Case {
     readonly configmap?: Readonly<Record<string, string>>;
     readonly configmaps?: readonly { readonly name: string; readonly data: Readonly<Record<string, string>> }[];
     readonly ingressClasses?: readonly { readonly name: string; readonly controller: string }[];
-    readonly secrets?: readonly { readonly name: string; readonly type: string; readonly cn?: string; readonly keys?: readonly string[]; readonly data?: Readonly<Record<string, string>> }[];
+    readonly secrets?: readonly {
+      readonly name: string;
+      readonly type: string;
+      readonly cn?: string;
+      readonly keys?: readonly string[];
+      readonly data?: Readonly<Record<string, string>>;
+    }[];
     readonly services?: readonly CaseService[];
     readonly rbac?: string;
   };
   readonly notes?: string;
 }
 
-export const cases: readonly Case[] = (JSON.parse(readFileSync(new URL("cases/ingress-nginx.json", import.meta.url), "utf8")) as { cases: readonly Case[] }).cases;
+export const cases: readonly Case[] = (
+  JSON.parse(readFileSync(new URL("cases/ingress-nginx.json", import.meta.url), "utf8")) as { cases: readonly Case[] }
+).cases;
 
 const now = Date.now();
 export const ca = createCa("test-ca", now);
@@ -101,7 +118,9 @@ const pairs = new Map<string, KeyPair>();
 /** A certificate of the test authority. */
 export function pair(commonName: string, usage: "server" | "client"): KeyPair {
   const key = `${commonName} ${usage}`;
-  const known = pairs.get(key) ?? issueCertificate(ca, { commonName, ...(usage === "server" ? { dnsNames: [commonName] } : {}), usages: [usage], days: 30, now });
+  const known =
+    pairs.get(key) ??
+    issueCertificate(ca, { commonName, ...(usage === "server" ? { dnsNames: [commonName] } : {}), usages: [usage], days: 30, now });
   pairs.set(key, known);
   return known;
 }
@@ -142,34 +161,89 @@ function filled<T extends Readonly<Record<string, string>>>(record: T, world: Wo
 
 export async function setUp(harness: Harness, test: Case): Promise<World> {
   const { setup = {} } = test;
-  const config = setup.configmap && Object.fromEntries(Object.entries(setup.configmap).map(([name, value]) => [name, value.replaceAll("<ns>", "default").replace(/ \(list\)$/, "").replace("172.16.0.0/12", "127.0.0.0/8")]));
+  const config =
+    setup.configmap &&
+    Object.fromEntries(
+      Object.entries(setup.configmap).map(([name, value]) => [
+        name,
+        value
+          .replaceAll("<ns>", "default")
+          .replace(/ \(list\)$/, "")
+          .replace("172.16.0.0/12", "127.0.0.0/8"),
+      ]),
+    );
   const needsPodIp = Object.values(config ?? {}).some((value) => / ip>/.test(value));
-  const world = await harness.start({ flags: setup.flags?.filter((flag) => !/-port=/.test(flag)) ?? [], ...(config && !needsPodIp ? { config } : {}) });
+  const world = await harness.start({
+    flags: setup.flags?.filter((flag) => !/-port=/.test(flag)) ?? [],
+    ...(config && !needsPodIp ? { config } : {}),
+  });
   const told = setup.services ?? [];
-  const named = new Set(JSON.stringify(test.ingresses).match(/"service":"[^"]+"/g)?.map((text) => fill(text.slice(11, -1), world)) ?? []);
+  const named = new Set(
+    JSON.stringify(test.ingresses)
+      .match(/"service":"[^"]+"/g)
+      ?.map((text) => fill(text.slice(11, -1), world)) ?? [],
+  );
   const mentioned = /httpbun|<external host/.test(JSON.stringify(test)) ? ["httpbun"] : [];
-  const wanted = new Set([...named, ...told.map((service) => service.name), ...mentioned, ...(JSON.stringify(test).includes('default-backend":"echo"') ? ["echo"] : [])]);
+  const wanted = new Set([
+    ...named,
+    ...told.map((service) => service.name),
+    ...mentioned,
+    ...(JSON.stringify(test).includes('default-backend":"echo"') ? ["echo"] : []),
+  ]);
   for (const name of wanted) {
     const service = told.find((candidate) => candidate.name === name);
     if (name === "invalid") continue;
     if (service?.type === "ExternalName") {
-      const spec = { type: "ExternalName" as const, externalName: fill(service.externalName ?? "", world), ...(service.ports ? { ports: service.ports.map((port) => ({ ...port, protocol: "TCP" as const })) } : {}) };
+      const spec = {
+        type: "ExternalName" as const,
+        externalName: fill(service.externalName ?? "", world),
+        ...(service.ports ? { ports: service.ports.map((port) => ({ ...port, protocol: "TCP" as const })) } : {}),
+      };
       await world.service(name, { spec });
     } else if (name === "unavailable") await world.service(name, { replicas: 0 });
-    else if (name === "external") await world.service(name, { spec: { type: "ExternalName", externalName: fill("<external host>", world) } });
-    else await world.service(name, { replicas: service?.replicas ?? 1, closed: service?.endpoints !== undefined, ...(/grpc/.test(name) ? { protocol: "grpc" } : {}) });
+    else if (name === "external")
+      await world.service(name, { spec: { type: "ExternalName", externalName: fill("<external host>", world) } });
+    else
+      await world.service(name, {
+        replicas: service?.replicas ?? 1,
+        closed: service?.endpoints !== undefined,
+        ...(/grpc/.test(name) ? { protocol: "grpc" } : {}),
+      });
   }
-  if (needsPodIp) await world.create(ConfigMaps, { apiVersion: "v1", kind: "ConfigMap", metadata: { namespace: "ingress-nginx", name: "ingress-nginx-controller" }, data: filled(config ?? {}, world) });
-  for (const { name, data } of setup.configmaps ?? []) await world.create(ConfigMaps, { apiVersion: "v1", kind: "ConfigMap", metadata: { namespace: "default", name }, data: { ...data } });
-  for (const { name, controller } of setup.ingressClasses ?? []) await world.create(IngressClasses, { apiVersion: "networking.k8s.io/v1", kind: "IngressClass", metadata: { name }, spec: { controller } });
+  if (needsPodIp)
+    await world.create(ConfigMaps, {
+      apiVersion: "v1",
+      kind: "ConfigMap",
+      metadata: { namespace: "ingress-nginx", name: "ingress-nginx-controller" },
+      data: filled(config ?? {}, world),
+    });
+  for (const { name, data } of setup.configmaps ?? [])
+    await world.create(ConfigMaps, { apiVersion: "v1", kind: "ConfigMap", metadata: { namespace: "default", name }, data: { ...data } });
+  for (const { name, controller } of setup.ingressClasses ?? [])
+    await world.create(IngressClasses, {
+      apiVersion: "networking.k8s.io/v1",
+      kind: "IngressClass",
+      metadata: { name },
+      spec: { controller },
+    });
   for (const secret of setup.secrets ?? []) {
     const server = secret.cn === "settings-tls" ? RSA : pair(secret.cn ?? secret.name, "server");
-    const texts: Record<string, string> = secret.data ? filled(secret.data, world) : { "tls.crt": server.cert, "tls.key": server.key, ...(secret.keys ? { "ca.crt": ca.cert } : {}) };
+    const texts: Record<string, string> = secret.data
+      ? filled(secret.data, world)
+      : { "tls.crt": server.cert, "tls.key": server.key, ...(secret.keys ? { "ca.crt": ca.cert } : {}) };
     const data = Object.fromEntries(Object.entries(texts).map(([key, text]) => [key, Buffer.from(text).toString("base64")]));
-    await world.create(Secrets, { apiVersion: "v1", kind: "Secret", metadata: { namespace: "default", name: secret.name }, type: secret.type, data });
+    await world.create(Secrets, {
+      apiVersion: "v1",
+      kind: "Secret",
+      metadata: { namespace: "default", name: secret.name },
+      type: secret.type,
+      data,
+    });
   }
   const createdAt = (ingress: CaseIngress): number => Number(/\d+/.exec(ingress.created ?? "")?.[0] ?? 0);
-  const ordered = test.ingresses.some((ingress) => ingress.created !== undefined) ? [...test.ingresses].sort((a, b) => createdAt(a) - createdAt(b)) : test.ingresses;
+  const ordered = test.ingresses.some((ingress) => ingress.created !== undefined)
+    ? [...test.ingresses].sort((a, b) => createdAt(a) - createdAt(b))
+    : test.ingresses;
   let at = 0;
   for (const ingress of ordered) {
     const wantedAt = ingress.created === undefined ? at + 1 : createdAt(ingress);
@@ -186,7 +260,12 @@ function ingressOf(given: CaseIngress, world: World): Ingress {
   const backend = (from: CaseBackend): IngressBackend => {
     if (from.resource) return { resource: from.resource };
     const { port } = from;
-    return { service: { name: fill(from.service ?? "", world), ...(port === null || port === undefined ? {} : { port: typeof port === "number" ? { number: port } : { name: port } }) } };
+    return {
+      service: {
+        name: fill(from.service ?? "", world),
+        ...(port === null || port === undefined ? {} : { port: typeof port === "number" ? { number: port } : { name: port } }),
+      },
+    };
   };
   return {
     apiVersion: "networking.k8s.io/v1",
@@ -197,9 +276,22 @@ function ingressOf(given: CaseIngress, world: World): Ingress {
       ...(given.defaultBackend ? { defaultBackend: backend(given.defaultBackend) } : {}),
       rules: (given.rules ?? []).map((rule) => ({
         ...(rule.host === null || rule.host === undefined ? {} : { host: rule.host }),
-        ...(rule.paths ? { http: { paths: rule.paths.map((path) => ({ path: path.path ?? "/", pathType: path.pathType ?? "Prefix", backend: backend(path) })) } } : {}),
+        ...(rule.paths
+          ? {
+              http: {
+                paths: rule.paths.map((path) => ({ path: path.path ?? "/", pathType: path.pathType ?? "Prefix", backend: backend(path) })),
+              },
+            }
+          : {}),
       })),
-      ...(given.tls && given.tls.length > 0 ? { tls: given.tls.map((tls) => ({ hosts: [...tls.hosts], ...(tls.secretName === undefined ? {} : { secretName: tls.secretName }) })) } : {}),
+      ...(given.tls && given.tls.length > 0
+        ? {
+            tls: given.tls.map((tls) => ({
+              hosts: [...tls.hosts],
+              ...(tls.secretName === undefined ? {} : { secretName: tls.secretName }),
+            })),
+          }
+        : {}),
     },
   };
 }

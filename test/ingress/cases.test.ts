@@ -21,7 +21,9 @@ for (const test of cases) {
   const reason = NOT_APPLICABLE[test.id];
   await t.test(test.id, reason === undefined ? {} : { skip: reason }, async (t) => {
     await using world = await setUp(harness, test);
-    for (const step of test.steps ?? [{ ...(test.request ? { request: test.request } : {}), ...(test.expect ? { expect: test.expect } : {}) }]) {
+    for (const step of test.steps ?? [
+      { ...(test.request ? { request: test.request } : {}), ...(test.expect ? { expect: test.expect } : {}) },
+    ]) {
       if (step.action !== undefined) await act(step.action, test, world);
       const problems = step.request ? await check(step.request, step.expect ?? {}, world) : [];
       if (problems.length > 0) t.comment(await world.diagnostics.dump?.({}));
@@ -34,7 +36,8 @@ async function check(request: CaseRequest, expect: CaseExpect, world: World): Pr
   const answers: Got[] = [];
   const count = request.count ?? 1;
   const width = request.concurrency ?? 1;
-  for (let i = 0; i < count; i += width) answers.push(...(await Promise.all(Array.from({ length: Math.min(width, count - i) }, () => send(request, world)))));
+  for (let i = 0; i < count; i += width)
+    answers.push(...(await Promise.all(Array.from({ length: Math.min(width, count - i) }, () => send(request, world)))));
   return [...answers.flatMap((answer) => differences(answer, expect, world)), ...tallies(answers, expect)];
 }
 
@@ -70,7 +73,9 @@ function differences(got: Got, expect: CaseExpect, world: World): readonly strin
   if (expect.body_empty) same("body length", got.body.length, 0);
   for (const text of expect.body_contains ?? []) if (!got.body.includes(text)) wrong.push(`body lacks ${text}`);
   for (const [name, rule] of Object.entries(expect.headers ?? {})) {
-    const values = got.rawHeaders.flatMap((text, i) => (i % 2 === 0 && text.toLowerCase() === name.toLowerCase() ? [got.rawHeaders[i + 1] ?? ""] : []));
+    const values = got.rawHeaders.flatMap((text, i) =>
+      i % 2 === 0 && text.toLowerCase() === name.toLowerCase() ? [got.rawHeaders[i + 1] ?? ""] : [],
+    );
     const value = values.join("\n");
     if (rule.equals !== undefined) same(name, values[0], fill(rule.equals, world));
     if (rule.absent) same(`${name} lines`, values.length, 0);
@@ -102,23 +107,33 @@ function upstreamDifferences(got: Got, expect: NonNullable<CaseExpect["upstream"
     return [`the pod's answer is no echo: ${got.body.toString().slice(0, 80)}`];
   }
   const header = (name: string): string | undefined => saw.headers[name.toLowerCase()];
-  if (expect.host !== undefined && (header("host") ?? header(":authority")) !== fill(expect.host, world)) wrong.push(`pod saw Host ${header("host")}, not ${fill(expect.host, world)}`);
+  if (expect.host !== undefined && (header("host") ?? header(":authority")) !== fill(expect.host, world))
+    wrong.push(`pod saw Host ${header("host")}, not ${fill(expect.host, world)}`);
   if (expect.path !== undefined && saw.path !== expect.path) wrong.push(`pod saw ${saw.path}, not ${expect.path}`);
-  for (const [name, value] of Object.entries(expect.headers ?? {})) if (header(name) !== value) wrong.push(`pod saw ${name}: ${header(name)}, not ${value}`);
+  for (const [name, value] of Object.entries(expect.headers ?? {}))
+    if (header(name) !== value) wrong.push(`pod saw ${name}: ${header(name)}, not ${value}`);
   for (const name of expect.headers_absent ?? []) if (header(name) !== undefined) wrong.push(`pod saw ${name}: ${header(name)}`);
-  for (const [name, pattern] of Object.entries(expect.headers_match ?? {})) if (!new RegExp(pattern).test(header(name) ?? "")) wrong.push(`pod saw ${name}: ${header(name)}`);
-  for (const [name, start] of Object.entries(expect.headers_prefix ?? {})) if (header(name)?.startsWith(start) !== true) wrong.push(`pod saw ${name}: ${header(name)}`);
+  for (const [name, pattern] of Object.entries(expect.headers_match ?? {}))
+    if (!new RegExp(pattern).test(header(name) ?? "")) wrong.push(`pod saw ${name}: ${header(name)}`);
+  for (const [name, start] of Object.entries(expect.headers_prefix ?? {}))
+    if (header(name)?.startsWith(start) !== true) wrong.push(`pod saw ${name}: ${header(name)}`);
   return wrong;
 }
 
 function tallies(answers: readonly Got[], expect: CaseExpect): readonly string[] {
   const wrong: string[] = [];
-  const tally = (of: (got: Got) => string): Map<string, number> => answers.reduce((counts, got) => counts.set(of(got), (counts.get(of(got)) ?? 0) + 1), new Map<string, number>());
-  if (expect.distinct_pods !== undefined && tally((got) => one(got, "x-pod") ?? "").size !== expect.distinct_pods) wrong.push("not so many pods");
-  for (const [service, { min }] of Object.entries(expect.distribution ?? {})) if ((tally((got) => one(got, "x-service") ?? "").get(service) ?? 0) < min) wrong.push(`${service} had fewer than ${min}`);
-  if (expect.distribution_pods) for (const [pod, count] of tally((got) => one(got, "x-pod") ?? "")) if (count !== expect.distribution_pods.each) wrong.push(`${pod} had ${count}`);
+  const tally = (of: (got: Got) => string): Map<string, number> =>
+    answers.reduce((counts, got) => counts.set(of(got), (counts.get(of(got)) ?? 0) + 1), new Map<string, number>());
+  if (expect.distinct_pods !== undefined && tally((got) => one(got, "x-pod") ?? "").size !== expect.distinct_pods)
+    wrong.push("not so many pods");
+  for (const [service, { min }] of Object.entries(expect.distribution ?? {}))
+    if ((tally((got) => one(got, "x-service") ?? "").get(service) ?? 0) < min) wrong.push(`${service} had fewer than ${min}`);
+  if (expect.distribution_pods)
+    for (const [pod, count] of tally((got) => one(got, "x-pod") ?? ""))
+      if (count !== expect.distribution_pods.each) wrong.push(`${pod} had ${count}`);
   const statuses = tally((got) => String(got.status));
-  for (const [status, count] of Object.entries(expect.distribution_status ?? {})) if (statuses.get(status) !== count) wrong.push(`${statuses.get(status) ?? 0} of ${status}, not ${count}`);
+  for (const [status, count] of Object.entries(expect.distribution_status ?? {}))
+    if (statuses.get(status) !== count) wrong.push(`${statuses.get(status) ?? 0} of ${status}, not ${count}`);
   return wrong;
 }
 
@@ -138,7 +153,12 @@ function dated(text: string): string {
 async function act(action: string, test: Case, world: World): Promise<void> {
   const prefix = "nginx.ingress.kubernetes.io/";
   const annotate = (name: string, values: Record<string, string>): Promise<unknown> =>
-    world.store.mutate(Ingresses, "default", name, (draft) => void (draft.metadata.annotations = { ...draft.metadata.annotations, ...values }));
+    world.store.mutate(
+      Ingresses,
+      "default",
+      name,
+      (draft) => void (draft.metadata.annotations = { ...draft.metadata.annotations, ...values }),
+    );
   const first = test.ingresses[0]?.name ?? "";
   const scaled = /^scale (\w+)(?: from \d+)? to (\d+)/.exec(action);
   if (scaled) await world.scale(scaled[1] ?? "", Number(scaled[2]));
@@ -154,7 +174,8 @@ async function act(action: string, test: Case, world: World): Promise<void> {
       delete draft.spec.rules;
       draft.spec.defaultBackend = { service: { name: "echo", port: { number: 80 } } };
     });
-  else if (action.startsWith("change externalName")) await world.store.mutate(Services, "default", "external", (draft) => void (draft.spec.externalName = "httpbun.default."));
+  else if (action.startsWith("change externalName"))
+    await world.store.mutate(Services, "default", "external", (draft) => void (draft.spec.externalName = "httpbun.default."));
   else if (action.startsWith("update main Ingress")) await annotate("foo", { foo: "bar" });
   else if (action.startsWith("update canary-by-header")) await annotate("foo-canary", { [`${prefix}canary-by-header`]: "CanaryByHeader2" });
   else {

@@ -26,10 +26,21 @@ export interface Got {
 }
 
 /** One request on a connection of its own. */
-export function ask(at: SocketAddress, { scheme = "http", method = "GET", host, path = "/", headers = {}, body, sni, pair }: Asked): Promise<Got> {
+export function ask(
+  at: SocketAddress,
+  { scheme = "http", method = "GET", host, path = "/", headers = {}, body, sni, pair }: Asked,
+): Promise<Got> {
   return new Promise((resolve, reject) => {
-    const common = { host: at.ip, port: at.port, method, path, headers: { ...(host === null || host === undefined ? {} : { Host: host }), ...headers }, agent: false as const };
-    const sent = scheme === "https" ? httpsRequest({ ...common, rejectUnauthorized: false, servername: sni ?? "", ...pair }) : httpRequest(common);
+    const common = {
+      host: at.ip,
+      port: at.port,
+      method,
+      path,
+      headers: { ...(host === null || host === undefined ? {} : { Host: host }), ...headers },
+      agent: false as const,
+    };
+    const sent =
+      scheme === "https" ? httpsRequest({ ...common, rejectUnauthorized: false, servername: sni ?? "", ...pair }) : httpRequest(common);
     sent.on("error", reject);
     sent.on("response", (answer) => {
       const chunks: Buffer[] = [];
@@ -38,7 +49,16 @@ export function ask(at: SocketAddress, { scheme = "http", method = "GET", host, 
       const cipher = scheme === "https" ? (socket as TLSSocket).getCipher().standardName : undefined;
       answer.on("data", (chunk: Buffer) => chunks.push(chunk));
       answer.on("error", reject);
-      answer.on("end", () => resolve({ status: answer.statusCode ?? 0, headers: answer.headers, rawHeaders: answer.rawHeaders, body: Buffer.concat(chunks), certificate, ...(cipher === undefined ? {} : { cipher }) }));
+      answer.on("end", () =>
+        resolve({
+          status: answer.statusCode ?? 0,
+          headers: answer.headers,
+          rawHeaders: answer.rawHeaders,
+          body: Buffer.concat(chunks),
+          certificate,
+          ...(cipher === undefined ? {} : { cipher }),
+        }),
+      );
     });
     sent.end(body);
   });

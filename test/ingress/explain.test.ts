@@ -9,7 +9,12 @@ const harness = await createHarness(t);
 await using world = await harness.start();
 await world.service("web");
 await world.service("empty", { replicas: 0 });
-await world.create(IngressClasses, { apiVersion: "networking.k8s.io/v1", kind: "IngressClass", metadata: { name: "other" }, spec: { controller: "example.com/other" } });
+await world.create(IngressClasses, {
+  apiVersion: "networking.k8s.io/v1",
+  kind: "IngressClass",
+  metadata: { name: "other" },
+  spec: { controller: "example.com/other" },
+});
 const foreign = ingress("foreign", "foreign.example", "web");
 const secured = ingress("secured", "secured.example", "web");
 await addIngress(
@@ -18,7 +23,18 @@ await addIngress(
   ingress("plain", "regex.example", "web", {}, "/foo", "Exact"),
   ingress("missing", "missing.example", "nothing"),
   ingress("empty", "empty.example", "empty"),
-  { ...ingress("port", "port.example", "web"), spec: { ingressClassName: "nginx", rules: [{ host: "port.example", http: { paths: [{ path: "/", pathType: "Prefix", backend: { service: { name: "web", port: { name: "metrics" } } } }] } }] } },
+  {
+    ...ingress("port", "port.example", "web"),
+    spec: {
+      ingressClassName: "nginx",
+      rules: [
+        {
+          host: "port.example",
+          http: { paths: [{ path: "/", pathType: "Prefix", backend: { service: { name: "web", port: { name: "metrics" } } } }] },
+        },
+      ],
+    },
+  },
   { ...foreign, spec: { ...foreign.spec, ingressClassName: "other" } },
   { ...secured, spec: { ...secured.spec, tls: [{ hosts: ["secured.example"], secretName: "absent" }] } },
   ingress("limited", "limited.example", "web", { "whitelist-source-range": "10.0.0.0/8" }),
@@ -29,7 +45,13 @@ await addIngress(
 async function explain(to: string): Promise<string> {
   const url = new URL(to);
   const port = url.protocol === "https:" ? 443 : 80;
-  const answer = await world.diagnostics.explain?.({ from: { kind: "host", ip: "127.0.0.1" }, to, host: url.hostname, port, protocol: "TCP" });
+  const answer = await world.diagnostics.explain?.({
+    from: { kind: "host", ip: "127.0.0.1" },
+    to,
+    host: url.hostname,
+    port,
+    protocol: "TCP",
+  });
   return answer?.lines.join("\n") ?? "";
 }
 
@@ -54,10 +76,16 @@ for (const [what, to, says] of rows) {
 }
 
 await t.test("an Ingress of another class is named with its reason", async (t) => {
-  t.match(world.diagnostics.dump?.({}), /# default\/foreign is ignored: IngressClass other belongs to controller example\.com\/other, not k8s\.io\/ingress-nginx/);
+  t.match(
+    world.diagnostics.dump?.({}),
+    /# default\/foreign is ignored: IngressClass other belongs to controller example\.com\/other, not k8s\.io\/ingress-nginx/,
+  );
 });
 
 await t.test("10254 answers health and metrics", async (t) => {
   t.equal((await ask(world.socket(10254), { path: "/healthz" })).body.toString(), "ok");
-  t.match((await ask(world.socket(10254), { path: "/metrics" })).body.toString(), /nginx_ingress_controller_config_last_reload_successful 1/);
+  t.match(
+    (await ask(world.socket(10254), { path: "/metrics" })).body.toString(),
+    /nginx_ingress_controller_config_last_reload_successful 1/,
+  );
 });

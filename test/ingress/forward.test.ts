@@ -12,7 +12,8 @@ import { addIngress, ingress, raw, until } from "./raw.ts";
 
 const harness = await createHarness(t);
 await using world = await harness.start();
-const http = (handler: (request: IncomingMessage, response: ServerResponse) => void): Server => createHttpServer({ keepAliveTimeout: 60_000 }, handler);
+const http = (handler: (request: IncomingMessage, response: ServerResponse) => void): Server =>
+  createHttpServer({ keepAliveTimeout: 60_000 }, handler);
 
 await t.test("a client that leaves takes its request to the pod with it", async (t) => {
   let open = 0;
@@ -37,7 +38,16 @@ await t.test("a client that leaves takes its request to the pod with it", async 
 });
 
 await t.test("a pod that dies in its answer cuts the client's", async (t) => {
-  await world.service("dying", { server: () => http((_, response) => (response.writeHead(200, { "content-length": 100 }), response.write("half"), setTimeout(() => response.destroy(), 10))) });
+  await world.service("dying", {
+    server: () =>
+      http(
+        (_, response) => (
+          response.writeHead(200, { "content-length": 100 }),
+          response.write("half"),
+          setTimeout(() => response.destroy(), 10)
+        ),
+      ),
+  });
   await addIngress(world, ingress("dying", "dying.example", "dying"));
   const answer = await raw(world.socket(80), "GET / HTTP/1.1\r\nHost: dying.example\r\n\r\n");
   t.match(answer, /half$/);
@@ -66,7 +76,9 @@ await t.test("a POST that may have reached the pod is not sent again; a GET is",
   await world.service("closing", { replicas: 2, server: closing });
   await addIngress(world, ingress("closing", "closing.example", "closing"));
   const statuses: Record<string, number[]> = { GET: [], POST: [] };
-  for (const method of ["GET", "POST"]) for (let i = 0; i < 2; i++) statuses[method]?.push((await ask(world.socket(80), { host: "closing.example", method, body: method === "POST" ? "x" : "" })).status);
+  for (const method of ["GET", "POST"])
+    for (let i = 0; i < 2; i++)
+      statuses[method]?.push((await ask(world.socket(80), { host: "closing.example", method, body: method === "POST" ? "x" : "" })).status);
   t.strictSame(statuses["GET"], [200, 200]);
   t.strictSame(statuses["POST"]?.toSorted(), [200, 502]);
 });
@@ -122,9 +134,16 @@ await t.test("connections to a pod are kept and used again", async (t) => {
 });
 
 await t.test("a pod that answers no HTTP, or too large a head, is 502", async (t) => {
-  await world.service("garbage", { server: () => createTcpServer((socket) => void socket.on("error", () => {}).once("data", () => socket.end("what?\r\n\r\n"))) });
+  await world.service("garbage", {
+    server: () => createTcpServer((socket) => void socket.on("error", () => {}).once("data", () => socket.end("what?\r\n\r\n"))),
+  });
   await world.service("headed", { server: () => http((_, response) => response.writeHead(200, { "x-large": "x".repeat(5000) }).end()) });
-  await addIngress(world, ingress("garbage", "garbage.example", "garbage"), ingress("headed", "headed.example", "headed"), ingress("roomy", "roomy.example", "headed", { "proxy-buffer-size": "8k" }));
+  await addIngress(
+    world,
+    ingress("garbage", "garbage.example", "garbage"),
+    ingress("headed", "headed.example", "headed"),
+    ingress("roomy", "roomy.example", "headed", { "proxy-buffer-size": "8k" }),
+  );
   t.equal((await ask(world.socket(80), { host: "garbage.example" })).status, 502);
   t.equal((await ask(world.socket(80), { host: "headed.example" })).status, 502);
   t.equal((await ask(world.socket(80), { host: "roomy.example" })).status, 200);
@@ -134,14 +153,20 @@ await t.test("certificates by SNI: exact, wildcard, and the fake one for the res
   for (const name of ["one.example", "*.wild.example"]) {
     const { key, cert } = pair(name, "server");
     const encode = (text: string): string => Buffer.from(text).toString("base64");
-    await world.create(Secrets, { apiVersion: "v1", kind: "Secret", metadata: { namespace: "default", name: name.replace("*", "w") }, data: { "tls.crt": encode(cert), "tls.key": encode(key) } });
+    await world.create(Secrets, {
+      apiVersion: "v1",
+      kind: "Secret",
+      metadata: { namespace: "default", name: name.replace("*", "w") },
+      data: { "tls.crt": encode(cert), "tls.key": encode(key) },
+    });
   }
   const secured = (name: string, host: string): ReturnType<typeof ingress> => {
     const made = ingress(name, host, "echo");
     return { ...made, spec: { ...made.spec, tls: [{ hosts: [host], secretName: host.replace("*", "w") }] } };
   };
   await addIngress(world, secured("one", "one.example"), secured("wild", "*.wild.example"), secured("wrong", "two.example"));
-  const name = async (sni: string): Promise<unknown> => (await ask(world.socket(443), { scheme: "https", sni, host: sni })).certificate?.subject.CN;
+  const name = async (sni: string): Promise<unknown> =>
+    (await ask(world.socket(443), { scheme: "https", sni, host: sni })).certificate?.subject.CN;
   t.equal(await name("one.example"), "one.example");
   t.equal(await name("a.wild.example"), "*.wild.example");
   t.match(await name("a.b.wild.example"), /Fake/);
@@ -169,7 +194,11 @@ await t.test("HTTP/2 to clients, over the same routes", async (t) => {
 });
 
 await t.test("one change is live at once, and the rest keeps serving", async (t) => {
-  await addIngress(world, ingress("bad-regex", "bad.example", "echo", { "use-regex": "true" }, "/a(", "ImplementationSpecific"), ingress("slow-regex", "slow.example", "echo", { "use-regex": "true" }, "/(a+)+$", "ImplementationSpecific"));
+  await addIngress(
+    world,
+    ingress("bad-regex", "bad.example", "echo", { "use-regex": "true" }, "/a(", "ImplementationSpecific"),
+    ingress("slow-regex", "slow.example", "echo", { "use-regex": "true" }, "/(a+)+$", "ImplementationSpecific"),
+  );
   t.equal((await ask(world.socket(80), { host: "bad.example", path: "/a" })).status, 404);
   t.equal((await ask(world.socket(80), { host: "slow.example", path: `/${"a".repeat(60)}!` })).status, 500);
   t.equal((await ask(world.socket(80), { host: "echo.example" })).status, 200);
@@ -184,4 +213,13 @@ await t.test("a controller that starts again knows what was deleted meanwhile", 
   t.equal((await ask(again.socket(80), { host: "once.example" })).status, 200);
   await again.restart(async () => void (await again.store.delete(Ingresses, "default", "once")));
   t.equal((await ask(again.socket(80), { host: "once.example" })).status, 404);
+});
+
+await t.test("a lone pod is tried three times when it resets, and told once when it is a POST", async (t) => {
+  const calls: string[] = [];
+  await world.service("alone", { server: () => http((request) => (calls.push(request.method ?? ""), void request.socket.destroy())) });
+  await addIngress(world, ingress("alone", "alone.example", "alone"));
+  t.equal((await ask(world.socket(80), { host: "alone.example" })).status, 502);
+  t.equal((await ask(world.socket(80), { host: "alone.example", method: "POST", body: "x" })).status, 502);
+  t.strictSame(calls, ["GET", "GET", "GET", "POST"]);
 });

@@ -7,7 +7,14 @@ export function askGrpc(at: SocketAddress, { host, path = "/", headers = {} }: A
   return new Promise((resolve, reject) => {
     const session = connect(`https://${at.ip}:${at.port}`, { rejectUnauthorized: false, servername: host ?? "" });
     session.on("error", reject);
-    const stream = session.request({ ":method": "POST", ":path": path, ":authority": host ?? "", "content-type": "application/grpc", te: "trailers", ...headers });
+    const stream = session.request({
+      ":method": "POST",
+      ":path": path,
+      ":authority": host ?? "",
+      "content-type": "application/grpc",
+      te: "trailers",
+      ...headers,
+    });
     const chunks: Buffer[] = [];
     const lines: string[] = [];
     let status = 0;

@@ -84,8 +84,19 @@ export class World implements AsyncDisposable {
   static async start(harness: Harness, { flags = [], config }: ControllerSetup): Promise<World> {
     const clock = new VirtualClock(Math.floor(Date.now() / 1000) * 1000 - 3_600_000);
     const store = await createStore({ clock, ids: createIds(seededRandom(7)) });
-    await store.create(IngressClasses, { apiVersion: "networking.k8s.io/v1", kind: "IngressClass", metadata: { name: "nginx" }, spec: { controller: "k8s.io/ingress-nginx" } });
-    if (config) await store.create(ConfigMaps, { apiVersion: "v1", kind: "ConfigMap", metadata: { namespace: "ingress-nginx", name: "ingress-nginx-controller" }, data: config });
+    await store.create(IngressClasses, {
+      apiVersion: "networking.k8s.io/v1",
+      kind: "IngressClass",
+      metadata: { name: "nginx" },
+      spec: { controller: "k8s.io/ingress-nginx" },
+    });
+    if (config)
+      await store.create(ConfigMaps, {
+        apiVersion: "v1",
+        kind: "ConfigMap",
+        metadata: { namespace: "ingress-nginx", name: "ingress-nginx-controller" },
+        data: config,
+      });
     const world = new World(harness, store, clock, flags);
     await world.#listening();
     return world;
@@ -120,19 +131,39 @@ export class World implements AsyncDisposable {
   }
 
   /** A Service with pods that run `server`, or closed ports. */
-  async service(name: string, options: { readonly replicas?: number; readonly closed?: boolean; readonly protocol?: string; readonly server?: (pod: string) => Server; readonly spec?: Service["spec"] } = {}): Promise<void> {
+  async service(
+    name: string,
+    options: {
+      readonly replicas?: number;
+      readonly closed?: boolean;
+      readonly protocol?: string;
+      readonly server?: (pod: string) => Server;
+      readonly spec?: Service["spec"];
+    } = {},
+  ): Promise<void> {
     const clusterIP = this.harness.clusterIp();
     const ports = [{ name: "http", port: 80, targetPort: 80, protocol: "TCP" as const }];
-    await this.create(Services, { apiVersion: "v1", kind: "Service", metadata: { namespace: "default", name }, spec: options.spec ?? { clusterIP, clusterIPs: [clusterIP], ports, selector: { app: name } } });
+    await this.create(Services, {
+      apiVersion: "v1",
+      kind: "Service",
+      metadata: { namespace: "default", name },
+      spec: options.spec ?? { clusterIP, clusterIPs: [clusterIP], ports, selector: { app: name } },
+    });
     if (options.spec?.type === "ExternalName") return;
     this.#services.set(clusterIP, name);
     this.harness.fabric.hooks.verdict = (flow) => {
       const pod = this.#services.has(flow.destination.ip) ? this.podIp(this.#services.get(flow.destination.ip) ?? "") : "";
-      return pod === "" ? { type: "pass", matched: [] } : { type: "dnat", endpoint: { ip: pod, port: 80 }, masquerade: false, service: name, matched: [] };
+      return pod === ""
+        ? { type: "pass", matched: [] }
+        : { type: "dnat", endpoint: { ip: pod, port: 80 }, masquerade: false, service: name, matched: [] };
     };
     await this.scale(name, options.replicas ?? 1, options);
   }
-  async scale(name: string, replicas: number, options: { readonly closed?: boolean; readonly protocol?: string; readonly server?: (pod: string) => Server } = {}): Promise<void> {
+  async scale(
+    name: string,
+    replicas: number,
+    options: { readonly closed?: boolean; readonly protocol?: string; readonly server?: (pod: string) => Server } = {},
+  ): Promise<void> {
     const pods = this.#pods.get(name) ?? [];
     this.#pods.set(name, pods);
     while (pods.length > replicas) await pods.pop()?.registration.close();
@@ -141,8 +172,20 @@ export class World implements AsyncDisposable {
       const ip = this.harness.ip();
       const server = options.server?.(pod) ?? podServer(name, pod, options.protocol);
       const peer: Peer = { kind: "pod", namespace: "default", name: pod, ip, node: "node-0" };
-      const registration = options.closed ? none() : await this.harness.fabric.expose({ ip, port: 80 }, "TCP", { type: "server", server }, peer);
-      pods.push({ ip, registration: { close: async () => { await registration.close(); if ("closeAllConnections" in server && typeof server.closeAllConnections === "function") server.closeAllConnections(); this.harness.fabric.killPeer(ip); }, [Symbol.asyncDispose]: () => registration.close() } });
+      const registration = options.closed
+        ? none()
+        : await this.harness.fabric.expose({ ip, port: 80 }, "TCP", { type: "server", server }, peer);
+      pods.push({
+        ip,
+        registration: {
+          close: async () => {
+            await registration.close();
+            if ("closeAllConnections" in server && typeof server.closeAllConnections === "function") server.closeAllConnections();
+            this.harness.fabric.killPeer(ip);
+          },
+          [Symbol.asyncDispose]: () => registration.close(),
+        },
+      });
     }
     const slice: EndpointSlice = {
       apiVersion: "discovery.k8s.io/v1",

@@ -35,7 +35,9 @@ function echo(request: IncomingMessage, response: ServerResponse, service: strin
     response.setHeader("content-type", "application/json");
     const headers: Record<string, string> = {};
     for (const [name, value] of Object.entries(request.headers)) headers[name] = Array.isArray(value) ? value.join(", ") : (value ?? "");
-    response.end(JSON.stringify({ service, pod, method: request.method, path: request.url, headers, body } satisfies Record<string, unknown>));
+    response.end(
+      JSON.stringify({ service, pod, method: request.method, path: request.url, headers, body } satisfies Record<string, unknown>),
+    );
   });
 }
 
@@ -54,7 +56,9 @@ function httpbun(request: IncomingMessage, response: ServerResponse, service: st
     case "html":
       return void response.writeHead(200, { "content-type": "text/html" }).end(`<p>${"x".repeat(600)}</p>`);
     case "bytes":
-      return void response.writeHead(200, { "content-type": "application/octet-stream", "content-length": second }).end("x".repeat(Number(second)));
+      return void response
+        .writeHead(200, { "content-type": "application/octet-stream", "content-length": second })
+        .end("x".repeat(Number(second)));
     case "response-headers":
       for (const [name, value] of url.searchParams) response.setHeader(name, value);
       return void response.end("{}");

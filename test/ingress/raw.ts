@@ -10,7 +10,9 @@ export function raw(at: SocketAddress, bytes: string | Buffer, enough?: RegExp):
   return new Promise((resolve, reject) => {
     const socket = connect(at.port, at.ip);
     let text = "";
-    socket.on("error", (error: NodeJS.ErrnoException) => (error.code === "ECONNRESET" || error.code === "EPIPE" ? resolve(text) : reject(error)));
+    socket.on("error", (error: NodeJS.ErrnoException) =>
+      error.code === "ECONNRESET" || error.code === "EPIPE" ? resolve(text) : reject(error),
+    );
     socket.on("data", (chunk) => {
       text += chunk.toString("latin1");
       if (enough?.test(text) === true) socket.destroy();
@@ -21,13 +23,23 @@ export function raw(at: SocketAddress, bytes: string | Buffer, enough?: RegExp):
 }
 
 /** An Ingress of one host and one Prefix path. */
-export function ingress(name: string, host: string, service: string, annotations: Readonly<Record<string, string>> = {}, path = "/", pathType = "Prefix"): Ingress {
+export function ingress(
+  name: string,
+  host: string,
+  service: string,
+  annotations: Readonly<Record<string, string>> = {},
+  path = "/",
+  pathType = "Prefix",
+): Ingress {
   const named = Object.fromEntries(Object.entries(annotations).map(([key, value]) => [`nginx.ingress.kubernetes.io/${key}`, value]));
   return {
     apiVersion: "networking.k8s.io/v1",
     kind: "Ingress",
     metadata: { namespace: "default", name, annotations: named },
-    spec: { ingressClassName: "nginx", rules: [{ host, http: { paths: [{ path, pathType, backend: { service: { name: service, port: { number: 80 } } } }] } }] },
+    spec: {
+      ingressClassName: "nginx",
+      rules: [{ host, http: { paths: [{ path, pathType, backend: { service: { name: service, port: { number: 80 } } } }] } }],
+    },
   };
 }
 

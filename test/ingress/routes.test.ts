@@ -16,11 +16,21 @@ const classes: readonly IngressClass[] = [
 
 /** `name host path Type service [annotation=value…]` per line; a line is a second younger than the one before. */
 function objects(text: string): readonly Ingress[] {
-  return text.trim().split("\n").map((line, at) => {
-    const [name = "", host = "", path = "", pathType = "", service = "", ...annotations] = line.trim().split(/\s+/);
-    const made = ingress(name, host, service, Object.fromEntries(annotations.map((pair) => [pair.slice(0, pair.indexOf("=")), pair.slice(pair.indexOf("=") + 1)])), path, pathType);
-    return { ...made, metadata: { ...made.metadata, creationTimestamp: new Date(Date.UTC(2026, 0, 1, 0, 0, at)).toISOString() } };
-  });
+  return text
+    .trim()
+    .split("\n")
+    .map((line, at) => {
+      const [name = "", host = "", path = "", pathType = "", service = "", ...annotations] = line.trim().split(/\s+/);
+      const made = ingress(
+        name,
+        host,
+        service,
+        Object.fromEntries(annotations.map((pair) => [pair.slice(0, pair.indexOf("=")), pair.slice(pair.indexOf("=") + 1)])),
+        path,
+        pathType,
+      );
+      return { ...made, metadata: { ...made.metadata, creationTimestamp: new Date(Date.UTC(2026, 0, 1, 0, 0, at)).toISOString() } };
+    });
 }
 
 function answerOf(table: RouteTable, host: string, target: string): string {
@@ -94,7 +104,10 @@ t.test("regex mode is the whole host's, across Ingresses", async (t) => {
 
 t.test("the dump lists servers, locations, conflicts and ignored Ingresses", async (t) => {
   const odd = ingress("odd", "o.example", "x");
-  const table = compileRoutes(DEFAULT_FLAGS, { ingresses: [...objects(PLAIN), { ...odd, spec: { ...odd.spec, ingressClassName: "traefik" } }], classes });
+  const table = compileRoutes(DEFAULT_FLAGS, {
+    ingresses: [...objects(PLAIN), { ...odd, spec: { ...odd.spec, ingressClassName: "traefik" } }],
+    classes,
+  });
   t.equal(
     dumpRoutes(table),
     `s.example

@@ -25,20 +25,72 @@ await addIngress(world, ingress("noting", "h.example", "noting"));
 
 const HIDDEN = "GET /hidden HTTP/1.1\r\nHost: h.example\r\n\r\n";
 const rows: readonly { readonly name: string; readonly bytes: string; readonly status: readonly number[] }[] = [
-  { name: "CL.TE", bytes: `POST / HTTP/1.1\r\nHost: h.example\r\nContent-Length: ${5 + HIDDEN.length}\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n${HIDDEN}`, status: [400] },
-  { name: "TE.CL", bytes: `POST / HTTP/1.1\r\nHost: h.example\r\nTransfer-Encoding: chunked\r\nContent-Length: 4\r\n\r\n2c\r\n${HIDDEN}\r\n0\r\n\r\n`, status: [400] },
-  { name: "TE.TE, the second unknown", bytes: `POST / HTTP/1.1\r\nHost: h.example\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: x\r\n\r\n0\r\n\r\n${HIDDEN}`, status: [400] },
-  { name: "TE.TE, both chunked", bytes: `POST / HTTP/1.1\r\nHost: h.example\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n`, status: [400] },
-  { name: "TE with a tab and x", bytes: `POST / HTTP/1.1\r\nHost: h.example\r\nTransfer-Encoding:\tx-chunked\r\n\r\n0\r\n\r\n${HIDDEN}`, status: [400] },
-  { name: "TE name with a space", bytes: `POST / HTTP/1.1\r\nHost: h.example\r\nTransfer-Encoding : chunked\r\n\r\n0\r\n\r\n${HIDDEN}`, status: [400] },
-  { name: "TE gzip, chunked", bytes: `POST / HTTP/1.1\r\nHost: h.example\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n${HIDDEN}`, status: [400] },
-  { name: "chunked in HTTP/1.0", bytes: `POST / HTTP/1.0\r\nHost: h.example\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n${HIDDEN}`, status: [400] },
-  { name: "two lengths", bytes: `POST / HTTP/1.1\r\nHost: h.example\r\nContent-Length: 0\r\nContent-Length: ${HIDDEN.length}\r\n\r\n${HIDDEN}`, status: [400] },
-  { name: "a list of lengths", bytes: `POST / HTTP/1.1\r\nHost: h.example\r\nContent-Length: 0, ${HIDDEN.length}\r\n\r\n${HIDDEN}`, status: [400] },
+  {
+    name: "CL.TE",
+    bytes: `POST / HTTP/1.1\r\nHost: h.example\r\nContent-Length: ${5 + HIDDEN.length}\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n${HIDDEN}`,
+    status: [400],
+  },
+  {
+    name: "TE.CL",
+    bytes: `POST / HTTP/1.1\r\nHost: h.example\r\nTransfer-Encoding: chunked\r\nContent-Length: 4\r\n\r\n2c\r\n${HIDDEN}\r\n0\r\n\r\n`,
+    status: [400],
+  },
+  {
+    name: "TE.TE, the second unknown",
+    bytes: `POST / HTTP/1.1\r\nHost: h.example\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: x\r\n\r\n0\r\n\r\n${HIDDEN}`,
+    status: [400],
+  },
+  {
+    name: "TE.TE, both chunked",
+    bytes: `POST / HTTP/1.1\r\nHost: h.example\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n`,
+    status: [400],
+  },
+  {
+    name: "TE with a tab and x",
+    bytes: `POST / HTTP/1.1\r\nHost: h.example\r\nTransfer-Encoding:\tx-chunked\r\n\r\n0\r\n\r\n${HIDDEN}`,
+    status: [400],
+  },
+  {
+    name: "TE name with a space",
+    bytes: `POST / HTTP/1.1\r\nHost: h.example\r\nTransfer-Encoding : chunked\r\n\r\n0\r\n\r\n${HIDDEN}`,
+    status: [400],
+  },
+  {
+    name: "TE gzip, chunked",
+    bytes: `POST / HTTP/1.1\r\nHost: h.example\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n${HIDDEN}`,
+    status: [400],
+  },
+  {
+    name: "chunked in HTTP/1.0",
+    bytes: `POST / HTTP/1.0\r\nHost: h.example\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n${HIDDEN}`,
+    status: [400],
+  },
+  {
+    name: "two lengths",
+    bytes: `POST / HTTP/1.1\r\nHost: h.example\r\nContent-Length: 0\r\nContent-Length: ${HIDDEN.length}\r\n\r\n${HIDDEN}`,
+    status: [400],
+  },
+  {
+    name: "a list of lengths",
+    bytes: `POST / HTTP/1.1\r\nHost: h.example\r\nContent-Length: 0, ${HIDDEN.length}\r\n\r\n${HIDDEN}`,
+    status: [400],
+  },
   { name: "a signed length", bytes: `POST / HTTP/1.1\r\nHost: h.example\r\nContent-Length: +3\r\n\r\nabc`, status: [400] },
-  { name: "obs-fold of Transfer-Encoding", bytes: `POST / HTTP/1.1\r\nHost: h.example\r\nX: a\r\n Transfer-Encoding: chunked\r\nContent-Length: 0\r\n\r\n`, status: [400] },
-  { name: "a bare LF in the head", bytes: `POST / HTTP/1.1\r\nHost: h.example\r\nX: a\nTransfer-Encoding: chunked\r\nContent-Length: ${HIDDEN.length}\r\n\r\n${HIDDEN}`, status: [400] },
-  { name: "a bare LF after a chunk size", bytes: `POST / HTTP/1.1\r\nHost: h.example\r\nTransfer-Encoding: chunked\r\n\r\n0\n\r\n${HIDDEN}`, status: [400, 200] },
+  {
+    name: "obs-fold of Transfer-Encoding",
+    bytes: `POST / HTTP/1.1\r\nHost: h.example\r\nX: a\r\n Transfer-Encoding: chunked\r\nContent-Length: 0\r\n\r\n`,
+    status: [400],
+  },
+  {
+    name: "a bare LF in the head",
+    bytes: `POST / HTTP/1.1\r\nHost: h.example\r\nX: a\nTransfer-Encoding: chunked\r\nContent-Length: ${HIDDEN.length}\r\n\r\n${HIDDEN}`,
+    status: [400],
+  },
+  {
+    name: "a bare LF after a chunk size",
+    bytes: `POST / HTTP/1.1\r\nHost: h.example\r\nTransfer-Encoding: chunked\r\n\r\n0\n\r\n${HIDDEN}`,
+    status: [400, 200],
+  },
   { name: "a bad chunk size", bytes: `POST / HTTP/1.1\r\nHost: h.example\r\nTransfer-Encoding: chunked\r\n\r\n-1\r\n\r\n`, status: [400] },
   { name: "a space in the target", bytes: `GET /a b HTTP/1.1\r\nHost: h.example\r\n\r\n`, status: [400] },
   { name: "two hosts", bytes: `GET / HTTP/1.1\r\nHost: h.example\r\nHost: other.example\r\n\r\n`, status: [400] },
@@ -63,7 +115,13 @@ for (const row of rows) {
 const chunked = (method: string, extension = ""): string =>
   `${method} /kept HTTP/1.1\r\nHost: h.example\r\nTransfer-Encoding: chunked\r\n\r\n${HIDDEN.length.toString(16)}${extension}\r\n${HIDDEN}\r\n0\r\n\r\n`;
 
-for (const [method, extension] of [["DELETE", ""], ["OPTIONS", ""], ["POST", ";ext=1"], ["GET", ""], ["PUT", ""]] as const) {
+for (const [method, extension] of [
+  ["DELETE", ""],
+  ["OPTIONS", ""],
+  ["POST", ";ext=1"],
+  ["GET", ""],
+  ["PUT", ""],
+] as const) {
   await t.test(`${method} with a chunked body is one request with that body`, async (t) => {
     seen = "";
     const answer = await raw(world.socket(80), chunked(method, extension), /ok$/);
@@ -78,7 +136,10 @@ for (const [method, extension] of [["DELETE", ""], ["OPTIONS", ""], ["POST", ";e
 
 await t.test("what Connection lists is not passed on", async (t) => {
   seen = "";
-  await raw(world.socket(80), "GET / HTTP/1.1\r\nHost: h.example\r\nConnection: close, X-Internal\r\nX-Internal: 1\r\nKeep-Alive: 5\r\nTE: gzip\r\nX-Kept: 1\r\n\r\n");
+  await raw(
+    world.socket(80),
+    "GET / HTTP/1.1\r\nHost: h.example\r\nConnection: close, X-Internal\r\nX-Internal: 1\r\nKeep-Alive: 5\r\nTE: gzip\r\nX-Kept: 1\r\n\r\n",
+  );
   t.match(seen, /X-Kept: 1/);
   t.notMatch(seen, /x-internal|^te:|keep-alive: 5/im);
 });
