@@ -10,8 +10,9 @@ const SECONDS = Number(process.env["SECONDS_EACH"] ?? 3);
 
 const BENCHES: Readonly<Record<string, () => Promise<string>>> = {
   startup: async () => {
-    const checkout = await benchStartup(ROUNDS, [process.execPath, join(import.meta.dirname, "../bin/loopkube.mjs")], "checkout, warm");
-    return ["### Start and memory", "", "| what | median | range |", "| --- | --- | --- |", checkout, await benchMemory(), ""].join("\n");
+    const command = [process.execPath, join(import.meta.dirname, "../bin/loopkube.mjs")];
+    const checkout = await benchStartup(ROUNDS, command, "checkout, warm");
+    return ["### Start and memory", "", "| what | median | range |", "| --- | --- | --- |", checkout, await benchMemory(command), ""].join("\n");
   },
   http: () => benchHttp(ROUNDS, SECONDS),
   dns: () => benchDns(ROUNDS, SECONDS),

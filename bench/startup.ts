@@ -18,16 +18,23 @@ export async function benchStartup(rounds: number, command: readonly string[], l
 
 /** `up` prints its status when every pod is ready; the first request through the demo's NodePort follows. */
 async function firstAnswerMs(command: readonly string[]): Promise<number> {
+  return whileUp(command, ["--demo"], async (status, began) => {
+    const [host = "", port = ""] = status.reachable.nodePort.split(":");
+    await answer(host, Number(port));
+    return realClock.monotonic() - began;
+  });
+}
+
+/** Runs `up` with these arguments, and `work` when it has printed its status. */
+async function whileUp<T>(command: readonly string[], options: readonly string[], work: (status: Status, began: number, pid: number | undefined) => Promise<T>): Promise<T> {
   using folder = temporaryFolder();
   const env = { ...process.env, HOME: folder.path, XDG_STATE_HOME: folder.path, KUBECONFIG: join(folder.path, "kubeconfig") };
   const [program = "", ...args] = command;
   const began = realClock.monotonic();
-  const child = spawn(program, [...args, "up", "--demo", "--own-kubeconfig", "-o", "json"], { env, stdio: ["ignore", "pipe", "inherit"] });
+  const child = spawn(program, [...args, "up", ...options, "--own-kubeconfig", "-o", "json"], { env, stdio: ["ignore", "pipe", "inherit"] });
   const exited = once(child, "exit");
   try {
-    const [host = "", port = ""] = (await statusOf(child.stdout)).reachable.nodePort.split(":");
-    await answer(host, Number(port));
-    return realClock.monotonic() - began;
+    return await work(await statusOf(child.stdout), began, child.pid);
   } finally {
     child.kill("SIGTERM");
     await exited;
@@ -57,8 +64,9 @@ function answer(host: string, port: number): Promise<void> {
   });
 }
 
-export async function benchMemory(): Promise<string> {
-  const [empty, six, full] = [await residentMb("3", "0"), await residentMb("6", "0"), await residentMb("6", "1000")];
+export async function benchMemory(command: readonly string[]): Promise<string> {
+  const empty = await whileUp(command, [], async (_status, _began, pid) => residentMbOf(pid));
+  const [six, full] = [await residentMb("6", "0"), await residentMb("6", "1000")];
   return [
     `| an empty cluster of 3 nodes | ${figure(empty)} MB RSS | |`,
     `| 1,000 inline pods more, on 6 nodes | ${figure(full - six)} MB RSS | |`,
@@ -66,13 +74,17 @@ export async function benchMemory(): Promise<string> {
 }
 
 async function residentMb(nodes: string, replicas: string): Promise<number> {
-  const child = fork(join(import.meta.dirname, "bench-cluster.ts"), { env: { ...process.env, NODES: nodes, REPLICAS: replicas }, stdio: ["ignore", "ignore", "inherit", "ipc"] });
+  const child = fork(join(import.meta.dirname, "bench-cluster.ts"), { env: { ...process.env, NODES: nodes, REPLICAS: replicas }, execArgv: ["--import", join(import.meta.dirname, "../bin/lean-http.mjs")], stdio: ["ignore", "ignore", "inherit", "ipc"] });
   await new Promise((resolve, reject) => {
     child.once("message", resolve);
     child.once("exit", (code) => reject(new Error(`the cluster ended with code ${code}`)));
   });
-  const resident = Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${child.pid}/status`, "utf8"))?.[1]) / 1024;
+  const resident = residentMbOf(child.pid);
   child.kill("SIGTERM");
   await new Promise((resolve) => child.once("exit", resolve));
   return resident;
+}
+
+function residentMbOf(pid: number | undefined): number {
+  return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]) / 1024;
 }
