@@ -20,6 +20,7 @@ import { createServiceControllers, serviceAdmission } from "../services/index.ts
 import { createStore, type Store } from "../store/index.ts";
 import { createWorkloads, workloadAdmission } from "../workloads/index.ts";
 import { createCertificates } from "./certificates.ts";
+import { descriptorEvents } from "./descriptor-events.ts";
 import { createHostPorts } from "./host-ports.ts";
 import { kubeconfigOf } from "./kubeconfig.ts";
 import { Lifecycle } from "./lifecycle.ts";
@@ -71,7 +72,9 @@ async function build(options: ClusterOptions, life: Lifecycle): Promise<Cluster>
     ...admission.last,
   );
 
-  const fabric = createFabric({ clock, random: random.fork("fabric"), plan, nodes });
+  const onPressure = descriptorEvents({ store, clock, node: nodes[0]?.name ?? "" });
+  const budget = options.descriptorBudget === undefined ? {} : { descriptorBudget: options.descriptorBudget };
+  const fabric = createFabric({ clock, random: random.fork("fabric"), plan, nodes, onPressure, ...budget });
   const proxy = createProxy({ store, fabric, clock, random: random.fork("proxy"), delayMs, mode: options.proxyMode ?? "iptables", nodeModes: options.nodeProxyModes ?? {}, scheduler: options.ipvsScheduler ?? "rr", serviceCIDRs: [String(plan.services)], clusterCIDRs: [String(plan.pods)] });
   const policy = createPolicy({ store, fabric, clock, random: random.fork("policy"), delayMs });
   fabric.hooks.verdict = (flow) => proxy.verdict(flow);

@@ -36,6 +36,8 @@ export interface ClusterOptions {
   readonly strictImages?: boolean;
   /** Ports on 127.0.0.1; each is the first one tried unless `exactPorts`. Default: free ports for the library, the well-known ones for the command. */
   readonly ports?: Partial<HostPorts>;
+  /** Sockets that connections may hold at one time; default the process's descriptor limit less 256. */
+  readonly descriptorBudget?: number;
   /** coredns replicas; default 2. */
   readonly dnsReplicas?: number;
   /** A Corefile; default: kubeadm's, without forwarding. */
