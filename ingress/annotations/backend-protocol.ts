@@ -1,4 +1,4 @@
-// backend-protocol, proxy-http-version: what is spoken with the pods. Invalid values mean HTTP. FCGI is not carried.
+// backend-protocol: what is spoken with the pods. Invalid values and FCGI mean HTTP, which a Warning says.
 // Upstream: internal/ingress/annotations/backendprotocol, proxy.
 import { annotationGroup } from "./annotation.ts";
 
@@ -12,6 +12,7 @@ export const backendProtocol = annotationGroup<BackendProtocol>({
     const text = read.text("backend-protocol")?.toUpperCase();
     const found = BACKEND_PROTOCOLS.find((protocol) => protocol === text);
     if (text !== undefined && found === undefined) read.problem("backend-protocol", `protocol ${text} is not valid; HTTP is used`);
+    if (found === "FCGI") read.problem("backend-protocol", "FCGI is not modelled; HTTP is used");
     return found ?? "HTTP";
   },
 });

@@ -6,7 +6,6 @@ export interface ClientCertificateSettings {
   /** `namespace/name`; "" when not asked for. */
   readonly secret: string;
   readonly verify: "on" | "off" | "optional" | "optional_no_ca";
-  readonly depth: number;
   readonly errorPage: string;
   readonly passToUpstream: boolean;
   readonly matchCn: string;
@@ -22,12 +21,15 @@ export const clientCertificate = annotationGroup<ClientCertificateSettings>({
     "auth-tls-pass-certificate-to-upstream",
     "auth-tls-match-cn",
   ],
-  parse: (read) => ({
-    secret: read.text("auth-tls-secret") ?? "",
-    verify: read.choice("auth-tls-verify-client", ["on", "off", "optional", "optional_no_ca"], "on"),
-    depth: read.number("auth-tls-verify-depth", 1),
-    errorPage: read.text("auth-tls-error-page") ?? "",
-    passToUpstream: read.flag("auth-tls-pass-certificate-to-upstream", false),
-    matchCn: read.text("auth-tls-match-cn") ?? "",
-  }),
+  parse(read) {
+    if (read.text("auth-tls-verify-depth") !== undefined)
+      read.problem("auth-tls-verify-depth", "not modelled: a chain of any length is accepted");
+    return {
+      secret: read.text("auth-tls-secret") ?? "",
+      verify: read.choice("auth-tls-verify-client", ["on", "off", "optional", "optional_no_ca"], "on"),
+      errorPage: read.text("auth-tls-error-page") ?? "",
+      passToUpstream: read.flag("auth-tls-pass-certificate-to-upstream", false),
+      matchCn: read.text("auth-tls-match-cn") ?? "",
+    };
+  },
 });

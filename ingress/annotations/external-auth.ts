@@ -1,5 +1,5 @@
 // auth-url and its family, and the ConfigMap's global-auth-*: another server says whether a request may pass.
-// Upstream: internal/ingress/annotations/{authreq,authreqglobal}; ngx_http_auth_request_module. auth-keepalive changes nothing that can be seen.
+// Upstream: internal/ingress/annotations/{authreq,authreqglobal}; ngx_http_auth_request_module. auth-keepalive* gets a Warning.
 import { type Answer, type HeaderLine, page, redirect } from "../answer.ts";
 import { parseBool } from "../config.ts";
 import type { Exchange, SubrequestAnswer } from "../exchange.ts";
@@ -22,6 +22,8 @@ export interface ExternalAuth {
   readonly cacheMs: ReadonlyMap<string, number>;
 }
 
+const KEEPALIVE = ["auth-keepalive", "auth-keepalive-requests", "auth-keepalive-timeout", "auth-keepalive-share-vars"];
+
 export const externalAuth = annotationGroup<ExternalAuth>({
   name: "externalAuth",
   annotations: [
@@ -35,14 +37,13 @@ export const externalAuth = annotationGroup<ExternalAuth>({
     "auth-proxy-set-headers",
     "auth-cache-key",
     "auth-cache-duration",
-    "auth-keepalive",
-    "auth-keepalive-requests",
-    "auth-keepalive-timeout",
-    "auth-keepalive-share-vars",
+    ...KEEPALIVE,
     "enable-global-auth",
   ],
   parse(read) {
     const own = read.text("auth-url");
+    for (const name of KEEPALIVE)
+      if (read.text(name) !== undefined) read.problem(name, "not modelled: connections to the authentication server are always kept");
     const global = read.flag("enable-global-auth", true) ? read.config.text("global-auth-url") : "";
     const text = (name: string): string => (own === undefined ? read.config.text(`global-${name}`) : (read.text(name) ?? ""));
     const url = own ?? global;

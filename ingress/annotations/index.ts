@@ -134,7 +134,7 @@ function readAnnotations(ingress: Ingress | undefined, config: ControllerConfig)
   return {
     settings: settings as Settings,
     denied,
-    problems: [...read.problems, ...unknownNames(ingress)],
+    problems: [...new Set([...read.problems, ...unknownNames(ingress)])],
     steps(location) {
       const steps: Record<Phase, Step[]> = { rewrite: [], preaccess: [], access: [], content: [] };
       for (const make of stepMakers) for (const step of make(location)) steps[step.phase].push(step);

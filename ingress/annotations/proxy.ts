@@ -1,5 +1,6 @@
 // proxy-*: timeouts, tries, body size and buffers of the connection to the pod.
-// Upstream: internal/ingress/annotations/proxy, with defaults of the ConfigMap keys of the same names. Temporary files have no counterpart.
+// Upstream: internal/ingress/annotations/proxy, with defaults of the ConfigMap keys of the same names. Buffers of answers and
+// temporary files have no counterpart: what comes is passed on.
 import { annotationGroup, sizeBytes } from "./annotation.ts";
 
 export interface Proxy {
@@ -42,6 +43,7 @@ export const proxy = annotationGroup<Proxy>({
   ],
   parse(read) {
     const { config } = read;
+    if (read.text("proxy-buffering") === "on") read.problem("proxy-buffering", "not modelled: answers are passed on as the pod gives them");
     const seconds = (name: string, fallback: number): number => read.number(name, config.number(name, fallback)) * 1000;
     return {
       bodySizeBytes: read.size("proxy-body-size", sizeBytes(config.text("proxy-body-size", "1m")) ?? MEBIBYTE),

@@ -3,6 +3,7 @@
 import type { ClientRequest, IncomingMessage } from "node:http";
 import { Duplex } from "node:stream";
 import type { Clock, Timer } from "../../model/clock.ts";
+import { speakHttp10 } from "./http10.ts";
 import { type ForwardRequest, type ForwardResponse, upstreamError, UpstreamError } from "./forward.ts";
 
 export class Attempt {
@@ -15,6 +16,8 @@ export class Attempt {
   #phase: "connect" | "answer" | "body" | "done" = "connect";
   #lastActivity = 0;
   #limitMs: number;
+  /** The body is on its way: proxy-send-timeout counts. */
+  #sending = false;
 
   constructor(clock: Clock, request: ForwardRequest) {
     this.#clock = clock;
@@ -27,14 +30,23 @@ export class Attempt {
   /** Takes charge of the request as soon as it is made. */
   watch(client: ClientRequest): void {
     this.#client = client;
+    if (this.#request.httpVersion === "1.0") speakHttp10(client);
     this.#touch();
-    this.#arm(Math.min(this.#limitMs, this.#request.readTimeoutMs));
+    this.#arm(this.#limitMs);
     client.once("socket", (socket) => {
       if (this.#phase !== "connect") return;
       this.#phase = "answer";
-      this.#limitMs = this.#request.readTimeoutMs;
       this.#touch();
-      if (this.#request.body.type === "stream") socket.on("drain", this.#touch);
+      if (client.writableFinished || this.#request.body.type === "none") return void (this.#limitMs = this.#request.readTimeoutMs);
+      this.#limitMs = this.#request.sendTimeoutMs;
+      this.#sending = true;
+      socket.on("drain", this.#touch);
+      client.once("finish", () => {
+        this.#sending = false;
+        socket.off("drain", this.#touch);
+        this.#limitMs = this.#request.readTimeoutMs;
+        this.#touch();
+      });
     });
     client.once("response", (answer) => this.#onAnswer(answer));
     client.on("error", (error) => this.fail(error));
@@ -76,17 +88,20 @@ export class Attempt {
   #touch = (): void => {
     this.#lastActivity = this.#clock.monotonic();
   };
-  /** One timer for the whole exchange: it looks again after what is left of the limit. */
-  #arm(delayMs: number): void {
-    this.#timer = this.#clock.after(delayMs, () => this.#onTimer(), { background: true });
+  /** One timer for the whole exchange: it looks again after what is left of the limit, or of a shorter one that may follow. */
+  #arm(leftMs: number): void {
+    const { readTimeoutMs, sendTimeoutMs } = this.#request;
+    this.#timer = this.#clock.after(Math.min(leftMs, readTimeoutMs, sendTimeoutMs), () => this.#onTimer(), { background: true });
   }
   #onTimer(): void {
     if (this.#phase === "done") return;
     const left = this.#lastActivity + this.#limitMs - this.#clock.monotonic();
     // A reader that does not read (a slow client) is not the pod's silence.
     if (this.#phase === "body" && this.#answer?.isPaused() === true) this.#touch();
+    // Nor is a client that has not sent its body yet.
+    else if (this.#sending && this.#client?.writableLength === 0) this.#touch();
     else if (left <= 0) {
-      const what = this.#phase === "connect" ? "connecting to" : "reading the answer of";
+      const what = this.#phase === "connect" ? "connecting to" : this.#sending ? "sending the body to" : "reading the answer of";
       return this.fail(
         new UpstreamError("timeout", `timed out ${what} ${this.#request.peer.id} after ${this.#limitMs} ms`, {
           requestSent: this.#phase !== "connect",

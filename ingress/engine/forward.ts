@@ -19,6 +19,8 @@ export interface ForwardRequest {
   readonly body: ForwardBody;
   readonly peer: Peer;
   readonly tls: boolean;
+  /** proxy-http-version, for engines of HTTP/1. */
+  readonly httpVersion: "1.0" | "1.1";
   readonly connectTimeoutMs: number;
   readonly sendTimeoutMs: number;
   readonly readTimeoutMs: number;

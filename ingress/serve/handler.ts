@@ -138,7 +138,7 @@ export class Handler {
       const streams = isGrpc(exchange);
       const read = streams
         ? { type: "stream" as const, stream: request }
-        : await readBody(request, exchange.facts.contentLength, proxy.bodySizeBytes, proxy.requestBuffering);
+        : await readBody(request, exchange.facts.contentLength, proxy.bodySizeBytes, proxy.requestBuffering || proxy.httpVersion === "1.0");
       if (read.type === "gone") return;
       if (read.type === "too-large")
         return this.#refuse(request, response, page(413, `body is over proxy-body-size ${proxy.bodySizeBytes}`), exchange, head);
@@ -236,6 +236,7 @@ export class Handler {
       body,
       peer,
       tls: secure,
+      httpVersion: proxy.httpVersion,
       connectTimeoutMs: proxy.connectTimeoutMs,
       sendTimeoutMs: proxy.sendTimeoutMs,
       readTimeoutMs: proxy.readTimeoutMs,
