@@ -66,7 +66,7 @@ async function build(options: ClusterOptions, life: Lifecycle): Promise<Cluster>
   store.admit(
     ...admission.first,
     ...workloadAdmission({ clock, random }),
-    ...serviceAdmission({ serviceCIDRs: [String(plan.services)], clusterBlocks: blocksOf(plan), random: random.fork("services") }),
+    ...serviceAdmission({ serviceCIDRs: blocksOf(plan, "services"), clusterBlocks: blocksOf(plan, "pods", "services", "nodes", "loadBalancers"), random: random.fork("services") }),
     ...ingress.admission,
     faultAdmission(),
     ...admission.last,
@@ -75,7 +75,7 @@ async function build(options: ClusterOptions, life: Lifecycle): Promise<Cluster>
   const onPressure = descriptorEvents({ store, clock, node: nodes[0]?.name ?? "" });
   const budget = options.descriptorBudget === undefined ? {} : { descriptorBudget: options.descriptorBudget };
   const fabric = createFabric({ clock, random: random.fork("fabric"), plan, nodes, onPressure, ...budget });
-  const proxy = createProxy({ store, fabric, clock, random: random.fork("proxy"), delayMs, mode: options.proxyMode ?? "iptables", nodeModes: options.nodeProxyModes ?? {}, scheduler: options.ipvsScheduler ?? "rr", serviceCIDRs: [String(plan.services)], clusterCIDRs: [String(plan.pods)] });
+  const proxy = createProxy({ store, fabric, clock, random: random.fork("proxy"), delayMs, mode: options.proxyMode ?? "iptables", nodeModes: options.nodeProxyModes ?? {}, scheduler: options.ipvsScheduler ?? "rr", serviceCIDRs: blocksOf(plan, "services"), clusterCIDRs: blocksOf(plan, "pods") });
   const policy = createPolicy({ store, fabric, clock, random: random.fork("policy"), delayMs });
   fabric.hooks.verdict = (flow) => proxy.verdict(flow);
   fabric.hooks.closed = (flow) => proxy.closed(flow);
@@ -84,7 +84,7 @@ async function build(options: ClusterOptions, life: Lifecycle): Promise<Cluster>
   fabric.hooks.loadBalancerNodes = (destination, protocol) => proxy.loadBalancerNodes(destination, protocol);
   const dns = createDns({ store, clock, random: random.fork("dns"), delayMs, zone: DOMAIN });
   const resolve = createResolver({ network: fabric, clock, random: random.fork("resolver") });
-  const certificates = createCertificates(clock, ["127.0.0.1", "::1", plan.apiIp, ...nodes.map((node) => node.ip)]);
+  const certificates = createCertificates(clock, ["127.0.0.1", "::1", plan.apiIp, ...nodes.flatMap((node) => node.ips ?? [node.ip])]);
   const hostPorts = createHostPorts(fabric, options);
   const gateway = createGateway({
     fabric,
@@ -98,6 +98,7 @@ async function build(options: ClusterOptions, life: Lifecycle): Promise<Cluster>
     store,
     fabric,
     ipam: createPodIpam({ podCidr: String(plan.pods) }),
+    ...(plan.secondary && { secondaryIpam: createPodIpam({ podCidr: String(plan.secondary.pods) }) }),
     clock,
     random: random.fork("workloads"),
     resolve,
@@ -135,7 +136,7 @@ async function build(options: ClusterOptions, life: Lifecycle): Promise<Cluster>
     corefile: options.corefile ?? defaultCorefile(DOMAIN),
     dnsReplicas: options.dnsReplicas ?? 2,
   });
-  const components: Component[] = [createServiceControllers({ store, clock, loadBalancerPool: String(plan.loadBalancers), serviceCIDRs: [String(plan.services)] }), policy, proxy, workloads, ingress.component, gateway];
+  const components: Component[] = [createServiceControllers({ store, clock, loadBalancerPools: blocksOf(plan, "loadBalancers"), serviceCIDRs: blocksOf(plan, "services") }), policy, proxy, workloads, ingress.component, gateway];
   for (const component of components) await life.start(component);
   hostPorts.gatewayIs(gateway.socket);
   await hostPorts.publishDns(plan.dnsIp);
@@ -147,16 +148,20 @@ async function build(options: ClusterOptions, life: Lifecycle): Promise<Cluster>
 }
 
 function createPlan(options: ClusterOptions, index: number): AddressPlan {
-  const kind = options.addressPlan ?? (process.platform === "darwin" ? "mapped" : "direct");
+  const { ipFamilies } = options;
+  const kind = options.addressPlan ?? (process.platform === "darwin" || (ipFamilies?.length ?? 1) > 1 ? "mapped" : "direct");
   return createAddressPlan({
     kind,
     index,
+    ...(ipFamilies && { ipFamilies }),
     ...(options.podCidr === undefined ? {} : { podCidr: options.podCidr }),
     ...(options.serviceCidr === undefined ? {} : { serviceCidr: options.serviceCidr }),
   });
 }
 
-const blocksOf = (plan: AddressPlan): readonly string[] => [plan.pods, plan.services, plan.nodes, plan.loadBalancers].map(String);
+/** Blocks of these names, of the first family and then of the second. */
+const blocksOf = (plan: AddressPlan, ...names: readonly ("pods" | "services" | "nodes" | "loadBalancers")[]): readonly string[] =>
+  [plan, plan.secondary].flatMap((family) => (family ? names.map((name) => String(family[name])) : []));
 
 const entryName = (name: string): string => (name === DEFAULT_NAME ? DEFAULT_NAME : `${DEFAULT_NAME}-${name}`);
 

@@ -1,5 +1,6 @@
 // What a cluster can be told, with the defaults.
 import type { Clock } from "../model/clock.ts";
+import type { IpFamily } from "../model/ip.ts";
 import type { Image } from "../model/ports.ts";
 
 export type ProxyMode = "iptables" | "nftables" | "ipvs" | "userspace";
@@ -16,8 +17,10 @@ export interface ClusterOptions {
   readonly seed?: string | number;
   /** Default: the machine's clock. */
   readonly clock?: Clock;
-  /** Default: direct on Linux and Windows, mapped on macOS. */
+  /** Default: direct on Linux and Windows, mapped on macOS and for dual-stack. */
   readonly addressPlan?: "direct" | "mapped";
+  /** Default ["IPv4"]; ["IPv4", "IPv6"] is dual-stack, which needs the mapped plan. */
+  readonly ipFamilies?: readonly IpFamily[];
   /** Default 127.(96+k).0.0/16. */
   readonly serviceCidr?: string;
   /** Default 127.(244-k).0.0/16. */

@@ -14,10 +14,13 @@ export interface SocketAddress {
   readonly port: number;
 }
 
-/** Who is at the client end of a flow. The host is any program on the machine that is neither pod nor node. */
+/**
+ * Who is at the client end of a flow. The host is any program on the machine that is neither pod nor node. `ips`: every address of a
+ * dual-stack peer, the first family first; absent where `ip` is the only one.
+ */
 export type Peer =
-  | { readonly kind: "pod"; readonly namespace: string; readonly name: string; readonly ip: string; readonly node: string }
-  | { readonly kind: "node"; readonly name: string; readonly ip: string }
+  | { readonly kind: "pod"; readonly namespace: string; readonly name: string; readonly ip: string; readonly ips?: readonly string[]; readonly node: string }
+  | { readonly kind: "node"; readonly name: string; readonly ip: string; readonly ips?: readonly string[] }
   | { readonly kind: "host"; readonly ip: string };
 
 /** One connection or one UDP 4-tuple, before its destination is chosen. `node` is the node whose rules apply. */

@@ -1,8 +1,9 @@
 // Where cluster addresses are on this machine: the blocks of a cluster, and cluster address → socket address.
 // `direct`: the address is the socket address. `mapped`: every listener is a free port of one loopback address.
 // This file alone knows the difference; everything else speaks cluster addresses.
-import { Cidr } from "../model/ip.ts";
+import type { Cidr, IpFamily } from "../model/ip.ts";
 import type { Protocol, SocketAddress } from "../model/ports.ts";
+import { createFamilyBlocks, type FamilyBlocks, ipv6Blocks } from "./family-blocks.ts";
 import { blockTest, isLoopback } from "./ip-block.ts";
 
 export type AddressPlanKind = "direct" | "mapped";
@@ -21,23 +22,16 @@ export interface AddressPlanOptions {
   readonly loadBalancerCidr?: string;
   /** Where a mapped listener is; default 127.0.0.1. */
   readonly loopback?: "127.0.0.1" | "::1";
+  /** Default IPv4 alone; IPv4 then IPv6 is dual-stack, with fd00:<index>: blocks beside the others, in a mapped plan only. */
+  readonly ipFamilies?: readonly IpFamily[];
 }
 
-export interface AddressPlan {
+/** The blocks of the first family, those of the second, and what both mean on this machine. */
+export interface AddressPlan extends FamilyBlocks {
   readonly kind: AddressPlanKind;
   readonly index: number;
-  readonly pods: Cidr;
-  readonly services: Cidr;
-  readonly nodes: Cidr;
-  readonly loadBalancers: Cidr;
-  /** Tenth address of the service block: cluster DNS. */
-  readonly dnsIp: string;
-  /** First address of the service block: Service default/kubernetes. */
-  readonly apiIp: string;
-  /** Address of the `index`-th node, from 0. */
-  nodeIp(index: number): string;
-  /** Pod block of the `index`-th node. */
-  podCidrOf(index: number): Cidr;
+  /** The IPv6 blocks of a dual-stack cluster. */
+  readonly secondary: FamilyBlocks | undefined;
   blockOf(ip: string): AddressBlock | undefined;
   isClusterAddress(ip: string): boolean;
   /** Socket addresses to try for a listener on a cluster address, best first; port 0 is any free port. */
@@ -51,34 +45,27 @@ export const fallbackPort = (port: number): number => port + 8000;
 export function createAddressPlan(options: AddressPlanOptions): AddressPlan {
   const { kind, index, loopback = "127.0.0.1" } = options;
   if (!Number.isInteger(index) || index < 0 || index > 63) throw new RangeError(`cluster index ${index} is not in 0…63`);
-  const pods = new Cidr(options.podCidr ?? `127.${244 - index}.0.0/16`);
-  const services = new Cidr(options.serviceCidr ?? `127.${96 + index}.0.0/16`);
-  const nodes = new Cidr(options.nodeCidr ?? `127.${18 + index}.0.0/16`);
-  const loadBalancers = new Cidr(options.loadBalancerCidr ?? poolOf(nodes));
-  checkBlocks(kind, { pod: pods, service: services, node: nodes, "load balancer": loadBalancers });
-  const [inPods, inServices, inNodes, inPool] = [blockTest(pods), blockTest(services), blockTest(nodes), blockTest(loadBalancers)];
-
-  const blockOf = (ip: string): AddressBlock | undefined => {
-    if (inPods(ip)) return "pod";
-    if (inServices(ip)) return "service";
-    if (inPool(ip)) return "load-balancer";
-    return inNodes(ip) ? "node" : undefined;
-  };
+  const primary = createFamilyBlocks({
+    pods: options.podCidr ?? `127.${244 - index}.0.0/16`,
+    services: options.serviceCidr ?? `127.${96 + index}.0.0/16`,
+    nodes: options.nodeCidr ?? `127.${18 + index}.0.0/16`,
+    loadBalancers: options.loadBalancerCidr,
+  });
+  checkBlocks(kind, namesOf(primary));
+  const secondary = isDualStack(options, primary) ? createFamilyBlocks(ipv6Blocks(index)) : undefined;
+  const blockOfFirst = blockTestOf(primary);
+  const blockOfSecond = secondary && blockTestOf(secondary);
+  const blockOf = blockOfSecond ? (ip: string) => blockOfFirst(ip) ?? blockOfSecond(ip) : blockOfFirst;
   const anywhere = { ip: loopback, port: 0 };
   return {
+    ...primary,
     kind,
     index,
-    pods,
-    services,
-    nodes,
-    loadBalancers,
-    dnsIp: services.at(10),
-    apiIp: services.at(1),
-    nodeIp: (nodeIndex) => nodes.at(2 + nodeIndex),
-    podCidrOf: (nodeIndex) => pods.subnet(nodeIndex, pods.family === "IPv4" ? 24 : 64),
+    secondary,
     blockOf,
     isClusterAddress: (ip) => blockOf(ip) !== undefined,
     candidates(address) {
+      if (secondary && address.ip.includes(":")) return ipv6Candidates(address, blockOf(address.ip) === "node");
       if (kind === "mapped") return blockOf(address.ip) === "node" ? [{ ip: loopback, port: address.port }, anywhere] : [anywhere];
       const fallback = fallbackPort(address.port);
       return fallback > 65535 ? [address, anywhere] : [address, { ip: address.ip, port: fallback }, anywhere];
@@ -86,11 +73,43 @@ export function createAddressPlan(options: AddressPlanOptions): AddressPlan {
   };
 }
 
-function poolOf(nodes: Cidr): string {
-  const prefix = nodes.family === "IPv4" ? 24 : 120;
-  if (nodes.prefixLength > prefix) throw new RangeError(`node block ${nodes} is too small for a load balancer pool`);
-  return nodes.subnet(nodes.prefixLength > prefix - 8 ? 2 ** (prefix - nodes.prefixLength) - 1 : 255, prefix).toString();
+/** On ::1; where the machine has no IPv6, on 127.0.0.1. */
+function ipv6Candidates({ port }: SocketAddress, sameNumber: boolean): readonly SocketAddress[] {
+  const free = [
+    { ip: "::1", port: 0 },
+    { ip: "127.0.0.1", port: 0 },
+  ];
+  return sameNumber ? [{ ip: "::1", port }, ...free] : free;
 }
+
+function blockTestOf({ pods, services, nodes, loadBalancers }: FamilyBlocks): (ip: string) => AddressBlock | undefined {
+  const [inPods, inServices, inNodes, inPool] = [blockTest(pods), blockTest(services), blockTest(nodes), blockTest(loadBalancers)];
+  return (ip) => {
+    if (inPods(ip)) return "pod";
+    if (inServices(ip)) return "service";
+    if (inPool(ip)) return "load-balancer";
+    return inNodes(ip) ? "node" : undefined;
+  };
+}
+
+function isDualStack({ kind, ipFamilies = ["IPv4"] }: AddressPlanOptions, primary: FamilyBlocks): boolean {
+  const text = ipFamilies.join(",");
+  if (text === "IPv4") return false;
+  if (text !== "IPv4,IPv6") throw new RangeError(`IP families ${text || "(none)"} are not supported: use IPv4, or IPv4,IPv6 for dual-stack`);
+  if (kind === "direct") {
+    throw new RangeError("dual-stack needs the mapped address plan: IPv6 has no loopback block whose addresses could be dialled directly");
+  }
+  const other = Object.entries(namesOf(primary)).find(([, block]) => block.family !== "IPv4");
+  if (other) throw new RangeError(`${other[0]} block ${other[1]} is not IPv4: in a dual-stack cluster IPv4 is the first family`);
+  return true;
+}
+
+const namesOf = ({ pods, services, nodes, loadBalancers }: FamilyBlocks): Readonly<Record<string, Cidr>> => ({
+  pod: pods,
+  service: services,
+  node: nodes,
+  "load balancer": loadBalancers,
+});
 
 function checkBlocks(kind: AddressPlanKind, blocks: Readonly<Record<string, Cidr>>): void {
   const entries = Object.entries(blocks);

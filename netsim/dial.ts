@@ -50,8 +50,9 @@ export async function dial(state: FabricState, from: Peer, to: SocketAddress, op
   }
 }
 
-function open(state: FabricState, from: Peer, to: SocketAddress): LiveFlow {
+function open(state: FabricState, client: Peer, to: SocketAddress): LiveFlow {
   state.counters.dialled++;
+  const from = state.sourceFor(client, to.ip);
   const flow = state.openFlow("TCP", from, { ip: from.ip, port: state.ephemeralPort(from.ip) }, to);
   if (flow.traced) state.trace.record(flow.id, flow.node, "dial", `TCP ${hostPort(flow.source)} → ${hostPort(to)}`);
   return flow;

@@ -30,6 +30,8 @@ export interface FabricHooks {
 export interface FabricNode {
   readonly name: string;
   readonly ip: string;
+  /** Every address of a dual-stack node, `ip` first. */
+  readonly ips?: readonly string[];
 }
 
 /** Totals since the fabric was made. */
@@ -70,6 +72,8 @@ const EPHEMERAL_FIRST = 32768;
 const EPHEMERAL_COUNT = 28232;
 const HOST: Peer = { kind: "host", ip: "127.0.0.1" };
 
+const sameFamily = (a: string, b: string): boolean => a.includes(":") === b.includes(":");
+
 export class FabricState {
   readonly clock: Clock;
   readonly random: Random;
@@ -98,7 +102,11 @@ export class FabricState {
   }
   set nodes(nodes: readonly FabricNode[]) {
     this.#nodes = nodes;
-    this.#nodeByIp = new Map(nodes.map(({ name, ip }) => [ip, { kind: "node", name, ip }]));
+    this.#nodeByIp = new Map(
+      nodes.flatMap(({ name, ip, ips }): [string, Peer][] =>
+        ips ? ips.map((each) => [each, { kind: "node", name, ip: each, ips }]) : [[ip, { kind: "node", name, ip }]],
+      ),
+    );
   }
   /** Anything that is neither pod nor node is the host. */
   identify(ip: string): Peer {
@@ -123,9 +131,18 @@ export class FabricState {
     this.#nextPort.set(ip, (next + 1) % EPHEMERAL_COUNT);
     return EPHEMERAL_FIRST + next;
   }
-  /** The address that a pod sees of a masqueraded flow. */
-  nodeIp(name: string): string | undefined {
-    return this.#nodes.find((node) => node.name === name)?.ip;
+  /** `from` with its address of the family of `to`, as a kernel selects a source address; unchanged when it has none. */
+  sourceFor(from: Peer, to: string): Peer {
+    if (this.plan.secondary === undefined || sameFamily(from.ip, to)) return from;
+    if (from.kind === "host") return { kind: "host", ip: to.includes(":") ? "::1" : HOST.ip };
+    const known = from.ips ? from : this.identify(from.ip);
+    const ip = known.kind === "host" ? undefined : known.ips?.find((each) => sameFamily(each, to));
+    return ip === undefined ? from : { ...from, ip };
+  }
+  /** The address that a pod sees of a masqueraded flow to `to`. */
+  nodeIp(name: string, to: string): string | undefined {
+    const node = this.#nodes.find((each) => each.name === name);
+    return node?.ips?.find((ip) => sameFamily(ip, to)) ?? node?.ip;
   }
   /** Whose rules apply: a pod's or node's own; else the addressed node, a seeded choice for a load balancer, the first node. */
   #nodeFor(from: Peer, destination: SocketAddress, protocol: Protocol): string {

@@ -14,7 +14,7 @@ export interface OpenListener {
 const BACKLOG = 4096;
 
 /** Failures after which the next candidate may still work. */
-const movesOn = new Set(["EACCES", "EADDRINUSE", "EADDRNOTAVAIL"]);
+const movesOn = new Set(["EACCES", "EADDRINUSE", "EADDRNOTAVAIL", "EAFNOSUPPORT"]);
 
 /** Listens on the first candidate that can be had; rejects with the last one's error. */
 export async function listenTcp(candidates: readonly SocketAddress[], onSocket: (socket: Socket) => void): Promise<OpenListener> {

@@ -77,7 +77,9 @@ export class UdpFabric {
         if (copy.byteLength > MAX_BYTES) return fail("EMSGSIZE");
         if (!this.#state.plan.isClusterAddress(destination.ip)) return fail("ENETUNREACH");
         const reply = (answer: Uint8Array): void => this.#replyInside(handle.local, to, answer);
-        const outcome = this.#receive(copy, handle.local, destination, from, reply);
+        const client = this.#state.sourceFor(from, destination.ip);
+        const source = client === from ? handle.local : { ip: client.ip, port: handle.local.port };
+        const outcome = this.#receive(copy, source, destination, client, reply);
         if (outcome === "refused") fail("ECONNREFUSED");
       },
     });

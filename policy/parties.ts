@@ -35,7 +35,9 @@ export class Parties {
   /** A flow's client. */
   of(peer: Peer): Party {
     if (peer.kind !== "pod") return peer;
-    return this.#byKey.get(`${peer.namespace}/${peer.name}`) ?? { ...peer, labels: {}, namedPorts: new Map() };
+    const party = this.#byKey.get(`${peer.namespace}/${peer.name}`);
+    if (!party) return { ...peer, labels: {}, namedPorts: new Map() };
+    return party.secondary?.ip === peer.ip ? party.secondary : party;
   }
   /** Who holds an address. */
   at(ip: string): Party {
@@ -52,17 +54,18 @@ export class Parties {
     const before = this.#byKey.get(key);
     const now = pod && partyOfPod(pod);
     if (before && now && same(before, now)) return false;
-    if (before && this.#byIp.get(before.ip) === before) this.#byIp.delete(before.ip);
+    for (const each of [before, before?.secondary]) if (each && this.#byIp.get(each.ip) === each) this.#byIp.delete(each.ip);
     if (now) {
       this.#byKey.set(key, now);
       this.#byIp.set(now.ip, now);
+      if (now.secondary) this.#byIp.set(now.secondary.ip, now.secondary);
     } else this.#byKey.delete(key);
     return before !== undefined || now !== undefined;
   }
 }
 
 function same(a: PodParty, b: PodParty): boolean {
-  if (a.ip !== b.ip || a.node !== b.node || !sameLabels(a.labels, b.labels) || a.namedPorts.size !== b.namedPorts.size) return false;
+  if (a.ip !== b.ip || a.secondary?.ip !== b.secondary?.ip || a.node !== b.node || !sameLabels(a.labels, b.labels) || a.namedPorts.size !== b.namedPorts.size) return false;
   for (const [name, port] of a.namedPorts) if (b.namedPorts.get(name) !== port) return false;
   return true;
 }

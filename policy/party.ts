@@ -8,6 +8,8 @@ export interface PodParty {
   readonly namespace: string;
   readonly name: string;
   readonly ip: string;
+  /** The same pod by its address of the second family, in a dual-stack cluster. */
+  readonly secondary?: PodParty;
   readonly node: string;
   readonly labels: { readonly [key: string]: string };
   /** `TCP/http` → container port. */
@@ -29,7 +31,7 @@ export function partyOfPod({ metadata, spec, status }: Pod): PodParty | undefine
       if (name !== undefined && name !== "") namedPorts.set(`${protocol}/${name}`, containerPort);
     }
   }
-  return {
+  const party: PodParty = {
     kind: "pod",
     namespace: metadata.namespace ?? "",
     name: metadata.name,
@@ -38,6 +40,8 @@ export function partyOfPod({ metadata, spec, status }: Pod): PodParty | undefine
     labels: metadata.labels ?? {},
     namedPorts: namedPorts.size === 0 ? NO_PORTS : namedPorts,
   };
+  const second = status?.podIPs?.[1]?.ip;
+  return second === undefined ? party : { ...party, secondary: { ...party, ip: second } };
 }
 
 /** The container port with this name, per pod. */

@@ -12,8 +12,8 @@ import { createServiceCidrController } from "./service-cidr-controller.ts";
 export interface ServiceControllersOptions {
   readonly store: Store;
   readonly clock: Clock;
-  /** Block of load balancer addresses; without it none are given, as in a cluster without a provider. */
-  readonly loadBalancerPool?: string;
+  /** Blocks of load balancer addresses, one per family; without them none are given, as in a cluster without a provider. */
+  readonly loadBalancerPools?: readonly string[];
   /** The cluster's ClusterIP blocks: with them, ServiceCIDR and IPAddress objects are kept. */
   readonly serviceCIDRs?: readonly string[];
   /** Default 100. */
@@ -21,7 +21,7 @@ export interface ServiceControllersOptions {
 }
 
 export function createServiceControllers(options: ServiceControllersOptions): Component {
-  const { store, clock, loadBalancerPool, serviceCIDRs, maxEndpointsPerSlice } = options;
+  const { store, clock, loadBalancerPools, serviceCIDRs, maxEndpointsPerSlice } = options;
   const parts = [
     createEndpointSliceController({ store, clock, ...(maxEndpointsPerSlice === undefined ? {} : { maxEndpointsPerSlice }) }),
     createEndpointsController({ store, clock }),
@@ -29,7 +29,7 @@ export function createServiceControllers(options: ServiceControllersOptions): Co
     ...(serviceCIDRs === undefined
       ? []
       : [createServiceCidrController({ store, clock, serviceCIDRs }), createIpAddressController({ store, clock })]),
-    ...(loadBalancerPool === undefined ? [] : [createLoadBalancerController({ store, clock, pool: loadBalancerPool })]),
+    ...(loadBalancerPools === undefined ? [] : [createLoadBalancerController({ store, clock, pools: loadBalancerPools })]),
   ];
   const stop = async (): Promise<void> => void (await Promise.all(parts.map((part) => part.stop())));
   return {

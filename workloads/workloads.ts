@@ -15,6 +15,7 @@ import { createNamespaceContentController, createNamespaceController } from "./c
 import { createNodeController, type NodeConfig } from "./controllers/node.ts";
 import { createPodGarbageCollector } from "./controllers/pod-garbage-collector.ts";
 import { createReplicaSetController } from "./controllers/replicaset.ts";
+import { ipsOf } from "./kubelet/downward-api.ts";
 import { createImageCatalog } from "./kubelet/image-catalog.ts";
 import { createKubelet, type Kubelet } from "./kubelet/kubelet.ts";
 import type { ExecTool, NodeServices } from "./kubelet/node-services.ts";
@@ -45,6 +46,8 @@ export interface WorkloadsOptions {
   readonly store: Store;
   readonly fabric: WorkloadFabric;
   readonly ipam: PodAddressPool;
+  /** The second family's pool, in a dual-stack cluster: pods then have an address of each. */
+  readonly secondaryIpam?: PodAddressPool;
   readonly clock: Clock;
   readonly random: Random;
   readonly resolve: Resolve;
@@ -92,7 +95,7 @@ const CONTROLLERS: readonly ((dependencies: ControllerDependencies) => Component
 export function assembleWorkloads(options: WorkloadsOptions): Workloads {
   const { store, fabric, clock, nodes } = options;
   const random = options.random.fork("workloads");
-  const peers = new Map(nodes.map((node): [string, Peer] => [node.ip, { kind: "node", name: node.name, ip: node.ip }]));
+  const peers = new Map(nodes.flatMap((node) => byAddress(nodePeer(node))));
   const reaper = createReaper();
   const kubelets = createKubelets(options, random, peers, reaper);
   const dependencies = { store, clock, random };
@@ -132,6 +135,16 @@ export function assembleWorkloads(options: WorkloadsOptions): Workloads {
   };
 }
 
+const nodePeer = ({ name, ip, ips }: NodeConfig): Peer => ({ kind: "node", name, ip, ...(ips && { ips }) });
+
+/** The peer at each of its addresses, as which it then speaks. */
+const byAddress = (peer: Peer): readonly [string, Peer][] => ipsOf(peer).map((ip) => [ip, ip === peer.ip ? peer : { ...peer, ip }]);
+
+function addressesAt(peers: ReadonlyMap<string, Peer>, ip: string): readonly string[] {
+  const peer = peers.get(ip);
+  return peer ? ipsOf(peer) : [ip];
+}
+
 /** `peers` holds who has each pod address now. */
 function createKubelets(options: WorkloadsOptions, random: Random, peers: Map<string, Peer>, reaper: Reaper): readonly Kubelet[] {
   const { store, fabric, clock, nodes } = options;
@@ -146,7 +159,7 @@ function createKubelets(options: WorkloadsOptions, random: Random, peers: Map<st
     const services: Omit<NodeServices, "reader"> = {
       nodeName: node.name,
       nodeIp: node.ip,
-      nodePeer: { kind: "node", name: node.name, ip: node.ip },
+      nodePeer: nodePeer(node),
       allocatable: { cpu: "8", memory: "32Gi", "ephemeral-storage": "102625208Ki" },
       store,
       clock,
@@ -163,15 +176,19 @@ function createKubelets(options: WorkloadsOptions, random: Random, peers: Map<st
       pulled: new Set(),
       allocatePeer(namespace, name) {
         const ip = options.ipam.allocate(index);
-        const peer: Peer = { kind: "pod", namespace, name, ip, node: node.name };
-        peers.set(ip, peer);
+        const second = options.secondaryIpam && { ips: [ip, options.secondaryIpam.allocate(index)] };
+        const peer: Peer = { kind: "pod", namespace, name, ip, ...second, node: node.name };
+        for (const [each, holder] of byAddress(peer)) peers.set(each, holder);
         return peer;
       },
       releaseIp(ip) {
-        peers.delete(ip);
-        options.ipam.release(ip);
+        for (const each of addressesAt(peers, ip)) {
+          peers.delete(each);
+          options.ipam.release(each);
+          options.secondaryIpam?.release(each);
+        }
       },
-      killPeer: (ip) => void fabric.killPeer(ip),
+      killPeer: (ip) => addressesAt(peers, ip).forEach((each) => fabric.killPeer(each)),
     };
     return createKubelet(services, options.delayMs ?? 0);
   });

@@ -21,6 +21,7 @@ export interface UpOptions {
   readonly nodes: number;
   readonly demo?: boolean;
   readonly addressPlan?: "direct" | "mapped";
+  readonly ipFamily: "ipv4" | "dual";
   readonly serviceCidr?: string;
   readonly podCidr?: string;
   readonly seed?: string;
@@ -59,6 +60,7 @@ export function upCommand(): Command {
     .option("--nodes <count>", "number of nodes", count, 3)
     .addOption(new Option("--name <name>", "the cluster's name").default("loopkube"))
     .addOption(new Option("--address-plan <plan>", "direct: addresses are socket addresses; mapped: all on 127.0.0.1").choices(["direct", "mapped"]))
+    .addOption(new Option("--ip-family <family>", "dual: IPv4 and IPv6 addresses, in the mapped plan").choices(["ipv4", "dual"]).default("ipv4"))
     .option("--service-cidr <block>", "Service addresses (default 127.96.0.0/16)", cidr)
     .option("--pod-cidr <block>", "pod addresses (default 127.244.0.0/16)", cidr)
     .option("--seed <seed>", "seed of all random choices (default: the time)")
@@ -74,6 +76,7 @@ export function upCommand(): Command {
     .option("-o, --output <format>", "json: print the status when ready")
     .action(async (options: UpOptions) => {
       refuseSecond(options.name);
+      refuseDirectDualStack(options);
       if (options.detach) return show(await detach(options.name), options);
       await run(options);
     });
@@ -89,6 +92,13 @@ function refuseSecond(name: string): void {
       advice: ["stop it: loopkube down", "or start another one beside it: loopkube up --name lab"],
     });
   }
+}
+
+function refuseDirectDualStack({ ipFamily, addressPlan }: UpOptions): void {
+  if (ipFamily !== "dual" || addressPlan !== "direct") return;
+  throw new Failure("--ip-family dual needs the mapped address plan: IPv6 has no loopback block whose addresses could be dialled directly", {
+    advice: ["leave out --address-plan direct: loopkube up --ip-family dual"],
+  });
 }
 
 async function run(options: UpOptions): Promise<void> {
@@ -162,6 +172,7 @@ function clusterOptions(options: UpOptions): ClusterOptions {
     propagationDelayMs: options.propagationDelay,
     proxyMode: options.proxyMode,
     ports: WELL_KNOWN_PORTS,
+    ...(options.ipFamily === "dual" ? { ipFamilies: ["IPv4", "IPv6"] } : {}),
     ...(options.addressPlan ? { addressPlan: options.addressPlan } : {}),
     ...(options.serviceCidr ? { serviceCidr: options.serviceCidr } : {}),
     ...(options.podCidr ? { podCidr: options.podCidr } : {}),

@@ -17,6 +17,40 @@ t.test("blocks", async (t) => {
   }
 });
 
+t.test("dual-stack: IPv6 blocks beside the IPv4 ones", async (t) => {
+  const rows: [number, string][] = [
+    [0, "fd00:0:244::/56 fd00:0:96::/112 fd00:0:18::/112 fd00:0:18::ff00/120 fd00:0:96::a fd00:0:96::1 fd00:0:18::2 fd00:0:244:1::/64"],
+    [7, "fd00:7:244::/56 fd00:7:96::/112 fd00:7:18::/112 fd00:7:18::ff00/120 fd00:7:96::a fd00:7:96::1 fd00:7:18::2 fd00:7:244:1::/64"],
+    [63, "fd00:63:244::/56 fd00:63:96::/112 fd00:63:18::/112 fd00:63:18::ff00/120 fd00:63:96::a fd00:63:96::1 fd00:63:18::2 fd00:63:244:1::/64"],
+  ];
+  for (const [index, expected] of rows) {
+    const plan = createAddressPlan({ kind: "mapped", index, ipFamilies: ["IPv4", "IPv6"] });
+    const six = plan.secondary;
+    t.equal(String(plan.pods), `127.${244 - index}.0.0/16`);
+    t.equal(
+      [six?.pods, six?.services, six?.nodes, six?.loadBalancers, six?.dnsIp, six?.apiIp, six?.nodeIp(0), six?.podCidrOf(1)].join(" "),
+      expected,
+      `index ${index}`,
+    );
+  }
+  t.equal(createAddressPlan({ kind: "mapped", index: 0, ipFamilies: ["IPv4"] }).secondary, undefined);
+  const plan = createAddressPlan({ kind: "mapped", index: 0, ipFamilies: ["IPv4", "IPv6"] });
+  const places: [string, string | undefined, string][] = [
+    ["127.96.0.10", "service", "127.0.0.1:0"],
+    ["127.18.0.2", "node", "127.0.0.1:80 127.0.0.1:0"],
+    ["fd00:0:244:1::2", "pod", "[::1]:0 127.0.0.1:0"],
+    ["fd00:0:96::a", "service", "[::1]:0 127.0.0.1:0"],
+    ["fd00:0:18::2", "node", "[::1]:80 [::1]:0 127.0.0.1:0"],
+    ["fd00:0:18::ff01", "load-balancer", "[::1]:0 127.0.0.1:0"],
+    ["fd00:1:96::a", undefined, "[::1]:0 127.0.0.1:0"],
+    ["::1", undefined, "[::1]:0 127.0.0.1:0"],
+  ];
+  for (const [ip, block, candidates] of places) {
+    t.equal(plan.blockOf(ip), block, ip);
+    t.equal(plan.candidates({ ip, port: 80 }, "TCP").map(hostPort).join(" "), candidates, ip);
+  }
+});
+
 t.test("no two indexes share an address", async (t) => {
   const blocks = Array.from({ length: 64 }, (_, index) => createAddressPlan({ kind: "direct", index })).flatMap((plan) =>
     [plan.pods, plan.services, plan.nodes].map(String),
@@ -84,6 +118,18 @@ t.test("bad plans are refused", async (t) => {
       "pod block 127.96.0.0/12 overlaps service block 127.96.0.0/16",
     ],
     [() => createAddressPlan({ kind: "mapped", index: 0, podCidr: "banana" }), "invalid CIDR address: banana"],
+    [
+      () => createAddressPlan({ kind: "direct", index: 0, ipFamilies: ["IPv4", "IPv6"] }),
+      "dual-stack needs the mapped address plan: IPv6 has no loopback block whose addresses could be dialled directly",
+    ],
+    [
+      () => createAddressPlan({ kind: "mapped", index: 0, ipFamilies: ["IPv4", "IPv6"], podCidr: "fd00:10:244::/56" }),
+      "pod block fd00:10:244::/56 is not IPv4: in a dual-stack cluster IPv4 is the first family",
+    ],
+    [
+      () => createAddressPlan({ kind: "mapped", index: 0, ipFamilies: ["IPv6"] }),
+      "IP families IPv6 are not supported: use IPv4, or IPv4,IPv6 for dual-stack",
+    ],
   ];
   for (const [make, message] of rows) t.throws(make, { message });
 });

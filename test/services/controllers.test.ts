@@ -14,7 +14,7 @@ async function start(t: Test): Promise<Store> {
   const random = seededRandom("controllers");
   const store = await createStore({ clock, ids: createIds(random) });
   store.admit(...serviceAdmission({ serviceCIDRs: ["127.96.0.0/16"], random, clusterBlocks: ["127.244.0.0/16", "127.18.0.0/16"] }));
-  const controllers = createServiceControllers({ store, clock, loadBalancerPool: "127.18.255.0/24" });
+  const controllers = createServiceControllers({ store, clock, loadBalancerPools: ["127.18.255.0/24"] });
   await controllers.start();
   t.teardown(async () => {
     await controllers.stop();

@@ -15,7 +15,11 @@ import type { Store } from "../../store/contract.ts";
 export interface NodeConfig {
   readonly name: string;
   readonly ip: string;
+  /** Every address of a dual-stack node, `ip` first. */
+  readonly ips?: readonly string[];
   readonly podCIDR: string;
+  /** Its pod block of each family, `podCIDR` first. */
+  readonly podCIDRs?: readonly string[];
   readonly controlPlane: boolean;
   readonly labels?: Readonly<Record<string, string>>;
 }
@@ -93,7 +97,7 @@ export function buildNode(config: NodeConfig, tainted: boolean, version: string,
     allocatable: resources,
     conditions: nodeConditions(timestamp(clock), undefined),
     addresses: [
-      { type: "InternalIP", address: config.ip },
+      ...(config.ips ?? [config.ip]).map((address) => ({ type: "InternalIP", address })),
       { type: "Hostname", address: config.name },
     ],
     daemonEndpoints: { kubeletEndpoint: { Port: 10250 } },
@@ -120,7 +124,7 @@ export function buildNode(config: NodeConfig, tainted: boolean, version: string,
     },
     spec: {
       podCIDR: config.podCIDR,
-      podCIDRs: [config.podCIDR],
+      podCIDRs: config.podCIDRs ?? [config.podCIDR],
       providerID: `loopkube://${config.name}`,
       ...(config.controlPlane && tainted ? { taints: [{ key: "node-role.kubernetes.io/control-plane", effect: "NoSchedule" }] } : {}),
     },

@@ -7,6 +7,7 @@ import type { ExecStreams, Image } from "../../model/ports.ts";
 import { StartError, type ContainerExit, type RunningContainer } from "../runtimes/runtime.ts";
 import { Attempt } from "./attempt.ts";
 import { BackOff, goSeconds } from "./back-off.ts";
+import { addressesOf } from "./downward-api.ts";
 import { ConfigError, containerEnvironment } from "./environment.ts";
 import { captureExec } from "./exec-capture.ts";
 import { GracefulStop } from "./graceful-stop.ts";
@@ -157,8 +158,7 @@ export class ContainerWorker {
       const env = containerEnvironment(this.spec, {
         reader: services.reader,
         pod: this.#world.pod(),
-        podIP: this.#world.ip,
-        hostIP: services.nodeIp,
+        ...addressesOf(this.#world.peer, services.nodePeer),
         allocatable: services.allocatable,
       });
       this.#failedTry = undefined;

@@ -1,12 +1,25 @@
 // The downward API: a pod's own fields and its containers' resources as text.
 // Upstream: pkg/fieldpath/fieldpath.go, pkg/api/v1/resource/helpers.go.
 import type { Container, ObjectFieldSelector, Pod, ResourceFieldSelector } from "../../model/kinds/core-v1.ts";
+import type { Peer } from "../../model/ports.ts";
 import { quantityValue } from "../scheduling/quantity.ts";
 
 /** What of a pod its status does not tell yet while its containers are being made. */
 export interface PodAddresses {
   readonly podIP: string;
+  /** Of each family; default `podIP` alone. */
+  readonly podIPs?: readonly string[];
   readonly hostIP: string;
+  /** Of each family; default `hostIP` alone. */
+  readonly hostIPs?: readonly string[];
+}
+
+/** Every address of a peer, the first family first. */
+export const ipsOf = (peer: Peer): readonly string[] => (peer.kind === "host" ? undefined : peer.ips) ?? [peer.ip];
+
+/** The addresses of a pod on its node. */
+export function addressesOf(pod: Peer, node: Peer): PodAddresses {
+  return { podIP: pod.ip, podIPs: ipsOf(pod), hostIP: node.ip, hostIPs: ipsOf(node) };
 }
 
 /** The text of `metadata.labels['app']`, `status.podIP`, …; undefined for a path that cannot be referred to. */
@@ -29,11 +42,13 @@ export function podField(pod: Pod, { fieldPath }: ObjectFieldSelector, addresses
     case "spec.serviceAccountName":
       return pod.spec.serviceAccountName ?? "";
     case "status.podIP":
-    case "status.podIPs":
       return addresses.podIP;
+    case "status.podIPs":
+      return addresses.podIPs?.join(",") ?? addresses.podIP;
     case "status.hostIP":
-    case "status.hostIPs":
       return addresses.hostIP;
+    case "status.hostIPs":
+      return addresses.hostIPs?.join(",") ?? addresses.hostIP;
     default:
       return undefined;
   }

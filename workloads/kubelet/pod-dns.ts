@@ -58,7 +58,7 @@ export function resolvConfText({ nameservers, searches, options }: ResolvConf): 
 }
 
 /** /etc/hosts. */
-export function hostsText(pod: Pod, ip: string, domain: string): string {
+export function hostsText(pod: Pod, ips: readonly string[], domain: string): string {
   const fqdn = podFqdn(pod, domain);
   const lines = [
     "# Kubernetes-managed hosts file.",
@@ -68,7 +68,7 @@ export function hostsText(pod: Pod, ip: string, domain: string): string {
     "fe00::0\tip6-mcastprefix",
     "fe00::1\tip6-allnodes",
     "fe00::2\tip6-allrouters",
-    [ip, ...(fqdn === undefined ? [] : [fqdn]), podHostname(pod)].join("\t"),
+    ...ips.map((ip) => [ip, ...(fqdn === undefined ? [] : [fqdn]), podHostname(pod)].join("\t")),
   ];
   const aliases = pod.spec.hostAliases ?? [];
   if (aliases.length > 0) lines.push("", "# Entries added by HostAliases.");

@@ -5,8 +5,9 @@ import type { ContainerStatus, Pod, PodCondition, PodStatus } from "../../model/
 export interface PodStatusInput {
   readonly pod: Pod;
   readonly now: string;
-  readonly hostIP: string;
-  readonly podIP: string | undefined;
+  readonly hostIPs: readonly string[];
+  /** Undefined before it has one. */
+  readonly podIPs: readonly string[] | undefined;
   readonly startTime: string;
   readonly init: readonly ContainerStatus[];
   /** Names of init containers that are sidecars. */
@@ -26,7 +27,7 @@ const ORDER = ["PodReadyToStartContainers", "Initialized", "Ready", "ContainersR
 
 /** The status, with the transition times of conditions that do not change kept from the pod's. */
 export function podStatus(input: PodStatusInput): PodStatus {
-  const { pod, podIP } = input;
+  const { pod, hostIPs, podIPs } = input;
   const phase = podPhase(input);
   const conditions = podConditions(input, phase);
   const { qosClass, message, reason } = pod.status ?? {};
@@ -36,9 +37,9 @@ export function podStatus(input: PodStatusInput): PodStatus {
     conditions,
     ...(why?.message === undefined ? {} : { message: why.message }),
     ...(why?.reason === undefined ? {} : { reason: why.reason }),
-    hostIP: input.hostIP,
-    hostIPs: [{ ip: input.hostIP }],
-    ...(podIP === undefined ? {} : { podIP, podIPs: [{ ip: podIP }] }),
+    hostIP: hostIPs[0] ?? "",
+    hostIPs: hostIPs.map((ip) => ({ ip })),
+    ...(podIPs?.[0] === undefined ? {} : { podIP: podIPs[0], podIPs: podIPs.map((ip) => ({ ip })) }),
     startTime: input.startTime,
     ...(input.init.length > 0 ? { initContainerStatuses: input.init } : {}),
     containerStatuses: input.containers,
@@ -97,7 +98,7 @@ function podConditions(input: PodStatusInput, phase: Phase): readonly PodConditi
         ? { status: "False", reason: "ContainersNotInitialized", message: `containers with incomplete status: [${waitingInit.join(" ")}]` }
         : { status: "True" };
   const computed: Readonly<Record<string, Omit<PodCondition, "type">>> = {
-    PodReadyToStartContainers: { status: input.podIP !== undefined && !input.ended && !completed ? "True" : "False" },
+    PodReadyToStartContainers: { status: input.podIPs !== undefined && !input.ended && !completed ? "True" : "False" },
     Initialized: initialized,
     Ready: containersReady.status === "True" ? gates(input.pod) : containersReady,
     ContainersReady: containersReady,

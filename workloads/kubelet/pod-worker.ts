@@ -9,6 +9,7 @@ import type { Peer } from "../../model/ports.ts";
 import { Pods } from "../../model/resources.ts";
 import { ContainerWorker, type ContainerRole } from "./container-worker.ts";
 import type { NodeServices } from "./node-services.ts";
+import { addressesOf, ipsOf } from "./downward-api.ts";
 import { podStatus } from "./pod-status.ts";
 import type { PodWorld } from "./sandbox.ts";
 import { PodVolumes } from "./volumes.ts";
@@ -124,7 +125,7 @@ export class PodWorker {
     const { ip } = peer;
     const pod = (): Pod => this.#pod;
     const { reader, allocatable, token } = services;
-    const volumes = new PodVolumes({ reader, pod, addresses: { podIP: ip, hostIP: services.nodeIp }, allocatable, token });
+    const volumes = new PodVolumes({ reader, pod, addresses: addressesOf(peer, services.nodePeer), allocatable, token });
     for (const name of volumes.unmodelled()) {
       this.#tellOnce(
         "Warning",
@@ -311,8 +312,8 @@ export class PodWorker {
     return podStatus({
       pod: current,
       now: timestamp(this.#services.clock),
-      hostIP: this.#services.nodeIp,
-      podIP: this.#world?.ip,
+      hostIPs: ipsOf(this.#services.nodePeer),
+      podIPs: this.#world && ipsOf(this.#world.peer),
       startTime: this.#startTime,
       init: statuses(this.#init),
       sidecars: new Set(this.#init.filter((container) => container.role === "sidecar").map((container) => container.spec.name)),

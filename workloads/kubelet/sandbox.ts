@@ -20,6 +20,7 @@ import type {
 } from "../../model/ports.ts";
 import type { Random } from "../../model/random.ts";
 import type { Sandbox } from "../runtimes/runtime.ts";
+import { ipsOf } from "./downward-api.ts";
 import type { LogRing } from "./log-ring.ts";
 import type { NodeServices } from "./node-services.ts";
 import { ContainerFiles } from "./pod-files.ts";
@@ -129,14 +130,29 @@ export class ContainerSandbox implements Sandbox {
     return this.expose(port, "UDP", { type: "datagram", handler });
   }
   async expose(port: number, protocol: Protocol, backend: Backend): Promise<Registration> {
-    const { services, ip, peer } = this.#world;
-    const listening = await services.network.expose({ ip, port }, protocol, backend, peer);
+    const { services, peer } = this.#world;
+    const [ip = "", ...others] = ipsOf(peer);
+    const first = await services.network.expose({ ip, port }, protocol, backend, peer);
+    const listening = others.length === 0 ? first : await this.#alsoAt(others, port, protocol, backend, first);
     if (this.#closed) {
       await listening.close();
       throw Object.assign(new Error("the container has ended"), { code: "ECANCELED" });
     }
     this.#registrations.add(listening);
     return listening;
+  }
+  /** The same on the pod's addresses of other families; with one refused, none stays. */
+  async #alsoAt(ips: readonly string[], port: number, protocol: Protocol, backend: Backend, first: Registration): Promise<Registration> {
+    const { services, peer } = this.#world;
+    const all = [first];
+    const close = async (): Promise<void> => void (await Promise.all(all.map((each) => each.close())));
+    try {
+      for (const ip of ips) all.push(await services.network.expose({ ip, port }, protocol, backend, peer));
+    } catch (error) {
+      await close();
+      throw error;
+    }
+    return { close, [Symbol.asyncDispose]: close };
   }
   async dial(host: string, port: number, options?: DialOptions): Promise<Duplex> {
     const addresses = await this.lookup(host);
@@ -184,10 +200,10 @@ export class ContainerSandbox implements Sandbox {
     await Promise.all(closing);
   }
   #makeFiles(): PodFiles {
-    const { services, ip, volumes } = this.#world;
+    const { services, peer, volumes } = this.#world;
     const generated = {
       "/etc/hostname": () => `${this.hostname}\n`,
-      "/etc/hosts": () => hostsText(this.pod, ip, services.dns.domain),
+      "/etc/hosts": () => hostsText(this.pod, ipsOf(peer), services.dns.domain),
       "/etc/resolv.conf": () => resolvConfText(this.resolvConf),
     };
     return new ContainerFiles(volumes.mounts(this.#spec, generated, (text) => expand(text, (name) => this.env[name])));

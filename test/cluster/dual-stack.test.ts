@@ -1,0 +1,183 @@
+// A dual-stack cluster: two addresses per pod, node and Service that asks for them, one EndpointSlice per family, and traffic over both.
+import { createServer } from "node:http";
+import { get } from "node:http";
+import t from "tap";
+import { type Cluster, type ClusterOptions, startCluster } from "../../cluster/index.ts";
+import { isStatus, StatusError } from "../../model/errors.ts";
+import { ipFamily } from "../../model/ip.ts";
+import type { InlineProgram } from "../../model/ports.ts";
+import { EndpointSlices, Nodes, Pods, Services } from "../../model/resources.ts";
+
+const hello: InlineProgram = async (context) => {
+  const server = createServer((request, response) => response.end(`${context.hostname} at ${request.socket.localAddress} saw ${request.socket.remoteAddress}`));
+  await using _listening = await context.listen(8080, server);
+  await new Promise<void>((resolve) => context.signal.addEventListener("abort", () => resolve(), { once: true }));
+  return 0;
+};
+
+const web = (name: string, spec: string): string => `
+apiVersion: v1
+kind: Service
+metadata: {name: ${name}}
+spec: {selector: {app: web}, ports: [{port: 80, targetPort: 8080}], ${spec}}
+`;
+
+const PODS = `
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web}
+spec:
+  replicas: 2
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec: {containers: [{name: web, image: test/hello, ports: [{containerPort: 8080}]}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: client}
+spec:
+  containers:
+  - name: client
+    image: busybox
+    command: [sleep, infinity]
+    env:
+    - {name: IPS, valueFrom: {fieldRef: {fieldPath: status.podIPs}}}
+    - {name: HOST_IPS, valueFrom: {fieldRef: {fieldPath: status.hostIPs}}}
+`;
+
+async function start(t: { teardown(stop: () => Promise<void>): void }, options: ClusterOptions): Promise<Cluster> {
+  const cluster = await startCluster({ seed: 1, nodes: 2, images: { "test/hello": { runtime: "inline", program: hello } }, ...options });
+  t.teardown(() => cluster.stop());
+  return cluster;
+}
+
+const families = (ips: readonly (string | undefined)[] | undefined): string => (ips ?? []).map((ip) => ipFamily(ip ?? "")).join(" ");
+
+t.test("both families", async (t) => {
+  const cluster = await start(t, { addressPlan: "mapped", ipFamilies: ["IPv4", "IPv6"] });
+  await cluster.apply(
+    [
+      PODS,
+      web("both", "ipFamilyPolicy: PreferDualStack, type: LoadBalancer"),
+      web("required", "ipFamilyPolicy: RequireDualStack, ipFamilies: [IPv6, IPv4]"),
+      web("single", "ipFamilyPolicy: SingleStack"),
+      web("six", "ipFamilyPolicy: SingleStack, ipFamilies: [IPv6], type: NodePort"),
+      web("headless", "ipFamilyPolicy: PreferDualStack, clusterIP: None"),
+    ].join("---"),
+  );
+  await cluster.ready();
+  await cluster.settle();
+  const service = (name: string) => cluster.store.get(Services, "default", name)?.spec;
+  const client = cluster.store.get(Pods, "default", "client");
+  const clientIps = client?.status?.podIPs?.map(({ ip }) => ip ?? "") ?? [];
+
+  await t.test("objects", async (t) => {
+    const rows: [string, string, string][] = [
+      ["both", "IPv4 IPv6", "IPv4 IPv6"],
+      ["required", "IPv6 IPv4", "IPv4 IPv6"],
+      ["single", "IPv4", "IPv4"],
+      ["six", "IPv6", "IPv6"],
+      ["headless", "", "IPv4 IPv6"],
+    ];
+    for (const [name, ips, slices] of rows) {
+      t.equal(families(service(name)?.clusterIPs?.filter((ip) => ip !== "None")), ips, `${name}: ClusterIPs`);
+      const found = cluster.store.list(EndpointSlices, { labels: (labels) => labels?.["kubernetes.io/service-name"] === name });
+      t.equal(found.map((slice) => slice.addressType).sort().join(" "), slices, `${name}: EndpointSlices`);
+      for (const slice of found) t.equal(families(slice.endpoints?.flatMap(({ addresses }) => addresses)), `${slice.addressType} ${slice.addressType}`);
+    }
+    for (const pod of cluster.store.list(Pods)) {
+      t.equal(families(pod.status?.podIPs?.map(({ ip }) => ip)), "IPv4 IPv6", pod.metadata.name);
+      t.equal(pod.status?.podIPs?.[0]?.ip, pod.status?.podIP);
+      t.equal(families(pod.status?.hostIPs?.map(({ ip }) => ip)), "IPv4 IPv6");
+    }
+    for (const node of cluster.store.list(Nodes)) {
+      const internal = (node.status?.addresses ?? []).filter(({ type }) => type === "InternalIP").map(({ address }) => address);
+      t.equal(families(internal), "IPv4 IPv6", node.metadata.name);
+      t.equal(families(node.spec?.podCIDRs?.map((block) => block.split("/")[0])), "IPv4 IPv6");
+    }
+    const balancer = cluster.store.get(Services, "default", "both")?.status?.loadBalancer?.ingress ?? [];
+    t.equal(families(balancer.map(({ ip }) => ip)), "IPv4 IPv6", "a load balancer address of each family");
+    t.equal(service("six")?.clusterIP, service("six")?.clusterIPs?.[0]);
+  });
+
+  await t.test("traffic over both, by address", async (t) => {
+    const balancer = cluster.store.get(Services, "default", "both")?.status?.loadBalancer?.ingress?.map(({ ip }) => ip ?? "") ?? [];
+    const nodePort = service("six")?.ports?.[0]?.nodePort;
+    const nodeIp = cluster.nodes[1]?.ips?.[1] ?? "";
+    for (const ip of [...(service("both")?.clusterIPs ?? []), ...(service("required")?.clusterIPs ?? []), ...balancer]) {
+      const host = ipFamily(ip) === "IPv6" ? `[${ip}]` : ip;
+      const [pod = "", local = "", remote = ""] = (await (await cluster.fetch(`http://${host}/`, { from: "pod/client" })).text()).split(/ at | saw /);
+      t.match(pod, /^web-/);
+      t.equal(ipFamily(local), ipFamily(ip), `${ip}: the endpoint is of the same family`);
+      if (!balancer.includes(ip)) t.ok(clientIps.includes(remote), `${ip}: the client's own address is kept: ${remote}`);
+      const outside = await fetchFromMachine(cluster, ip, 80);
+      t.match(outside, /^web-/, `${ip}: from a program of this machine`);
+      t.equal(ipFamily(outside.split(" saw ")[1] ?? ""), ipFamily(ip), "masqueraded as the node's address of the same family");
+    }
+    t.match(await (await cluster.fetch(`http://[${nodeIp}]:${nodePort}/`)).text(), /^web-/, "NodePort on the node's IPv6 address");
+    await t.rejects(cluster.fetch(`http://${cluster.nodes[1]?.ip}:${nodePort}/`), { code: "ECONNREFUSED" }, "and on no IPv4 address");
+  });
+
+  await t.test("names", async (t) => {
+    const rows: [string, string, number][] = [
+      ["both", "A", 1],
+      ["both", "AAAA", 1],
+      ["single", "AAAA", 0],
+      ["six", "A", 0],
+      ["six", "AAAA", 1],
+      ["headless", "A", 2],
+      ["headless", "AAAA", 2],
+    ];
+    for (const [name, type, count] of rows) {
+      const records = await cluster.resolve(`${name}.default.svc.cluster.local`, type);
+      t.equal(records.filter((record) => record.type === type).length, count, `${name} ${type}`);
+    }
+    const [aaaa] = await cluster.resolve("both.default.svc.cluster.local", "AAAA");
+    t.equal(aaaa?.data, service("both")?.clusterIPs?.[1]);
+    const [ptr] = await cluster.resolve(reverse(service("both")?.clusterIPs?.[1] ?? ""), "PTR");
+    t.equal(ptr?.data, "both.default.svc.cluster.local.");
+    for (const name of ["both", "six", "headless:8080"]) {
+      t.match(await (await cluster.fetch(`http://${name}/`, { from: "pod/client" })).text(), /^web-/, name);
+    }
+  });
+});
+
+t.test("RequireDualStack is refused where there is one family", async (t) => {
+  const cluster = await start(t, { addressPlan: "mapped" });
+  const service = {
+    apiVersion: "v1",
+    kind: "Service",
+    metadata: { name: "web", namespace: "default" },
+    spec: { ipFamilyPolicy: "RequireDualStack", selector: { app: "web" }, ports: [{ port: 80 }] },
+  } as const;
+  await t.rejects(cluster.store.create(Services, service), {
+    message:
+      'Service "web" is invalid: spec.ipFamilyPolicy: Invalid value: "RequireDualStack": this cluster is not configured for dual-stack services',
+  });
+});
+
+t.test("dual-stack needs the mapped plan", async (t) => {
+  await t.rejects(startCluster({ addressPlan: "direct", ipFamilies: ["IPv4", "IPv6"] }), {
+    message: "dual-stack needs the mapped address plan: IPv6 has no loopback block whose addresses could be dialled directly",
+  });
+  await t.rejects(startCluster({ ipFamilies: ["IPv6", "IPv4"] }), { message: /^IP families IPv6,IPv4 are not supported/ });
+});
+
+/** As curl on this machine would, at the real socket. */
+async function fetchFromMachine(cluster: Cluster, ip: string, port: number): Promise<string> {
+  const socket = cluster.fabric.socketOf({ ip, port }, "TCP");
+  return new Promise((resolve, reject) => {
+    get({ host: socket?.ip, port: socket?.port, agent: false }, (answer) => {
+      let text = "";
+      answer.setEncoding("utf8").on("data", (chunk: string) => (text += chunk)).on("end", () => resolve(text));
+    }).on("error", reject);
+  });
+}
+
+function reverse(ip: string): string {
+  const groups = new URL(`http://[${ip}]`).hostname.slice(1, -1).split("::");
+  const [head = [], tail = []] = groups.map((part) => part.split(":").filter((group) => group !== ""));
+  const all = [...head, ...Array<string>(8 - head.length - tail.length).fill("0"), ...tail].map((group) => group.padStart(4, "0"));
+  return `${[...all.join("")].reverse().join(".")}.ip6.arpa.`;
+}
