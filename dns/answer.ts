@@ -12,6 +12,7 @@ import type { ZoneView } from "./view.ts";
 /** Version of the DNS schema that TXT dns-version tells. */
 export const SCHEMA_VERSION = "1.1.0";
 const VERSION_TTL = 28_800;
+const NONE: readonly ResourceRecord[] = [];
 /** CNAMEs that one answer may chain. */
 const MAX_CNAMES = 8;
 
@@ -47,7 +48,7 @@ export function answer(view: ZoneView, name: string, type: number, lower = name.
     const why = view.zone.synced ? records.from : `not synced with the API server yet (${records.from})`;
     return { missing: true, reply: { ...bare(rcode, matched, why), authorities: [soaRecord(view, zone)] } };
   }
-  const { answers, additionals = [], from, external } = records;
+  const { answers, additionals = NONE, from, external } = records;
   if (answers.length === 0) {
     return {
       missing: false,
@@ -56,13 +57,13 @@ export function answer(view: ZoneView, name: string, type: number, lower = name.
   }
   return {
     missing: false,
-    reply: { rcode: "NOERROR", answers, authorities: [], additionals, aa: true, zone: matched, why: [{ plugin: "kubernetes", text: from }] },
+    reply: { rcode: "NOERROR", answers, authorities: NONE, additionals, aa: true, zone: matched, why: [{ plugin: "kubernetes", text: from }] },
     ...(external === undefined ? {} : { external: { target: external, type } }),
   };
 }
 
 function bare(rcode: Rcode, zone: string, text: string): Reply {
-  return { rcode, answers: [], authorities: [], additionals: [], aa: true, zone, why: [{ plugin: "kubernetes", text }] };
+  return { rcode, answers: NONE, authorities: NONE, additionals: NONE, aa: true, zone, why: [{ plugin: "kubernetes", text }] };
 }
 
 /** The SOA of a zone, in the spelling given. */

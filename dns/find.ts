@@ -59,8 +59,8 @@ function findServices(view: ZoneView, asked: QueryName, zone: string): Lookup {
   if (asked.service === "") return { type: "name", hosts: [], from: `namespace ${asked.namespace} exists` };
   const index = view.index(zone);
   const service = view.service(index, asked.owner);
-  const named = `Service ${asked.namespace}/${asked.service}`;
-  if (!service) return missing(`${named} does not exist`);
+  if (!service) return missing(`Service ${asked.namespace}/${asked.service} does not exist`);
+  const named = service.title;
   if (
     view.options.ignoreEmptyService &&
     service.kind === "ClusterIP" &&
@@ -86,7 +86,7 @@ function findServices(view: ZoneView, asked: QueryName, zone: string): Lookup {
     for (const host of service.clusterIPs) hosts.push({ host, family: familyOf(host), port: port.port, owner });
   }
   if (!matched) return missing(`${named} has no port named "${asked.port}" with protocol ${asked.protocol}`);
-  return { type: "name", hosts, from: `${named} (ClusterIP ${service.clusterIPs.join(", ")})` };
+  return { type: "name", hosts, from: service.described };
 }
 
 function findEndpoints(view: ZoneView, asked: QueryName, zone: string, service: ServiceTable, named: string): Lookup {

@@ -98,9 +98,9 @@ export class KeptAnswers {
     return { bytes, rcode: entry.rcode };
   }
 
-  /** Keeps an answer, unless it may not be. */
+  /** Keeps an answer, unless it may not be, or is cache's first: most names are asked once. */
   put(asked: PlainQuestion, reply: Reply, encoded: Encoded): void {
-    if (encoded.truncated || reply.volatile) return;
+    if (encoded.truncated || reply.volatile || reply.repeated === false) return;
     if (reply.rcode !== "NOERROR" && reply.rcode !== "NXDOMAIN") return;
     if (reply.keepUntil === undefined && reply.zone === undefined) return;
     const { bytes, optBytes } = encoded;
@@ -123,9 +123,10 @@ export class KeptAnswers {
     });
     this.#bytes += bytes.length;
     if (this.#entries.size <= MAX_ENTRIES && this.#bytes <= MAX_BYTES) return;
-    for (const [key, entry] of this.#entries) {
-      this.#drop(key, entry);
-      if (this.#entries.size <= MAX_ENTRIES && this.#bytes <= MAX_BYTES) break;
+    let count = MAX_ENTRIES >> 6;
+    for (const [oldest, entry] of this.#entries) {
+      this.#drop(oldest, entry);
+      if (--count <= 0 && this.#bytes <= MAX_BYTES) break;
     }
   }
 

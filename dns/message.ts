@@ -71,6 +71,8 @@ export interface Reply {
   readonly zone?: string;
   /** Clock milliseconds until which this very reply may be given again (set by cache). */
   readonly keepUntil?: number;
+  /** Asked before: worth keeping in encoded form. Absent where nothing remembers questions. */
+  readonly repeated?: boolean;
   /** Counts one more use of a kept reply. */
   readonly countHit?: () => void;
   /** Never given again from memory: it depends on more than the question. */

@@ -26,6 +26,10 @@ export interface ServiceTable {
   readonly ports: readonly TablePort[];
   readonly externalName: string;
   readonly labels: Labels;
+  /** For people: "Service default/web". */
+  readonly title: string;
+  /** With its addresses: "Service default/web (ClusterIP 127.96.0.12)". */
+  readonly described: string;
 }
 
 export interface TableEndpoint {
@@ -90,16 +94,20 @@ export function compileService(service: Service): ServiceTable {
     const clusterIPs = spec.clusterIPs?.length ? spec.clusterIPs : [spec.clusterIP ?? ""];
     const kind = spec.type === "ExternalName" ? "ExternalName" : clusterIPs[0] === "None" ? "Headless" : "ClusterIP";
     const ingress = (status?.loadBalancer?.ingress ?? []).map((entry) => entry.ip || entry.hostname || "");
+    const key = keyOf(service);
+    const ips = kind === "ClusterIP" ? addresses(clusterIPs.filter((ip) => ip !== "")) : [];
     return {
-      key: keyOf(service),
+      key,
       namespace: namespaceOf(service),
       name: service.metadata.name,
       kind,
-      clusterIPs: kind === "ClusterIP" ? addresses(clusterIPs.filter((ip) => ip !== "")) : [],
+      clusterIPs: ips,
       externalIPs: addresses([...(spec.externalIPs ?? []), ...ingress].filter((ip) => ip !== "")),
       ports: tablePorts(spec.ports),
       externalName: spec.externalName ?? "",
       labels: service.metadata.labels,
+      title: `Service ${key}`,
+      described: `Service ${key} (ClusterIP ${ips.join(", ")})`,
     };
   });
 }
@@ -109,16 +117,20 @@ export function compileImport(object: ServiceImport): ServiceTable {
   return memoised(object, isService, () => {
     const { spec = {} } = object;
     const headless = spec.type === "Headless" || (spec.ips ?? []).length === 0;
+    const key = keyOf(object);
+    const ips = headless ? [] : addresses(spec.ips ?? []);
     return {
-      key: keyOf(object),
+      key,
       namespace: namespaceOf(object),
       name: object.metadata.name,
       kind: headless ? "Headless" : "ClusterIP",
-      clusterIPs: headless ? [] : addresses(spec.ips ?? []),
+      clusterIPs: ips,
       externalIPs: [],
       ports: tablePorts(spec.ports),
       externalName: "",
       labels: object.metadata.labels,
+      title: `ServiceImport ${key}`,
+      described: `ServiceImport ${key} (ClusterSetIP ${ips.join(", ")})`,
     };
   });
 }

@@ -27,6 +27,7 @@ export class ZoneFeed {
   #zone: Zone;
   #synced: PromiseWithResolvers<void> = Promise.withResolvers();
   #corefile: string | undefined;
+  #changed: PromiseWithResolvers<void> | undefined;
 
   constructor(options: ZoneFeedOptions) {
     this.#options = options;
@@ -42,6 +43,11 @@ export class ZoneFeed {
   /** Resolves once the present state has been read. */
   get synced(): Promise<void> {
     return this.#synced.promise;
+  }
+
+  /** Resolves when the zone has taken the next changes in. */
+  changed(): Promise<void> {
+    return (this.#changed ??= Promise.withResolvers()).promise;
   }
 
   /** Starts reading for the first holder, and stops with the last. */
@@ -91,6 +97,8 @@ export class ZoneFeed {
         }
         zone.synced = true;
         this.#synced.resolve();
+        this.#changed?.resolve();
+        this.#changed = undefined;
       }
     } catch (error) {
       if (!signal.aborted) throw error;

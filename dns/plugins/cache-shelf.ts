@@ -54,11 +54,13 @@ export class CacheShelf {
   delete(query: Query): void {
     if (this.#byKind.get(kindOf(query))?.delete(query.name)) this.#size--;
   }
+  /** Several at once: a Map steps over what was deleted at its front, so one at a time would be slow. */
   #evict(items: Map<string, CacheItem>): void {
+    let count = Math.max(1, this.#capacity >> 6);
     for (const oldest of items.keys()) {
       items.delete(oldest);
       this.#size--;
-      return;
+      if (--count === 0) return;
     }
   }
 }

@@ -72,7 +72,7 @@ function createCachePlugin(options: Options, env: PluginEnv): DnsPlugin {
     shelves[kind].set(query, new CacheItem(fixed, now, seconds, before));
     if (before && kind === "success") shelves.denial.delete(query);
     count.entries[kind].value = shelves[kind].size;
-    const kept = { ...fixed, keepUntil: now + seconds * 1000, countHit: hits[kind] };
+    const kept = { ...fixed, keepUntil: now + seconds * 1000, countHit: hits[kind], repeated: false };
     return dynamic ? { ...kept, volatile: true } : kept;
   };
   /** A source that fails does not push out what is still there. */
@@ -92,6 +92,7 @@ function createCachePlugin(options: Options, env: PluginEnv): DnsPlugin {
   const give = (item: CacheItem, kind: "denial" | "success", left: number): Reply => ({
     ...aged(item, keepTtl && left > 0 ? item.seconds : Math.max(0, left), kind, left),
     countHit: hits[kind],
+    repeated: true,
     ...(dynamic ? { volatile: true } : {}),
   });
 

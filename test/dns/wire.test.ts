@@ -95,7 +95,7 @@ t.test("EDNS", async (t) => {
   const cookie = { code: 10, data: Buffer.from("0011223344556677", "hex") };
   const { ask } = serverFor();
   t.equal(decodeReply(ask(withOpt(asked(name, 1), edns({ version: 1 }))) ?? Buffer.alloc(0)).rcode, "BADVERS");
-  for (const pass of ["decoded", "kept"]) {
+  for (const pass of ["decoded", "cached", "kept"]) {
     const answer = ask(
       withOpt(
         asked(name, 1),
@@ -159,6 +159,8 @@ t.test("kept answers", async (t) => {
   const { ask, clock, server } = serverFor();
   const name = "db.default.svc.cluster.local.";
   const first = ask(asked(name, 1, { udpSize: 1232 }));
+  t.equal(server.keptCount, 0, "a name asked once is not worth it");
+  ask(asked(name, 1, { udpSize: 1232 }));
   t.equal(server.keptCount, 1);
   const orders = new Set<string>();
   for (let i = 0; i < 20; i++) {
