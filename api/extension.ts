@@ -1,9 +1,10 @@
-// GET /apis/loopkube.dev/v1alpha1/{status,explain,trace,flows,dump,dig}: what the features tell about themselves. No upstream counterpart.
-// Parameters come in the query: dump?name=rules&node=…, explain?from=pod/a&to=http://web/, trace (JSON lines: the recent hops; with follow=true also those to come),
+// GET /apis/loopkube.dev/v1alpha1/{status,explain,request,trace,flows,dump,dig}: what the features tell about themselves. No upstream counterpart.
+// Parameters come in the query: dump?name=rules&node=…, explain?from=pod/a&to=http://web/, request?method=POST&url=…&header=Name: value (or id=…),
+// trace (JSON lines: the recent hops; with follow=true also those to come),
 // flows (JSON lines: every flow alive, an empty line, and with follow=true each flow to come).
 import { once } from "node:events";
 import { badRequest, StatusError } from "../model/errors.ts";
-import type { ExplainAnswer, ExplainQuestion } from "../model/ports.ts";
+import type { ExplainAnswer, ExplainQuestion, RequestQuestion } from "../model/ports.ts";
 import { type Answer, type ApiContext, type ApiRequest, type Handler, objectAnswer, textAnswer } from "./context.ts";
 import { parseDestination } from "./destination.ts";
 import { parsePeer } from "./peers.ts";
@@ -11,7 +12,7 @@ import { parsePeer } from "./peers.ts";
 /** The path below which the extension answers. */
 export const EXTENSION_GROUP_VERSION = "loopkube.dev/v1alpha1";
 
-const HANDLERS: Readonly<Record<string, Handler>> = { status, dump, explain, trace, flows, dig };
+const HANDLERS: Readonly<Record<string, Handler>> = { status, dump, explain, request, trace, flows, dig };
 
 /** The handler of a path's segments after the group-version; undefined when there is none. */
 export function extensionHandler(segments: readonly string[]): Handler | undefined {
@@ -51,6 +52,33 @@ async function explain({ query }: ApiRequest, { store, diagnostics }: ApiContext
     question = { ...question, port, ...(ip === undefined ? {} : { ip }), ...(balance === undefined ? {} : { balance }) };
   }
   return objectAnswer({ kind: "Explanation", apiVersion: EXTENSION_GROUP_VERSION, from: question.from, to, steps });
+}
+
+async function request({ query }: ApiRequest, { store, diagnostics }: ApiContext): Promise<Answer> {
+  const id = query.get("id");
+  const question = id === null ? askedRequest(store, query) : ({ type: "traced", id } as const);
+  for (const each of diagnostics) {
+    const steps = await each.explainRequest?.(question);
+    if (steps) return objectAnswer({ kind: "RequestExplanation", apiVersion: EXTENSION_GROUP_VERSION, steps });
+  }
+  throw new StatusError(
+    404,
+    "NotFound",
+    id === null ? "this cluster has no Ingress controller" : `no traced request is named ${JSON.stringify(id)}`,
+  );
+}
+
+function askedRequest(store: ApiContext["store"], query: URLSearchParams): RequestQuestion {
+  const url = query.get("url") ?? "";
+  if (!/^https?:\/\//i.test(url) || !URL.canParse(url)) throw badRequest(`${JSON.stringify(url)} is no http or https URL`);
+  const method = query.get("method") ?? "GET";
+  if (!/^[A-Za-z]+$/.test(method)) throw badRequest(`${JSON.stringify(method)} is no HTTP method`);
+  const headers = query.getAll("header").map((line): readonly [string, string] => {
+    const found = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+):\s*(.*)$/s.exec(line);
+    if (!found) throw badRequest(`${JSON.stringify(line)} is no header: write 'Name: value'`);
+    return [found[1] ?? "", found[2] ?? ""];
+  });
+  return { type: "asked", from: parsePeer(store, query.get("from") ?? "host"), method, url, headers };
 }
 
 async function trace(request: ApiRequest, context: ApiContext): Promise<Answer> {

@@ -7,7 +7,7 @@ import { splitKey } from "../model/object.ts";
 import type { Store } from "../store/index.ts";
 import { DEFAULT_FLAGS } from "./config.ts";
 import { dumpNginx, dumpRoutes } from "./dump.ts";
-import { explainRequest } from "./explain.ts";
+import { type ExplainParts, explainRequest } from "./explain.ts";
 import type { Decision } from "./evaluate.ts";
 import { findServer } from "./match.ts";
 import { compileRoutes } from "./route-compiler.ts";
@@ -22,6 +22,8 @@ export interface DiagnosticsOptions {
   readonly random: Random;
 }
 
+const NOBODY = "no ingress-nginx-controller pod is serving: connections are refused";
+
 /** Diagnostics named `routes`. */
 export function routesDiagnostics({ store, feeds, clock, random }: DiagnosticsOptions): Diagnostics {
   const feed = (): RoutesFeed => feeds.live[0] ?? feeds.of(DEFAULT_FLAGS);
@@ -34,6 +36,15 @@ export function routesDiagnostics({ store, feeds, clock, random }: DiagnosticsOp
       (service?.spec.ports ?? []).some((entry) => entry.port === port)
     );
   };
+  const parts = (live: RoutesFeed): ExplainParts => ({
+    feed: live,
+    clock,
+    random: random.fork("explain"),
+    ingress: (owner) => {
+      const { namespace, name } = splitKey(owner);
+      return store.get(Ingresses, namespace, name);
+    },
+  });
   return {
     name: "routes",
     status() {
@@ -56,14 +67,26 @@ export function routesDiagnostics({ store, feeds, clock, random }: DiagnosticsOp
       const live = feed();
       const known = findServer(live.table, url.hostname) !== live.table.fallback;
       if (!known && !isController(question.host, question.ip, question.port)) return undefined;
-      const { lines, decision } = await explainRequest(live, clock, random.fork("explain"), {
-        method: "GET",
-        url,
-        headers: {},
-        clientIp: question.from.ip,
-      });
-      const shown = feeds.live.length === 0 ? ["no ingress-nginx-controller pod is serving", ...lines] : lines;
+      const { steps, decision } = await explainRequest(parts(live), { method: "GET", url, headers: {}, clientIp: question.from.ip });
+      const lines = steps.flatMap((step) => step.lines.map((line) => `${step.title}: ${line}`));
+      const shown = feeds.live.length === 0 ? [NOBODY, ...lines] : lines;
       return { title: `Ingress: ${question.to}`, lines: shown, ...(decision?.type === "forward" ? { balance: balanceOf(decision) } : {}) };
+    },
+    async explainRequest(question) {
+      if (question.type === "traced") return feeds.live.map((live) => live.traces.find(question.id)).find((steps) => steps !== undefined);
+      const { url: text, method, headers, from } = question;
+      const url = parseUrl(text);
+      if (!url) return undefined;
+      if (feeds.live.length === 0) return [{ title: "listener", lines: [NOBODY] }];
+      const target = /^https?:\/\/[^/?#]*([^#]*)/i.exec(text)?.[1] ?? "/";
+      const { steps } = await explainRequest(parts(feed()), {
+        method: method.toUpperCase(),
+        url,
+        target: target.startsWith("/") ? target : `/${target}`,
+        headers: Object.fromEntries(headers.map(([name, value]) => [name.toLowerCase(), value])),
+        clientIp: from.ip,
+      });
+      return steps;
     },
   };
 }

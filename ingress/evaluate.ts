@@ -7,6 +7,8 @@ import type { Settings } from "./annotations/index.ts";
 import { BoundedRegex } from "./bounded-regex.ts";
 import { Exchange, type RequestFacts, type World } from "./exchange.ts";
 import { findLocation, findServer, locationText } from "./match.ts";
+import type { Notes } from "./notes.ts";
+import type { Step } from "./annotations/annotation.ts";
 import { type Alternative, type BackendRef, type Phase, PHASES, type RouteTable, type Server } from "./route-table.ts";
 import type { Peer, Upstreams } from "./upstreams.ts";
 
@@ -29,14 +31,15 @@ export function evaluate(
   table: RouteTable,
   upstreams: Upstreams,
   world: World,
-  notes?: string[],
+  notes?: Notes,
 ): Decision | Promise<Decision> {
   const server = findServer(table, facts.host);
-  notes?.push(serverNote(facts, server));
+  if (notes) serverNotes(facts, server, table, notes);
   const alone = (answer: Answer): Decision => ({ type: "answer", answer, exchange: undefined });
   if (server.redirectTo !== undefined) return alone(toOtherHost(facts, server.redirectTo));
   const uncertified = facts.scheme === "https" ? clientCertificateAnswer(facts, server, world) : undefined;
   if (uncertified) return alone(uncertified);
+  notes?.begin("location");
   const match = findLocation(server, facts.parsed.path, notes);
   if (match.type === "failed") return alone(page(500, match.reason));
   if (match.type === "none") return alone(page(404, `server ${server.host} has no location for ${facts.parsed.path}`));
@@ -57,6 +60,7 @@ export function evaluate(
 }
 
 function runPhases(exchange: Exchange, upstreams: Upstreams): Decision | Promise<Decision> {
+  exchange.notes?.begin("rewrite phase");
   const answered = (answer: Answer): Decision => ({ type: "answer", answer, exchange });
   const rewritten = runSteps(exchange, "rewrite");
   if (rewritten instanceof Promise) return rewritten.then((answer) => (answer ? answered(answer) : afterRewrite(exchange, upstreams)));
@@ -65,11 +69,14 @@ function runPhases(exchange: Exchange, upstreams: Upstreams): Decision | Promise
 
 function afterRewrite(exchange: Exchange, upstreams: Upstreams): Decision | Promise<Decision> {
   const answered = (answer: Answer): Decision => ({ type: "answer", answer, exchange });
+  exchange.notes?.begin("https redirect");
   const secured = httpsRedirect(exchange);
   if (secured) return answered(secured);
+  exchange.notes?.begin("upstream");
   const target = chooseUpstream(exchange, upstreams);
   if (target.type === "answer") return target;
   const rest = PHASES.filter((phase) => phase !== "rewrite");
+  exchange.notes?.begin("access phases");
   const run = (from: number): Decision | Promise<Decision> => {
     for (let i = from; i < rest.length; i++) {
       const phase = rest[i];
@@ -83,27 +90,27 @@ function afterRewrite(exchange: Exchange, upstreams: Upstreams): Decision | Prom
 }
 
 /** Stops at the first step that answers. */
-function runSteps(exchange: Exchange, phase: Phase): Answer | undefined | Promise<Answer | undefined> {
+function runSteps(exchange: Exchange, phase: Phase, from = 0): Answer | undefined | Promise<Answer | undefined> {
   const steps = exchange.location.steps[phase];
-  for (const [index, step] of steps.entries()) {
+  for (let i = from; i < steps.length; i++) {
+    const step = steps[i];
+    if (!step) continue;
     const answer = step.run(exchange);
     if (answer instanceof Promise) {
-      return answer.then(async (value) => {
-        if (value) return value;
-        for (const later of steps.slice(index + 1)) {
-          const found = await later.run(exchange);
-          if (found) return found;
-        }
-        return undefined;
+      return answer.then((value) => {
+        if (exchange.notes) stepNote(exchange, step, value);
+        return value ?? runSteps(exchange, phase, i + 1);
       });
     }
-    if (answer) {
-      exchange.note(`${phase}: ${step.annotation} of ${exchange.location.owner ?? "the ConfigMap"} answers ${answer.status}`);
-      return answer;
-    }
-    exchange.note(`${phase}: ${step.annotation} of ${exchange.location.owner ?? "the ConfigMap"} lets it pass`);
+    if (exchange.notes) stepNote(exchange, step, answer);
+    if (answer) return answer;
   }
   return undefined;
+}
+
+function stepNote(exchange: Exchange, step: Step, answer: Answer | undefined): void {
+  const who = `${step.phase}: ${step.annotation} of ${exchange.location.owner ?? "the ConfigMap"}`;
+  exchange.note(answer ? `${who} answers ${answer.status}` : `${who} lets it pass`);
 }
 
 /** Lua's rewrite: ssl-redirect when a certificate entry exists for the host, force-ssl-redirect always. */
@@ -111,11 +118,19 @@ function httpsRedirect(exchange: Exchange): Answer | undefined {
   const { location, facts, table, server } = exchange;
   const { sslRedirect } = location.settings;
   const wanted = sslRedirect.force || (sslRedirect.redirect && server.certificate !== undefined);
-  if (!wanted || exchange.scheme === "https") return undefined;
+  if (!wanted || exchange.scheme === "https") {
+    if (exchange.notes) notRedirected(exchange);
+    return undefined;
+  }
   const excluded = table.config
     .list("no-tls-redirect-locations", "/.well-known/acme-challenge")
     .some((prefix) => location.path.startsWith(prefix));
-  if (excluded) return undefined;
+  if (excluded) {
+    exchange.note(`none: path ${location.path} is among no-tls-redirect-locations`);
+    return undefined;
+  }
+  if (exchange.notes && facts.headers["x-forwarded-proto"] === "https")
+    exchange.note("X-Forwarded-Proto: https is not trusted: use-forwarded-headers is false in the ConfigMap");
   const why = sslRedirect.force
     ? "force-ssl-redirect"
     : `ssl-redirect: ${server.certificate?.owner ?? ""} has a tls section for ${server.host}`;
@@ -124,6 +139,13 @@ function httpsRedirect(exchange: Exchange): Answer | undefined {
   const port = sslRedirect.usePort && table.flags.httpsPort !== 443 ? `:${table.flags.httpsPort}` : "";
   const host = exchange.bestHost.replace(/:\d+$/, "");
   return redirect(code, `https://${host}${port}${uri}`, why);
+}
+
+function notRedirected({ location, server, scheme, notes }: Exchange): void {
+  const { force, redirect } = location.settings.sslRedirect;
+  if (scheme === "https") notes?.push("none: the request came by https");
+  else if (!force && !redirect) notes?.push("none: ssl-redirect is false");
+  else if (!server.certificate) notes?.push(`none: no tls section names ${server.host}, and force-ssl-redirect is not set`);
 }
 
 function chooseUpstream(exchange: Exchange, upstreams: Upstreams): Decision {
@@ -137,7 +159,10 @@ function chooseUpstream(exchange: Exchange, upstreams: Upstreams): Decision {
   const used = chosen?.backend ?? backend;
   const upstream = upstreams.find(used, location.settings.serviceUpstream);
   if (upstream.type === "none") return withoutPeers(exchange, used, upstream.reason, upstreams);
-  exchange.note(`upstream ${used.upstream}: ${upstream.peers.length} peer${upstream.peers.length === 1 ? "" : "s"}`);
+  exchange.note(
+    `goes to Service ${used.namespace}/${used.service} port ${used.port}${location.owner === undefined ? "" : `, as Ingress ${location.owner} says`}`,
+  );
+  exchange.note(`upstream ${used.upstream}: ${upstream.peers.length} ready endpoint${upstream.peers.length === 1 ? "" : "s"}`);
   return {
     type: "forward",
     exchange,
@@ -231,10 +256,20 @@ function toOtherHost(facts: RequestFacts, host: string): Answer {
   return redirect(308, `${facts.scheme}://${host}:${facts.serverPort}${uri}`, `from-to-www-redirect sends ${facts.host} to ${host}`);
 }
 
-function serverNote(facts: RequestFacts, server: Server): string {
+function serverNotes(facts: RequestFacts, server: Server, table: RouteTable, notes: Notes): void {
+  notes.begin("server");
   const asked = facts.host === "" ? "no Host" : `Host ${facts.host}`;
-  const regex = server.regexMode
-    ? `; regular expressions for the whole host, switched on by ${server.regexMode.annotation} of ${server.regexMode.owner}`
-    : "";
-  return `${asked} is served by server ${server.host}${server.owners.length > 0 ? ` (${server.owners.join(", ")})` : ""}${regex}`;
+  notes.push(`${asked} is served by server ${server.host}${server.owners.length > 0 ? ` (${server.owners.join(", ")})` : ""}`);
+  const other = findServer(table, `x${facts.host.slice(facts.host.indexOf("."))}`);
+  if (server.host === facts.host && other !== table.fallback)
+    notes.push(`the exact name beats server ${other.host}, and what has no location here does not fall through to it`);
+  if (server === table.fallback) notes.push("no Ingress that counts names this host: the catch-all serves it");
+  if (server.redirectTo !== undefined) return;
+  notes.begin("matching");
+  if (server.regexMode) {
+    const { annotation, owner, path } = server.regexMode;
+    notes.push(`regular expressions for the whole host, switched on by ${annotation} of ${owner} (path ${path})`);
+    notes.push("every path is a prefix without regard to case, Exact included; the first in the order of length wins");
+  } else notes.push("plain paths: Exact is equal, Prefix is whole elements; the longest wins");
+  for (const { owner, path, winner } of server.conflicts) notes.push(`path ${path} of ${owner} is not used: ${winner} is older`);
 }

@@ -4,6 +4,7 @@ import type { IncomingHttpHeaders } from "node:http";
 import type { Clock } from "../model/clock.ts";
 import type { Random } from "../model/random.ts";
 import type { HeaderLine } from "./answer.ts";
+import type { Notes } from "./notes.ts";
 import type { RequestTarget } from "./request-path.ts";
 import type { Location, RouteTable, Server } from "./route-table.ts";
 
@@ -76,7 +77,7 @@ export class Exchange {
   readonly location: Location;
   readonly world: World;
   /** Filled while explaining. */
-  readonly notes: string[] | undefined;
+  readonly notes: Notes | undefined;
   /** Headers for the pod that steps set (value) or remove (undefined), by lower-case name. */
   readonly upstreamHeaders = new Map<string, HeaderLine | undefined>();
   /** Headers that steps set on whatever answer is given, by lower-case name. */
@@ -90,7 +91,7 @@ export class Exchange {
   readonly requestId: string;
   remoteUser = "";
 
-  constructor(facts: RequestFacts, table: RouteTable, server: Server, location: Location, world: World, notes?: string[]) {
+  constructor(facts: RequestFacts, table: RouteTable, server: Server, location: Location, world: World, notes?: Notes) {
     this.facts = facts;
     this.table = table;
     this.server = server;

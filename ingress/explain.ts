@@ -1,42 +1,67 @@
 // Why a request is answered as it is: the same evaluation as when it is served, with notes and without a network.
 import type { IncomingHttpHeaders } from "node:http";
 import type { Clock } from "../model/clock.ts";
+import type { Ingress } from "../model/kinds/networking-v1.ts";
+import { compareText } from "../model/text.ts";
 import type { Random } from "../model/random.ts";
+import { Balance } from "./balance.ts";
 import { type Decision, evaluate } from "./evaluate.ts";
 import type { RequestFacts, World } from "./exchange.ts";
 import { hostName } from "./match.ts";
+import { type NoteStep, Notes } from "./notes.ts";
 import { parseTarget } from "./request-path.ts";
 import { chooseCertificate } from "./serve/certificates.ts";
+import { realIp } from "./serve/request-facts.ts";
 import type { RoutesFeed } from "./serve/routes-feed.ts";
 
 export interface ExplainedRequest {
   readonly method: string;
   readonly url: URL;
+  /** Path and query as they go on the wire; the URL's own when left out. */
+  readonly target?: string;
   /** Names in lower case. */
   readonly headers: IncomingHttpHeaders;
   readonly clientIp: string;
 }
 
-/** Lines from class to answer, and where the request goes. */
+export interface ExplainParts {
+  readonly feed: RoutesFeed;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** An Ingress by `namespace/name`. */
+  ingress(owner: string): Ingress | undefined;
+}
+
+/** The steps from class to answer, and where the request goes. */
 export async function explainRequest(
-  feed: RoutesFeed,
-  clock: Clock,
-  random: Random,
+  parts: ExplainParts,
   request: ExplainedRequest,
-): Promise<{ readonly lines: readonly string[]; readonly decision: Decision | undefined }> {
+): Promise<{ readonly steps: readonly NoteStep[]; readonly decision: Decision | undefined }> {
+  const { feed, clock, random } = parts;
   const { table, upstreams } = feed;
   const { url, headers } = request;
   const scheme = url.protocol === "https:" ? "https" : "http";
   const hostHeader = headers.host ?? url.host;
-  const target = `${url.pathname}${url.search}`;
+  const target = request.target ?? `${url.pathname}${url.search}`;
   const parsed = parseTarget(target);
-  const lines: string[] = [];
-  if (!parsed) return { lines: [`request target ${target} is malformed: 400`], decision: undefined };
-  const sni = url.hostname;
-  if (scheme === "https") lines.push(`listener 443, certificate: ${chooseCertificate(table, (key) => feed.secret(key), sni).why}`);
-  else lines.push("listener 80");
+  const notes = new Notes();
   const host = hostName(hostHeader);
-  for (const [owner, reason] of table.ignored) lines.push(`Ingress ${owner} is ignored: ${reason}`);
+  notes.begin("class");
+  classNotes(parts, host, notes);
+  notes.begin("listener");
+  if (scheme === "https") notes.push(`443, certificate: ${chooseCertificate(table, (key) => feed.secret(key), url.hostname).why}`);
+  else notes.push("80");
+  const clientIp = realIp(headers, request.clientIp, table.config);
+  const trusts = clientIp === request.clientIp ? "" : `, taken from X-Forwarded-For of ${request.clientIp}`;
+  notes.push(`client address ${clientIp}${trusts}`);
+  if (trusts === "" && headers["x-forwarded-for"] !== undefined)
+    notes.push("X-Forwarded-For is not trusted: use-forwarded-headers is false in the ConfigMap");
+  if (!parsed) {
+    notes.begin("answer");
+    notes.push(`answers 400: request target ${target} is malformed`);
+    return { steps: notes.steps, decision: undefined };
+  }
+  const length = headers["content-length"];
   const facts: RequestFacts = {
     method: request.method,
     scheme,
@@ -48,10 +73,10 @@ export async function explainRequest(
     headers,
     peerIp: request.clientIp,
     peerPort: 0,
-    clientIp: request.clientIp,
+    clientIp,
     serverPort: scheme === "https" ? 443 : 80,
-    sni,
-    contentLength: undefined,
+    sni: url.hostname,
+    contentLength: length === undefined ? undefined : Number(length),
   };
   const world: World = {
     clock,
@@ -60,22 +85,53 @@ export async function explainRequest(
     configMap: (key) => feed.configMap(key),
     state: (_key, create) => create(),
     request: async (asked) => {
-      lines.push(`would ask ${asked}; 200 is assumed`);
+      notes.push(`would ask ${asked}; 200 is assumed`);
       return { status: 200, headers: [], body: "" };
     },
     onEnd: () => {},
   };
-  const decision = await evaluate(facts, table, upstreams, world, lines);
-  if (decision.type === "answer") lines.push(`answers ${decision.answer.status}: ${decision.answer.reason}`);
-  else {
-    const { exchange, backend, peers, balance } = decision;
-    lines.push(`the pod sees ${facts.method} ${exchange.upstreamTarget}`);
-    lines.push(
-      `balancer ${balance.loadBalance.hashBy === "" ? balance.loadBalance.algorithm : `hash of ${balance.loadBalance.hashBy}`} among ${peers.map((peer) => peer.id).join(", ")}`,
-    );
-    lines.push(
-      `goes to Service ${backend.namespace}/${backend.service} port ${backend.port}${exchange.location.owner === undefined ? "" : `, as Ingress ${exchange.location.owner} says`}`,
-    );
+  const decision = await evaluate(facts, table, upstreams, world, notes);
+  if (decision.type === "forward") forwardNotes(decision, random, notes);
+  notes.begin("answer");
+  if (decision.type === "answer") {
+    const location = decision.answer.headers.find(([name]) => name === "Location")?.[1];
+    notes.push(`answers ${decision.answer.status}: ${decision.answer.reason}${location === undefined ? "" : ` (Location: ${location})`}`);
+  } else notes.push(`the pod sees ${facts.method} ${decision.exchange.upstreamTarget}, and its answer is passed on`);
+  return { steps: notes.steps, decision };
+}
+
+/** Ingresses of this host that do not count; of the others, how many do. */
+function classNotes({ feed, ingress }: ExplainParts, host: string, notes: Notes): void {
+  const { counted, ignored } = feed.table;
+  notes.push(`${counted.length} Ingress${counted.length === 1 ? " counts" : "es count"} for ${feed.flags.controllerClass}`);
+  for (const [owner, reason] of [...ignored].sort(([a], [b]) => compareText(a, b))) {
+    const rules = ingress(owner)?.spec.rules ?? [];
+    const named = rules.length === 0 || rules.some((rule) => (rule.host ?? "") === "" || covers(rule.host?.toLowerCase() ?? "", host));
+    if (named) notes.push(`Ingress ${owner} is ignored: ${reason}`);
   }
-  return { lines, decision };
+}
+
+const covers = (rule: string, host: string): boolean =>
+  rule === host || (rule.startsWith("*.") && host.includes(".") && host.slice(host.indexOf(".")) === rule.slice(1));
+
+function forwardNotes({ exchange, peers, balance, backend }: Extract<Decision, { type: "forward" }>, random: Random, notes: Notes): void {
+  const { algorithm, hashBy } = balance.loadBalance;
+  const { affinity, proxy } = exchange.location.settings;
+  notes.begin("balancer");
+  const among = peers.map((peer) => peer.id).join(", ");
+  const fixed = affinity.enabled || hashBy !== "";
+  if (affinity.enabled) notes.push(`affinity: cookie ${affinity.name}, ${affinity.mode}, among ${among}`);
+  else notes.push(`balancer ${hashBy === "" ? algorithm : `hash of ${hashBy}`} among ${among}`);
+  const before = exchange.addedHeaders.length;
+  const peer = fixed ? new Balance(random).pick(backend.upstream, peers, balance, exchange, new Set()) : undefined;
+  const fresh = exchange.addedHeaders.length > before;
+  if (peer) notes.push(fresh ? `no cookie of this upstream was sent: any of them, and Set-Cookie` : `leads to ${peer.id}`);
+  notes.begin("tries");
+  const conditions = [...proxy.nextUpstream].join(", ");
+  const tries = proxy.nextUpstreamTries === 0 ? "any number" : String(proxy.nextUpstreamTries);
+  notes.push(
+    `up to ${tries} when ${conditions}; 502 when refused or reset, 504 after ${proxy.connectTimeoutMs / 1000} s of connecting or ${proxy.readTimeoutMs / 1000} s without a byte`,
+  );
+  if (["POST", "LOCK", "PATCH"].includes(exchange.facts.method) && !proxy.nextUpstream.has("non_idempotent"))
+    notes.push(`${exchange.facts.method} is not sent again once a pod may have seen it`);
 }

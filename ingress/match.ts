@@ -1,6 +1,7 @@
 // Which server and which location answer a request. Constant in the number of Ingresses; linear in a path's depth, or in a regex host's locations.
 // Upstream: nginx's server names hash and ngx_http_core_find_location.
 import { RegexTimeout } from "./bounded-regex.ts";
+import type { Notes } from "./notes.ts";
 import type { Location, RouteTable, Server } from "./route-table.ts";
 
 export type LocationMatch =
@@ -33,7 +34,7 @@ export function findServer(table: RouteTable, host: string): Server {
 }
 
 /** `notes` gathers each location looked at and why it did not match. */
-export function findLocation(server: Server, path: string, notes?: string[]): LocationMatch {
+export function findLocation(server: Server, path: string, notes?: Notes): LocationMatch {
   if (server.regexMode) return findByRegex(server, path, notes);
   const exact = server.exact.get(path);
   if (notes) explainPlain(server, path, notes);
@@ -49,7 +50,7 @@ export function findLocation(server: Server, path: string, notes?: string[]): Lo
   return { type: "none" };
 }
 
-function findByRegex(server: Server, path: string, notes: string[] | undefined): LocationMatch {
+function findByRegex(server: Server, path: string, notes: Notes | undefined): LocationMatch {
   for (const location of server.locations) {
     if (location.match.type !== "Regex") continue;
     try {
@@ -66,7 +67,7 @@ function findByRegex(server: Server, path: string, notes: string[] | undefined):
   return { type: "none" };
 }
 
-function explainPlain(server: Server, path: string, notes: string[]): void {
+function explainPlain(server: Server, path: string, notes: Notes): void {
   let found = server.exact.get(path);
   for (const location of server.locations) {
     const { match } = location;

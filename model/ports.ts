@@ -282,7 +282,20 @@ export interface Diagnostics {
   dump?(options: Readonly<Record<string, string>>): string;
   /** One feature's part of an explanation, in order of asking. */
   explain?(question: ExplainQuestion): Promise<ExplainAnswer | undefined>;
+  /** The steps of one HTTP request through the Ingress; undefined when this feature has none to tell. */
+  explainRequest?(question: RequestQuestion): Promise<readonly ExplainAnswer[] | undefined>;
 }
+
+/** A request to explain: one that might be sent, or one that was, by the X-Loopkube-Trace of its answer. */
+export type RequestQuestion =
+  | {
+      readonly type: "asked";
+      readonly from: Peer;
+      readonly method: string;
+      readonly url: string;
+      readonly headers: readonly (readonly [name: string, value: string])[];
+    }
+  | { readonly type: "traced"; readonly id: string };
 
 export interface ExplainQuestion {
   readonly from: Peer;

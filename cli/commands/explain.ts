@@ -1,29 +1,37 @@
-// `loopkube explain`: what would happen to a connection, step by step, without sending anything.
+// `loopkube explain`: what would happen to a connection, step by step, without sending anything; `explain request` for an HTTP request.
 import { Command } from "commander";
 import type { ExplainAnswer } from "../../model/ports.ts";
 import { connected, diagnosticsPath, withName } from "../connect.ts";
 import { print, style } from "../terminal.ts";
+import { explainRequestCommand } from "./explain-request.ts";
 
 interface Options {
   readonly name?: string;
   readonly from?: string;
-  readonly to: string;
+  readonly to?: string;
   readonly output?: string;
 }
 
 export function explainCommand(): Command {
-  return withName(new Command("explain").description("explain which pod a connection would reach, and why"))
-    .requiredOption("--to <destination>", "a URL, host:port, pod/name:port or address")
+  const command = withName(new Command("explain").description("explain which pod a connection would reach, and why"))
+    .option("--to <destination>", "a URL, host:port, pod/name:port or address")
     .option("--from <source>", "pod/[namespace/]name, node/name, or host", "host")
     .option("-o, --output <format>", "json")
     .addHelpText("after", "\nExample:\n  loopkube explain --from pod/client-0 --to http://web/")
-    .action((options: Options) =>
-      connected(options, async (client) => {
+    .action((options: Options) => {
+      if (options.to === undefined) return command.error("error: required option '--to <destination>' not specified");
+      return connected(options, async (client) => {
         const path = diagnosticsPath("explain", { from: options.from, to: options.to });
         const { steps, verdict } = (await client.request("GET", path)) as unknown as { steps: readonly ExplainAnswer[]; verdict?: string };
         if (options.output === "json") return print(JSON.stringify({ steps, verdict }, undefined, 2));
-        for (const step of steps) print([style("bold", step.title), ...step.lines.map((line) => `  ${line}`)].join("\n"));
+        printSteps(steps);
         if (verdict) print(style("bold", `verdict: ${verdict}`));
-      }),
-    );
+      });
+    });
+  return command.addCommand(explainRequestCommand());
+}
+
+/** Each step's title, and its lines below it. */
+export function printSteps(steps: readonly ExplainAnswer[]): void {
+  for (const step of steps) print([style("bold", step.title), ...step.lines.map((line) => `  ${line}`)].join("\n"));
 }

@@ -19,6 +19,7 @@ import {
 import { type Decision, errorBackend, evaluate, setErrorHeaders } from "../evaluate.ts";
 import type { Exchange, World } from "../exchange.ts";
 import { addHsts, podHeaders } from "../headers.ts";
+import { Notes } from "../notes.ts";
 import type { Peer } from "../upstreams.ts";
 import { passAnswer } from "./pass-answer.ts";
 import { expand } from "../variables.ts";
@@ -65,6 +66,7 @@ export class Handler {
     response.once("close", () => ends.forEach((end) => end()));
     const decision = this.#decide(request, arrival, (end) => ends.push(end));
     const finish = (found: Decision): void => {
+      if (found.exchange?.notes) this.#traced(found.exchange, found.exchange.notes, response);
       if (found.type === "answer") {
         const { answer, exchange } = found;
         if (exchange?.location.settings.customErrors.codes.has(answer.status) !== true)
@@ -126,7 +128,12 @@ export class Handler {
       request: (url, init) => world.request(url, init),
       onEnd,
     };
-    return evaluate(facts, feed.table, feed.upstreams, own);
+    const { config } = feed.table;
+    if (!config.flag("loopkube-trace", false)) return evaluate(facts, feed.table, feed.upstreams, own);
+    const notes = new Notes();
+    notes.begin("listener");
+    notes.push(`${facts.serverPort}, client address ${facts.clientIp}`);
+    return evaluate(facts, feed.table, feed.upstreams, own, notes);
   }
 
   async #forward(request: IncomingMessage, response: ServerResponse, decision: Forwarding): Promise<void> {
@@ -198,6 +205,7 @@ export class Handler {
       const tryAt = clock.monotonic();
       try {
         const answer = await engine.send({ request, response, signal }, this.#request(request, decision, peer, body, undefined));
+        exchange.notes?.push(`${peer.id} answered ${answer.status} after ${Math.round(clock.monotonic() - tryAt)} ms`);
         // Told to who asks, as the gateway does: `loopkube load` counts pods by it.
         if (exchange.facts.headers["x-loopkube-endpoint"] === "tell") exchange.setResponse("X-Loopkube-Endpoint", peer.id);
         answer.body.once("close", () => this.#balance.closed(backend.upstream, peer, clock.monotonic() - tryAt, clock.monotonic()));
@@ -205,6 +213,7 @@ export class Handler {
       } catch (error) {
         this.#balance.closed(backend.upstream, peer, clock.monotonic() - tryAt, clock.monotonic());
         const failure = upstreamError(error, { requestSent: true });
+        exchange.notes?.push(`${peer.id} failed (${failure.failure}): ${failure.message}`);
         // A kept connection that the pod has closed meanwhile costs no try.
         if (failure.reused && failure.failure === "error") tried.delete(peer.id);
         else tries++;
@@ -278,12 +287,25 @@ export class Handler {
     });
   }
 
+  /** The answer names its trace, which is complete when it has gone out. */
+  #traced(exchange: Exchange, notes: Notes, response: ServerResponse): void {
+    exchange.setResponse("X-Loopkube-Trace", exchange.requestId);
+    this.#parts.feed.traces.add(exchange.requestId, notes);
+    notes.begin("tries");
+    response.once("close", () => {
+      notes.begin("answer");
+      notes.push(
+        response.writableFinished ? `answered ${response.statusCode}` : `the client left, or the pod broke off: ${response.statusCode}`,
+      );
+    });
+  }
   #refuse(request: IncomingMessage, response: ServerResponse, answer: Answer, exchange: Exchange | undefined, head: boolean): void {
     if (response.destroyed) return;
     // A body that nobody reads ends the connection, as nginx's lingering close does in the end.
     const unread = hasBody(request) && !request.complete && answer.status !== 401;
     const close = request.httpVersionMajor < 2 && (unread || answer.close === true);
     if (close) this.#ended.add(request.socket);
+    exchange?.notes?.push(`the controller answers ${answer.status}: ${answer.reason}`);
     sendAnswer(response, close ? { ...answer, close } : answer, exchange, head);
     request.resume();
   }

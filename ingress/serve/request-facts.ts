@@ -71,7 +71,7 @@ function validHost(host: string): boolean {
 }
 
 /** The rightmost address of X-Forwarded-For that no trusted proxy holds (real_ip_recursive), when the ConfigMap trusts the header at all. */
-function realIp(headers: RequestFacts["headers"], peerIp: string, config: ControllerConfig): string {
+export function realIp(headers: RequestFacts["headers"], peerIp: string, config: ControllerConfig): string {
   if (!config.flag("use-forwarded-headers", false) && !config.flag("enable-real-ip", false)) return peerIp;
   const name = config.text("forwarded-for-header", "X-Forwarded-For").toLowerCase();
   const sent = headers[name];

@@ -8,6 +8,7 @@ import type { ControllerFlags } from "../config.ts";
 import { RouteCompiler } from "../route-compiler.ts";
 import type { RouteTable } from "../route-table.ts";
 import { Upstreams } from "../upstreams.ts";
+import { RequestTraces } from "./request-traces.ts";
 
 /** Changes taken in one turn of the event loop. */
 const CHUNK = 200;
@@ -23,6 +24,7 @@ export class RoutesFeed {
   readonly #secrets = new Map<string, Readonly<Record<string, Buffer>>>();
   readonly #configMaps = new Map<string, Readonly<Record<string, string>>>();
   readonly #listeners = new Set<() => void>();
+  readonly traces = new RequestTraces();
   #holders = 0;
   #running: { readonly cursor: Cursor; readonly abort: AbortController; readonly done: Promise<void> } | undefined;
   #synced: PromiseWithResolvers<void> = Promise.withResolvers();

@@ -10,6 +10,7 @@ const refusals: readonly (readonly [args: string, code: number, stderr: RegExp])
   ["status", 1, /^error: no cluster is running\n {2}start one: loopkube up\n$/],
   ["explain --to http://web --name lab", 1, /^error: no cluster named "lab" is running/],
   ["explain", 1, /required option '--to <destination>' not specified/],
+  ["explain request", 1, /a URL or --id is required/],
   ["upp", 1, /unknown command 'upp'[\s\S]*Did you mean up\?/],
   ["up --nodes 0", 1, /not a number from 1 to 999/],
   ["up --proxy-mode fast", 1, /Allowed choices are iptables, nftables, ipvs, userspace/],

@@ -1,0 +1,122 @@
+// `explain request`: the steps of one request in order, and a live request that names its trace.
+import t from "tap";
+import { IngressClasses } from "../../model/resources.ts";
+import { ask } from "./client.ts";
+import { createHarness } from "./harness.ts";
+import { addIngress, ingress } from "./raw.ts";
+
+const harness = await createHarness(t);
+await using world = await harness.start({ config: { "loopkube-trace": "true" } });
+await world.service("web", { replicas: 2 });
+await world.service("next", { replicas: 1 });
+await world.create(IngressClasses, {
+  apiVersion: "networking.k8s.io/v1",
+  kind: "IngressClass",
+  metadata: { name: "other" },
+  spec: { controller: "example.com/other" },
+});
+const foreign = ingress("foreign", "shop.example", "web", {}, "/elsewhere");
+const wild = ingress("wild", "*.example", "web", {}, "/only-here");
+await addIngress(
+  world,
+  ingress("shop", "shop.example", "web", { "enable-cors": "true", "upstream-hash-by": "$http_x_user" }, "/cart"),
+  ingress("canary", "shop.example", "next", { canary: "true", "canary-by-header": "X-Next" }, "/cart"),
+  { ...foreign, spec: { ...foreign.spec, ingressClassName: "other" } },
+  wild,
+);
+
+async function explain(
+  method: string,
+  url: string,
+  headers: readonly (readonly [string, string])[] = [],
+): Promise<Readonly<Record<string, string>>> {
+  const steps = await world.diagnostics.explainRequest?.({
+    type: "asked",
+    from: { kind: "host", ip: "127.0.0.1" },
+    method,
+    url,
+    headers,
+  });
+  return Object.fromEntries((steps ?? []).map(({ title, lines }) => [title, lines.join("\n")]));
+}
+
+await t.test("every step from class to answer, in order", async (t) => {
+  const steps = await explain("POST", "http://shop.example/cart/1%20a", [["X-User", "ann"]]);
+  t.strictSame(Object.keys(steps), [
+    "class",
+    "listener",
+    "server",
+    "matching",
+    "location",
+    "rewrite phase",
+    "https redirect",
+    "upstream",
+    "balancer",
+    "tries",
+    "answer",
+  ]);
+  t.match(steps["class"], /Ingress default\/foreign is ignored: IngressClass other belongs to controller example\.com\/other/);
+  t.match(steps["server"], /Host shop\.example is served by server shop\.example[\s\S]*beats server \*\.example/);
+  t.match(steps["location"], /location \/cart\/: longest prefix, wins/);
+  t.match(steps["rewrite phase"], /rewrite: enable-cors of default\/shop lets it pass/);
+  t.match(steps["https redirect"], /no tls section names shop\.example/);
+  t.match(steps["upstream"], /canary default\/canary: not chosen[\s\S]*default-web-80: 2 ready endpoints/);
+  t.match(steps["balancer"], /hash of \$http_x_user among [\s\S]*leads to 127\./);
+  t.match(steps["tries"], /POST is not sent again/);
+  t.match(steps["answer"], /the pod sees POST \/cart\/1%20a/);
+});
+
+const rows: readonly (readonly [
+  what: string,
+  method: string,
+  url: string,
+  headers: readonly (readonly [string, string])[],
+  step: string,
+  says: RegExp,
+])[] = [
+  [
+    "the canary's header",
+    "GET",
+    "http://shop.example/cart",
+    [["X-Next", "always"]],
+    "upstream",
+    /canary default\/canary: chosen[\s\S]*default-next-80/,
+  ],
+  ["a preflight", "OPTIONS", "http://shop.example/cart", [["Origin", "http://a.example"]], "answer", /answers 204/],
+  ["no location and no fall-through", "GET", "http://shop.example/only-here", [], "answer", /answers 404/],
+  ["an unknown host", "GET", "http://nowhere.test/", [], "server", /the catch-all serves it/],
+  [
+    "a forwarded address",
+    "GET",
+    "http://shop.example/cart",
+    [["X-Forwarded-For", "1.2.3.4"]],
+    "listener",
+    /not trusted: use-forwarded-headers is false/,
+  ],
+  [
+    "too large a body",
+    "POST",
+    "http://shop.example/cart",
+    [["Content-Length", "9999999"]],
+    "answer",
+    /413: body of 9999999 bytes is over proxy-body-size/,
+  ],
+  ["no SNI certificate", "GET", "https://shop.example/cart", [], "listener", /no tls section for shop\.example: the fake certificate/],
+];
+for (const [what, method, url, headers, step, says] of rows) {
+  await t.test(what, async (t) => {
+    const steps = await explain(method, url, headers);
+    t.match(steps[step], says, what, { ...steps });
+  });
+}
+
+await t.test("a live request names its trace", async (t) => {
+  const answer = await ask(world.socket(80), { host: "shop.example", path: "/cart", headers: { "X-Request-ID": "mine" } });
+  t.equal(answer.headers["x-loopkube-trace"], "mine");
+  const steps = await world.diagnostics.explainRequest?.({ type: "traced", id: "mine" });
+  const text = (steps ?? []).map(({ title, lines }) => `${title}: ${lines.join("; ")}`).join("\n");
+  t.match(text, /location: location = \/cart: equal, wins/);
+  t.match(text, /tries: 127\.\S+ answered 200 after \d+ ms/);
+  t.match(text, /answer: answered 200/);
+  t.equal(await world.diagnostics.explainRequest?.({ type: "traced", id: "other" }), undefined);
+});
