@@ -16,6 +16,8 @@ export interface FlowTraceOptions {
 const SUBSCRIBER_LIMIT = 4096;
 
 export class FlowTrace {
+  /** False: no flow that starts from now on is traced. */
+  enabled = true;
   readonly #clock: Clock;
   readonly #limit: number;
   readonly #flowsPerSecond: number;
@@ -34,7 +36,7 @@ export class FlowTrace {
   }
   /** Whether the hops of a flow that starts now are recorded. */
   sample(): boolean {
-    if (this.#limit === 0) return false;
+    if (!this.enabled || this.#limit === 0) return false;
     const second = Math.floor(this.#clock.now() / 1000);
     if (second !== this.#second) {
       this.#second = second;

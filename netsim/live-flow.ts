@@ -20,6 +20,8 @@ export class LiveFlow implements Flow {
   readonly node: string;
   /** Whether its hops are recorded. */
   readonly traced: boolean;
+  /** Where the registry of live flows keeps it; -1: never there. */
+  slot = -1;
   delivery: Delivery = "held";
   exposure: Exposure | undefined;
   /** The Service it came through: `namespace/name:port`. */
@@ -85,29 +87,38 @@ export class LiveFlow implements Flow {
   }
 }
 
-/** Flows alive now, by id. */
+/**
+ * Flows alive now. They sit in slots that are used again: a Map leaves outgrown tables behind, and those that reached the old generation
+ * would keep every flow since, with its socket, from being collected young.
+ */
 export class LiveFlows {
-  readonly #flows = new Map<number, LiveFlow>();
+  readonly #slots: (LiveFlow | undefined)[] = [];
+  readonly #free: number[] = [];
   readonly #onRemoved: (flow: LiveFlow) => void;
 
   constructor(onRemoved: (flow: LiveFlow) => void = () => {}) {
     this.#onRemoved = onRemoved;
   }
   get size(): number {
-    return this.#flows.size;
+    return this.#slots.length - this.#free.length;
   }
   add(flow: LiveFlow): void {
-    this.#flows.set(flow.id, flow);
+    flow.slot = this.#free.pop() ?? this.#slots.length;
+    this.#slots[flow.slot] = flow;
   }
   remove(flow: LiveFlow): void {
-    this.#flows.delete(flow.id);
+    if (this.has(flow)) {
+      this.#slots[flow.slot] = undefined;
+      this.#free.push(flow.slot);
+    }
     this.#onRemoved(flow);
   }
-  get(id: number): LiveFlow | undefined {
-    return this.#flows.get(id);
+  has(flow: LiveFlow): boolean {
+    return this.#slots[flow.slot] === flow;
   }
+  /** Oldest first. */
   list(): readonly LiveFlow[] {
-    return [...this.#flows.values()];
+    return this.#slots.flatMap((flow) => flow ?? []).sort((a, b) => a.id - b.id);
   }
   /** Flows for which `predicate` holds, for acting on them. */
   where(predicate: (flow: LiveFlow) => boolean): readonly LiveFlow[] {

@@ -21,7 +21,7 @@ export class LiveStalls {
   enforce(stands: ((flow: StallableFlow) => boolean) | undefined): void {
     if (!stands && this.#stalled.size === 0 && !this.#udpStalled) return;
     const { flows, udpFlows } = this.#fabric;
-    for (const flow of this.#stalled) if (flows.get(flow.id) !== flow) this.#stalled.delete(flow);
+    for (const flow of this.#stalled) if (!flows.has(flow)) this.#stalled.delete(flow);
     for (const flow of flows.list()) {
       const { endpoint } = flow;
       if (!endpoint) continue;
