@@ -49,7 +49,12 @@ async function build(options: ClusterOptions, life: Lifecycle): Promise<Cluster>
   store.admit(
     ...steps.first,
     ...workloadAdmission({ clock, random }),
-    ...serviceAdmission({ serviceCIDRs, clusterBlocks, random: random.fork("services") }),
+    ...serviceAdmission({
+      serviceCIDRs,
+      clusterBlocks,
+      random: random.fork("services"),
+      ...(options.nodePortRange && { nodePortRange: options.nodePortRange }),
+    }),
     ...ingress.admission,
     faultAdmission(),
     ...steps.last,

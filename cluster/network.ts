@@ -42,6 +42,7 @@ export function createNetwork({ store, clock, random, delayMs, plan, nodes, cont
     scheduler: options.ipvsScheduler ?? "rr",
     serviceCIDRs: blocksOf(plan, "services"),
     clusterCIDRs: blocksOf(plan, "pods"),
+    ...(options.nodePortAddresses && { nodePortAddresses: options.nodePortAddresses }),
   });
   const policy = createPolicy({ store, fabric, clock, random: random.fork("policy"), delayMs });
   const flows = new FlowFeed(clock, () => fabric.flows.list());

@@ -29,6 +29,10 @@ export interface ClusterOptions {
   readonly propagationDelayMs?: number;
   /** Default "iptables". */
   readonly proxyMode?: ProxyMode;
+  /** Blocks of node addresses at which NodePorts answer; default all of a node's (mode nftables: the primary ones), as kube-proxy's --nodeport-addresses. */
+  readonly nodePortAddresses?: readonly string[];
+  /** Default 30000-32767, as the API server's --service-node-port-range. */
+  readonly nodePortRange?: { readonly first: number; readonly last: number };
   /** Modes of single nodes, by name, where they differ from `proxyMode`. */
   readonly nodeProxyModes?: Readonly<Record<string, ProxyMode>>;
   /** Of proxyMode ipvs: rr (default), wrr, lc, wlc, sed, nq, sh, dh, lblc, mh. */
@@ -37,7 +41,7 @@ export interface ClusterOptions {
   readonly images?: Readonly<Record<string, Image>>;
   /** Unknown images fail with ErrImagePull instead of answering as an echo server; default false. */
   readonly strictImages?: boolean;
-  /** Ports on 127.0.0.1; each is the first one tried unless `exactPorts`. Default: free ports for the library, the well-known ones for the command. */
+  /** Ports on 127.0.0.1; each is the first one tried. Default: free ports for the library, the well-known ones for the command. */
   readonly ports?: Partial<HostPorts>;
   /** Sockets that connections may hold at one time; default the process's descriptor limit less 256. */
   readonly descriptorBudget?: number;

@@ -25,6 +25,8 @@ export interface UpOptions {
   readonly serviceCidr?: string;
   readonly podCidr?: string;
   readonly seed?: string;
+  readonly nodeportAddresses?: readonly string[];
+  readonly serviceNodePortRange?: NonNullable<ClusterOptions["nodePortRange"]>;
   readonly propagationDelay: number;
   readonly proxyMode: NonNullable<ClusterOptions["proxyMode"]>;
   readonly ipvsScheduler?: string;
@@ -40,6 +42,12 @@ export interface UpOptions {
 const cidr = (text: string): string => {
   if (!isCidr(text)) throw new InvalidArgumentError("not an address block such as 127.96.0.0/16");
   return text;
+};
+const cidrs = (text: string): readonly string[] => text.split(",").map(cidr);
+const portRange = (text: string): { readonly first: number; readonly last: number } => {
+  const [first = 0, last = 0] = /^\d+-\d+$/.test(text) ? text.split("-").map(Number) : [];
+  if (first < 1 || last > 65535 || last < first) throw new InvalidArgumentError("not a port range such as 30000-32767");
+  return { first, last };
 };
 const count = (text: string): number => {
   if (!/^[1-9]\d{0,2}$/.test(text)) throw new InvalidArgumentError("not a number from 1 to 999");
@@ -67,6 +75,8 @@ export function upCommand(): Command {
     .option("--propagation-delay <duration>", "how late nodes, DNS and ingress see changes", duration, 0)
     .addOption(new Option("--proxy-mode <mode>", "how Services choose pods").choices([...PROXY_MODES]).default("iptables"))
     .addOption(new Option("--ipvs-scheduler <name>", "how proxy mode ipvs chooses (default: rr)").choices([...IPVS_SCHEDULERS]))
+    .option("--nodeport-addresses <blocks>", "node addresses at which NodePorts answer, e.g. 127.18.0.2/32 (default: all)", cidrs)
+    .option("--service-node-port-range <range>", "e.g. 30000-32767", portRange)
     .option("--kubeconfig <file>", "merge the context into this file (default: $KUBECONFIG or ~/.kube/config)")
     .option("--own-kubeconfig", "leave the user's kubeconfig alone and print how to use the cluster's own")
     .option("-f, --file <file>", "apply this manifest or folder, may be repeated", (path: string, all: string[]) => [...all, path], [])
@@ -177,6 +187,8 @@ function clusterOptions(options: UpOptions): ClusterOptions {
     ...(options.serviceCidr ? { serviceCidr: options.serviceCidr } : {}),
     ...(options.podCidr ? { podCidr: options.podCidr } : {}),
     ...(options.seed === undefined ? {} : { seed: options.seed }),
+    ...(options.nodeportAddresses && { nodePortAddresses: options.nodeportAddresses }),
+    ...(options.serviceNodePortRange && { nodePortRange: options.serviceNodePortRange }),
     ...(options.ipvsScheduler === undefined ? {} : { ipvsScheduler: options.ipvsScheduler }),
     ...(options.strictImages ? { strictImages: true } : {}),
   };

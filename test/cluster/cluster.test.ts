@@ -73,6 +73,28 @@ t.test("scaling to none refuses, scaling up answers again", async (t) => {
   t.equal((await cluster.fetch("http://web/")).status, 200);
 });
 
+t.test("NodePorts: their range, and the node addresses at which they answer", async (t) => {
+  const cluster = await start(t, { nodes: 2, nodePortRange: { first: 20000, last: 20010 } });
+  await cluster.apply(WEB.replace("spec: {selector: {app: web},", "spec: {type: NodePort, selector: {app: web},"));
+  await cluster.ready();
+  const port = cluster.store.get(Services, "default", "web")?.spec.ports?.[0]?.nodePort ?? 0;
+  t.ok(port >= 20000 && port <= 20010, "is from the range");
+  for (const node of cluster.nodes) t.equal((await cluster.fetch(`http://${node.ip}:${port}/`)).status, 200);
+});
+
+t.test("NodePorts answer at the given node addresses only", async (t) => {
+  const first = await start(t, { nodes: 2, nodePortAddresses: ["127.0.0.0/9"] });
+  await first.apply(WEB.replace("spec: {selector: {app: web},", "spec: {type: NodePort, selector: {app: web},"));
+  await first.ready();
+  const port = first.store.get(Services, "default", "web")?.spec.ports?.[0]?.nodePort ?? 0;
+  t.equal((await first.fetch(`http://${first.nodes[0]?.ip}:${port}/`)).status, 200);
+  const other = await start(t, { nodes: 2, nodePortAddresses: ["127.200.0.0/16"] });
+  await other.apply(WEB.replace("spec: {selector: {app: web},", "spec: {type: NodePort, selector: {app: web},"));
+  await other.ready();
+  const closed = other.store.get(Services, "default", "web")?.spec.ports?.[0]?.nodePort ?? 0;
+  await t.rejects(other.fetch(`http://${other.nodes[0]?.ip}:${closed}/`), { code: "ECONNREFUSED" });
+});
+
 t.test("manifests that cannot be read name their line", async (t) => {
   const cluster = await start(t, { nodes: 1 });
   await t.rejects(cluster.apply("apiVersion: v1\nkind: [\n"), { name: "ManifestError", message: /^manifest:\d+: / });
