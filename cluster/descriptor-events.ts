@@ -6,11 +6,21 @@ import { createEventRecorder } from "../store/event-recorder.ts";
 import type { Store } from "../store/index.ts";
 
 /** What the fabric calls when new connections begin to be reset for want of descriptors. */
-export function descriptorEvents(options: { readonly store: Store; readonly clock: Clock; readonly node: string }): (pressure: DescriptorPressure) => void {
+export function descriptorEvents(options: {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly node: string;
+}): (pressure: DescriptorPressure) => void {
   const { store, clock, node } = options;
   const recorder = createEventRecorder({ store, clock, component: "fabric", host: node });
   return ({ budget }) => {
     const object = store.get(Nodes, "", node);
-    if (object) recorder.event(object, "Warning", "TooManyConnections", `all ${budget} descriptors for connections are in use (ulimit -n less a reserve): new connections are reset until some close`);
+    if (object)
+      recorder.event(
+        object,
+        "Warning",
+        "TooManyConnections",
+        `all ${budget} descriptors for connections are in use (ulimit -n less a reserve): new connections are reset until some close`,
+      );
   };
 }

@@ -14,7 +14,11 @@ t.test("beyond the budget, connections are reset until some close", async (t) =>
   const at = await socketOf(cluster, "line");
   const piped = await socketOf(cluster, "proc");
   const warnings = (): readonly string[] =>
-    cluster.store.list(Events).flatMap(({ reason, count, type, involvedObject }) => (reason === "TooManyConnections" ? [`${type} ${involvedObject.kind}/${involvedObject.name} ${count}`] : []));
+    cluster.store
+      .list(Events)
+      .flatMap(({ reason, count, type, involvedObject }) =>
+        reason === "TooManyConnections" ? [`${type} ${involvedObject.kind}/${involvedObject.name} ${count}`] : [],
+      );
   await using swarm = new Swarm();
   await using late = new Swarm();
 
@@ -35,7 +39,7 @@ t.test("beyond the budget, connections are reset until some close", async (t) =>
   t.equal(await dial(piped, "n").then(ending, (error: NodeJS.ErrnoException) => error.code), "ECONNRESET", "to a process too");
   await cluster.settle();
   t.strictSame(warnings(), ["Warning Node/loopkube-control-plane 1"], "one Event for all of them");
-  t.match((await swarm.run({ type: "ask" })), { held: kept, failures: {} }, "those that are established live on");
+  t.match(await swarm.run({ type: "ask" }), { held: kept, failures: {} }, "those that are established live on");
 
   await swarm.run({ type: "drop", reset: false });
   await until(() => cluster.fabric.stats().live === 0);

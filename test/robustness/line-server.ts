@@ -26,7 +26,10 @@ function serve(purpose: string, socket: Socket, name: string, counts: { afterFin
     case "e":
       return void socket.pipe(socket);
     case "s":
-      return void Readable.from(endless()).on("error", () => {}).pipe(socket).on("close", () => socket.destroy());
+      return void Readable.from(endless())
+        .on("error", () => {})
+        .pipe(socket)
+        .on("close", () => socket.destroy());
     case "h":
       return void socket.pause();
     case "f":

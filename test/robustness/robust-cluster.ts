@@ -31,7 +31,11 @@ async function patient(context: ContainerContext): Promise<number> {
   return 0;
 }
 
-const processPod: Image = { runtime: "process", command: [process.execPath, fileURLToPath(new URL("./process-pod.ts", import.meta.url))], ports: [9000] };
+const processPod: Image = {
+  runtime: "process",
+  command: [process.execPath, fileURLToPath(new URL("./process-pod.ts", import.meta.url))],
+  ports: [9000],
+};
 const images: Readonly<Record<string, Image>> = {
   "test/line": { runtime: "inline", program: line },
   "test/patient": { runtime: "inline", program: patient },
@@ -99,10 +103,11 @@ export function dial({ ip, port }: SocketAddress, purpose = ""): Promise<Socket>
   });
 }
 
-/** Everything until FIN, as text; rejects with the socket's error. */
-export async function textOf(socket: Socket): Promise<string> {
+/** Everything until FIN, as text, then this end's FIN unless it goes on; rejects with the socket's error. */
+export async function textOf(socket: Socket, goesOn = false): Promise<string> {
   let text = "";
   for await (const chunk of socket.iterator({ destroyOnReturn: false })) text += String(chunk);
+  if (!goesOn) socket.end();
   return text;
 }
 

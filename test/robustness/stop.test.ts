@@ -1,0 +1,96 @@
+// A cluster is stopped while everything is busy: at once, and nothing is left.
+import { type ChildProcess, spawn } from "node:child_process";
+import { createSocket } from "node:dgram";
+import { once } from "node:events";
+import { request } from "node:https";
+import t from "tap";
+import { descriptorLimit } from "../../netsim/descriptor-budget.ts";
+import { app, descriptors, dial, socketOf, startRobust, until } from "./robust-cluster.ts";
+import { Swarm } from "./swarm.ts";
+
+const WITHIN_MS = 2000;
+
+t.test("stopping a busy cluster", async (t) => {
+  const before = descriptors();
+  const cluster = await startRobust(t);
+  await cluster.apply(app("line", "test/line", 3));
+  await cluster.apply(app("slow", "test/patient", 2));
+  await cluster.apply(app("proc", "test/line-process", 2));
+  await cluster.ready();
+  const [line, slow, proc] = [await socketOf(cluster, "line"), await socketOf(cluster, "slow"), await socketOf(cluster, "proc")];
+  const status = cluster.status() as { ingress: { http: string }; dns: string; gateway: string };
+  await using swarm = new Swarm();
+  await using churning = new Swarm();
+  const total = Math.min(2000, descriptorLimit() / 8);
+  await swarm.run({ type: "open", ...line, purpose: "e", total, parallel: 100 });
+  await swarm.run({ type: "open", ...slow, purpose: "e", total: 50, parallel: 50 });
+  await swarm.run({ type: "open", ...proc, purpose: "e", total: 50, parallel: 50 });
+  const streams = await Promise.all([dial(line, "s"), dial(proc, "s"), dial(line, "h"), dial(proc, "h"), dial(slow, "s")]);
+  for (const socket of streams) socket.resume();
+  const load = loads([`http://${status.ingress.http}/`, `http://${line.ip}:${line.port}/`]);
+  const churn = churning.run({ type: "churn", ...line, purpose: "e", total: 1e9, parallel: 50 });
+  churn.catch(() => {});
+  const watches = await Promise.all(Array.from({ length: 20 }, () => watch(cluster.kubeconfigEntry)));
+  const udp = createSocket("udp4").on("error", () => {});
+  const [dnsIp = "", dnsPort = ""] = status.dns.split(":");
+  let flooding = true;
+  const flood = async (): Promise<void> => {
+    for (; flooding; await new Promise((resolve) => setImmediate(resolve))) udp.send("garbage", Number(dnsPort), dnsIp, () => {});
+  };
+  const flooded = flood();
+  const writing = cluster.apply(app("more", "test/line", 50)).catch(() => {});
+  const fetches = Array.from({ length: 20 }, () => cluster.fetch("http://nowhere.default.svc/").catch(() => {}));
+  await until(() => cluster.fabric.stats().accepted > total + 400);
+
+  const began = performance.now();
+  await cluster.stop();
+  const tookMs = performance.now() - began;
+  t.comment(`stopped in ${tookMs.toFixed(0)} ms`);
+  t.ok(tookMs < WITHIN_MS, `${tookMs.toFixed(0)} ms`);
+  flooding = false;
+  await flooded;
+  udp.close();
+  await Promise.all([writing, ...fetches]);
+  await Promise.all(watches.map(({ ended }) => ended));
+  for (const socket of streams) socket.destroy();
+  for (const program of load) program.kill("SIGKILL");
+  await Promise.all(load.map((program) => program.exitCode ?? program.signalCode ?? once(program, "exit")));
+  await swarm[Symbol.asyncDispose]();
+  await churning[Symbol.asyncDispose]();
+
+  t.strictSame(cluster.fabric.stats().live, 0);
+  t.strictSame(cluster.fabric.stats().listeners, 0);
+  const left = (): readonly string[] => process.getActiveResourcesInfo().filter((name) => /TCP|UDP|Process|Timeout/.test(name));
+  await until(() => left().length === 0).catch(() => t.strictSame(left(), [], "nothing is left"));
+  if (before !== undefined) t.ok((descriptors() ?? 0) <= before + 1, `${before} descriptors before, ${descriptors()} after`);
+});
+
+/** Requests on connections that are kept alive, where there is a program for it. */
+function loads(urls: readonly string[]): readonly ChildProcess[] {
+  return urls.map((url) => spawn("wrk", ["-t1", "-c20", "-d60", url], { stdio: "ignore" }).on("error", () => {}));
+}
+
+/** A watch of all pods that is read until the server ends it. */
+async function watch(config: ClusterEntry): Promise<{ readonly ended: Promise<void> }> {
+  const decode = (value: unknown): string => Buffer.from(String(value), "base64").toString();
+  const [entry, user] = [config.clusters[0]?.cluster, config.users[0]?.user];
+  const url = new URL("/api/v1/pods?watch=1", String(entry?.["server"]));
+  const outgoing = request(url, {
+    ca: decode(entry?.["certificate-authority-data"]),
+    cert: decode(user?.["client-certificate-data"]),
+    key: decode(user?.["client-key-data"]),
+    agent: false,
+  });
+  const ended = new Promise<void>((resolve) => outgoing.once("close", () => resolve()));
+  outgoing.on("error", () => {});
+  outgoing.end();
+  const [response] = (await once(outgoing, "response")) as [NodeJS.ReadableStream];
+  response.on("error", () => {});
+  response.resume();
+  return { ended };
+}
+
+interface ClusterEntry {
+  readonly clusters: readonly { readonly cluster: Readonly<Record<string, unknown>> }[];
+  readonly users: readonly { readonly user: Readonly<Record<string, unknown>> }[];
+}
