@@ -1,17 +1,17 @@
 // `loopkube up`: starts a cluster, merges its context, prints what to type next and runs until Ctrl-C; with -d it goes to the background.
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { Command, InvalidArgumentError, Option } from "commander";
+import { Command, Option } from "commander";
 import { createApiClient } from "../../cluster/api-client.ts";
 import { applyManifests } from "../../cluster/apply.ts";
 import type { Cluster } from "../../cluster/index.ts";
 import { type ClusterOptions, IPVS_SCHEDULERS, PROXY_MODES, WELL_KNOWN_PORTS } from "../../cluster/options.ts";
 import { realClock } from "../../model/clock.ts";
-import { isCidr } from "../../model/ip.ts";
 import { detach, type Ready } from "../detach.ts";
 import { Failure } from "../failure.ts";
 import { kubeconfigPath, mergeKubeconfig, removeFromKubeconfig } from "../kubeconfig-file.ts";
 import { nextCommands } from "../next-commands.ts";
+import { cidr, cidrs, count, duration, portRange } from "../option-values.ts";
 import { isAlive, processStart, readState, removeState, type RunState, stateDirectory, writeState } from "../run-state.ts";
 import { createProgress, print, type Progress, style } from "../terminal.ts";
 import { DEMO_DIRECTORY } from "../demo.ts";
@@ -39,36 +39,18 @@ export interface UpOptions {
   readonly quiet?: boolean;
 }
 
-const cidr = (text: string): string => {
-  if (!isCidr(text)) throw new InvalidArgumentError("not an address block such as 127.96.0.0/16");
-  return text;
-};
-const cidrs = (text: string): readonly string[] => text.split(",").map(cidr);
-const portRange = (text: string): { readonly first: number; readonly last: number } => {
-  const [first = 0, last = 0] = /^\d+-\d+$/.test(text) ? text.split("-").map(Number) : [];
-  if (first < 1 || last > 65535 || last < first) throw new InvalidArgumentError("not a port range such as 30000-32767");
-  return { first, last };
-};
-const count = (text: string): number => {
-  if (!/^[1-9]\d{0,2}$/.test(text)) throw new InvalidArgumentError("not a number from 1 to 999");
-  return Number(text);
-};
-
-/** `100ms`, `2s`, or plain milliseconds. */
-const duration = (text: string): number => {
-  const match = /^(\d+(?:\.\d+)?)(ms|s)?$/.exec(text);
-  if (!match) throw new InvalidArgumentError("not a duration such as 200ms or 2s");
-  return Number(match[1]) * (match[2] === "s" ? 1000 : 1);
-};
-
 export function upCommand(): Command {
   return new Command("up")
     .description("start a cluster")
     .option("--demo", "run the demo shop in it")
     .option("--nodes <count>", "number of nodes", count, 3)
     .addOption(new Option("--name <name>", "the cluster's name").default("loopkube"))
-    .addOption(new Option("--address-plan <plan>", "direct: addresses are socket addresses; mapped: all on 127.0.0.1").choices(["direct", "mapped"]))
-    .addOption(new Option("--ip-family <family>", "dual: IPv4 and IPv6 addresses, in the mapped plan").choices(["ipv4", "dual"]).default("ipv4"))
+    .addOption(
+      new Option("--address-plan <plan>", "direct: addresses are socket addresses; mapped: all on 127.0.0.1").choices(["direct", "mapped"]),
+    )
+    .addOption(
+      new Option("--ip-family <family>", "dual: IPv4 and IPv6 addresses, in the mapped plan").choices(["ipv4", "dual"]).default("ipv4"),
+    )
     .option("--service-cidr <block>", "Service addresses (default 127.96.0.0/16)", cidr)
     .option("--pod-cidr <block>", "pod addresses (default 127.244.0.0/16)", cidr)
     .option("--seed <seed>", "seed of all random choices (default: the time)")
@@ -106,9 +88,12 @@ function refuseSecond(name: string): void {
 
 function refuseDirectDualStack({ ipFamily, addressPlan }: UpOptions): void {
   if (ipFamily !== "dual" || addressPlan !== "direct") return;
-  throw new Failure("--ip-family dual needs the mapped address plan: IPv6 has no loopback block whose addresses could be dialled directly", {
-    advice: ["leave out --address-plan direct: loopkube up --ip-family dual"],
-  });
+  throw new Failure(
+    "--ip-family dual needs the mapped address plan: IPv6 has no loopback block whose addresses could be dialled directly",
+    {
+      advice: ["leave out --address-plan direct: loopkube up --ip-family dual"],
+    },
+  );
 }
 
 async function run(options: UpOptions): Promise<void> {
@@ -117,11 +102,14 @@ async function run(options: UpOptions): Promise<void> {
   const interrupted = onInterrupt();
   await cleanStale(options);
   const files = manifestFiles(options);
-  await using cluster = await progress.phase(`cluster "${options.name}" with ${options.nodes} ${options.nodes === 1 ? "node" : "nodes"}`, async () => {
-    // Only `up` needs the whole cluster; the other commands start faster without it.
-    const { startCluster } = await import("../../cluster/index.ts");
-    return startCluster(clusterOptions(options));
-  });
+  await using cluster = await progress.phase(
+    `cluster "${options.name}" with ${options.nodes} ${options.nodes === 1 ? "node" : "nodes"}`,
+    async () => {
+      // Only `up` needs the whole cluster; the other commands start faster without it.
+      const { startCluster } = await import("../../cluster/index.ts");
+      return startCluster(clusterOptions(options));
+    },
+  );
   const merged = options.ownKubeconfig ? undefined : kubeconfigPath(options.kubeconfig);
   const state = stateOf(cluster, options, merged);
   writeState(state, cluster.kubeconfig);
@@ -170,7 +158,8 @@ async function waitForPods(cluster: Cluster, progress: Progress, signal: AbortSi
 async function cleanStale(options: UpOptions): Promise<void> {
   const stale = readState(options.name);
   if (!stale && !existsSync(stateDirectory(options.name))) return;
-  if (!options.quiet && options.output !== "json") process.stderr.write(` • cleaning up after "${options.name}", which ended without stopping\n`);
+  if (!options.quiet && options.output !== "json")
+    process.stderr.write(` • cleaning up after "${options.name}", which ended without stopping\n`);
   if (stale?.merged) await removeFromKubeconfig(stale.merged, stale.context);
   removeState(options.name);
 }
@@ -216,10 +205,17 @@ function manifestFiles(options: UpOptions): readonly { readonly path: string; re
 function expand(path: string): readonly string[] {
   if (!existsSync(path)) throw new Failure(`the path "${path}" does not exist`);
   if (!statSync(path).isDirectory()) return [path];
-  return readdirSync(path).filter((name) => /\.(ya?ml|json)$/.test(name)).sort().map((name) => join(path, name));
+  return readdirSync(path)
+    .filter((name) => /\.(ya?ml|json)$/.test(name))
+    .sort()
+    .map((name) => join(path, name));
 }
 
-async function applyFiles(cluster: Cluster, files: readonly { readonly path: string; readonly text: string }[], progress: Progress): Promise<void> {
+async function applyFiles(
+  cluster: Cluster,
+  files: readonly { readonly path: string; readonly text: string }[],
+  progress: Progress,
+): Promise<void> {
   if (files.length === 0) return;
   using client = createApiClient(cluster.kubeconfig);
   let objects = 0;
@@ -235,7 +231,9 @@ function show(ready: Ready, options: UpOptions): void {
   const context = ready.state.merged
     ? `Context "${ready.state.context}" set in ${ready.state.merged}.`
     : `${style("bold", `export KUBECONFIG=${ready.state.kubeconfig}`)}`;
-  print(`\nReady in ${(ready.elapsedMs / 1000).toFixed(2)} s. ${ready.state.merged ? context : "Your kubeconfig is untouched; in another terminal:"}`);
+  print(
+    `\nReady in ${(ready.elapsedMs / 1000).toFixed(2)} s. ${ready.state.merged ? context : "Your kubeconfig is untouched; in another terminal:"}`,
+  );
   if (!ready.state.merged) print(`\n  ${context}`);
   print(`\n${nextCommands(ready.status, { demo: options.demo ?? false, detached: options.detach ?? false })}`);
 }
