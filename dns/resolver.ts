@@ -157,7 +157,7 @@ function answeredStep(
     name,
     type,
     rcode: reply.rcode,
-    server: `${server.ip}:${server.port}`,
+    server: serverText(server),
     answers: section(reply.answers),
     authorities: section(reply.authorities),
     additionals: section(reply.additionals),
@@ -168,12 +168,15 @@ function answeredStep(
   };
 }
 
+/** `ip:port`, an IPv6 address in brackets. */
+const serverText = ({ ip, port }: SocketAddress): string => `${ip.includes(":") ? `[${ip}]` : ip}:${port}`;
+
 function failedStep(name: string, type: string, rcode: string, server: SocketAddress, durationMs: number): DnsStep {
   return {
     name,
     type,
     rcode,
-    server: `${server.ip}:${server.port}`,
+    server: serverText(server),
     answers: [],
     authorities: [],
     additionals: [],

@@ -89,8 +89,8 @@ async function collect(answer: IncomingMessage): Promise<string> {
 
 async function answersText(client: ApiClient, answers: readonly Answer[]): Promise<string> {
   const { items } = (await client.request("GET", "/api/v1/pods")) as unknown as { items: readonly Pod[] };
-  const pods = new Map(items.map((pod) => [pod.status?.podIP ?? "", pod]));
-  const podOf = (answer: Answer): Pod | undefined => pods.get(answer.endpoint.replace(/:\d+$/, ""));
+  const pods = new Map(items.flatMap((pod) => (pod.status?.podIPs ?? []).map(({ ip }): [string, Pod] => [ip ?? "", pod])));
+  const podOf = (answer: Answer): Pod | undefined => pods.get(answer.endpoint.replace(/:\d+$/, "").replace(/^\[|\]$/g, ""));
   const rows = answers.map((answer, index) => [
     String(index + 1),
     podOf(answer)?.metadata.name ?? (answer.endpoint || "-"),

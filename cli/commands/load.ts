@@ -155,7 +155,10 @@ function headersOf(url: URL, lines: readonly string[]): Readonly<Record<string, 
 async function podsByIp(client: ApiClient): Promise<(ip: string) => PodOf | undefined> {
   const { items } = (await client.request("GET", "/api/v1/pods")) as unknown as { readonly items: readonly Pod[] };
   const pods = new Map(
-    items.map((pod) => [pod.status?.podIP ?? "", { pod: `${pod.metadata.namespace}/${pod.metadata.name}`, node: pod.spec.nodeName ?? "" }]),
+    items.flatMap((pod) => {
+      const named = { pod: `${pod.metadata.namespace}/${pod.metadata.name}`, node: pod.spec.nodeName ?? "" };
+      return (pod.status?.podIPs ?? []).map(({ ip }): [string, PodOf] => [ip ?? "", named]);
+    }),
   );
   return (ip) => (ip === "" ? undefined : pods.get(ip));
 }

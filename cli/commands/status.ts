@@ -19,6 +19,9 @@ interface NodeStatus {
   readonly name: string;
   readonly ip: string;
   readonly podCIDR: string;
+  /** Of each family, in a dual-stack cluster. */
+  readonly ips?: readonly string[];
+  readonly podCIDRs?: readonly string[];
 }
 
 /** The status as a person reads it. */
@@ -36,7 +39,7 @@ export function statusText(status: JsonObject): string {
       ["address plan", `${status["addressPlan"]}, cluster index ${status["index"]}, proxy mode ${status["proxyMode"]}, seed ${status["seed"]}`],
     ],
   );
-  const table = textTable(["NODE", "ADDRESS", "PODS"], nodes.map((node) => [node.name, node.ip, node.podCIDR]));
+  const table = textTable(["NODE", "ADDRESS", "PODS"], nodes.map((node) => [node.name, (node.ips ?? [node.ip]).join(","), (node.podCIDRs ?? [node.podCIDR]).join(",")]));
   const pods = status["pods"] as Record<string, number> | undefined;
   const counts = Object.entries(pods ?? {}).map(([phase, count]) => `${count} ${phase}`).join(", ");
   return `${style("bold", String(status["name"]))}${addresses}\n\n${table}\n\npods: ${counts === "" ? "none" : counts}`;

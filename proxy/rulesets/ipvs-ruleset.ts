@@ -1,5 +1,6 @@
 // The virtual servers of one node as kube-proxy's ipvs mode makes them, in the notation of `ipvsadm -Ln`.
 // Upstream: pkg/proxy/ipvs/proxier.go. Left out: the ipsets and the few iptables rules beside them.
+import { ipFamily } from "../../model/ip.ts";
 import { hasNodePorts } from "../evaluate.ts";
 import { type Rule, rulesOf } from "../rules.ts";
 import { hostPort, type ServicePort } from "../service-port.ts";
@@ -36,7 +37,7 @@ function portLines({ port, cluster, local }: PortPlan, { node, config }: Ruleset
     const real = servers.map(
       ([id, weight]) => `  -> ${id.padEnd(28)} Masq    ${String(weight).padEnd(6)} ${String(open.get(id) ?? 0).padEnd(10)} 0`,
     );
-    const ips = rule.ip === "" ? node.addresses.filter((ip) => hasNodePorts(ip, node, config)) : [rule.ip];
+    const ips = rule.ip === "" ? node.addresses.filter((ip) => ipFamily(ip) === port.family && hasNodePorts(ip, node, config)) : [rule.ip];
     return ips.flatMap((ip) => [
       `${port.protocol.padEnd(4)} ${hostPort(ip, rule.portNumber)} ${state.scheduler(port)}${persistent}`,
       ...real,

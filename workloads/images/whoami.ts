@@ -2,6 +2,7 @@
 // Flags --port, --name, --verbose; env WHOAMI_PORT_NUMBER, WHOAMI_NAME. Leaves out TLS and gRPC.
 import { createServer } from "node:http";
 import { WebSocketServer } from "ws";
+import { ipsOf } from "../kubelet/downward-api.ts";
 import { FlagError, parseGoFlags } from "../tools/flags.ts";
 import { sleep } from "../../model/clock.ts";
 import { fail, type NamedTool, type ToolIo } from "../tools/tool.ts";
@@ -15,7 +16,7 @@ const DATA_LIMIT = 64 * 1024 * 1024;
 
 function handler(io: ToolIo, name: string, verbose: boolean): Handler {
   let health = 200;
-  const ips = ["127.0.0.1", ...(io.context.pod.status?.podIPs?.map(({ ip }) => ip) ?? [io.context.peer.ip])];
+  const ips = ["127.0.0.1", ...(ipsOf(io.context.peer))];
   return async (request, response) => {
     const url = urlOf(request);
     if (verbose)

@@ -1,4 +1,5 @@
 // Who and where: hostname, whoami, id, uname, pwd, tty, nproc, arch.
+import { ipsOf } from "../kubelet/downward-api.ts";
 import { parseGetopt } from "./flags.ts";
 import { write } from "./streams.ts";
 import { toolWithUsage } from "./usage.ts";
@@ -26,7 +27,7 @@ const hostname = toolWithUsage("hostname", "[-sidfI]", async (argv, io) => {
     io.stderr.write("hostname: sethostname: Operation not permitted\n");
     return 1;
   }
-  const ips = io.context.pod.status?.podIPs?.map(({ ip }) => ip) ?? [io.context.peer.ip];
+  const ips = ipsOf(io.context.peer);
   if (flags.has("i") || flags.has("I")) await write(io, `${ips.join(" ")}${flags.has("I") ? " " : ""}\n`);
   else if (flags.has("f")) await write(io, `${fullName(io)}\n`);
   else if (flags.has("d")) await write(io, `${fullName(io).split(".").slice(1).join(".")}\n`);

@@ -56,7 +56,7 @@ async function lookUp(
     await write(io, `${line.repeat(3)};; no servers could be reached\n\n`);
     return 1;
   }
-  let out = `Server:\t\t${serverText ?? ip}\nAddress:\t${ip}:${port}\n\n`;
+  let out = `Server:\t\t${serverText ?? ip}\nAddress:\t${ip.includes(":") ? `[${ip}]` : ip}:${port}\n\n`;
   const answered = results.filter((step) => step.answers.length > 0);
   const found = answered.length > 0;
   for (const step of found ? answered : results.slice(0, 1)) {
