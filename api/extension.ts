@@ -1,5 +1,5 @@
 // GET /apis/loopkube.dev/v1alpha1/{status,explain,request,trace,flows,dump,dig}: what the features tell about themselves. No upstream counterpart.
-// Parameters come in the query: dump?name=rules&node=…, explain?from=pod/a&to=http://web/, request?method=POST&url=…&header=Name: value (or id=…),
+// Parameters come in the query: dump?name=rules&node=…, explain?from=pod/a&to=http://web/, explain?from=pod/a&dnsName=web&dnsType=SRV, request?method=POST&url=…&header=Name: value (or id=…),
 // trace (JSON lines: the recent hops; with follow=true also those to come),
 // flows (JSON lines: every flow alive, an empty line, and with follow=true each flow to come).
 import { once } from "node:events";
@@ -36,6 +36,8 @@ function dump({ query }: ApiRequest, { diagnostics }: ApiContext): Answer {
 }
 
 async function explain({ query }: ApiRequest, { store, diagnostics }: ApiContext): Promise<Answer> {
+  const name = query.get("dnsName");
+  if (name !== null) return explainDns(name, query, store, diagnostics);
   const to = query.get("to") ?? "";
   if (to === "") throw badRequest("the parameter to is required: a URL, host:port or name");
   let question: ExplainQuestion = {
@@ -52,6 +54,18 @@ async function explain({ query }: ApiRequest, { store, diagnostics }: ApiContext
     question = { ...question, port, ...(ip === undefined ? {} : { ip }), ...(balance === undefined ? {} : { balance }) };
   }
   return objectAnswer({ kind: "Explanation", apiVersion: EXTENSION_GROUP_VERSION, from: question.from, to, steps });
+}
+
+async function explainDns(name: string, query: URLSearchParams, store: ApiContext["store"], diagnostics: ApiContext["diagnostics"]): Promise<Answer> {
+  const type = (query.get("dnsType") ?? "A").toUpperCase();
+  if (!/^[!-~]{1,253}$/.test(name)) throw badRequest(`${JSON.stringify(name)} is no domain name`);
+  if (!/^(TYPE\d{1,5}|[A-Z][A-Z0-9]{0,9})$/.test(type)) throw badRequest(`${JSON.stringify(type)} is no record type`);
+  const question = { from: parsePeer(store, query.get("from") ?? "host"), name, type };
+  for (const each of diagnostics) {
+    const steps = await each.explainDns?.(question);
+    if (steps) return objectAnswer({ kind: "DnsExplanation", apiVersion: EXTENSION_GROUP_VERSION, from: question.from, name, type, steps });
+  }
+  throw new StatusError(404, "NotFound", "this cluster has no DNS");
 }
 
 async function request({ query }: ApiRequest, { store, diagnostics }: ApiContext): Promise<Answer> {

@@ -7,7 +7,7 @@ import type { IngressClass } from "../model/kinds/networking-v1.ts";
 import { ConfigMaps, Deployments, EndpointSlices, IngressClasses, Namespaces, Services } from "../model/resources.ts";
 import type { Store } from "../store/index.ts";
 
-export const COREDNS_IMAGE = "registry.k8s.io/coredns/coredns:v1.12.0";
+export const COREDNS_IMAGE = "registry.k8s.io/coredns/coredns:v1.14.7";
 export const INGRESS_IMAGE = "registry.k8s.io/ingress-nginx/controller:v1.15.1";
 export const INGRESS_NAMESPACE = "ingress-nginx";
 export const INGRESS_NAME = "ingress-nginx-controller";

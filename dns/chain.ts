@@ -1,13 +1,17 @@
 // A Corefile made live: for each server block the chain of its plugins, and the choice of block for a name.
 // Upstream: CoreDNS core/dnsserver (config, server.ServeDNS).
+import { realClock } from "../model/clock.ts";
+import { seededRandom } from "../model/random.ts";
 import { CorefileError, parseCorefile } from "./corefile.ts";
 import type { ServerBlock } from "./corefile.ts";
 import { emptyReply } from "./message.ts";
 import type { Query } from "./message.ts";
+import { Metrics } from "./metrics.ts";
 import { isWithin } from "./name.ts";
 import type { DnsPlugin, MaybeReply, Next, PluginEnv } from "./plugin.ts";
 import { bufsizeOf, lameduckOf } from "./plugins/endpoints.ts";
 import { PLUGINS } from "./plugins/index.ts";
+import { Zone } from "./zone.ts";
 
 /** Queries that plugins may ask of their own server, one inside the other. */
 const MAX_NESTED = 10;
@@ -31,9 +35,9 @@ interface Site {
   readonly serve: Next;
 }
 
-/** Sets a Corefile up; throws CorefileError, with nothing left running. */
-export function createChain(corefile: string, env: Env): Chain {
-  const blocks = parseCorefile(corefile);
+/** Sets a Corefile up; throws CorefileError, with nothing left running. `variables` stand for `{$NAME}` in it. */
+export function createChain(corefile: string, env: Env, variables: Readonly<Record<string, string>> = {}): Chain {
+  const blocks = parseCorefile(corefile, variables);
   const plugins: DnsPlugin[] = [];
   const sites: Site[] = [];
   let depth = 0;
@@ -104,4 +108,20 @@ function link(plugins: readonly DnsPlugin[]): Next {
   const end: Next = (query) =>
     emptyReply("SERVFAIL", "server", `no plugin answers ${query.question.name}: forward is not configured for it`);
   return plugins.reduceRight<Next>((next, plugin) => (plugin.serve ? (query) => plugin.serve?.(query, next) ?? next(query) : next), end);
+}
+
+/** Sets a Corefile up for trial, over an empty zone; throws CorefileError. Files and variables that it names are taken to be there. */
+export function checkCorefile(corefile: string): void {
+  const env: Env = {
+    zone: new Zone(0),
+    clock: realClock,
+    random: seededRandom(0),
+    serverIPs: [],
+    metrics: new Metrics(),
+    exchange: () => Promise.reject(new Error("a trial asks nobody")),
+    readFile: () => "nameserver 127.0.0.1\n",
+    log: () => undefined,
+    fatal: () => undefined,
+  };
+  createChain(corefile, env).close();
 }

@@ -1,5 +1,5 @@
 // The Corefile's grammar: server blocks of directives, with the place of every token, so that an error names line and column.
-// Upstream: coredns/caddy caddyfile (lexer, parser), CoreDNS core/dnsserver address.go. Left out: environment variables and imports of files.
+// Upstream: coredns/caddy caddyfile (lexer, parser), CoreDNS core/dnsserver address.go. Left out: imports of files.
 import { Cidr, isCidr } from "../model/ip.ts";
 import { fqdn, reverseOfAddress } from "./name.ts";
 
@@ -56,9 +56,14 @@ export function defaultCorefile(zone: string): string {
 `;
 }
 
-/** Parses a Corefile; throws CorefileError. An empty text has no blocks. */
-export function parseCorefile(text: string): readonly ServerBlock[] {
-  const tokens = tokenize(text);
+/** Parses a Corefile; throws CorefileError. An empty text has no blocks. `{$NAME}` and `{%NAME%}` become variables, unknown ones nothing. */
+export function parseCorefile(text: string, variables: Readonly<Record<string, string>> = {}): readonly ServerBlock[] {
+  const value = (name: string): string => (Object.hasOwn(variables, name) ? (variables[name] ?? "") : "");
+  const tokens = tokenize(text).map((token) =>
+    token.text.includes("{")
+      ? { ...token, text: token.text.replace(/\{\$([^{}]+)\}|\{%([^{}%]+)%\}/g, (_, shell?: string, dos?: string) => value(shell ?? dos ?? "")) }
+      : token,
+  );
   const snippets = new Map<string, readonly Directive[]>();
   const blocks: ServerBlock[] = [];
   let at = 0;

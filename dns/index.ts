@@ -8,7 +8,7 @@ import { dnsProgram } from "./program.ts";
 import type { Serving } from "./program.ts";
 import { ZoneFeed } from "./zone-feed.ts";
 
-export { createChain, type Chain } from "./chain.ts";
+export { checkCorefile, createChain, type Chain } from "./chain.ts";
 export { CorefileError, defaultCorefile, parseCorefile } from "./corefile.ts";
 export { decodeReply, type DecodedReply } from "./decode.ts";
 export { encodeQuery } from "./encode.ts";

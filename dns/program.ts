@@ -2,7 +2,7 @@
 // Upstream: CoreDNS coremain, plugin/reload. A Corefile that cannot be set up leaves the old one live.
 import { createServer } from "node:http";
 import type { Clock } from "../model/clock.ts";
-import type { ContainerContext, InlineProgram, Registration } from "../model/ports.ts";
+import type { ContainerContext, InlineProgram, Registration, SocketAddress } from "../model/ports.ts";
 import type { Random } from "../model/random.ts";
 import { createChain } from "./chain.ts";
 import type { Chain } from "./chain.ts";
@@ -114,7 +114,8 @@ class Run {
   #chain(): Chain {
     const { feed, clock, zone } = this.#options;
     const { files, peer, stdout } = this.#context;
-    return createChain(feed.corefile ?? files.read("/etc/coredns/Corefile") ?? defaultCorefile(zone), {
+    const corefile = feed.corefile ?? files.read("/etc/coredns/Corefile") ?? defaultCorefile(zone);
+    const env = {
       zone: feed.zone,
       clock,
       random: this.#random.fork("chain"),
@@ -123,14 +124,15 @@ class Run {
         .filter((ip) => ip !== "")
         .concat(this.#context.pod.status?.podIPs?.length ? [] : [peer.ip]),
       metrics: this.#metrics,
-      exchange: (server, message, how) => exchangeWith(this.#context, clock, server, message, how),
-      readFile: (path) => files.read(path),
-      log: (line) => void stdout.write(`${line}\n`),
-      fatal: (line) => {
+      exchange: (server: SocketAddress, message: Buffer, how: { readonly tcp: boolean; readonly timeoutMs: number }) => exchangeWith(this.#context, clock, server, message, how),
+      readFile: (path: string) => files.read(path),
+      log: (line: string) => void stdout.write(`${line}\n`),
+      fatal: (line: string) => {
         stdout.write(`[FATAL] ${line}\n`);
         this.#end.resolve(1);
       },
-    });
+    };
+    return createChain(corefile, env, this.#context.env);
   }
 
   async #reload(): Promise<void> {

@@ -282,8 +282,18 @@ export interface Diagnostics {
   dump?(options: Readonly<Record<string, string>>): string;
   /** One feature's part of an explanation, in order of asking. */
   explain?(question: ExplainQuestion): Promise<ExplainAnswer | undefined>;
+  /** Each question that a client asks for a name, and what comes of it; undefined when this feature is not DNS. */
+  explainDns?(question: DnsQuestion): Promise<readonly ExplainAnswer[] | undefined>;
   /** The steps of one HTTP request through the Ingress; undefined when this feature has none to tell. */
   explainRequest?(question: RequestQuestion): Promise<readonly ExplainAnswer[] | undefined>;
+}
+
+/** A name to explain, as a client types it; its search path applies. */
+export interface DnsQuestion {
+  readonly from: Peer;
+  readonly name: string;
+  /** "A", "SRV", "TYPE65". */
+  readonly type: string;
 }
 
 /** A request to explain: one that might be sent, or one that was, by the X-Loopkube-Trace of its answer. */

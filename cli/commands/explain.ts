@@ -1,8 +1,9 @@
-// `loopkube explain`: what would happen to a connection, step by step, without sending anything; `explain request` for an HTTP request.
+// `loopkube explain`: what would happen to a connection, step by step, without sending anything; `explain request` for an HTTP request, `explain dns` for a name.
 import { Command } from "commander";
 import type { ExplainAnswer } from "../../model/ports.ts";
 import { connected, diagnosticsPath, withName } from "../connect.ts";
 import { print, style } from "../terminal.ts";
+import { explainDnsCommand } from "./explain-dns.ts";
 import { explainRequestCommand } from "./explain-request.ts";
 
 interface Options {
@@ -28,7 +29,7 @@ export function explainCommand(): Command {
         if (verdict) print(style("bold", `verdict: ${verdict}`));
       });
     });
-  return command.addCommand(explainRequestCommand());
+  return command.addCommand(explainRequestCommand()).addCommand(explainDnsCommand());
 }
 
 /** Each step's title, and its lines below it. */

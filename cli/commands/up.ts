@@ -37,6 +37,7 @@ export interface UpOptions {
   readonly output?: string;
   readonly strictImages?: boolean;
   readonly quiet?: boolean;
+  readonly corefile?: string;
 }
 
 export function upCommand(): Command {
@@ -62,6 +63,7 @@ export function upCommand(): Command {
     .option("--kubeconfig <file>", "merge the context into this file (default: $KUBECONFIG or ~/.kube/config)")
     .option("--own-kubeconfig", "leave the user's kubeconfig alone and print how to use the cluster's own")
     .option("-f, --file <file>", "apply this manifest or folder, may be repeated", (path: string, all: string[]) => [...all, path], [])
+    .option("--corefile <file>", "configuration of cluster DNS; later changes go to ConfigMap kube-system/coredns")
     .option("--strict-images", "unknown images fail with ErrImagePull instead of answering as an echo server")
     .option("-d, --detach", "go to the background when ready")
     .option("-q, --quiet", "print nothing but errors")
@@ -69,6 +71,7 @@ export function upCommand(): Command {
     .action(async (options: UpOptions) => {
       refuseSecond(options.name);
       refuseDirectDualStack(options);
+      await readCorefile(options.corefile);
       if (options.detach) return show(await detach(options.name), options);
       await run(options);
     });
@@ -102,12 +105,13 @@ async function run(options: UpOptions): Promise<void> {
   const interrupted = onInterrupt();
   await cleanStale(options);
   const files = manifestFiles(options);
+  const corefile = await readCorefile(options.corefile);
   await using cluster = await progress.phase(
     `cluster "${options.name}" with ${options.nodes} ${options.nodes === 1 ? "node" : "nodes"}`,
     async () => {
       // Only `up` needs the whole cluster; the other commands start faster without it.
       const { startCluster } = await import("../../cluster/index.ts");
-      return startCluster(clusterOptions(options));
+      return startCluster({ ...clusterOptions(options), ...(corefile === undefined ? {} : { corefile }) });
     },
   );
   const merged = options.ownKubeconfig ? undefined : kubeconfigPath(options.kubeconfig);
@@ -200,6 +204,21 @@ function stateOf(cluster: Cluster, options: UpOptions, merged: string | undefine
 function manifestFiles(options: UpOptions): readonly { readonly path: string; readonly text: string }[] {
   const paths = [...(options.demo ? [DEMO_DIRECTORY] : []), ...options.file];
   return paths.flatMap(expand).map((path) => ({ path, text: readFileSync(path, "utf8") }));
+}
+
+/** The Corefile, set up once for trial so that a bad one fails before anything starts. */
+async function readCorefile(path: string | undefined): Promise<string | undefined> {
+  if (path === undefined) return undefined;
+  if (!existsSync(path) || !statSync(path).isFile()) throw new Failure(`the Corefile "${path}" does not exist`);
+  const text = readFileSync(path, "utf8");
+  const { checkCorefile, CorefileError } = await import("../../dns/index.ts");
+  try {
+    checkCorefile(text);
+  } catch (error) {
+    if (error instanceof CorefileError) throw new Failure(error.message.replace(/^Corefile:/, `${path}:`));
+    throw error;
+  }
+  return text;
 }
 
 function expand(path: string): readonly string[] {
