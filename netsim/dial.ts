@@ -43,7 +43,7 @@ export async function dial(state: FabricState, from: Peer, to: SocketAddress, op
     case "refuse":
       throw addressError("connect", "ECONNREFUSED", to);
     case "drop":
-      await sleep(state.clock, options.timeoutMs ?? TIMEOUT_MS, options.signal);
+      await wait(state, options.timeoutMs ?? TIMEOUT_MS, to, options.signal);
       throw addressError("connect", "ETIMEDOUT", to);
     default:
       return assertNever(decision);
@@ -111,13 +111,23 @@ async function handshake(
 ): Promise<void> {
   const timeoutMs = options.timeoutMs ?? TIMEOUT_MS;
   try {
-    await sleep(state.clock, Math.min(Math.ceil(handshakeMs), timeoutMs), options.signal);
+    await wait(state, Math.min(Math.ceil(handshakeMs), timeoutMs), flow.destination, options.signal);
     if (handshakeMs > timeoutMs) throw addressError("connect", "ETIMEDOUT", flow.destination);
     const { ip, port } = exposure.address;
     if (state.exposures.find("TCP", ip, port) !== exposure) throw addressError("connect", "ECONNREFUSED", flow.destination);
   } catch (error) {
     state.hooks.closed?.(flow.id);
     throw error;
+  }
+}
+
+/** Rejects with the signal's reason, or ENETDOWN when the fabric stops meanwhile. */
+async function wait(state: FabricState, delayMs: number, to: SocketAddress, signal: AbortSignal | undefined): Promise<void> {
+  const { ended } = state;
+  try {
+    await sleep(state.clock, delayMs, signal ? AbortSignal.any([signal, ended]) : ended);
+  } catch (error) {
+    throw ended.aborted && !signal?.aborted ? addressError("connect", "ENETDOWN", to) : error;
   }
 }
 

@@ -12,6 +12,7 @@ export type ErrnoCode =
   | "EINVAL"
   | "EMFILE"
   | "EMSGSIZE"
+  | "ENETDOWN"
   | "ENETUNREACH"
   | "EPIPE"
   | "ETIMEDOUT";

@@ -1,4 +1,5 @@
 // What every step of the path shares: the hooks, the tables, the counters, and the opening of a flow (identity and node).
+import { setMaxListeners } from "node:events";
 import type { Clock } from "../model/clock.ts";
 import type { Flow, Peer, PolicyVerdict, Protocol, SocketAddress, Verdict } from "../model/ports.ts";
 import type { Random } from "../model/random.ts";
@@ -84,6 +85,7 @@ export class FabricState {
   readonly exposures = new Exposures();
   readonly live = new LiveFlows((flow) => this.hooks.closed?.(flow.id));
   readonly counters = noCounts();
+  readonly #end = new AbortController();
   #nodes: readonly FabricNode[] = [];
   #nodeByIp = new Map<string, Peer>();
   #nextFlow = 1;
@@ -96,6 +98,14 @@ export class FabricState {
     this.plan = parts.plan;
     this.trace = parts.trace;
     this.budget = parts.budget;
+    setMaxListeners(0, this.#end.signal);
+  }
+  /** Aborts when the fabric stops: clients that wait for an answer get none. */
+  get ended(): AbortSignal {
+    return this.#end.signal;
+  }
+  end(): void {
+    this.#end.abort();
   }
   get nodes(): readonly FabricNode[] {
     return this.#nodes;

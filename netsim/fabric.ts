@@ -113,6 +113,7 @@ class LoopbackFabric implements Fabric {
   }
   async start(): Promise<void> {}
   async stop(): Promise<void> {
+    this.#state.end();
     await this.#listeners.closeAll();
     this.#udp.stop();
     for (const flow of this.#state.live.list()) flow.close();

@@ -138,7 +138,7 @@ class StreamLink {
     this.#timer?.cancel();
     this.#timer = undefined;
     if (dueAt === Infinity) return;
-    this.#timer = this.#clock.after(Math.max(0, Math.ceil(dueAt - now)), () => this.#run());
+    this.#timer = this.#clock.after(Math.max(0, Math.ceil(dueAt - now)), () => this.#run(), { background: true });
   }
   /** The receiver is gone: what was under way is lost, and the sender's writes vanish until it hears of it. */
   #drop(): void {

@@ -5,7 +5,8 @@ import { once } from "node:events";
 import { request } from "node:https";
 import t from "tap";
 import { descriptorLimit } from "../../netsim/descriptor-budget.ts";
-import { app, descriptors, dial, socketOf, startRobust, until } from "./robust-cluster.ts";
+import { nextTurn } from "../../model/clock.ts";
+import { app, descriptors, dial, podsOf, socketOf, startRobust, until } from "./robust-cluster.ts";
 import { Swarm } from "./swarm.ts";
 
 const WITHIN_MS = 2000;
@@ -60,10 +61,66 @@ t.test("stopping a busy cluster", async (t) => {
 
   t.strictSame(cluster.fabric.stats().live, 0);
   t.strictSame(cluster.fabric.stats().listeners, 0);
-  const left = (): readonly string[] => process.getActiveResourcesInfo().filter((name) => /TCP|UDP|Process|Timeout/.test(name));
   await until(() => left().length === 0).catch(() => t.strictSame(left(), [], "nothing is left"));
   if (before !== undefined) t.ok((descriptors() ?? 0) <= before + 1, `${before} descriptors before, ${descriptors()} after`);
 });
+
+const DENY = `
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: deny}
+spec: {podSelector: {matchLabels: {app: denied}}, policyTypes: [Ingress]}
+`;
+
+t.test("clients that wait for an answer do not wait any longer", async (t) => {
+  const cluster = await startRobust(t);
+  for (const name of ["denied", "line", "client"]) await cluster.apply(app(name, "test/line"));
+  await cluster.apply(app("proc", "test/line-process"));
+  await cluster.ready();
+  await cluster.apply(DENY);
+  await cluster.fault({ from: "host", to: "svc/line", latency: "60s" });
+  await cluster.fault({ from: "host", to: "svc/proc", latency: "60s" });
+  await cluster.settle();
+  const outcome = (answer: Promise<unknown>): Promise<unknown> =>
+    answer.then(
+      () => "answered",
+      (error: NodeJS.ErrnoException) => error.code,
+    );
+  const from = `pod/${podsOf(cluster, "client")[0]}`;
+  const { dropped, denied } = cluster.fabric.stats();
+  const waiting = [
+    cluster.fetch("http://denied:9000/", { from }),
+    cluster.fetch("http://line:9000/"),
+    cluster.fetch("http://proc:9000/"),
+  ].map(outcome);
+  const sockets = await Promise.all(["line", "proc"].map(async (name) => dial(await socketOf(cluster, name), "ex")));
+  await until(
+    () => cluster.fabric.stats().dropped + cluster.fabric.stats().denied > dropped + denied && cluster.fabric.stats().shaped >= 2,
+  );
+
+  const began = performance.now();
+  await cluster.stop();
+  t.ok(performance.now() - began < WITHIN_MS);
+  t.strictSame(await Promise.all(waiting), ["ENETDOWN", "ENETDOWN", "ENETDOWN"]);
+  for (const socket of sockets) socket.destroy();
+  await until(() => left().length === 0).catch(() => t.strictSame(left(), [], "nothing is left"));
+});
+
+t.test("stopped while pods start", async (t) => {
+  for (const turns of [0, 1, 5, 50, 500]) {
+    const cluster = await startRobust(t);
+    await cluster.apply(app("line", "test/line", 5));
+    await cluster.apply(app("proc", "test/line-process", 3));
+    for (let turn = 0; turn < turns; turn++) await nextTurn();
+    const began = performance.now();
+    await cluster.stop();
+    t.ok(performance.now() - began < WITHIN_MS, `after ${turns} turns`);
+    await until(() => left().length === 0).catch(() => t.strictSame(left(), [], "nothing is left"));
+  }
+});
+
+/** What would keep this process alive. */
+const left = (): readonly string[] => process.getActiveResourcesInfo().filter((name) => /TCP|UDP|Process|Timeout/.test(name));
 
 /** Requests on connections that are kept alive, where there is a program for it. */
 function loads(urls: readonly string[]): readonly ChildProcess[] {
