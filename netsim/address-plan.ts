@@ -95,7 +95,8 @@ function blockTestOf({ pods, services, nodes, loadBalancers }: FamilyBlocks): (i
 function isDualStack({ kind, ipFamilies = ["IPv4"] }: AddressPlanOptions, primary: FamilyBlocks): boolean {
   const text = ipFamilies.join(",");
   if (text === "IPv4") return false;
-  if (text !== "IPv4,IPv6") throw new RangeError(`IP families ${text || "(none)"} are not supported: use IPv4, or IPv4,IPv6 for dual-stack`);
+  if (text !== "IPv4,IPv6")
+    throw new RangeError(`IP families ${text || "(none)"} are not supported: use IPv4, or IPv4,IPv6 for dual-stack`);
   if (kind === "direct") {
     throw new RangeError("dual-stack needs the mapped address plan: IPv6 has no loopback block whose addresses could be dialled directly");
   }

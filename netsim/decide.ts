@@ -41,7 +41,13 @@ export function decide(state: FabricState, flow: LiveFlow): Decision {
     case "pass":
       return toEndpoint(state, flow, verdict, flow.destination, undefined);
     case "dnat":
-      return toEndpoint(state, flow, verdict, verdict.endpoint, verdict.masquerade ? state.nodeIp(flow.node, flow.destination.ip) : undefined);
+      return toEndpoint(
+        state,
+        flow,
+        verdict,
+        verdict.endpoint,
+        verdict.masquerade ? state.nodeIp(flow.node, flow.destination.ip) : undefined,
+      );
     default:
       return assertNever(verdict);
   }

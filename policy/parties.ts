@@ -65,7 +65,14 @@ export class Parties {
 }
 
 function same(a: PodParty, b: PodParty): boolean {
-  if (a.ip !== b.ip || a.secondary?.ip !== b.secondary?.ip || a.node !== b.node || !sameLabels(a.labels, b.labels) || a.namedPorts.size !== b.namedPorts.size) return false;
+  if (
+    a.ip !== b.ip ||
+    a.secondary?.ip !== b.secondary?.ip ||
+    a.node !== b.node ||
+    !sameLabels(a.labels, b.labels) ||
+    a.namedPorts.size !== b.namedPorts.size
+  )
+    return false;
   for (const [name, port] of a.namedPorts) if (b.namedPorts.get(name) !== port) return false;
   return true;
 }

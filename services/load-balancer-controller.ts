@@ -68,7 +68,9 @@ export function createLoadBalancerController({ store, clock, pools }: LoadBalanc
       const kept = current.find(({ ip }) => ip && block.contains(ip) && (!wanted || ip === wanted));
       return { block, wanted, kept };
     });
-    const surplus = current.some(({ ip }) => ip && blocks.some((block) => block.contains(ip)) && !given.some(({ kept }) => kept?.ip === ip));
+    const surplus = current.some(
+      ({ ip }) => ip && blocks.some((block) => block.contains(ip)) && !given.some(({ kept }) => kept?.ip === ip),
+    );
     if (!surplus && given.every(({ kept }) => kept)) return;
     recorder.event(service, "Normal", "EnsuringLoadBalancer", "Ensuring load balancer");
     const ingress: LoadBalancerIngress[] = [];

@@ -1,12 +1,12 @@
 // `loopkube status`: every address of the running cluster, for people or (-o json) for scripts.
-import { Command } from "commander";
+import { Command, Option } from "commander";
 import type { JsonObject } from "../../model/object.ts";
 import { connected, fetchStatus, withName } from "../connect.ts";
 import { print, style, textTable } from "../terminal.ts";
 
 export function statusCommand(): Command {
   return withName(new Command("status").description("show the running cluster's addresses and health"))
-    .option("-o, --output <format>", "json")
+    .addOption(new Option("-o, --output <format>", "print it as data").choices(["json"]))
     .action((options: { name?: string; output?: string }) =>
       connected(options, async (client, state) => {
         const status = await fetchStatus(client, state);
@@ -36,11 +36,19 @@ export function statusText(status: JsonObject): string {
       ["cluster DNS", `${status["dns"]}  (Service ${status["dnsService"]})`],
       ["gateway", `${status["gateway"]}  (SOCKS5, HTTP proxy)`],
       ["ingress", `${ingress?.http}  ${ingress?.https}`],
-      ["address plan", `${status["addressPlan"]}, cluster index ${status["index"]}, proxy mode ${status["proxyMode"]}, seed ${status["seed"]}`],
+      [
+        "address plan",
+        `${status["addressPlan"]}, cluster index ${status["index"]}, proxy mode ${status["proxyMode"]}, seed ${status["seed"]}`,
+      ],
     ],
   );
-  const table = textTable(["NODE", "ADDRESS", "PODS"], nodes.map((node) => [node.name, (node.ips ?? [node.ip]).join(","), (node.podCIDRs ?? [node.podCIDR]).join(",")]));
+  const table = textTable(
+    ["NODE", "ADDRESS", "PODS"],
+    nodes.map((node) => [node.name, (node.ips ?? [node.ip]).join(","), (node.podCIDRs ?? [node.podCIDR]).join(",")]),
+  );
   const pods = status["pods"] as Record<string, number> | undefined;
-  const counts = Object.entries(pods ?? {}).map(([phase, count]) => `${count} ${phase}`).join(", ");
+  const counts = Object.entries(pods ?? {})
+    .map(([phase, count]) => `${count} ${phase}`)
+    .join(", ");
   return `${style("bold", String(status["name"]))}${addresses}\n\n${table}\n\npods: ${counts === "" ? "none" : counts}`;
 }

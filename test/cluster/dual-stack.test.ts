@@ -1,15 +1,20 @@
 // A dual-stack cluster: two addresses per pod, node and Service that asks for them, one EndpointSlice per family, and traffic over both.
-import { createServer } from "node:http";
-import { get } from "node:http";
+import { promises as dns } from "node:dns";
+import { createServer, get, type RequestOptions } from "node:http";
 import t from "tap";
+import { createApiClient } from "../../cluster/api-client.ts";
 import { type Cluster, type ClusterOptions, startCluster } from "../../cluster/index.ts";
-import { isStatus, StatusError } from "../../model/errors.ts";
 import { ipFamily } from "../../model/ip.ts";
 import type { InlineProgram } from "../../model/ports.ts";
 import { EndpointSlices, Nodes, Pods, Services } from "../../model/resources.ts";
 
 const hello: InlineProgram = async (context) => {
-  const server = createServer((request, response) => response.end(`${context.hostname} at ${request.socket.localAddress} saw ${request.socket.remoteAddress}`));
+  const about = (): string => `${context.env["IPS"]} ${context.env["HOST_IPS"]}\n${context.files.read("/etc/hosts")}`;
+  const server = createServer((request, response) =>
+    response.end(
+      request.url === "/pod" ? about() : `${context.hostname} at ${request.socket.localAddress} saw ${request.socket.remoteAddress}`,
+    ),
+  );
   await using _listening = await context.listen(8080, server);
   await new Promise<void>((resolve) => context.signal.addEventListener("abort", () => resolve(), { once: true }));
   return 0;
@@ -39,8 +44,7 @@ metadata: {name: client}
 spec:
   containers:
   - name: client
-    image: busybox
-    command: [sleep, infinity]
+    image: test/hello
     env:
     - {name: IPS, valueFrom: {fieldRef: {fieldPath: status.podIPs}}}
     - {name: HOST_IPS, valueFrom: {fieldRef: {fieldPath: status.hostIPs}}}
@@ -83,8 +87,16 @@ t.test("both families", async (t) => {
     for (const [name, ips, slices] of rows) {
       t.equal(families(service(name)?.clusterIPs?.filter((ip) => ip !== "None")), ips, `${name}: ClusterIPs`);
       const found = cluster.store.list(EndpointSlices, { labels: (labels) => labels?.["kubernetes.io/service-name"] === name });
-      t.equal(found.map((slice) => slice.addressType).sort().join(" "), slices, `${name}: EndpointSlices`);
-      for (const slice of found) t.equal(families(slice.endpoints?.flatMap(({ addresses }) => addresses)), `${slice.addressType} ${slice.addressType}`);
+      t.equal(
+        found
+          .map((slice) => slice.addressType)
+          .sort()
+          .join(" "),
+        slices,
+        `${name}: EndpointSlices`,
+      );
+      for (const slice of found)
+        t.equal(families(slice.endpoints?.flatMap(({ addresses }) => addresses)), `${slice.addressType} ${slice.addressType}`);
     }
     for (const pod of cluster.store.list(Pods)) {
       t.equal(families(pod.status?.podIPs?.map(({ ip }) => ip)), "IPv4 IPv6", pod.metadata.name);
@@ -107,11 +119,14 @@ t.test("both families", async (t) => {
     const nodeIp = cluster.nodes[1]?.ips?.[1] ?? "";
     for (const ip of [...(service("both")?.clusterIPs ?? []), ...(service("required")?.clusterIPs ?? []), ...balancer]) {
       const host = ipFamily(ip) === "IPv6" ? `[${ip}]` : ip;
-      const [pod = "", local = "", remote = ""] = (await (await cluster.fetch(`http://${host}/`, { from: "pod/client" })).text()).split(/ at | saw /);
+      const [pod = "", local = "", remote = ""] = (await (await cluster.fetch(`http://${host}/`, { from: "pod/client" })).text()).split(
+        / at | saw /,
+      );
       t.match(pod, /^web-/);
       t.equal(ipFamily(local), ipFamily(ip), `${ip}: the endpoint is of the same family`);
       if (!balancer.includes(ip)) t.ok(clientIps.includes(remote), `${ip}: the client's own address is kept: ${remote}`);
-      const outside = await fetchFromMachine(cluster, ip, 80);
+      const socket = cluster.fabric.socketOf({ ip, port: 80 }, "TCP");
+      const outside = await textOf({ host: socket?.ip, port: socket?.port });
       t.match(outside, /^web-/, `${ip}: from a program of this machine`);
       t.equal(ipFamily(outside.split(" saw ")[1] ?? ""), ipFamily(ip), "masqueraded as the node's address of the same family");
     }
@@ -143,6 +158,113 @@ t.test("both families", async (t) => {
   });
 });
 
+t.test("a Service gains a second family and loses it again, in place", async (t) => {
+  const cluster = await start(t, { ipFamilies: ["IPv4", "IPv6"], nodes: 1 });
+  await cluster.apply([PODS, web("web", "type: LoadBalancer")].join("---"));
+  await cluster.ready();
+  const seen = async (): Promise<string> => {
+    await cluster.settle();
+    const service = cluster.store.get(Services, "default", "web");
+    const slices = cluster.store.list(EndpointSlices, { labels: (labels) => labels?.["kubernetes.io/service-name"] === "web" });
+    const ingress = service?.status?.loadBalancer?.ingress?.map(({ ip }) => ip);
+    return [
+      families(service?.spec?.clusterIPs),
+      families(ingress),
+      slices
+        .map((slice) => slice.addressType)
+        .sort()
+        .join(" "),
+    ].join("; ");
+  };
+  t.equal(await seen(), "IPv4; IPv4; IPv4");
+  const first = cluster.store.get(Services, "default", "web")?.spec?.clusterIP;
+  await cluster.store.mutate(Services, "default", "web", (draft) => void (draft.spec.ipFamilyPolicy = "PreferDualStack"));
+  t.equal(await seen(), "IPv4 IPv6; IPv4 IPv6; IPv4 IPv6");
+  const second = cluster.store.get(Services, "default", "web")?.spec?.clusterIPs?.[1] ?? "";
+  t.match(await (await cluster.fetch(`http://[${second}]/`, { from: "pod/client" })).text(), /^web-/);
+  await cluster.store.mutate(Services, "default", "web", (draft) => void (draft.spec.ipFamilyPolicy = "SingleStack"));
+  t.equal(await seen(), "IPv4; IPv4; IPv4");
+  t.equal(cluster.store.get(Services, "default", "web")?.spec?.clusterIP, first);
+  t.equal(cluster.fabric.socketOf({ ip: second, port: 80 }, "TCP"), undefined, "its listener is gone");
+});
+
+t.test("what goes around Services: gateway, UDP, policies, explain", async (t) => {
+  const cluster = await start(t, { ipFamilies: ["IPv4", "IPv6"] });
+  t.equal(cluster.status()["addressPlan"], "mapped", "implied");
+  const dnsSix = `
+apiVersion: v1
+kind: Service
+metadata: {name: dns-six, namespace: kube-system}
+spec: {selector: {k8s-app: kube-dns}, ipFamilies: [IPv6], ports: [{port: 53, protocol: UDP}]}
+`;
+  await cluster.apply([PODS, web("six", "ipFamilies: [IPv6]"), dnsSix].join("---"));
+  await cluster.ready();
+  await cluster.settle();
+  const six = cluster.store.get(Services, "default", "six")?.spec?.clusterIP ?? "";
+
+  await t.test("gateway", async (t) => {
+    const [host = "", port] = String(cluster.status()["gateway"]).split(":");
+    for (const url of [`http://[${six}]/`, "http://six.default/"])
+      t.match(await textOf({ host, port: Number(port), path: url }), /^web-/, url);
+  });
+  await t.test("UDP, and a pod's environment and hosts file", async (t) => {
+    const ip = cluster.store.get(Services, "kube-system", "dns-six")?.spec?.clusterIP ?? "";
+    const socket = cluster.fabric.socketOf({ ip, port: 53 }, "UDP");
+    const resolver = new dns.Resolver();
+    resolver.setServers([`${socket?.ip === "::1" ? "[::1]" : socket?.ip}:${socket?.port}`]);
+    t.strictSame(await resolver.resolve6("six.default.svc.cluster.local"), [six]);
+    const { status } = cluster.store.get(Pods, "default", "client") ?? {};
+    const [four, ips6] = status?.podIPs?.map((entry) => entry.ip) ?? [];
+    const text = await (await cluster.fetch(`http://[${ips6}]:8080/pod`)).text();
+    t.match(text, `${four},${ips6} ${status?.hostIPs?.map((entry) => entry.ip).join(",")}\n`, "fieldRef podIPs and hostIPs");
+    t.match(text, `${four}\tclient\n${ips6}\tclient\n`, "hosts file");
+  });
+  await t.test("explain and dump", async (t) => {
+    using client = createApiClient(cluster.kubeconfig);
+    const explained = JSON.stringify(await client.request("GET", "/apis/loopkube.dev/v1alpha1/explain?from=pod/client&to=http://six/"));
+    t.match(explained, `AAAA: NOERROR AAAA ${six}`, "a name that has no A record");
+    t.match(explained, `ClusterIP [${six}]:80/TCP is default/six`);
+    const rows: [string, string][] = [
+      ["nft", `${six} . tcp . 80 : goto service-`],
+      ["iptables", `-d ${six}/128`],
+      ["ipvs", `TCP  [${six}]:80 rr`],
+    ];
+    for (const [as, line] of rows) {
+      t.match(await client.text(`/apis/loopkube.dev/v1alpha1/dump?name=rules&node=loopkube-worker&as=${as}`), line, as);
+    }
+  });
+  await t.test("policies", async (t) => {
+    const policy = (peer: string): string => `
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: web}
+spec: {podSelector: {matchLabels: {app: web}}, policyTypes: [Ingress], ingress: [{from: [${peer}]}]}
+`;
+    const client = cluster.store.get(Pods, "default", "client")?.status?.podIPs?.[1]?.ip;
+    const endpoint = cluster.store.list(Pods, { labels: (labels) => labels?.["app"] === "web" })[0]?.status?.podIPs?.[1]?.ip ?? "";
+    const allowed = async (): Promise<boolean> => {
+      try {
+        const from = cluster.fabric.identify(client ?? "");
+        (await cluster.fabric.dial(from, { ip: endpoint, port: 8080 }, { timeoutMs: 20 })).destroy();
+        return true;
+      } catch {
+        return false;
+      }
+    };
+    const rows: [string, boolean][] = [
+      [`{ipBlock: {cidr: ${client}/128}}`, true],
+      ["{ipBlock: {cidr: 0.0.0.0/0}}", false],
+      ["{podSelector: {matchLabels: {app: other}}}", false],
+      ["{podSelector: {}}", true],
+    ];
+    for (const [peer, expected] of rows) {
+      await cluster.apply(policy(peer));
+      await cluster.settle();
+      t.equal(await allowed(), expected, peer);
+    }
+  });
+});
+
 t.test("RequireDualStack is refused where there is one family", async (t) => {
   const cluster = await start(t, { addressPlan: "mapped" });
   const service = {
@@ -164,13 +286,15 @@ t.test("dual-stack needs the mapped plan", async (t) => {
   await t.rejects(startCluster({ ipFamilies: ["IPv6", "IPv4"] }), { message: /^IP families IPv6,IPv4 are not supported/ });
 });
 
-/** As curl on this machine would, at the real socket. */
-async function fetchFromMachine(cluster: Cluster, ip: string, port: number): Promise<string> {
-  const socket = cluster.fabric.socketOf({ ip, port }, "TCP");
+/** As curl on this machine would. */
+async function textOf(options: RequestOptions): Promise<string> {
   return new Promise((resolve, reject) => {
-    get({ host: socket?.ip, port: socket?.port, agent: false }, (answer) => {
+    get({ ...options, agent: false }, (answer) => {
       let text = "";
-      answer.setEncoding("utf8").on("data", (chunk: string) => (text += chunk)).on("end", () => resolve(text));
+      answer
+        .setEncoding("utf8")
+        .on("data", (chunk: string) => (text += chunk))
+        .on("end", () => resolve(text));
     }).on("error", reject);
   });
 }

@@ -21,7 +21,10 @@ t.test("dual-stack: IPv6 blocks beside the IPv4 ones", async (t) => {
   const rows: [number, string][] = [
     [0, "fd00:0:244::/56 fd00:0:96::/112 fd00:0:18::/112 fd00:0:18::ff00/120 fd00:0:96::a fd00:0:96::1 fd00:0:18::2 fd00:0:244:1::/64"],
     [7, "fd00:7:244::/56 fd00:7:96::/112 fd00:7:18::/112 fd00:7:18::ff00/120 fd00:7:96::a fd00:7:96::1 fd00:7:18::2 fd00:7:244:1::/64"],
-    [63, "fd00:63:244::/56 fd00:63:96::/112 fd00:63:18::/112 fd00:63:18::ff00/120 fd00:63:96::a fd00:63:96::1 fd00:63:18::2 fd00:63:244:1::/64"],
+    [
+      63,
+      "fd00:63:244::/56 fd00:63:96::/112 fd00:63:18::/112 fd00:63:18::ff00/120 fd00:63:96::a fd00:63:96::1 fd00:63:18::2 fd00:63:244:1::/64",
+    ],
   ];
   for (const [index, expected] of rows) {
     const plan = createAddressPlan({ kind: "mapped", index, ipFamilies: ["IPv4", "IPv6"] });

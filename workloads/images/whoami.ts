@@ -16,7 +16,7 @@ const DATA_LIMIT = 64 * 1024 * 1024;
 
 function handler(io: ToolIo, name: string, verbose: boolean): Handler {
   let health = 200;
-  const ips = ["127.0.0.1", ...(ipsOf(io.context.peer))];
+  const ips = ["127.0.0.1", ...ipsOf(io.context.peer)];
   return async (request, response) => {
     const url = urlOf(request);
     if (verbose)
