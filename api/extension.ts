@@ -2,12 +2,12 @@
 // Parameters come in the query: dump?name=rules&node=…, explain?from=pod/a&to=http://web/, explain?from=pod/a&dnsName=web&dnsType=SRV, request?method=POST&url=…&header=Name: value (or id=…),
 // trace (JSON lines: the recent hops; with follow=true also those to come),
 // flows (JSON lines: every flow alive, an empty line, and with follow=true each flow to come).
-import { once } from "node:events";
 import { badRequest, StatusError } from "../model/errors.ts";
 import type { ExplainAnswer, ExplainQuestion, RequestQuestion } from "../model/ports.ts";
 import { type Answer, type ApiContext, type ApiRequest, type Handler, objectAnswer, textAnswer } from "./context.ts";
 import { parseDestination } from "./destination.ts";
 import { parsePeer } from "./peers.ts";
+import { written } from "./written.ts";
 
 /** The path below which the extension answers. */
 export const EXTENSION_GROUP_VERSION = "loopkube.dev/v1alpha1";
@@ -102,7 +102,7 @@ async function trace(request: ApiRequest, context: ApiContext): Promise<Answer> 
   response.flushHeaders();
   try {
     for await (const hop of context.trace(signal, request.query.get("follow") === "true")) {
-      if (!response.write(`${JSON.stringify(hop)}\n`)) await once(response, "drain", { signal });
+      await written(response, `${JSON.stringify(hop)}\n`, signal);
       if (signal.aborted) break;
     }
   } catch (error) {
@@ -119,7 +119,7 @@ async function flows({ response, signal, query }: ApiRequest, context: ApiContex
   try {
     for await (const batch of context.flows(signal, query.get("follow") === "true")) {
       const lines = batch.map((record) => `${JSON.stringify(record)}\n`).join("");
-      if (!response.write(alive ? `${lines}\n` : lines)) await once(response, "drain", { signal });
+      await written(response, alive ? `${lines}\n` : lines, signal);
       alive = false;
       if (signal.aborted) break;
     }
@@ -133,7 +133,7 @@ async function flows({ response, signal, query }: ApiRequest, context: ApiContex
 async function dig({ query }: ApiRequest, { store, dig: ask }: ApiContext): Promise<Answer> {
   if (!ask) throw new StatusError(404, "NotFound", "this cluster has no resolver");
   const name = query.get("dnsName") ?? "";
-  if (name === "") throw badRequest("the parameter dnsName is required");
+  if (name === "") throw badRequest("which name should be resolved? the parameter dnsName is empty");
   const from = parsePeer(store, query.get("from") ?? "host");
   const steps = await ask(from, name, query.get("type") ?? "A", query.get("search") !== "false");
   return objectAnswer({ kind: "DnsSteps", apiVersion: EXTENSION_GROUP_VERSION, steps });

@@ -1,6 +1,5 @@
 // Watches: one JSON line per event, until the client leaves, the time is over or the revision is gone. A slow reader is waited for.
 // Upstream: apiserver handlers/watch.go, pkg/storage/cacher (bookmarks, WatchList: KEP 3157).
-import { once } from "node:events";
 import { isStatus, StatusError } from "../../model/errors.ts";
 import type { KubeObject } from "../../model/object.ts";
 import { apiVersionOf, type ResourceType } from "../../model/resources.ts";
@@ -10,6 +9,7 @@ import { type ListOptions, parseRevision, tooLargeRevision } from "../list-optio
 import { type Presentation, presentationOf } from "../present.ts";
 import { statusOf } from "../send.ts";
 import type { Target } from "../target.ts";
+import { written } from "../written.ts";
 
 const DEFAULT_TIMEOUT_SECONDS = 1800;
 const INITIAL_EVENTS_END = "k8s.io/initial-events-end";
@@ -58,7 +58,7 @@ export async function watchObjects(request: ApiRequest, context: ApiContext, tar
     const encode = encoder(target.type, presentation, options);
     for await (const event of events) {
       const line = encode(event);
-      if (line !== undefined && !response.write(line)) await once(response, "drain", { signal }).catch(() => undefined);
+      if (line !== undefined) await written(response, line, signal);
       if (signal.aborted) break;
     }
   } catch (error) {
