@@ -1,10 +1,11 @@
 // `loopkube curl URL`: requests through the gateway, each on a new connection, and which pod answered each.
 import { request, type IncomingMessage } from "node:http";
-import { Command, InvalidArgumentError } from "commander";
+import { Command, InvalidArgumentError, Option } from "commander";
 import type { ApiClient } from "../../cluster/api-client.ts";
 import { realClock } from "../../model/clock.ts";
 import type { Pod } from "../../model/kinds/core-v1.ts";
 import { connected, fetchStatus, withName } from "../connect.ts";
+import { duration } from "../duration.ts";
 import { Failure } from "../failure.ts";
 import { print, textTable } from "../terminal.ts";
 
@@ -15,6 +16,7 @@ interface Options {
   readonly header: readonly string[];
   readonly request: string;
   readonly data?: string;
+  readonly timeout: number;
 }
 
 interface Answer {
@@ -34,9 +36,14 @@ export function curlCommand(): Command {
     .argument("<url>", "e.g. http://shop, http://shop.default.svc:80/cart, http://127.96.0.12/")
     .option("-n, --count <requests>", "this many requests, each on a new connection, as a table", whole)
     .option("--from <source>", "pod/[namespace/]name: request as this pod")
-    .option("-H, --header <header>", "add a header, may be repeated", (header: string, all: string[]) => [...all, header], [])
+    .addOption(
+      new Option("-H, --header <header>", "add a header, may be repeated")
+        .argParser((header: string, all: readonly string[]) => [...all, header])
+        .default([], "none"),
+    )
     .option("-X, --request <method>", "HTTP method", "GET")
     .option("-d, --data <body>", "request body")
+    .addOption(new Option("--timeout <duration>", "give a request up after this time").argParser(duration).default(10_000, "10s"))
     .addHelpText("after", "\nExample:\n  loopkube curl -n 12 http://shop")
     .action((url: string, options: Options) =>
       connected(options, async (client, state) => {
@@ -51,14 +58,20 @@ export function curlCommand(): Command {
         const answers: Answer[] = [];
         for (let i = 0; i < options.count; i++) answers.push(await send());
         print(await answersText(client, answers));
+        const failed = answers.find(({ endpoint, status }) => endpoint === "" && status >= 400);
+        if (failed) process.stderr.write(`\n${failed.body.trim()}\n`);
+        if (answers.every(({ status }) => status >= 400)) process.exitCode = 22;
       }),
     );
 }
 
 function requestOnce(gateway: string, url: string, options: Options): Promise<Answer> {
-  const target = /^https?:\/\//.test(url) ? url : `http://${url}`;
-  if (!URL.canParse(target) || target.startsWith("https:")) {
-    throw new Failure(`"${url}" is no http URL`, { advice: ["https goes through curl itself: curl -k -x socks5h://" + gateway + " " + url] });
+  const target = /^[a-z][a-z0-9+.-]*:\/\//i.test(url) ? url : `http://${url}`;
+  if (!/^http:/i.test(target) || !URL.canParse(target)) {
+    const advice = /^https:/i.test(target)
+      ? `https goes through curl itself: curl -k -x socks5h://${gateway} ${url}`
+      : "loopkube curl http://shop";
+    throw new Failure(`"${url}" is no http URL`, { advice: [advice] });
   }
   const colon = gateway.lastIndexOf(":");
   const headers: Record<string, string> = { host: new URL(target).host, connection: "close" };
@@ -70,12 +83,17 @@ function requestOnce(gateway: string, url: string, options: Options): Promise<An
   const began = realClock.monotonic();
   return new Promise((resolve, reject) => {
     const method = options.data !== undefined && options.request === "GET" ? "POST" : options.request;
-    const sent = request({ host: gateway.slice(0, colon), port: Number(gateway.slice(colon + 1)), path: target, method, headers, agent: false }, (answer) => {
-      void collect(answer).then((body) => {
-        const endpoint = String(answer.headers["x-loopkube-endpoint"] ?? "");
-        resolve({ status: answer.statusCode ?? 0, body, endpoint, ms: realClock.monotonic() - began });
-      }, reject);
-    });
+    const sent = request(
+      { host: gateway.slice(0, colon), port: Number(gateway.slice(colon + 1)), path: target, method, headers, agent: false },
+      (answer) => {
+        void collect(answer).then((body) => {
+          const endpoint = String(answer.headers["x-loopkube-endpoint"] ?? "");
+          resolve({ status: answer.statusCode ?? 0, body, endpoint, ms: realClock.monotonic() - began });
+        }, reject);
+      },
+    );
+    const timer = realClock.after(options.timeout, () => sent.destroy(new Error(`no answer within ${options.timeout / 1000} s`)));
+    sent.on("close", () => timer.cancel());
     sent.on("error", (error) => reject(new Failure(`${url}: ${error.message}`, { cause: error })));
     sent.end(options.data);
   });
@@ -99,7 +117,8 @@ async function answersText(client: ApiClient, answers: readonly Answer[]): Promi
     answer.ms.toFixed(1),
   ]);
   const shares = new Map<string, number>();
-  for (const [, pod = ""] of rows) shares.set(pod, (shares.get(pod) ?? 0) + 1);
+  for (const [, pod = "-"] of rows) if (pod !== "-") shares.set(pod, (shares.get(pod) ?? 0) + 1);
   const summary = [...shares].sort().map(([pod, hits]) => [pod, String(hits), `${((100 * hits) / answers.length).toFixed(0)} %`]);
-  return `${textTable(["#", "POD", "NODE", "STATUS", "MS"], rows)}\n\n${textTable(["POD", "ANSWERS", "SHARE"], summary)}`;
+  const requests = textTable(["#", "POD", "NODE", "STATUS", "MS"], rows);
+  return summary.length === 0 ? requests : `${requests}\n\n${textTable(["POD", "ANSWERS", "SHARE"], summary)}`;
 }

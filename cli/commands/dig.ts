@@ -1,5 +1,5 @@
 // `loopkube dig NAME [TYPE]`: asks cluster DNS as a pod (or the host) would, and shows every step of the search ladder.
-import { Command } from "commander";
+import { Command, Option } from "commander";
 import type { DnsStep } from "../../model/ports.ts";
 import { connected, diagnosticsPath, withName } from "../connect.ts";
 import { print, style, textTable } from "../terminal.ts";
@@ -17,7 +17,7 @@ export function digCommand(): Command {
     .argument("[type]", "A, AAAA, SRV, PTR, CNAME, TXT, NS or SOA", "A")
     .option("--from <source>", "pod/[namespace/]name or host", "host")
     .option("--no-search", "ask the name as written")
-    .option("-o, --output <format>", "json")
+    .addOption(new Option("-o, --output <format>", "print it as data").choices(["json"]))
     .addHelpText("after", "\nExample:\n  loopkube dig --from pod/client-0 shop")
     .action((name: string, type: string, options: Options) =>
       connected(options, async (client) => {

@@ -1,12 +1,12 @@
 // `loopkube doctor`: what works on this machine for this user, and what to do about what does not.
-import { Command } from "commander";
+import { Command, Option } from "commander";
 import { type Check, runChecks } from "../doctor-checks.ts";
 import { print, style } from "../terminal.ts";
 
 export function doctorCommand(): Command {
   return new Command("doctor")
     .description("check this machine: ports, addresses, tools")
-    .option("-o, --output <format>", "json")
+    .addOption(new Option("-o, --output <format>", "print it as data").choices(["json"]))
     .action(async (options: { output?: string }) => {
       const checks = await runChecks();
       print(options.output === "json" ? JSON.stringify(checks, undefined, 2) : checks.map(checkText).join("\n"));

@@ -9,10 +9,10 @@ interface Options {
 }
 
 export function dumpCommand(): Command {
-  return withName(new Command("dump").description("print a compiled table: rules (proxy), zone (DNS) or routes (ingress)"))
-    .argument("<table>", "rules, zone or routes")
+  return withName(new Command("dump").description("print a compiled table: what Services, DNS, Ingress, policies and faults come to"))
+    .argument("<table>", "rules (kube-proxy), zone (DNS), routes (Ingress), policy or faults")
     .option("--node <node>", "rules as this node sees them (default: the first node)")
-    .option("--as <format>", "another notation that the table offers")
+    .option("--as <format>", "another notation: nft, iptables or ipvs for rules, nginx for routes")
     .action((table: string, options: Options) =>
       connected(options, async (client) => {
         process.stdout.write(await client.text(diagnosticsPath("dump", { name: table, node: options.node, as: options.as })));

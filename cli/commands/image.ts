@@ -27,10 +27,13 @@ export function imageCommand(): Command {
       .option("--worker <module>", "run a JavaScript module in a worker thread instead of a command")
       .addHelpText("after", "\nExample:\n  loopkube image add shop/cart:1 -- node examples/cart-server.js")
       .action(async (name: string, command: string[], options: { name?: string; worker?: string }) => {
+        if (!/^[a-z0-9][\w./:@-]*$/.test(name))
+          throw new Failure(`"${name}" is no image name`, { advice: ["loopkube image add shop/cart:1 -- node server.js"] });
         if (command.length === 0 && options.worker === undefined) {
           throw new Failure("which program should the image run?", { advice: [`loopkube image add ${name} -- node server.js`] });
         }
-        const entry: ImageEntry = options.worker === undefined ? { image: name, command, cwd: process.cwd() } : { image: name, module: resolve(options.worker) };
+        const entry: ImageEntry =
+          options.worker === undefined ? { image: name, command, cwd: process.cwd() } : { image: name, module: resolve(options.worker) };
         await connected(options, (client) => writeEntry(client, keyOfImage(name), entry));
         const what = options.worker === undefined ? command.join(" ") : `worker ${options.worker}`;
         print(`image ${name} runs: ${what}\nnext: kubectl create deployment ${deploymentName(name)} --image=${name}`);
@@ -40,7 +43,12 @@ export function imageCommand(): Command {
     withName(new Command("list").description("list the images added")).action((options: { name?: string }) =>
       connected(options, async (client) => {
         const entries = Object.values((await readImages(client))?.data ?? {}).map((text) => JSON.parse(text) as ImageEntry);
-        print(textTable(["IMAGE", "RUNS"], entries.map((entry) => [entry.image, entry.command?.join(" ") ?? `worker ${entry.module}`])));
+        print(
+          textTable(
+            ["IMAGE", "RUNS"],
+            entries.map((entry) => [entry.image, entry.command?.join(" ") ?? `worker ${entry.module}`]),
+          ),
+        );
       }),
     ),
   );
@@ -49,8 +57,15 @@ export function imageCommand(): Command {
       .argument("<name>")
       .action((name: string, options: { name?: string }) =>
         connected(options, async (client) => {
-          if (!(await readImages(client))?.data?.[keyOfImage(name)]) throw new Failure(`no image ${name} was added`);
-          await client.request("PATCH", `${IMAGES_PATH}/${IMAGES_NAME}`, { data: { [keyOfImage(name)]: null } }, "application/merge-patch+json");
+          if (!(await readImages(client))?.data?.[keyOfImage(name)])
+            throw new Failure(`no image ${name} was added`, { advice: ["loopkube image list"] });
+          await client.request(
+            "PATCH",
+            `${IMAGES_PATH}/${IMAGES_NAME}`,
+            { data: { [keyOfImage(name)]: null } },
+            "application/merge-patch+json",
+          );
+          print(`image ${name} removed: pods started from now on get the built-in program, if there is one`);
         }),
       ),
   );

@@ -5,6 +5,7 @@ import type { LoadReport, PodOf, Target } from "../../lab/index.ts";
 import { realClock } from "../../model/clock.ts";
 import type { Pod } from "../../model/kinds/core-v1.ts";
 import { connected, fetchStatus, withName } from "../connect.ts";
+import { duration } from "../duration.ts";
 import { Failure } from "../failure.ts";
 import { print, textTable } from "../terminal.ts";
 
@@ -26,7 +27,6 @@ type Lab = typeof import("../../lab/index.ts");
 
 const DEFAULT_REQUESTS = 200;
 const MAX_CLIENTS = 10_000;
-const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000 };
 
 const whole = (text: string): number => {
   if (!/^[1-9]\d{0,8}$/.test(text)) throw new InvalidArgumentError("not a whole number above 0");
@@ -40,12 +40,6 @@ const rate = (text: string): number => {
   const value = Number(text);
   if (!(value > 0 && value <= 1_000_000)) throw new InvalidArgumentError("not a number of requests per second");
   return value;
-};
-const duration = (text: string): number => {
-  const match = /^(\d+(?:\.\d+)?)(ms|s|m)$/.exec(text);
-  const ms = Number(match?.[1]) * (UNIT_MS[match?.[2] ?? ""] ?? Number.NaN);
-  if (!(ms > 0 && ms <= 86_400_000)) throw new InvalidArgumentError("not a duration such as 500ms, 10s or 2m");
-  return ms;
 };
 const header = (text: string, all: readonly string[]): readonly string[] => {
   if (!/^[!#$%&'*+.^_`|~\w-]+:[\t\x20-\x7e\x80-\xff]*$/.test(text))
@@ -62,12 +56,12 @@ export function loadCommand(): Command {
     .option("-n, --requests <n>", `end after so many requests (default ${DEFAULT_REQUESTS}, or as --for says)`, whole)
     .option("--for <duration>", "end after this time: 500ms, 10s, 2m", duration)
     .option("--rps <rate>", "requests per second at fixed times, however slow the answers are; latency counts from then", rate)
-    .option("--keepalive", "keep each client's connection open (the default)", true)
+    .option("--keepalive", "keep each client's connection open", true)
     .option("--no-keepalive", "a new connection for each request")
-    .option("--timeout <duration>", "give a request up after this time", duration, 10_000)
+    .addOption(new Option("--timeout <duration>", "give a request up after this time").argParser(duration).default(10_000, "10s"))
     .option("--from <source>", "pod/[namespace/]name: connect as this pod, through the gateway")
     .option("-X, --request <method>", "HTTP method", "GET")
-    .option("-H, --header <header>", "add a header, may be repeated", header, [])
+    .addOption(new Option("-H, --header <header>", "add a header, may be repeated").argParser(header).default([], "none"))
     .addOption(new Option("-o, --output <format>", "print the whole report").choices(["json"]))
     .addHelpText("after", "\nExample:\n  loopkube load http://shop -n 300 --no-keepalive\n  loopkube load http://shop --rps 50 --for 10s")
     .action((url: string, options: Options) =>

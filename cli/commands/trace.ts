@@ -1,5 +1,5 @@
 // `loopkube trace`: the hops of real flows, as they happen with -f.
-import { Command } from "commander";
+import { Command, Option } from "commander";
 import type { Hop } from "../../model/ports.ts";
 import { connected, diagnosticsPath, withName } from "../connect.ts";
 import { print } from "../terminal.ts";
@@ -13,7 +13,7 @@ interface Options {
 export function traceCommand(): Command {
   return withName(new Command("trace").description("show the hops of recent flows"))
     .option("-f, --follow", "go on as new flows come, until Ctrl-C")
-    .option("-o, --output <format>", "json: one object a line")
+    .addOption(new Option("-o, --output <format>", "one object a line").choices(["json"]))
     .action((options: Options) =>
       connected(options, async (client) => {
         const abort = new AbortController();

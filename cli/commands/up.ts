@@ -67,7 +67,7 @@ export function upCommand(): Command {
     .option("--strict-images", "unknown images fail with ErrImagePull instead of answering as an echo server")
     .option("-d, --detach", "go to the background when ready")
     .option("-q, --quiet", "print nothing but errors")
-    .option("-o, --output <format>", "json: print the status when ready")
+    .addOption(new Option("-o, --output <format>", "print the status when ready").choices(["json"]))
     .action(async (options: UpOptions) => {
       refuseSecond(options.name);
       refuseDirectDualStack(options);
@@ -211,7 +211,7 @@ async function readCorefile(path: string | undefined): Promise<string | undefine
   if (path === undefined) return undefined;
   if (!existsSync(path) || !statSync(path).isFile()) throw new Failure(`the Corefile "${path}" does not exist`);
   const text = readFileSync(path, "utf8");
-  const { checkCorefile, CorefileError } = await import("../../dns/index.ts");
+  const { checkCorefile, CorefileError } = await import("../../cluster/index.ts");
   try {
     checkCorefile(text);
   } catch (error) {

@@ -1,5 +1,5 @@
 // `loopkube version`: of the command, its Node, and the Kubernetes version that it presents.
-import { Command } from "commander";
+import { Command, Option } from "commander";
 import { KUBERNETES_VERSION } from "../../model/version.ts";
 import { print } from "../terminal.ts";
 import { version } from "../version.ts";
@@ -7,7 +7,7 @@ import { version } from "../version.ts";
 export function versionCommand(): Command {
   return new Command("version")
     .description("print versions")
-    .option("-o, --output <format>", "json")
+    .addOption(new Option("-o, --output <format>", "print it as data").choices(["json"]))
     .action((options: { output?: string }) => {
       const versions = { loopkube: version(), node: process.version, kubernetes: KUBERNETES_VERSION };
       if (options.output === "json") return print(JSON.stringify(versions, undefined, 2));
