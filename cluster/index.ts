@@ -8,3 +8,4 @@ export { type Kubeconfig, kubeconfigText } from "./kubeconfig.ts";
 export { type ClusterOptions, FREE_PORTS, type HostPorts, PROXY_MODES, type ProxyMode, WELL_KNOWN_PORTS } from "./options.ts";
 export type { Cluster } from "./running-cluster.ts";
 export { probeTcp } from "../netsim/index.ts";
+export { checkCorefile, CorefileError } from "../dns/index.ts";

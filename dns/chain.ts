@@ -19,6 +19,8 @@ const MAX_NESTED = 10;
 export interface Chain {
   /** Ports to listen on, from the keys of the server blocks. */
   readonly ports: readonly number[];
+  /** Zones of the server blocks. */
+  readonly zones: readonly string[];
   readonly plugins: readonly DnsPlugin[];
   /** Largest UDP answer. */
   readonly bufsize: number;
@@ -72,6 +74,7 @@ export function createChain(corefile: string, env: Env, variables: Readonly<Reco
   }
   return {
     ports: [...new Set(blocks.map((block) => block.port))],
+    zones: [...new Set(sites.map((site) => site.zone))],
     plugins,
     bufsize: bufsizeOf(plugins),
     lameduckMs: lameduckOf(plugins),

@@ -28,12 +28,15 @@ interface Entry {
   readonly keepUntil: number | undefined;
   readonly generation: number;
   readonly countHit: (() => void) | undefined;
+  readonly plugin: string;
   readonly rcode: Reply["rcode"];
 }
 
 /** A kept answer, ready to send. */
 export interface KeptAnswer {
   readonly bytes: Buffer;
+  /** Who answered when it was made. */
+  readonly plugin: string;
   readonly rcode: Reply["rcode"];
 }
 
@@ -95,7 +98,7 @@ export class KeptAnswers {
     bytes.writeUInt16BE(entry.additionals + (asked.edns ? 1 : 0), 10);
     if (asked.edns) writeOpt(bytes, end, asked.edns);
     entry.countHit?.();
-    return { bytes, rcode: entry.rcode };
+    return { bytes, rcode: entry.rcode, plugin: entry.plugin };
   }
 
   /** Keeps an answer, unless it may not be, or is cache's first: most names are asked once. */
@@ -119,6 +122,7 @@ export class KeptAnswers {
       keepUntil: reply.keepUntil,
       generation: this.#zone.generation,
       countHit: reply.countHit,
+      plugin: reply.why[0]?.plugin ?? "",
       rcode: reply.rcode,
     });
     this.#bytes += bytes.length;

@@ -69,7 +69,7 @@ class Run {
   #server: DnsServer | undefined;
   #listeners: (Registration | { close(): unknown })[] = [];
   #reloading: Promise<void> = Promise.resolve();
-  #subscription: Disposable | undefined;
+  readonly #subscriptions: Disposable[] = [];
 
   constructor(options: ProgramOptions, context: ContainerContext) {
     this.#options = options;
@@ -89,7 +89,11 @@ class Run {
     const chain = this.#chain();
     this.#server = new DnsServer({ chain, zone: feed.zone, clock, random: this.#random.fork("kept"), metrics: this.#metrics });
     await this.#listen(chain);
-    this.#subscription = feed.onCorefile(() => void (this.#reloading = this.#reloading.then(() => this.#reload())));
+    const programmed = this.#metrics.histogram("coredns_kubernetes_dns_programming_duration_seconds", { service_kind: "headless_with_selector" });
+    this.#subscriptions.push(
+      feed.onCorefile(() => void (this.#reloading = this.#reloading.then(() => this.#reload()))),
+      feed.onProgrammed((seconds) => programmed.observe(seconds)),
+    );
     this.#context.stdout.write(
       `${chain.ports.map((port) => `.:${port}`).join("\n")}\n[INFO] plugin/reload: Running configuration\nCoreDNS-1.14.7\n`,
     );
@@ -105,7 +109,7 @@ class Run {
 
   async stop(): Promise<void> {
     this.#lameduck?.cancel();
-    this.#subscription?.[Symbol.dispose]();
+    for (const subscription of this.#subscriptions) subscription[Symbol.dispose]();
     await this.#reloading;
     await this.#unlisten();
     this.#server?.chain.close();

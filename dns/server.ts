@@ -7,38 +7,16 @@ import type { Chain } from "./chain.ts";
 import { decodeQuery } from "./decode.ts";
 import { encodeReply, sizeLimit } from "./encode.ts";
 import { KeptAnswers } from "./kept-answers.ts";
-import { emptyReply, RCODES } from "./message.ts";
+import { emptyReply } from "./message.ts";
 import type { Query, Rcode, Reply } from "./message.ts";
-import type { Counter, Histogram, Metrics } from "./metrics.ts";
+import type { Metrics } from "./metrics.ts";
 import { plainQuery, readPlainQuestion } from "./plain-question.ts";
 import type { PlainQuestion } from "./plain-question.ts";
-import { typeName } from "./record.ts";
+import { QueryMetrics } from "./query-metrics.ts";
 import type { ResourceRecord } from "./record.ts";
 import type { Zone } from "./zone.ts";
 
 const TRANSFER_BYTES = 60_000;
-const COUNTED_TYPES: ReadonlySet<string> = new Set([
-  "A",
-  "AAAA",
-  "MX",
-  "SOA",
-  "CNAME",
-  "PTR",
-  "TXT",
-  "NS",
-  "SRV",
-  "DS",
-  "DNSKEY",
-  "RRSIG",
-  "NSEC",
-  "NSEC3",
-  "HTTPS",
-  "IXFR",
-  "AXFR",
-  "ANY",
-  "CAA",
-]);
-
 export interface Transport {
   readonly transport: "udp" | "tcp";
   readonly client: SocketAddress;
@@ -52,7 +30,7 @@ export class DnsServer {
   readonly #metrics: Metrics;
   #chain: Chain;
   #kept: KeptAnswers;
-  readonly #series = new Map<number, Series>();
+  readonly #counts: QueryMetrics;
 
   constructor(options: {
     readonly chain: Chain;
@@ -66,6 +44,8 @@ export class DnsServer {
     this.#zone = options.zone;
     this.#metrics = options.metrics;
     this.#chain = options.chain;
+    this.#counts = new QueryMetrics(options.metrics);
+    this.#counts.use(options.chain);
     this.#kept = this.#keptFor(options.chain);
   }
   get chain(): Chain {
@@ -79,6 +59,7 @@ export class DnsServer {
   replaceChain(chain: Chain): void {
     this.#chain.close();
     this.#chain = chain;
+    this.#counts.use(chain);
     this.#kept = this.#keptFor(chain);
   }
 
@@ -90,15 +71,16 @@ export class DnsServer {
     const kept = plain && this.#kept.answer(message, plain, from.transport);
     if (plain && kept) {
       reply(kept.bytes);
-      this.#count(from.transport, plain.type, kept.rcode, message.length, kept.bytes.length, start);
+      const name = this.#counts.needsName ? plain.key.slice(0, plain.nameLength) : "";
+      this.#count(name, from, plain.type, kept.rcode, kept.plugin, [message.length, kept.bytes.length], start);
       return;
     }
     const query = plain ? plainQuery(message, plain, from.transport, from.client) : this.#decoded(message, from, reply);
     if (!query) return;
     const replied = this.#ask(query, from.port);
-    if (!(replied instanceof Promise)) return this.#write(message, query, plain, replied, reply, start);
+    if (!(replied instanceof Promise)) return this.#write(message, from, query, plain, replied, reply, start);
     replied
-      .then((answer) => this.#write(message, query, plain, answer, reply, start))
+      .then((answer) => this.#write(message, from, query, plain, answer, reply, start))
       .catch(() => reply(encodeReply(query, emptyReply("SERVFAIL", "server", "internal error")).bytes));
   }
 
@@ -127,6 +109,7 @@ export class DnsServer {
 
   #write(
     message: Buffer,
+    from: Transport,
     query: Query,
     plain: PlainQuestion | undefined,
     answer: Reply,
@@ -136,13 +119,13 @@ export class DnsServer {
     const { type } = query.question;
     if ((type === 252 || type === 251) && answer.answers.length > 1) {
       for (const part of transferParts(answer)) reply(encodeReply(query, part).bytes);
-      return this.#count(query.transport, type, answer.rcode, message.length, 0, start);
+      return this.#count(query.name, from, type, answer.rcode, "transfer", [message.length, 0], start);
     }
     const spelled = respell(query, answer);
     const encoded = encodeReply(query, spelled, sizeLimit(query, this.#chain.bufsize));
     if (plain) this.#kept.put(plain, spelled, encoded);
     reply(encoded.bytes);
-    this.#count(query.transport, type, answer.rcode, message.length, encoded.bytes.length, start);
+    this.#count(query.name, from, type, answer.rcode, answer.why[0]?.plugin ?? "", [message.length, encoded.bytes.length], start);
   }
 
   #clamped(query: Query): Query {
@@ -155,43 +138,13 @@ export class DnsServer {
     return new KeptAnswers({ clock: this.#clock, random: this.#random, zone: this.#zone, shuffle });
   }
 
-  #count(proto: "udp" | "tcp", type: number, rcode: Rcode, requestBytes: number, responseBytes: number, start: number): void {
-    const key = (type << 6) | (RCODES[rcode] << 1) | (proto === "tcp" ? 1 : 0);
-    let series = this.#series.get(key);
-    if (!series) {
-      series = seriesFor(this.#metrics, proto, typeName(type), rcode);
-      this.#series.set(key, series);
-    }
-    series.requests.value++;
-    series.responses.value++;
-    series.duration.observe((this.#clock.monotonic() - start) / 1000);
-    series.requestSize.observe(requestBytes);
-    series.responseSize.observe(responseBytes);
+  #count(name: string, from: Transport, type: number, rcode: Rcode, plugin: string, bytes: readonly [number, number], start: number): void {
+    const { port, transport, client } = from;
+    const [requestBytes, responseBytes] = bytes;
+    const seconds = (this.#clock.monotonic() - start) / 1000;
+    const family = client.ip.includes(":") ? "2" : "1";
+    this.#counts.count(name, { port, transport, family, type, rcode, plugin, requestBytes, responseBytes, seconds });
   }
-}
-
-interface Series {
-  readonly requests: Counter;
-  readonly responses: Counter;
-  readonly duration: Histogram;
-  readonly requestSize: Histogram;
-  readonly responseSize: Histogram;
-}
-
-function seriesFor(metrics: Metrics, proto: string, type: string, rcode: string): Series {
-  const base = { server: "dns://:53", zone: ".", view: "" };
-  return {
-    requests: metrics.counter("coredns_dns_requests_total", {
-      ...base,
-      proto,
-      family: "1",
-      type: COUNTED_TYPES.has(type) ? type : "other",
-    }),
-    responses: metrics.counter("coredns_dns_responses_total", { ...base, rcode, plugin: "" }),
-    duration: metrics.histogram("coredns_dns_request_duration_seconds", base),
-    requestSize: metrics.histogram("coredns_dns_request_size_bytes", { ...base, proto }),
-    responseSize: metrics.histogram("coredns_dns_response_size_bytes", { ...base, proto }),
-  };
 }
 
 /** Names of a reply that cache may have kept from another spelling, in this question's: the owner as asked, and the zone as asked. */

@@ -3,12 +3,16 @@
 import { nextTurn } from "../model/clock.ts";
 import type { Clock } from "../model/clock.ts";
 import type { ConfigMap } from "../model/kinds/core-v1.ts";
-import { ConfigMaps } from "../model/resources.ts";
+import type { EndpointSlice } from "../model/kinds/discovery-v1.ts";
+import { namespaceOf } from "../model/object.ts";
+import type { KubeObject } from "../model/object.ts";
+import { ConfigMaps, EndpointSlices, Services } from "../model/resources.ts";
 import type { Change, Cursor, Store } from "../store/index.ts";
 import { Zone, ZONE_TYPES } from "./zone.ts";
 
 /** Where the Corefile lives. */
 export const COREFILE_KEY = "kube-system/coredns";
+const TRIGGER_TIME = "endpoints.kubernetes.io/last-change-trigger-time";
 /** Changes taken in one turn of the event loop. */
 const CHUNK = 500;
 
@@ -22,6 +26,7 @@ export interface ZoneFeedOptions {
 export class ZoneFeed {
   readonly #options: ZoneFeedOptions;
   readonly #listeners = new Set<() => void>();
+  readonly #programmed = new Set<(seconds: number) => void>();
   #holders = 0;
   #running: { readonly abort: AbortController; readonly cursor: Cursor; readonly done: Promise<void> } | undefined;
   #zone: Zone;
@@ -75,6 +80,12 @@ export class ZoneFeed {
     return { [Symbol.dispose]: () => void this.#listeners.delete(listener) };
   }
 
+  /** Calls back with the time from a change of endpoints to its being in the zone, for headless Services with a selector. */
+  onProgrammed(listener: (seconds: number) => void): Disposable {
+    this.#programmed.add(listener);
+    return { [Symbol.dispose]: () => void this.#programmed.delete(listener) };
+  }
+
   #start(): void {
     const { store, clock, delayMs } = this.#options;
     const abort = new AbortController();
@@ -105,8 +116,22 @@ export class ZoneFeed {
     }
   }
 
+  #tellProgrammed(slice: KubeObject): void {
+    const triggered = slice.metadata.annotations?.[TRIGGER_TIME];
+    const owner = slice.metadata.labels?.["kubernetes.io/service-name"];
+    if (triggered === undefined || owner === undefined || !isSlice(slice)) return;
+    const { spec } = this.#options.store.get(Services, namespaceOf(slice), owner) ?? {};
+    if (spec?.clusterIP !== "None" || Object.keys(spec.selector ?? {}).length === 0) return;
+    const seconds = (this.#options.clock.now() - Date.parse(triggered)) / 1000;
+    if (seconds >= 0) for (const listener of this.#programmed) listener(seconds);
+  }
+
   #take(change: Change, zone: Zone): void {
-    if (change.type.kind !== ConfigMaps.kind) return zone.apply(change, this.#options.clock.now());
+    if (change.type.kind !== ConfigMaps.kind) {
+      zone.apply(change, this.#options.clock.now());
+      if (zone.synced && change.object && this.#programmed.size > 0) this.#tellProgrammed(change.object);
+      return;
+    }
     if (change.key !== COREFILE_KEY) return;
     const object = change.object;
     const text = object && isConfigMap(object) ? object.data?.["Corefile"] : undefined;
@@ -116,6 +141,9 @@ export class ZoneFeed {
   }
 }
 
+function isSlice(object: KubeObject): object is EndpointSlice {
+  return object.kind === EndpointSlices.kind;
+}
 function isConfigMap(object: { readonly kind: string }): object is ConfigMap {
   return object.kind === ConfigMaps.kind;
 }
