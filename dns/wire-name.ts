@@ -51,5 +51,6 @@ export function ednsOptionsAt(message: Buffer, offset: number): readonly EdnsOpt
     options.push({ code: message.readUInt16BE(at), data: Buffer.from(message.subarray(at + 4, at + 4 + length)) });
     at += 4 + length;
   }
+  if (at !== end) throw new RangeError("bytes left over behind the EDNS options");
   return options;
 }

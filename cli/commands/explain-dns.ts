@@ -2,8 +2,8 @@
 import { Command } from "commander";
 import type { ExplainAnswer } from "../../model/ports.ts";
 import { connected, diagnosticsPath } from "../connect.ts";
+import { printSteps } from "../explain-steps.ts";
 import { print } from "../terminal.ts";
-import { printSteps } from "./explain.ts";
 
 interface Options {
   readonly name?: string;

@@ -1,7 +1,8 @@
 // `loopkube explain`: what would happen to a connection, step by step, without sending anything; `explain request` for an HTTP request, `explain dns` for a name.
-import { Command } from "commander";
+import { Command, Option } from "commander";
 import type { ExplainAnswer } from "../../model/ports.ts";
 import { connected, diagnosticsPath, withName } from "../connect.ts";
+import { printSteps } from "../explain-steps.ts";
 import { print, style } from "../terminal.ts";
 import { explainDnsCommand } from "./explain-dns.ts";
 import { explainRequestCommand } from "./explain-request.ts";
@@ -17,7 +18,7 @@ export function explainCommand(): Command {
   const command = withName(new Command("explain").description("explain which pod a connection would reach, and why"))
     .option("--to <destination>", "a URL, host:port, pod/name:port or address")
     .option("--from <source>", "pod/[namespace/]name, node/name, or host", "host")
-    .option("-o, --output <format>", "json")
+    .addOption(new Option("-o, --output <format>", "print it as data").choices(["json"]))
     .addHelpText("after", "\nExample:\n  loopkube explain --from pod/client-0 --to http://web/")
     .action((options: Options) => {
       if (options.to === undefined) return command.error("error: required option '--to <destination>' not specified");
@@ -30,9 +31,4 @@ export function explainCommand(): Command {
       });
     });
   return command.addCommand(explainRequestCommand()).addCommand(explainDnsCommand());
-}
-
-/** Each step's title, and its lines below it. */
-export function printSteps(steps: readonly ExplainAnswer[]): void {
-  for (const step of steps) print([style("bold", step.title), ...step.lines.map((line) => `  ${line}`)].join("\n"));
 }
