@@ -98,7 +98,7 @@ export class Exchange {
     this.location = location;
     this.world = world;
     this.notes = notes;
-    this.upstreamTarget = facts.parsed.query === undefined ? facts.parsed.rawPath : `${facts.parsed.rawPath}?${facts.parsed.query}`;
+    this.upstreamTarget = facts.parsed.raw;
     const sent = facts.headers["x-request-id"];
     this.requestId = typeof sent === "string" && sent !== "" ? sent : randomHex(world.random);
   }

@@ -68,15 +68,20 @@ export function podHeaders(exchange: Exchange, rawHeaders: readonly string[], op
     headers["Upgrade"] = options.upgrade;
     headers["Connection"] = "upgrade";
   }
+  let spellings: Map<string, string> | undefined;
   const listed = connectionTokens(facts.headers.connection);
   for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
-    const name = rawHeaders[i] ?? "";
+    let name = rawHeaders[i] ?? "";
     const value = rawHeaders[i + 1] ?? "";
     if (name.startsWith(":")) continue;
     const lower = name.toLowerCase();
     if (HOP_BY_HOP.has(lower) || REPLACED.has(lower) || listed?.has(lower) || upstreamHeaders.has(lower)) continue;
     if (CERTIFICATE.has(lower) && exchange.server.clientCertificates) continue;
     if (!options.underscores && name.includes("_")) continue;
+    // One spelling for lines of one name: Node would keep only the last of two.
+    const first = spellings?.get(lower);
+    if (first !== undefined) name = first;
+    else (spellings ??= new Map()).set(lower, name);
     const before = headers[name];
     headers[name] = before === undefined ? value : Array.isArray(before) ? [...before, value] : [before, value];
   }

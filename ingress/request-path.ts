@@ -3,6 +3,10 @@
 
 /** What follows the path in a request line. */
 export interface RequestTarget {
+  /** Path and query as sent, to the end: what a pod gets when nothing rewrites. */
+  readonly raw: string;
+  /** Of an absolute target: its host and port, which decide instead of the Host header. */
+  readonly authority: string | undefined;
   /** Path as sent, without the query. */
   readonly rawPath: string;
   /** Query without `?`; undefined when there is none. */
@@ -15,7 +19,7 @@ const SIMPLE = /^\/(?:[A-Za-z0-9_~!$&'()*,;=:@-][A-Za-z0-9._~!$&'()*,;=:@-]*(?:\
 
 /** Undefined: nginx answers 400 (a bad escape, a NUL, or `..` above the root). Takes `/path?query` and absolute `http://host/path`. */
 export function parseTarget(target: string): RequestTarget | undefined {
-  const absolute = /^https?:\/\/[^/?#]*/i.exec(target);
+  const absolute = /^https?:\/\/([^/?#]*)/i.exec(target);
   let origin = absolute ? target.slice(absolute[0].length) : target;
   if (absolute && !origin.startsWith("/")) origin = `/${origin}`;
   if (!origin.startsWith("/")) return undefined;
@@ -25,7 +29,7 @@ export function parseTarget(target: string): RequestTarget | undefined {
   const rawPath = mark < 0 ? sent : sent.slice(0, mark);
   const query = mark < 0 ? undefined : sent.slice(mark + 1);
   const path = normalisePath(rawPath);
-  return path === undefined ? undefined : { rawPath, query, path };
+  return path === undefined ? undefined : { raw: origin, authority: absolute?.[1], rawPath, query, path };
 }
 
 /** Decodes escapes, then resolves `//`, `/./` and `/../`. */
@@ -58,7 +62,7 @@ export function escapePath(path: string): string {
 
 /** NGX_ESCAPE_ARGS: captures that land in a query. */
 export function escapeArguments(text: string): string {
-  return text.replace(/[\0-\x20"#%&+<>?\\^`{|}\x7f-\uffff]/g, escapeOne);
+  return text.replace(/[\0-\x20"#%&+;<>?\\^`{|}\x7f-\uffff]/g, escapeOne);
 }
 
 /** NGX_ESCAPE_URI_COMPONENT, as set-misc's and Lua's escape_uri make it. */

@@ -73,8 +73,10 @@ function rewritten(exchange: Exchange, pattern: BoundedRegex, target: string): A
   const mark = target.indexOf("?");
   const newPath = expand(exchange, mark < 0 ? target : target.slice(0, mark), captures);
   if (/^https?:\/\//.test(newPath)) return redirect(302, escapePath(newPath), `rewrite-target ${target} is a URL`);
-  const ownQuery = mark < 0 ? "" : expand(exchange, target.slice(mark + 1), captures, escapeArguments);
-  const { query } = exchange.facts.parsed;
+  const { query, rawPath } = exchange.facts.parsed;
+  // nginx escapes captures in a query only when something in the path was quoted.
+  const escaping = /[%+]/.test(rawPath) ? escapeArguments : undefined;
+  const ownQuery = mark < 0 ? "" : expand(exchange, target.slice(mark + 1), captures, escaping);
   const queries = [ownQuery, ...(target.endsWith("?") ? [] : [query ?? ""])].filter((text) => text !== "");
   const wire = escapePath(newPath === "" ? "/" : newPath);
   exchange.upstreamTarget = queries.length === 0 ? wire : `${wire}?${queries.join("&")}`;

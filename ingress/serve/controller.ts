@@ -61,6 +61,10 @@ export class Controller {
     const plain = createServer(LIMITS, (request, response) => handler.handle(request, response, arrivalOf(request.socket, "http", 80)));
     plain.on("upgrade", (request, socket, head) => handler.upgrade(request, socket, head, arrivalOf(socket, "http", 80)));
     plain.on("clientError", refuseMalformed);
+    // nginx looks at no expectation but 100-continue.
+    plain.on("checkExpectation", (request: IncomingMessage, response: ServerResponse) =>
+      handler.handle(request, response, arrivalOf(request.socket, "http", 80)),
+    );
 
     const contexts = new CertificateContexts(clock.now());
     const secure = createSecureServer(

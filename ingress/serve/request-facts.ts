@@ -46,7 +46,7 @@ export function requestFacts(request: IncomingMessage, arrival: Arrival, config:
     parsed,
     httpVersion: version,
     hostHeader,
-    host: hostName(hostHeader),
+    host: hostName(parsed.authority ?? hostHeader),
     headers,
     peerIp: arrival.peerIp,
     peerPort: arrival.peerPort,
