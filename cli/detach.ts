@@ -1,10 +1,9 @@
 // `up -d`: the same command runs in a process of its own, whose output goes to a log file, and reports over a channel when it is ready.
 import { spawn } from "node:child_process";
 import { closeSync, mkdirSync, openSync, readFileSync } from "node:fs";
-import { join } from "node:path";
 import type { JsonObject } from "../model/object.ts";
 import { Failure } from "./failure.ts";
-import { type RunState, stateRoot } from "./run-state.ts";
+import { logFileOf, type RunState, stateRoot } from "./run-state.ts";
 
 /** What `up` knows when the cluster is ready. */
 export interface Ready {
@@ -16,7 +15,7 @@ export interface Ready {
 /** Starts this very command without -d in the background; resolves when it is ready, throws with its last words when it is not. */
 export async function detach(name: string): Promise<Ready> {
   mkdirSync(stateRoot(), { recursive: true, mode: 0o700 });
-  const logFile = join(stateRoot(), `${name}.log`);
+  const logFile = logFileOf(name);
   const log = openSync(logFile, "w", 0o600);
   const args = process.argv.slice(1).filter((arg) => arg !== "-d" && arg !== "--detach");
   const child = spawn(process.execPath, [...process.execArgv, ...args], { detached: true, stdio: ["ignore", log, log, "ipc"], env: { ...process.env, NO_COLOR: "1" } });

@@ -47,6 +47,11 @@ export function removeState(name: string): void {
   rmSync(stateDirectory(name), { recursive: true, force: true });
 }
 
+/** Where a cluster in the background writes what it prints. */
+export function logFileOf(name: string): string {
+  return join(stateRoot(), `${name}.log`);
+}
+
 /** Names of all clusters with a state directory. */
 export function listStates(): readonly string[] {
   try {

@@ -1,9 +1,10 @@
 // `loopkube down`: ends the cluster's process and takes back what `up` wrote. A stale state directory is cleaned the same way.
+import { rmSync } from "node:fs";
 import { Command } from "commander";
 import { realClock, sleep } from "../../model/clock.ts";
 import { Failure } from "../failure.ts";
 import { removeFromKubeconfig } from "../kubeconfig-file.ts";
-import { isAlive, listStates, readState, removeState, type RunState } from "../run-state.ts";
+import { isAlive, listStates, logFileOf, readState, removeState, type RunState } from "../run-state.ts";
 import { createProgress, print } from "../terminal.ts";
 
 const STOP_TIMEOUT_MS = 15_000;
@@ -27,6 +28,7 @@ export function downCommand(): Command {
         if (state && isAlive(state)) await stopProcess(state);
         if (state?.merged) await removeFromKubeconfig(state.merged, state.context);
         removeState(name);
+        rmSync(logFileOf(name), { force: true });
       });
     });
 }
