@@ -4,8 +4,8 @@ import { nextTurn } from "../../model/clock.ts";
 import { app, dial, memoryBytes, socketOf, startRobust, until } from "./robust-cluster.ts";
 
 const STREAMS = 6;
-/** What a connection may hold back in this process: its streams' own buffers; a shaped link holds a window of 4 MiB as well. */
-const ROOM = STREAMS * 1e6;
+/** What a connection may hold back in this process: its streams' own buffers and a pipe's mark; a shaped link holds a window of 4 MiB as well. */
+const ROOM = STREAMS * 3e6;
 const SHAPED_ROOM = STREAMS * 11e6;
 const STILL_MS = 150;
 
