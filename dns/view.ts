@@ -49,8 +49,7 @@ export class ZoneView {
   }
 
   isMulticluster(zone: string): boolean {
-    const { multiclusterZones } = this.options;
-    return multiclusterZones.length > 0 && multiclusterZones.some((multicluster) => isWithin(zone, multicluster));
+    return this.options.multiclusterZones.some((multicluster) => isWithin(zone, multicluster));
   }
   index(zone: string): ServiceIndex {
     return this.isMulticluster(zone) ? this.zone.imported : this.zone.local;

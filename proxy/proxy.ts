@@ -2,7 +2,7 @@
 // decides flows. Upstream: cmd/kube-proxy and pkg/proxy/{iptables,nftables,ipvs}/proxier.go.
 import type { Clock } from "../model/clock.ts";
 import { nextTurn } from "../model/clock.ts";
-import { Cidr, type IpFamily } from "../model/ip.ts";
+import type { Cidr, IpFamily } from "../model/ip.ts";
 import type { JsonObject } from "../model/object.ts";
 import type {
   Component,
