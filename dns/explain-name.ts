@@ -47,9 +47,9 @@ async function climb(
   return rungs;
 }
 
-/** The address behind a host name, for the features after DNS. */
+/** The address behind a host name, for the features after DNS; who is no pod asks as one of namespace default, as the gateway does. */
 export async function explainHost(context: ExplainContext, from: Peer, host: string): Promise<ExplainAnswer> {
-  const ask = (type: string): Promise<readonly Rung[]> => climb(context, from, from.kind === "pod" ? from.namespace : undefined, host, type);
+  const ask = (type: string): Promise<readonly Rung[]> => climb(context, from, from.kind === "pod" ? from.namespace : "default", host, type);
   const rungs = await ask("A");
   const lines = [...context.warnings, ...rungs.flatMap(({ name, reply }) => replyLines(name, "A", reply))];
   const address = rungs.at(-1)?.reply.answers.find((record) => record.type === "A");

@@ -167,6 +167,9 @@ t.test("explain, dump and status", async (t) => {
   const explain = async (host: string): Promise<string> =>
     ((await cluster.dns.diagnostics.explain?.({ from, to: host, host, port: 80, protocol: "TCP" }))?.lines ?? []).join("\n");
   t.match(await explain("web"), "web.default.svc.cluster.local. A: NOERROR A 127.96.0.12");
+  const host: Peer = { kind: "host", ip: "127.0.0.1" };
+  const asHost = await cluster.dns.diagnostics.explain?.({ from: host, to: "web", host: "web", port: 80, protocol: "TCP" });
+  t.equal(asHost?.ip, "127.96.0.12", "the host's names are looked for in namespace default, as the gateway does");
   t.match(await explain("db"), "Service default/db (headless, 0 ready endpoints, 1 not ready)");
   t.match(await explain("web.nowhere"), 'namespace "nowhere" does not exist');
   t.match(
