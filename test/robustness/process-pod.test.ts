@@ -2,23 +2,21 @@
 import t from "tap";
 import { execFileSync } from "node:child_process";
 import { Pods } from "../../model/resources.ts";
-import { app, dial, ending, socketOf, startRobust, textOf, until } from "./robust-cluster.ts";
+import { app, dial, ending, PROCESS_MARK, socketOf, startRobust, textOf, until } from "./robust-cluster.ts";
 
-/** Child processes of this one by the name of their program, as pid. */
-const children = (program: string): readonly number[] =>
-  execFileSync("ps", ["-eo", "pid=,ppid=,args="], { encoding: "utf8" })
+/** The pids of the programs that this test's pods run now. */
+const programs = (): readonly number[] =>
+  execFileSync("ps", ["-eo", "pid=,args="], { encoding: "utf8" })
     .split("\n")
-    .map((line) => line.trim().split(/\s+/))
-    .filter(([, , ...args]) => args.some((arg) => arg.endsWith(program)))
-    .map(([pid]) => Number(pid));
+    .filter((line) => line.endsWith(` ${PROCESS_MARK}`))
+    .map((line) => Number(line.trim().split(/\s+/)[0]));
 
 t.test("killed in the middle of a stream", async (t) => {
-  const before = new Set(children("process-pod.ts"));
   const cluster = await startRobust(t);
   await cluster.apply(app("proc", "test/line-process"));
   await cluster.ready();
   const at = await socketOf(cluster, "proc");
-  const [pid = 0] = children("process-pod.ts").filter((each) => !before.has(each));
+  const [pid = 0] = programs();
   t.not(pid, 0);
 
   const streams = await Promise.all([dial(at, "s"), dial(at, "s"), dial(at, "e"), dial(at, "h")]);
@@ -34,9 +32,5 @@ t.test("killed in the middle of a stream", async (t) => {
   t.match(await textOf(await dial(await socketOf(cluster, "proc"), "n")), /^proc-/, "the Service leads to the new process");
   await until(() => cluster.fabric.stats().live === 0);
   await cluster.stop();
-  t.strictSame(
-    children("process-pod.ts").filter((each) => !before.has(each)),
-    [],
-    "no process is left",
-  );
+  t.strictSame(programs(), [], "no process is left");
 });

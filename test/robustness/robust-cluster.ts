@@ -31,9 +31,13 @@ async function patient(context: ContainerContext): Promise<number> {
   return 0;
 }
 
+/** The last argument of every process that this test's pods run. */
+export const PROCESS_MARK = `of-${process.pid}`;
+
 const processPod: Image = {
   runtime: "process",
-  command: [process.execPath, fileURLToPath(new URL("./process-pod.ts", import.meta.url))],
+  // The last argument tells this test's processes from those of other tests.
+  command: [process.execPath, fileURLToPath(new URL("./process-pod.ts", import.meta.url)), PROCESS_MARK],
   ports: [9000],
 };
 const images: Readonly<Record<string, Image>> = {
