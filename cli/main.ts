@@ -53,6 +53,7 @@ export function createProgram(): Command {
 
 /** Runs the command line; resolves with the exit code. */
 export async function main(argv: readonly string[]): Promise<number> {
+  leaveWithReader(argv[0] === "up");
   try {
     await createProgram().parseAsync([...argv], { from: "user" });
     return Number(process.exitCode ?? 0);
@@ -71,6 +72,14 @@ function report(error: unknown): number {
   }
   if (!(error instanceof StatusError) && process.env["LOOPKUBE_DEBUG"] && error instanceof Error) process.stderr.write(`${error.stack}\n`);
   return 1;
+}
+
+/** A reader that has seen enough (`| head`) ends the command in silence; a cluster lives on without one. */
+function leaveWithReader(keepRunning: boolean): void {
+  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code !== "EPIPE") throw error;
+    if (!keepRunning) process.exit();
+  });
 }
 
 if (import.meta.main) process.exitCode = await main(process.argv.slice(2));

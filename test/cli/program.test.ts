@@ -38,3 +38,8 @@ t.test("help, version, completion", async (t) => {
   t.equal(completed.stdout, "status\n");
   t.equal((await cli("down")).stdout, "no cluster is running\n");
 });
+
+t.test("a reader that leaves early ends the command without a word", async (t) => {
+  const { stderr } = await run(`for i in 1 2 3; do ${LOOPKUBE} completion bash | true; done`, { env });
+  t.equal(stderr, "");
+});
