@@ -62,7 +62,9 @@ function steps(cluster: RunningCluster, portOf: (port: number) => number): reado
     { title: "a NodePort", command: `curl -sS -m 5 http://${nodeIp}:30080/`, expect: /Hostname: shop-/ },
     { title: "a deleted pod is replaced with a new IP, and the Service follows", command: deleteAndCompare(), expect: /^replaced$/m },
     { title: "exec nslookup", command: "kubectl exec deploy/web -- nslookup web", expect: /web\.default\.svc\.cluster\.local/ },
-    { title: "exec -it sh", command: `printf 'hostname\\nexit 3\\n' | kubectl exec -i deploy/web -- sh`, expect: /web-[\s\S]*exit code 3/, code: 3 },
+    { title: "exec -it sh on a terminal", command: onTerminal("kubectl exec -it deploy/web -- sh", "hostname; exit 3"), expect: /web-\w+-\w+[\s\S]*exit code 3/ },
+    { title: "run --rm -it on a terminal", command: onTerminal("kubectl run tty --rm -it --restart=Never --image=busybox -- sh", "wget -qO- http://web; exit"), expect: /hello-world[\s\S]*pod "tty" deleted/ },
+    { title: "exec -i sh", command: `printf 'hostname\\nexit 3\\n' | kubectl exec -i deploy/web -- sh`, expect: /web-[\s\S]*exit code 3/, code: 3 },
     { title: "run --rm with an attached program", command: "kubectl run t --rm -i --restart=Never --image=busybox -- wget -qO- http://web", expect: /hello-world[\s\S]*pod "t" deleted/ },
     { title: "port-forward", command: portForward(), expect: /hello-world/ },
     { title: "nslookup at the DNS Service", command: `nslookup -port=${portOf(53)} web.default.svc.cluster.local ${dnsIp}`, expect: /Address: 127\.\d+\.\d+\.\d+/ },
@@ -95,10 +97,16 @@ const deleteAndCompare = (): string => `
   slice=$(kubectl get endpointslices -l kubernetes.io/service-name=web -o jsonpath='{.items[*].endpoints[*].addresses[0]}')
   [ "$(echo $ips | tr ' ' '\\n' | sort)" = "$(echo $slice | tr ' ' '\\n' | sort)" ] && ! echo $slice | grep -qw "$ip" && echo replaced || echo "pods: $ips slice: $slice old: $ip"`;
 
+/** Runs a command on a pseudo-terminal and types one line into it. */
+const onTerminal = (command: string, line: string): string => `
+  mkfifo "$HOME/typed" && (script -qec '${command}' /dev/null <"$HOME/typed" >"$HOME/screen" 2>&1 & echo $! >"$HOME/pid"; exec 3>"$HOME/typed"
+  for i in $(seq 200); do grep -q '[#$] ' "$HOME/screen" 2>/dev/null && break; sleep 0.05; done
+  printf '%s\\r' '${line}' >&3; wait); cat "$HOME/screen"; rm -f "$HOME/typed"`;
+
 const portForward = (): string => `
-  kubectl port-forward svc/web :80 >pf.$$ 2>&1 & pid=$!; cd "$HOME"
-  for i in $(seq 100); do port=$(sed -n 's/.*127.0.0.1:\\([0-9]*\\) .*/\\1/p' "$OLDPWD/pf.$$" | head -1); [ -n "$port" ] && break; sleep 0.05; done
-  curl -sS -m 5 http://127.0.0.1:$port/; kill $pid; rm -f "$OLDPWD/pf.$$"`.replace("cd \"$HOME\"", "true").replaceAll("$OLDPWD/pf.$$", "$HOME/pf").replace(">pf.$$", ">$HOME/pf");
+  kubectl port-forward svc/web :80 >"$HOME/pf" 2>&1 & pid=$!
+  for i in $(seq 100); do port=$(sed -n 's/.*127.0.0.1:\\([0-9]*\\) .*/\\1/p' "$HOME/pf" | head -1); [ -n "$port" ] && break; sleep 0.05; done
+  curl -sS -m 5 http://127.0.0.1:$port/; kill $pid; rm -f "$HOME/pf"`;
 
 function hostPort(address: string): readonly [host: string, port: string] {
   const bare = address.replace(/^https?:\/\//, "").replace(/\/$/, "");
