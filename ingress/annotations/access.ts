@@ -4,6 +4,7 @@ import { type Answer, page } from "../answer.ts";
 import type { Exchange } from "../exchange.ts";
 import { annotationGroup, type AnnotationReader } from "./annotation.ts";
 import { type BasicAuth, basicAuth, credentialsRight, unauthorized } from "./basic-auth.ts";
+import { askDigest } from "./digest-auth.ts";
 import { askExternally, type ExternalAuth, externalAuth } from "./external-auth.ts";
 import { inAny, type SourceRange, sourceRange } from "./source-range.ts";
 
@@ -73,7 +74,9 @@ function basicCheck(settings: BasicAuth): Check {
   return {
     annotation: "auth-type",
     async run(exchange) {
-      if (!(await credentialsRight(settings, exchange))) return unauthorized(settings);
+      const refused = settings.type === "digest" ? askDigest(settings, exchange) : undefined;
+      if (refused) return refused;
+      if (settings.type === "basic" && !(await credentialsRight(settings, exchange))) return unauthorized(settings);
       exchange.removeUpstream("Authorization");
       return undefined;
     },

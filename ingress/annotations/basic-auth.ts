@@ -1,18 +1,19 @@
-// auth-type basic, auth-secret, auth-secret-type, auth-realm: a user name and password from a Secret; without the Secret, 503.
-// Upstream: internal/ingress/annotations/auth; ngx_http_auth_basic_module. Digest authentication is not carried: its locations answer 503.
+// auth-type, auth-secret, auth-secret-type, auth-realm: a user name and password from a Secret; without the Secret, 503.
+// Upstream: internal/ingress/annotations/auth; ngx_http_auth_basic_module. What a digest is compared with: digest-auth.ts.
 import { page } from "../answer.ts";
 import { verifyPassword } from "../password.ts";
 import type { Exchange } from "../exchange.ts";
 import { annotationGroup, LocationDenied } from "./annotation.ts";
 
 export interface BasicAuth {
+  readonly type: "basic" | "digest";
   /** `namespace/name`; "" when not asked for. */
   readonly secret: string;
   readonly secretType: "auth-file" | "auth-map";
   readonly realm: string;
 }
 
-const OFF: BasicAuth = { secret: "", secretType: "auth-file", realm: "" };
+const OFF: BasicAuth = { type: "basic", secret: "", secretType: "auth-file", realm: "" };
 
 export const basicAuth = annotationGroup<BasicAuth>({
   name: "basicAuth",
@@ -20,8 +21,7 @@ export const basicAuth = annotationGroup<BasicAuth>({
   parse(read) {
     const type = read.text("auth-type");
     if (type === undefined) return OFF;
-    if (type === "digest") throw new LocationDenied("auth-type digest is not modelled");
-    if (type !== "basic") throw new LocationDenied(`auth-type ${type} is not one of basic, digest`);
+    if (type !== "basic" && type !== "digest") throw new LocationDenied(`auth-type ${type} is not one of basic, digest`);
     const name = read.text("auth-secret");
     if (name === undefined) throw new LocationDenied("error reading secret name from annotation auth-secret");
     const [first = "", second] = name.split("/");
@@ -29,6 +29,7 @@ export const basicAuth = annotationGroup<BasicAuth>({
       throw new LocationDenied("cross namespace usage of secrets is not allowed");
     }
     return {
+      type,
       secret: second === undefined ? `${read.namespace}/${first}` : name,
       secretType: read.choice("auth-secret-type", ["auth-file", "auth-map"], "auth-file"),
       realm: read.text("auth-realm") ?? "",
@@ -81,7 +82,10 @@ export async function credentialsRight(settings: BasicAuth, exchange: Exchange):
   // Slow on purpose, so what was right once stays right while the stored form does.
   const known = exchange.world.state("basic-auth", () => new Map<string, string>());
   const key = `${stored}\n${password}`;
-  if (known.has(key)) return true;
+  if (known.has(key)) {
+    exchange.remoteUser = user;
+    return true;
+  }
   const right = await verifyPassword(password, stored);
   if (!right) return false;
   if (known.size > 1000) known.clear();
