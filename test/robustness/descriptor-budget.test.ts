@@ -34,8 +34,17 @@ t.test("beyond the budget, connections are reset until some close", async (t) =>
   await until(() => cluster.fabric.stats().descriptors.refused >= refused + 50);
   let lost = await late.run({ type: "ask" });
   while (lost.held > 0) lost = await late.run({ type: "ask" });
-  t.strictSame(Object.keys({ ...refusals.failures, ...lost.ended }), ["ECONNRESET"]);
-  t.equal((refusals.failures["ECONNRESET"] ?? 0) + (lost.ended["ECONNRESET"] ?? 0), 50, "each of them is reset");
+  // A write that is under way when RST comes fails with EPIPE.
+  const ends = Object.entries(refusals.failures).concat(Object.entries(lost.ended));
+  t.strictSame(
+    ends.filter(([how]) => how !== "ECONNRESET" && how !== "EPIPE"),
+    [],
+  );
+  t.equal(
+    ends.reduce((sum, [, times]) => sum + times, 0),
+    50,
+    "each of them is reset",
+  );
   t.equal(await dial(piped, "n").then(ending, (error: NodeJS.ErrnoException) => error.code), "ECONNRESET", "to a process too");
   await cluster.settle();
   t.strictSame(warnings(), ["Warning Node/loopkube-control-plane 1"], "one Event for all of them");

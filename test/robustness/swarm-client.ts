@@ -4,6 +4,8 @@ import type { SwarmAnswer, SwarmCommand } from "./swarm.ts";
 
 const held = new Set<Socket>();
 const ended: Record<string, number> = {};
+/** Known from the start: an error may come before anybody waits for it. */
+const errors = new WeakMap<Socket, string>();
 
 const count = (counts: Record<string, number>, key: string): void => void (counts[key] = (counts[key] ?? 0) + 1);
 
@@ -14,7 +16,10 @@ function open({ ip, port, purpose }: { readonly ip: string; readonly port: numbe
       socket.write(purpose);
       resolve(socket);
     });
-    socket.once("error", reject);
+    socket.once("error", (error: NodeJS.ErrnoException) => {
+      errors.set(socket, error.code ?? error.message);
+      reject(error);
+    });
   });
 }
 
@@ -33,11 +38,10 @@ async function many(total: number, parallel: number, task: () => Promise<void>):
 }
 
 function hold(socket: Socket): void {
+  if (socket.closed) return count(ended, errors.get(socket) ?? "end");
   held.add(socket);
-  let how = "end";
-  socket.on("error", (error: NodeJS.ErrnoException) => (how = error.code ?? error.message));
   socket.once("close", () => {
-    if (held.delete(socket)) count(ended, how);
+    if (held.delete(socket)) count(ended, errors.get(socket) ?? "end");
   });
 }
 
