@@ -50,6 +50,7 @@ async function explain({ query }: ApiRequest, { store, diagnostics }: ApiContext
     const answer = await each.explain?.(question);
     if (!answer) continue;
     steps.push({ name: each.name, ...answer });
+    if (answer.ends) break;
     const { ip = question.ip, port = question.port, balance = question.balance } = answer;
     question = { ...question, port, ...(ip === undefined ? {} : { ip }), ...(balance === undefined ? {} : { balance }) };
   }

@@ -27,11 +27,22 @@ interface Credentials {
 export function createApiClient(kubeconfig: string | Kubeconfig): ApiClient {
   const credentials = credentialsOf(typeof kubeconfig === "string" ? (parse(kubeconfig) as Kubeconfig) : kubeconfig);
   const agent = new Agent({ keepAlive: true, ca: credentials.ca, cert: credentials.cert, key: credentials.key });
-  const open = (method: string, path: string, body: string | undefined, contentType: string, signal?: AbortSignal): Promise<IncomingMessage> =>
+  const open = (
+    method: string,
+    path: string,
+    body: string | undefined,
+    contentType: string,
+    signal?: AbortSignal,
+  ): Promise<IncomingMessage> =>
     new Promise((resolve, reject) => {
-      const headers = { accept: "application/json", ...(body === undefined ? {} : { "content-type": contentType, "content-length": Buffer.byteLength(body) }) };
+      const headers = {
+        accept: "application/json",
+        ...(body === undefined ? {} : { "content-type": contentType, "content-length": Buffer.byteLength(body) }),
+      };
       const request = httpsRequest(new URL(path, credentials.server), { method, agent, headers, ...(signal ? { signal } : {}) }, resolve);
-      request.on("error", (error) => reject(new Error(`no answer from the API server at ${credentials.server}: ${error.message}`, { cause: error })));
+      request.on("error", (error) =>
+        reject(new Error(`no answer from the API server at ${credentials.server}: ${error.message}`, { cause: error })),
+      );
       request.end(body);
     });
   return {
@@ -86,7 +97,8 @@ async function textOf(answer: IncomingMessage): Promise<string> {
 function failureOf(answer: IncomingMessage, text: string): Error {
   try {
     const status = JSON.parse(text) as Status;
-    if (status.kind === "Status") return new StatusError(status.code ?? 500, status.reason ?? "InternalError", status.message ?? text, status.details);
+    if (status.kind === "Status")
+      return new StatusError(status.code ?? 500, status.reason ?? "InternalError", status.message ?? text, status.details);
   } catch {
     // Not a Status: the text itself is all there is to say.
   }

@@ -15,7 +15,7 @@ import { createServiceControllers, serviceAdmission } from "../services/index.ts
 import type { Store } from "../store/index.ts";
 import { createWorkloads, type Workloads, workloadAdmission } from "../workloads/index.ts";
 import { type ClusterCertificates, createCertificates } from "./certificates.ts";
-import { hopsOf, listenerDiagnostics } from "./diagnostics.ts";
+import { deliveryDiagnostics, hopsOf, listenerDiagnostics } from "./diagnostics.ts";
 import { blocksOf, CLUSTER_DOMAIN, createFoundation, DEFAULT_NAME, type Foundation } from "./foundation.ts";
 import { kubeconfigOf } from "./kubeconfig.ts";
 import { Lifecycle } from "./lifecycle.ts";
@@ -70,7 +70,16 @@ async function build(options: ClusterOptions, life: Lifecycle): Promise<Cluster>
   const services = createServiceControllers({ store, clock, loadBalancerPools: blocksOf(plan, "loadBalancers"), serviceCIDRs });
   const cluster: { status?: () => JsonObject } = {};
   const self: Diagnostics = { name: "cluster", status: () => cluster.status?.() ?? {} };
-  const diagnostics = [self, network.dns.diagnostics, listenerDiagnostics(fabric), proxy, ...policy.diagnostics, ingress.diagnostics, workloads];
+  const diagnostics = [
+    self,
+    network.dns.diagnostics,
+    listenerDiagnostics(fabric),
+    proxy,
+    ...policy.diagnostics,
+    ingress.diagnostics,
+    deliveryDiagnostics(fabric),
+    workloads,
+  ];
   const api = createApiServer(foundation, network, workloads, diagnostics, certificates);
 
   await life.start(fabric);
@@ -90,9 +99,28 @@ async function build(options: ClusterOptions, life: Lifecycle): Promise<Cluster>
 
   const { name, seed } = foundation;
   const entryName = name === DEFAULT_NAME ? DEFAULT_NAME : `${DEFAULT_NAME}-${name}`;
-  const entry = kubeconfigOf({ name: entryName, server: `https://${hostPorts.text("api")}`, ca: certificates.ca, admin: certificates.admin });
+  const entry = kubeconfigOf({
+    name: entryName,
+    server: `https://${hostPorts.text("api")}`,
+    ca: certificates.ca,
+    admin: certificates.admin,
+  });
   const proxyMode = options.proxyMode ?? "iptables";
-  const running = createRunningCluster({ name, seed, store, fabric, plan, nodes, clock, resolve, hostPorts, entry, proxyMode, domain: CLUSTER_DOMAIN, life });
+  const running = createRunningCluster({
+    name,
+    seed,
+    store,
+    fabric,
+    plan,
+    nodes,
+    clock,
+    resolve,
+    hostPorts,
+    entry,
+    proxyMode,
+    domain: CLUSTER_DOMAIN,
+    life,
+  });
   cluster.status = running.status;
   return running;
 }

@@ -114,7 +114,10 @@ function statusOf({ name, seed, hostPorts, plan, nodes, proxyMode, fabric, store
     const socket = fabric.socketOf({ ip, port }, protocol);
     return socket ? `${socket.ip}:${socket.port}` : "";
   };
-  const nodePort = store.list(Services).flatMap((service) => service.spec.ports ?? []).find((port) => port.nodePort !== undefined)?.nodePort;
+  const nodePort = store
+    .list(Services)
+    .flatMap((service) => service.spec.ports ?? [])
+    .find((port) => port.nodePort !== undefined)?.nodePort;
   return {
     name,
     api: `https://${hostPorts.text("api")}`,
@@ -127,7 +130,10 @@ function statusOf({ name, seed, hostPorts, plan, nodes, proxyMode, fabric, store
     index: plan.index,
     serviceCIDR: String(plan.services),
     podCIDR: String(plan.pods),
-    ...(plan.secondary && { serviceCIDRs: [plan, plan.secondary].map(({ services }) => String(services)), podCIDRs: [plan, plan.secondary].map(({ pods }) => String(pods)) }),
+    ...(plan.secondary && {
+      serviceCIDRs: [plan, plan.secondary].map(({ services }) => String(services)),
+      podCIDRs: [plan, plan.secondary].map(({ pods }) => String(pods)),
+    }),
     proxyMode,
     seed: String(seed),
     reachable: nodePort === undefined ? {} : { nodePort: text(nodes[0]?.ip ?? "", nodePort, "TCP") },

@@ -48,7 +48,12 @@ function kubernetesService(clusterIP: string): Service {
     apiVersion: "v1",
     kind: "Service",
     metadata: { name: "kubernetes", namespace: "default", labels: { component: "apiserver", provider: "kubernetes" } },
-    spec: { clusterIP, clusterIPs: [clusterIP], type: "ClusterIP", ports: [{ name: "https", port: 443, protocol: "TCP", targetPort: 6443 }] },
+    spec: {
+      clusterIP,
+      clusterIPs: [clusterIP],
+      type: "ClusterIP",
+      ports: [{ name: "https", port: 443, protocol: "TCP", targetPort: 6443 }],
+    },
   };
 }
 

@@ -323,6 +323,8 @@ export interface ExplainQuestion {
 export interface ExplainAnswer {
   readonly title: string;
   readonly lines: readonly string[];
+  /** The flow goes no further: features after this one are not asked. */
+  readonly ends?: true;
   /** The address resolved, or the endpoint chosen, for the next feature. */
   readonly ip?: string;
   readonly port?: number;

@@ -8,11 +8,14 @@ import type { Proxiers } from "./proxiers.ts";
 import type { Rules } from "./rules.ts";
 import { hostPort, type ProxyEndpoint } from "./service-port.ts";
 import type { NodeView } from "./topology.ts";
+import { lost } from "./verdicts.ts";
 
 export interface ExplainContext {
   readonly rules: Rules;
   readonly nodes: NodeViews;
   readonly proxiers: Proxiers;
+  /** In a service block, or a ClusterIP: a flow that no rule takes is lost. */
+  isServiceAddress(ip: string): boolean;
 }
 
 /** Undefined when the question has no address. The answer's `ip` and `port` are where the flow would go (the first candidate of several). */
@@ -27,17 +30,17 @@ export function explainFlow(question: ExplainQuestion, context: ExplainContext):
   const title = `kube-proxy (${config.mode})${node.name === "" ? "" : ` on ${node.name}`}`;
   const lines = [...decision.matched];
   switch (decision.type) {
-    case "pass":
-      return {
-        title,
-        lines: lines.length > 0 ? lines : [`no rule for ${hostPort(ip, port)}/${protocol}: the flow goes on unchanged`],
-        ip,
-        port,
-      };
+    case "pass": {
+      if (lines.length > 0) return { title, lines, ip, port };
+      const none = `no rule for ${hostPort(ip, port)}/${protocol}`;
+      if (context.isServiceAddress(ip))
+        return { title, lines: [...lost(flow).matched, none, "verdict: drop (the client times out)"], ends: true };
+      return { title, lines: [`${none}: the flow goes on unchanged`], ip, port };
+    }
     case "reject":
-      return { title, lines: [...lines, ...endpointLines(decision, node), "verdict: reject (connection refused)"] };
+      return { title, lines: [...lines, ...endpointLines(decision, node), "verdict: reject (connection refused)"], ends: true };
     case "drop":
-      return { title, lines: [...lines, ...endpointLines(decision, node), "verdict: drop (the client times out)"] };
+      return { title, lines: [...lines, ...endpointLines(decision, node), "verdict: drop (the client times out)"], ends: true };
     case "balance": {
       const [first] = decision.candidates;
       const how = chooser.algorithm(decision.rule.port);

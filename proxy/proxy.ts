@@ -196,7 +196,8 @@ class KubeProxy implements Proxy {
     return dumpRules(this.#builder.rules, this.#builder.nodes, this.#proxiers, options);
   }
   async explain(question: ExplainQuestion): Promise<ExplainAnswer | undefined> {
-    return explainFlow(question, { rules: this.#builder.rules, nodes: this.#builder.nodes, proxiers: this.#proxiers });
+    const { rules, nodes } = this.#builder;
+    return explainFlow(question, { rules, nodes, proxiers: this.#proxiers, isServiceAddress: (ip) => this.#isServiceAddress(ip) });
   }
 
   async #sync(batch: readonly Change[]): Promise<void> {

@@ -3,7 +3,7 @@ import { Command, Option } from "commander";
 import type { ExplainAnswer } from "../../model/ports.ts";
 import { connected, diagnosticsPath, withName } from "../connect.ts";
 import { printSteps } from "../explain-steps.ts";
-import { print, style } from "../terminal.ts";
+import { print } from "../terminal.ts";
 import { explainDnsCommand } from "./explain-dns.ts";
 import { explainRequestCommand } from "./explain-request.ts";
 
@@ -24,10 +24,9 @@ export function explainCommand(): Command {
       if (options.to === undefined) return command.error("error: required option '--to <destination>' not specified");
       return connected(options, async (client) => {
         const path = diagnosticsPath("explain", { from: options.from, to: options.to });
-        const { steps, verdict } = (await client.request("GET", path)) as unknown as { steps: readonly ExplainAnswer[]; verdict?: string };
-        if (options.output === "json") return print(JSON.stringify({ steps, verdict }, undefined, 2));
+        const { steps } = (await client.request("GET", path)) as unknown as { steps: readonly ExplainAnswer[] };
+        if (options.output === "json") return print(JSON.stringify({ steps }, undefined, 2));
         printSteps(steps);
-        if (verdict) print(style("bold", `verdict: ${verdict}`));
       });
     });
   return command.addCommand(explainRequestCommand()).addCommand(explainDnsCommand());
