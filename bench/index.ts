@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import { benchDns } from "./dns.ts";
 import { benchHttp } from "./http.ts";
+import { benchL4 } from "./l4.ts";
 import { benchProxyScale } from "./proxy-scale.ts";
 import { benchMemory, benchStartup } from "./startup.ts";
 
@@ -15,6 +16,7 @@ const BENCHES: Readonly<Record<string, () => Promise<string>>> = {
     return ["### Start and memory", "", "| what | median | range |", "| --- | --- | --- |", checkout, await benchMemory(command), ""].join("\n");
   },
   http: () => benchHttp(ROUNDS, SECONDS),
+  l4: () => benchL4(ROUNDS, Number(process.env["SECONDS_EACH"] ?? 2)),
   dns: () => benchDns(ROUNDS, SECONDS),
   "proxy-scale": benchProxyScale,
 };

@@ -1,0 +1,126 @@
+// Services below HTTP: requests, new connections and one bulk stream through a ClusterIP, to inline pods (handed over) and to a process pod
+// (piped), beside the bare handler and HAProxy in TCP mode in front of it; datagrams through a Service beside straight to the pod;
+// and what tracing and a NetworkPolicy cost.
+import { type ChildProcess, fork } from "node:child_process";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { bulkGbits } from "./bulk-client.ts";
+import { echoedPerSecond } from "./datagram-client.ts";
+import type { L4Addresses, Switch } from "./l4-cluster.ts";
+import { figure, interleave, startPeer, summarise, temporaryFolder, waitForPort, wrk } from "./measure.ts";
+import { processorTimeUs } from "./server-time.ts";
+
+const [BARE, HAPROXY] = [42_160, 42_161];
+
+/** Where a contestant answers, and which processes do the work. */
+interface Server {
+  readonly name: string;
+  readonly host: string;
+  readonly port: number;
+  readonly pids: readonly number[];
+  /** Done before each of its turns. */
+  readonly before?: () => Promise<void>;
+}
+
+type Load = (server: Server, seconds: number) => Promise<number>;
+
+const url = ({ host, port }: Server): string => `http://${host}:${port}/`;
+const keptAlive: Load = (server, seconds) => wrk(url(server), seconds);
+const newConnections: Load = (server, seconds) => wrk(url(server), seconds, ["Connection: close"]);
+const bulk: Load = ({ host, port }, seconds) => bulkGbits(host, port, seconds);
+const datagrams: Load = ({ host, port }, seconds) => echoedPerSecond(host, port, seconds);
+
+export async function benchL4(rounds: number, seconds: number): Promise<string> {
+  using folder = temporaryFolder();
+  const bare = startPeer(process.execPath, [join(import.meta.dirname, "bare-server.ts")], { PORT: String(BARE) });
+  const haproxy = startPeer("haproxy", ["-db", "-f", haproxyConfig(folder.path)]);
+  const cluster = fork(join(import.meta.dirname, "l4-cluster.ts"), { stdio: ["ignore", "ignore", "inherit", "ipc"] });
+  try {
+    const addresses = await started(cluster);
+    for (const port of [BARE, HAPROXY]) await waitForPort("127.0.0.1", port);
+    const inCluster = (name: string, host: string): Server => ({ name, host, port: 8080, pids: [cluster.pid ?? 0] });
+    const inline = inCluster("ClusterIP → inline pods", addresses.inline);
+    const tcp: readonly Server[] = [
+      { name: "bare Node handler", host: "127.0.0.1", port: BARE, pids: [bare.process.pid ?? 0] },
+      { name: "HAProxy (tcp) → bare handler", host: "127.0.0.1", port: HAPROXY, pids: [haproxy.process.pid ?? 0, bare.process.pid ?? 0] },
+      inline,
+      inCluster("ClusterIP → process pod", addresses.process),
+    ];
+    const udp = [inCluster("straight to the pod", addresses.echoPod), inCluster("through the Service", addresses.echo)];
+    const switched = (name: string, on: readonly Switch[]): Server => ({ ...inline, name, before: () => turn(cluster, on) });
+    const costs = [switched("neither", []), switched("tracing", ["trace"]), switched("tracing and a policy", ["trace", "policy"])];
+    const compare = (title: string, unit: string, servers: readonly Server[], load: Load): Promise<string> =>
+      comparison(title, unit, servers, load, rounds, seconds);
+    return [
+      await compare("Requests, kept alive (`wrk -t1 -c64`)", "requests/s", tcp, keptAlive),
+      await compare("New connections (`wrk -t1 -c64`, `Connection: close`)", "connections/s", tcp, newConnections),
+      await compare("One bulk stream", "Gbit/s", tcp, bulk),
+      await compare("UDP echo, 64 datagrams under way", "datagrams/s", udp, datagrams),
+      await compare("New connections to inline pods with tracing and policy", "connections/s", costs, newConnections),
+    ].join("\n");
+  } finally {
+    cluster.kill("SIGTERM");
+    await Promise.all([bare.close(), haproxy.close()]);
+  }
+}
+
+function haproxyConfig(folder: string): string {
+  const path = join(folder, "haproxy.cfg");
+  const timeouts = "  timeout connect 5s\n  timeout client 60s\n  timeout server 60s\n";
+  const listen = `listen web\n  bind 127.0.0.1:${HAPROXY}\n  server bare 127.0.0.1:${BARE}\n`;
+  writeFileSync(path, `global\n  nbthread 1\n  maxconn 4000\ndefaults\n  mode tcp\n${timeouts}${listen}`);
+  return path;
+}
+
+function started(cluster: ChildProcess): Promise<L4Addresses> {
+  return new Promise((resolve, reject) => {
+    cluster.once("message", (addresses) => resolve(addresses as L4Addresses));
+    cluster.once("exit", (code) => reject(new Error(`the cluster ended with code ${code}`)));
+  });
+}
+
+/** Switches on what is named and off what is not. */
+async function turn(cluster: ChildProcess, on: readonly Switch[]): Promise<void> {
+  for (const what of ["trace", "policy"] satisfies Switch[]) {
+    const done = new Promise((resolve) => cluster.once("message", resolve));
+    cluster.send({ what, on: on.includes(what) });
+    await done;
+  }
+}
+
+/** A Markdown table: every contestant as a ratio of the first, with the processor time of all its processes for one unit. */
+async function comparison(
+  title: string,
+  unit: string,
+  servers: readonly Server[],
+  load: Load,
+  rounds: number,
+  seconds: number,
+): Promise<string> {
+  const costs = new Map(servers.map(({ name }): [string, number[]] => [name, []]));
+  const measure = async (server: Server): Promise<number> => {
+    await server.before?.();
+    const before = processorTimeUs(server.pids);
+    const rate = await load(server, seconds);
+    costs.get(server.name)?.push((processorTimeUs(server.pids) - before) / (rate * seconds));
+    return rate;
+  };
+  const results = await interleave(
+    servers.map((server) => ({ name: server.name, measure: () => measure(server) })),
+    rounds,
+  );
+  const base = results[0]?.median ?? Number.NaN;
+  const rows = results.map(({ name, median, low, high }) => {
+    const cost = figure(summarise(name, costs.get(name) ?? []).median);
+    return `| ${name} | ${(median / base).toFixed(2)} | ${figure(median)} | ${figure(low)} … ${figure(high)} | ${cost} |`;
+  });
+  const one = unit.replace(/s?\/s$/, "");
+  return [
+    `### ${title}`,
+    "",
+    `| contestant | ratio | median ${unit} | range | processor time, µs per ${one} |`,
+    "| --- | --- | --- | --- | --- |",
+    ...rows,
+    "",
+  ].join("\n");
+}
