@@ -82,20 +82,20 @@ export function createHttpProxyEngine(clock: Clock, dial: DialPeer, maxFreeSocke
       const attempt = new Attempt(clock, request);
       if (client.signal.aborted) attempt.abort();
       else client.signal.addEventListener("abort", attempt.abort, { once: true });
-      client.request.headers = request.headers as IncomingMessage["headers"];
       const options = {
         target: targetOf(request),
         agent: agentFor(request, (made) => attempt.watch(made)),
         method: request.method,
         selfHandleResponse: true,
         ignorePath: true,
+        // Else it parses a URL that it then ignores.
+        toProxy: true,
         secure: false,
         buffer: pipeOf(request.body),
       };
       try {
-        proxy.web(client.request, client.response, options as unknown as HttpProxy.ServerOptions, (error) => attempt.fail(error));
-        // The attempt listens to the client; http-proxy would only end the connection, which a pod may take for a half-close.
-        client.request.removeAllListeners("aborted");
+        const shown = new ShownRequest(client.request, request) as unknown as IncomingMessage;
+        proxy.web(shown, client.response, options as unknown as HttpProxy.ServerOptions, (error) => attempt.fail(error));
       } catch (error) {
         attempt.fail(error);
       }
@@ -135,6 +135,8 @@ export function createHttpProxyEngine(clock: Clock, dial: DialPeer, maxFreeSocke
         agent: agentFor(request, watch),
         method: request.method,
         ignorePath: true,
+        // Else it parses a URL that it then ignores.
+        toProxy: true,
         secure: false,
       };
       try {
@@ -150,6 +152,27 @@ export function createHttpProxyEngine(clock: Clock, dial: DialPeer, maxFreeSocke
       proxy.removeAllListeners();
     },
   };
+}
+
+/** As much of the client's request as http-proxy looks at. The attempt listens to the client, so listeners here are not kept. */
+class ShownRequest {
+  readonly method: string;
+  readonly url = "/";
+  readonly headers: ForwardRequest["headers"];
+  readonly httpVersion: string;
+  readonly socket: IncomingMessage["socket"];
+  readonly connection: IncomingMessage["socket"];
+
+  constructor(request: IncomingMessage, { method, headers }: ForwardRequest) {
+    this.method = method;
+    this.headers = headers;
+    this.httpVersion = request.httpVersion;
+    this.socket = request.socket;
+    this.connection = request.socket;
+  }
+  on(): this {
+    return this;
+  }
 }
 
 function timeoutError(): Error {

@@ -27,7 +27,7 @@ import { hasBody, readBody } from "./request-body.ts";
 import { type Arrival, isAnswer, requestFacts } from "./request-facts.ts";
 import type { RoutesFeed } from "./routes-feed.ts";
 import { responseOn, sendAnswer } from "./send-answer.ts";
-import type { ControllerWorld } from "./world.ts";
+import { type ControllerWorld, RequestWorld } from "./world.ts";
 
 type Forwarding = Extract<Decision, { type: "forward" }> & {
   /** It is an error's own Service: its answer stands, whatever it is. */
@@ -119,15 +119,7 @@ export class Handler {
     const { feed, world } = this.#parts;
     const facts = requestFacts(request, arrival, feed.table.config);
     if (isAnswer(facts)) return { type: "answer", answer: facts, exchange: undefined };
-    const own: World = {
-      clock: world.clock,
-      random: world.random,
-      secret: (key) => world.secret(key),
-      configMap: (key) => world.configMap(key),
-      state: (key, create) => world.state(key, create),
-      request: (url, init) => world.request(url, init),
-      onEnd,
-    };
+    const own = new RequestWorld(world, onEnd);
     const { config } = feed.table;
     if (!config.flag("loopkube-trace", false)) return evaluate(facts, feed.table, feed.upstreams, own);
     const notes = new Notes();

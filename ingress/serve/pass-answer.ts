@@ -22,12 +22,13 @@ export function passAnswer(response: ServerResponse, answer: ForwardResponse, ex
     response.end();
     return;
   }
+  const { limits } = exchange.location.settings;
+  const throttle = limits.rate > 0 ? new Throttle(clock, limits.rate, limits.rateAfter) : undefined;
+  if (!compressed && !throttle && !http2 && sendWhole(response, body, answer.rawHeaders)) return;
   body.once("error", () => response.destroy());
   body.once("close", () => {
     if (!body.readableEnded) response.destroy();
   });
-  const { limits } = exchange.location.settings;
-  const throttle = limits.rate > 0 ? new Throttle(clock, limits.rate, limits.rateAfter) : undefined;
   if (!compressed && !throttle) body.once("end", () => addTrailers(response, answer, http2));
   let from: Readable = body;
   for (const stage of [compressed?.stream, throttle]) {
@@ -37,6 +38,28 @@ export function passAnswer(response: ServerResponse, answer: ForwardResponse, ex
     from = from.pipe(stage);
   }
   from.pipe(response as Writable);
+}
+
+/** Bodies up to this size are sent with their head in one write, when they are there whole. */
+const WHOLE_BYTES = 8192;
+
+/** True when it was sent: a small body that came with its head needs no stream. Text of one encoding with the head is one write. */
+function sendWhole(response: ServerResponse, body: Readable, rawHeaders: readonly string[]): boolean {
+  const size = body.readableLength;
+  if (size === 0 || size > WHOLE_BYTES || size !== contentLength(rawHeaders)) return false;
+  const chunk: unknown = body.read();
+  if (!Buffer.isBuffer(chunk)) return false;
+  response.end(chunk.toString("latin1"), "latin1");
+  body.resume();
+  return true;
+}
+
+function contentLength(rawHeaders: readonly string[]): number | undefined {
+  for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
+    const name = rawHeaders[i];
+    if (name?.length === 14 && name.toLowerCase() === "content-length") return Number(rawHeaders[i + 1]);
+  }
+  return undefined;
 }
 
 /** Trailers of a chunked answer, where the client's protocol carries them. */

@@ -84,3 +84,32 @@ export class ControllerWorld implements Omit<World, "onEnd"> {
     this.#secure.destroy();
   }
 }
+
+/** The world of one request: the controller's, and an end of its own. */
+export class RequestWorld implements World {
+  readonly #shared: ControllerWorld;
+  readonly onEnd: World["onEnd"];
+
+  constructor(shared: ControllerWorld, onEnd: World["onEnd"]) {
+    this.#shared = shared;
+    this.onEnd = onEnd;
+  }
+  get clock(): Clock {
+    return this.#shared.clock;
+  }
+  get random(): Random {
+    return this.#shared.random;
+  }
+  secret(key: string): ReturnType<World["secret"]> {
+    return this.#shared.secret(key);
+  }
+  configMap(key: string): ReturnType<World["configMap"]> {
+    return this.#shared.configMap(key);
+  }
+  state<T>(key: string, create: () => T): T {
+    return this.#shared.state(key, create);
+  }
+  request(...asked: Parameters<World["request"]>): Promise<SubrequestAnswer> {
+    return this.#shared.request(...asked);
+  }
+}
