@@ -143,9 +143,15 @@ export class Exchange {
 /** What add_header without `always` acts on. */
 const SUCCESS: ReadonlySet<number> = new Set([200, 201, 204, 206, 301, 302, 303, 304, 307, 308]);
 
+/** Every byte in hexadecimal. */
+const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));
+
 /** 128 random bits in hexadecimal, as $req_id. */
 export function randomHex(random: Random): string {
   let text = "";
-  for (let i = 0; i < 4; i++) text += random.int(4294967296).toString(16).padStart(8, "0");
+  for (let i = 0; i < 4; i++) {
+    const bits = random.int(4294967296);
+    for (let shift = 24; shift >= 0; shift -= 8) text += HEX[(bits >>> shift) & 255] ?? "";
+  }
   return text;
 }

@@ -39,17 +39,38 @@ export interface ForwardResponse {
   abort(): void;
 }
 
+/** Tells that the client has left. An AbortSignal in small: one is made for every request. */
+export class ClientSignal {
+  #aborted = false;
+  readonly #listeners = new Set<() => void>();
+
+  get aborted(): boolean {
+    return this.#aborted;
+  }
+  onAbort(listener: () => void): void {
+    this.#listeners.add(listener);
+  }
+  offAbort(listener: () => void): void {
+    this.#listeners.delete(listener);
+  }
+  abort(): void {
+    if (this.#aborted) return;
+    this.#aborted = true;
+    for (const listener of this.#listeners) listener();
+  }
+}
+
 /** The client's side, for engines that need it. */
 export interface ForwardClient {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
   /** Aborts when the client has left. */
-  readonly signal: AbortSignal;
+  readonly signal: ClientSignal;
 }
 
 export interface Forward {
   readonly name: string;
-  /** Resolves with the head of the answer; rejects with an UpstreamError, or with the signal's reason. */
+  /** Resolves with the head of the answer; rejects with an UpstreamError. */
   send(client: ForwardClient, request: ForwardRequest): Promise<ForwardResponse>;
 }
 

@@ -81,7 +81,7 @@ export function createHttpProxyEngine(clock: Clock, dial: DialPeer, maxFreeSocke
     send(client: ForwardClient, request: ForwardRequest): Promise<ForwardResponse> {
       const attempt = new Attempt(clock, request);
       if (client.signal.aborted) attempt.abort();
-      else client.signal.addEventListener("abort", attempt.abort, { once: true });
+      else client.signal.onAbort(attempt.abort);
       const options = {
         target: targetOf(request),
         agent: agentFor(request, (made) => attempt.watch(made)),

@@ -39,7 +39,7 @@ export function createHttp2Engine(clock: Clock, dial: DialPeer): Http2Engine {
       } catch (error) {
         throw upstreamError(error, { requestSent: false });
       }
-      client.signal.throwIfAborted();
+      if (client.signal.aborted) throw new UpstreamError("error", "the client has left", { requestSent: false });
       return exchange(clock, session, client, request);
     },
     close() {
@@ -92,9 +92,9 @@ function exchange(clock: Clock, session: ClientHttp2Session, client: ForwardClie
     reject(new UpstreamError("error", "the client has left", { requestSent: true }));
     stream.close(constants.NGHTTP2_CANCEL);
   };
-  client.signal.addEventListener("abort", abort, { once: true });
+  client.signal.onAbort(abort);
   stream.once("close", () => {
-    client.signal.removeEventListener("abort", abort);
+    client.signal.offAbort(abort);
     reject(new UpstreamError("error", "the pod closed the stream", { requestSent: true }));
   });
   stream.on("error", (error) => reject(upstreamError(error, { requestSent: true })));

@@ -18,7 +18,7 @@ export function createNodeEngine(clock: Clock, dial: DialPeer): NodeEngine {
     send(client: ForwardClient, request: ForwardRequest): Promise<ForwardResponse> {
       const attempt = new Attempt(clock, request);
       if (client.signal.aborted) attempt.abort();
-      else client.signal.addEventListener("abort", attempt.abort, { once: true });
+      else client.signal.onAbort(attempt.abort);
       const { peer, method, target, headers, body, tls } = request;
       let made: ClientRequest;
       try {

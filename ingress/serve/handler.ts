@@ -9,6 +9,7 @@ import type { HttpProxyEngine } from "../engine/http-proxy-engine.ts";
 import type { Http2Engine } from "../engine/http2-engine.ts";
 import type { NodeEngine } from "../engine/node-engine.ts";
 import {
+  ClientSignal,
   type Forward,
   type ForwardBody,
   type ForwardRequest,
@@ -144,12 +145,12 @@ export class Handler {
       body = read;
     }
     if (decision.error !== true) this.#mirror(exchange, body);
-    const left = new AbortController();
+    const left = new ClientSignal();
     response.once("close", () => {
       if (!response.writableFinished) left.abort();
     });
-    const outcome = await this.#tries(request, response, decision, body, left.signal);
-    if (left.signal.aborted || response.destroyed) return;
+    const outcome = await this.#tries(request, response, decision, body, left);
+    if (left.aborted || response.destroyed) return;
     if (outcome instanceof UpstreamError) {
       return this.#refuse(request, response, page(outcome.status, outcome.message), exchange, head);
     }
@@ -178,7 +179,7 @@ export class Handler {
     response: ServerResponse,
     decision: Forwarding,
     body: ForwardBody,
-    signal: AbortSignal,
+    signal: ClientSignal,
   ): Promise<ForwardResponse | UpstreamError> {
     const { exchange, peers, balance, backend } = decision;
     const { proxy } = exchange.location.settings;
