@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import { benchDns } from "./dns.ts";
 import { benchHttp } from "./http.ts";
+import { benchIngress } from "./ingress.ts";
 import { benchL4 } from "./l4.ts";
 import { benchProxyScale } from "./proxy-scale.ts";
 import { benchMemory, benchStartup } from "./startup.ts";
@@ -17,6 +18,7 @@ const BENCHES: Readonly<Record<string, () => Promise<string>>> = {
   },
   http: () => benchHttp(ROUNDS, SECONDS),
   l4: () => benchL4(ROUNDS, Number(process.env["SECONDS_EACH"] ?? 2)),
+  ingress: () => benchIngress(ROUNDS, SECONDS),
   dns: () => benchDns(ROUNDS, SECONDS),
   "proxy-scale": benchProxyScale,
 };

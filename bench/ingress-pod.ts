@@ -1,0 +1,24 @@
+// What stands behind the Ingress under measurement and behind its rivals: short answers, 10 MB answers at /10mb, and bodies taken and counted.
+// Run by itself it serves on PORT.
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { PAYLOAD } from "./payload.ts";
+
+export const LARGE = 10 * 1024 * 1024;
+const large = Buffer.alloc(LARGE, "x");
+
+export function answerIngress(request: IncomingMessage, response: ServerResponse): void {
+  response.setHeader("content-type", "text/plain");
+  if (request.method === "POST") {
+    request.resume();
+    request.once("end", () => response.end(PAYLOAD));
+    return;
+  }
+  const body = request.url === "/10mb" ? large : PAYLOAD;
+  response.setHeader("content-length", body.length);
+  response.end(body);
+}
+
+if (import.meta.main) {
+  const server = createServer({ keepAliveTimeout: 60_000 }, answerIngress);
+  server.listen(Number(process.env["PORT"]), process.env["POD_IP"] === undefined ? "127.0.0.1" : undefined);
+}
