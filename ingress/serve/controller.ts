@@ -109,7 +109,13 @@ export class Controller {
     };
     refreshDefault();
     const subscription = feed.onChange(refreshDefault);
-    const health = createServer(statusPage(feed, () => this.requests));
+    const health = createServer(
+      statusPage(
+        feed,
+        () => this.requests,
+        () => handler.metrics.text(),
+      ),
+    );
     this.#closers.push(() => {
       subscription[Symbol.dispose]();
       plain.closeAllConnections();

@@ -25,6 +25,7 @@ import type { Peer } from "../upstreams.ts";
 import { passAnswer } from "./pass-answer.ts";
 import { expand } from "../variables.ts";
 import { hasBody, readBody } from "./request-body.ts";
+import { RequestMetrics } from "./request-metrics.ts";
 import { type Arrival, isAnswer, requestFacts } from "./request-facts.ts";
 import type { RoutesFeed } from "./routes-feed.ts";
 import { responseOn, sendAnswer } from "./send-answer.ts";
@@ -44,6 +45,7 @@ export interface HandlerParts {
 }
 
 export class Handler {
+  readonly metrics = new RequestMetrics();
   readonly #parts: HandlerParts;
   readonly #balance: Balance;
   /** Connections that an answer has ended. */
@@ -67,6 +69,7 @@ export class Handler {
     response.once("close", () => ends.forEach((end) => end()));
     const decision = this.#decide(request, arrival, (end) => ends.push(end));
     const finish = (found: Decision): void => {
+      ends.push(() => this.metrics.count(found, response.writableFinished ? response.statusCode : 499));
       if (found.exchange?.notes) this.#traced(found.exchange, found.exchange.notes, response);
       if (found.type === "answer") {
         const { answer, exchange } = found;

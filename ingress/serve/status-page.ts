@@ -3,13 +3,15 @@
 import type { RequestListener } from "node:http";
 import type { RoutesFeed } from "./routes-feed.ts";
 
-export function statusPage(feed: RoutesFeed, requests: () => number): RequestListener {
+export function statusPage(feed: RoutesFeed, requests: () => number, perRequest: () => string): RequestListener {
   return (request, response) => {
     const path = (request.url ?? "/").split("?")[0];
     if (path === "/healthz" || path === "/is-dynamic-lb-initialized")
       return void response.writeHead(200, { "Content-Type": "text/plain; charset=utf-8" }).end("ok");
     if (path === "/metrics")
-      return void response.writeHead(200, { "Content-Type": "text/plain; version=0.0.4; charset=utf-8" }).end(metrics(feed, requests()));
+      return void response
+        .writeHead(200, { "Content-Type": "text/plain; version=0.0.4; charset=utf-8" })
+        .end(metrics(feed, requests()) + perRequest());
     response.writeHead(404, { "Content-Type": "text/plain; charset=utf-8" }).end("404 page not found\n");
   };
 }

@@ -120,3 +120,11 @@ await t.test("a live request names its trace", async (t) => {
   t.match(text, /answer: answered 200/);
   t.equal(await world.diagnostics.explainRequest?.({ type: "traced", id: "other" }), undefined);
 });
+
+await t.test("10254 counts requests by host, path, status and backend", async (t) => {
+  await ask(world.socket(80), { host: "shop.example", path: "/cart", headers: { "X-Next": "always" } });
+  const text = (await ask(world.socket(10254), { path: "/metrics" })).body.toString();
+  const labels = 'host="shop.example",ingress="shop",method="GET",namespace="default",path="/cart",service="web",status="200"';
+  t.ok(text.includes(`nginx_ingress_controller_requests{canary="",${labels}} 1`), text);
+  t.ok(text.includes(`nginx_ingress_controller_requests{canary="default-next-80",${labels}} 1`), text);
+});
