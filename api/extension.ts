@@ -57,7 +57,12 @@ async function explain({ query }: ApiRequest, { store, diagnostics }: ApiContext
   return objectAnswer({ kind: "Explanation", apiVersion: EXTENSION_GROUP_VERSION, from: question.from, to, steps });
 }
 
-async function explainDns(name: string, query: URLSearchParams, store: ApiContext["store"], diagnostics: ApiContext["diagnostics"]): Promise<Answer> {
+async function explainDns(
+  name: string,
+  query: URLSearchParams,
+  store: ApiContext["store"],
+  diagnostics: ApiContext["diagnostics"],
+): Promise<Answer> {
   const type = (query.get("dnsType") ?? "A").toUpperCase();
   if (!/^[!-~]{1,253}$/.test(name)) throw badRequest(`${JSON.stringify(name)} is no domain name`);
   if (!/^(TYPE\d{1,5}|[A-Z][A-Z0-9]{0,9})$/.test(type)) throw badRequest(`${JSON.stringify(type)} is no record type`);

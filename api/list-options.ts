@@ -90,7 +90,13 @@ function listErrors(options: ListOptions): FieldError[] {
   return errors;
 }
 
-function watchErrors({ sendInitialEvents, resourceVersionMatch: match, allowWatchBookmarks, resourceVersion, ...options }: ListOptions): FieldError[] {
+function watchErrors({
+  sendInitialEvents,
+  resourceVersionMatch: match,
+  allowWatchBookmarks,
+  resourceVersion,
+  ...options
+}: ListOptions): FieldError[] {
   if (sendInitialEvents === undefined) {
     return match === "" ? [] : [forbid("resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided")];
   }
@@ -107,7 +113,12 @@ function watchErrors({ sendInitialEvents, resourceVersionMatch: match, allowWatc
 export function parseRevision(text: string): number {
   if (/^\d+$/.test(text)) return Number(text);
   throw invalid(LIST_OPTIONS, "", [
-    { type: "Invalid", field: "resourceVersion", value: text, detail: `strconv.ParseUint: parsing ${JSON.stringify(text)}: invalid syntax` },
+    {
+      type: "Invalid",
+      field: "resourceVersion",
+      value: text,
+      detail: `strconv.ParseUint: parsing ${JSON.stringify(text)}: invalid syntax`,
+    },
   ]);
 }
 

@@ -51,11 +51,7 @@ export function negotiate(header: string | undefined): Accepted {
     const form = [...FORMS].find((candidate) => candidate === as) as Accepted["as"] | undefined;
     if (form && g === "meta.k8s.io" && (v === "v1" || v === "v1beta1")) return { encoding, as: form, apiVersion: `${g}/${v}` };
   }
-  throw new StatusError(
-    406,
-    "NotAcceptable",
-    "only the following media types are accepted: application/json, application/yaml",
-  );
+  throw new StatusError(406, "NotAcceptable", "only the following media types are accepted: application/json, application/yaml");
 }
 
 /** The media type of a request body; JSON when the client does not say. */

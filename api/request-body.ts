@@ -8,8 +8,7 @@ import { unsupportedMediaType } from "./media-types.ts";
 const LIMIT_BYTES = 3 * 1024 * 1024;
 const gunzipAsync = promisify(gunzip);
 
-const tooLarge = (): StatusError =>
-  new StatusError(413, "RequestEntityTooLarge", `Request entity too large: limit is ${LIMIT_BYTES}`);
+const tooLarge = (): StatusError => new StatusError(413, "RequestEntityTooLarge", `Request entity too large: limit is ${LIMIT_BYTES}`);
 
 /** The whole body. Throws 413 above the limit, 400 for broken gzip, 415 for another Content-Encoding. */
 export async function readBody(incoming: IncomingMessage): Promise<Buffer> {

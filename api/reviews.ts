@@ -92,7 +92,10 @@ export function reviewOf({ group, version, resource, name, namespace }: Resource
   if (name !== undefined) return undefined;
   return REVIEWS.find(
     (review) =>
-      review.resource === resource && review.group === group && review.version === version && review.namespaced === (namespace !== undefined),
+      review.resource === resource &&
+      review.group === group &&
+      review.version === version &&
+      review.namespaced === (namespace !== undefined),
   );
 }
 

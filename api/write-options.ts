@@ -20,5 +20,7 @@ export function fieldValidationOf(request: ApiRequest): "Ignore" | "Warn" | "Str
   const value = request.query.get("fieldValidation") ?? "";
   if (value === "") return "Warn";
   if (value === "Ignore" || value === "Warn" || value === "Strict") return value;
-  throw badRequest(`fieldValidation parameter is invalid: Unsupported value: ${JSON.stringify(value)}: supported values: "Ignore", "Strict", "Warn"`);
+  throw badRequest(
+    `fieldValidation parameter is invalid: Unsupported value: ${JSON.stringify(value)}: supported values: "Ignore", "Strict", "Warn"`,
+  );
 }

@@ -68,7 +68,13 @@ const stdout = new Writable({
 });
 const abort = new AbortController();
 const context: ContainerContext = {
-  pod: { apiVersion: "v1", kind: "Pod", metadata: { name: peer.name, namespace: "kube-system" }, spec: { containers: [] }, status: { podIPs: [{ ip }] } },
+  pod: {
+    apiVersion: "v1",
+    kind: "Pod",
+    metadata: { name: peer.name, namespace: "kube-system" },
+    spec: { containers: [] },
+    status: { podIPs: [{ ip }] },
+  },
   container: "coredns",
   peer,
   hostname: peer.name,

@@ -43,7 +43,22 @@ export async function benchDns(rounds: number, seconds: number): Promise<string>
     startPeer(process.execPath, [join(import.meta.dirname, "bare-dns2.ts")], { PORT: String(BARE) }),
   ];
   const ask = async ({ ip, port }: Address, file: string): Promise<number> => {
-    const text = await output("dnsperf", ["-s", ip, "-p", String(port), "-d", file, "-l", String(seconds), "-c", "10", "-q", "200", "-t", "1"]);
+    const text = await output("dnsperf", [
+      "-s",
+      ip,
+      "-p",
+      String(port),
+      "-d",
+      file,
+      "-l",
+      String(seconds),
+      "-c",
+      "10",
+      "-q",
+      "200",
+      "-t",
+      "1",
+    ]);
     return Number(/Queries per second:\s+([\d.]+)/.exec(text)?.[1]);
   };
   const local = (port: number): Address => ({ ip: "127.0.0.1", port });
@@ -84,8 +99,13 @@ export async function benchDns(rounds: number, seconds: number): Promise<string>
 
 function unboundText(folder: string): string {
   const records = [1, 2].map((index) => `  local-data: "${hostOf(index)}. 30 IN A ${addressOf(index)}"`);
-  const options = ["username: \"\"", 'chroot: ""', "num-threads: 1", `interface: 127.0.0.1@${UNBOUND}`, "do-daemonize: no", "use-syslog: no"];
-  const lines = [...options, `pidfile: "${folder}/unbound.pid"`, "access-control: 127.0.0.0/8 allow", 'local-zone: "cluster.local." static'];
+  const options = ['username: ""', 'chroot: ""', "num-threads: 1", `interface: 127.0.0.1@${UNBOUND}`, "do-daemonize: no", "use-syslog: no"];
+  const lines = [
+    ...options,
+    `pidfile: "${folder}/unbound.pid"`,
+    "access-control: 127.0.0.0/8 allow",
+    'local-zone: "cluster.local." static',
+  ];
   return `server:\n${lines.map((line) => `  ${line}`).join("\n")}\n${records.join("\n")}\nremote-control:\n  control-enable: no\n`;
 }
 
@@ -158,9 +178,18 @@ async function zoneTable(rounds: number): Promise<string> {
     figures.push(await message<ZoneFigures>(child));
   }
   return millisecondsTable("Zone of 10,000 Services and 100,000 endpoints", [
-    summarise("read from the store and compiled", figures.map((each) => each.loadMs)),
-    summarise("longest pause of the event loop meanwhile", figures.map((each) => each.longestPauseMs)),
-    summarise("one change visible in an answer", figures.flatMap((each) => each.changeMs)),
+    summarise(
+      "read from the store and compiled",
+      figures.map((each) => each.loadMs),
+    ),
+    summarise(
+      "longest pause of the event loop meanwhile",
+      figures.map((each) => each.longestPauseMs),
+    ),
+    summarise(
+      "one change visible in an answer",
+      figures.flatMap((each) => each.changeMs),
+    ),
   ]);
 }
 

@@ -14,7 +14,9 @@ const BENCHES: Readonly<Record<string, () => Promise<string>>> = {
   startup: async () => {
     const command = [process.execPath, join(import.meta.dirname, "../bin/loopkube.mjs")];
     const checkout = await benchStartup(ROUNDS, command, "checkout, warm");
-    return ["### Start and memory", "", "| what | median | range |", "| --- | --- | --- |", checkout, await benchMemory(command), ""].join("\n");
+    return ["### Start and memory", "", "| what | median | range |", "| --- | --- | --- |", checkout, await benchMemory(command), ""].join(
+      "\n",
+    );
   },
   http: () => benchHttp(ROUNDS, SECONDS),
   l4: () => benchL4(ROUNDS, Number(process.env["SECONDS_EACH"] ?? 2)),

@@ -38,13 +38,20 @@ export async function interleave(contestants: readonly Contestant[], rounds: num
 
 export function summarise(name: string, figures: readonly number[]): Result {
   const sorted = figures.toSorted((a, b) => a - b);
-  return { name, median: sorted[Math.floor(sorted.length / 2)] ?? Number.NaN, low: sorted[0] ?? Number.NaN, high: sorted.at(-1) ?? Number.NaN };
+  return {
+    name,
+    median: sorted[Math.floor(sorted.length / 2)] ?? Number.NaN,
+    low: sorted[0] ?? Number.NaN,
+    high: sorted.at(-1) ?? Number.NaN,
+  };
 }
 
 /** A Markdown table with every contestant as a ratio of the first. */
 export function ratioTable(title: string, unit: string, results: readonly Result[]): string {
   const base = results[0]?.median ?? Number.NaN;
-  const rows = results.map(({ name, median, low, high }) => `| ${name} | ${(median / base).toFixed(2)} | ${figure(median)} | ${figure(low)} … ${figure(high)} |`);
+  const rows = results.map(
+    ({ name, median, low, high }) => `| ${name} | ${(median / base).toFixed(2)} | ${figure(median)} | ${figure(low)} … ${figure(high)} |`,
+  );
   return [`### ${title}`, "", `| contestant | ratio | median ${unit} | range |`, "| --- | --- | --- | --- |", ...rows, ""].join("\n");
 }
 
@@ -78,7 +85,10 @@ export interface Peer {
 }
 
 export function startPeer(program: string, args: readonly string[], env: Readonly<Record<string, string>> = {}): Peer {
-  const child = spawn(program, [...args], { env: { ...process.env, ...env }, stdio: ["ignore", "ignore", process.env["BENCH_DEBUG"] ? "inherit" : "ignore"] });
+  const child = spawn(program, [...args], {
+    env: { ...process.env, ...env },
+    stdio: ["ignore", "ignore", process.env["BENCH_DEBUG"] ? "inherit" : "ignore"],
+  });
   const exited = new Promise<void>((resolve) => child.on("exit", () => resolve()));
   return {
     process: child,

@@ -147,7 +147,14 @@ async function measure(size: Size): Promise<Figures> {
   };
   await proxy.stop();
   await store.close();
-  return { writeMs, loadMs, pauseMs: delay.max / 1e6, changeMs: changes.toSorted((a, b) => a - b)[10] ?? Number.NaN, heapMb: heap, verdictUs };
+  return {
+    writeMs,
+    loadMs,
+    pauseMs: delay.max / 1e6,
+    changeMs: changes.toSorted((a, b) => a - b)[10] ?? Number.NaN,
+    heapMb: heap,
+    verdictUs,
+  };
 }
 
 /** Median of several runs over the first `services` Services. */
@@ -184,7 +191,15 @@ export async function benchProxyScale(): Promise<string> {
   await measure({ services: 200, endpoints: 10, nodes: 3 });
   for (const size of [...SIZES, ONE_LARGE]) {
     const { writeMs, loadMs, pauseMs, changeMs, heapMb: heap, verdictUs } = await measure(size);
-    const cells = [figure(writeMs), figure(loadMs), figure(pauseMs), figure(changeMs), figure(heap), figure(verdictUs.some), figure(verdictUs.all)];
+    const cells = [
+      figure(writeMs),
+      figure(loadMs),
+      figure(pauseMs),
+      figure(changeMs),
+      figure(heap),
+      figure(verdictUs.some),
+      figure(verdictUs.all),
+    ];
     rows.push(`| ${size.nodes} | ${size.services} × ${size.endpoints} | ${cells.join(" | ")} |`);
     process.stderr.write(".");
   }

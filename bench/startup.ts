@@ -26,12 +26,19 @@ async function firstAnswerMs(command: readonly string[]): Promise<number> {
 }
 
 /** Runs `up` with these arguments, and `work` when it has printed its status. */
-async function whileUp<T>(command: readonly string[], options: readonly string[], work: (status: Status, began: number, pid: number | undefined) => Promise<T>): Promise<T> {
+async function whileUp<T>(
+  command: readonly string[],
+  options: readonly string[],
+  work: (status: Status, began: number, pid: number | undefined) => Promise<T>,
+): Promise<T> {
   using folder = temporaryFolder();
   const env = { ...process.env, HOME: folder.path, XDG_STATE_HOME: folder.path, KUBECONFIG: join(folder.path, "kubeconfig") };
   const [program = "", ...args] = command;
   const began = realClock.monotonic();
-  const child = spawn(program, [...args, "up", ...options, "--own-kubeconfig", "-o", "json"], { env, stdio: ["ignore", "pipe", "inherit"] });
+  const child = spawn(program, [...args, "up", ...options, "--own-kubeconfig", "-o", "json"], {
+    env,
+    stdio: ["ignore", "pipe", "inherit"],
+  });
   const exited = once(child, "exit");
   try {
     return await work(await statusOf(child.stdout), began, child.pid);
@@ -74,7 +81,11 @@ export async function benchMemory(command: readonly string[]): Promise<string> {
 }
 
 async function residentMb(nodes: string, replicas: string): Promise<number> {
-  const child = fork(join(import.meta.dirname, "bench-cluster.ts"), { env: { ...process.env, NODES: nodes, REPLICAS: replicas }, execArgv: ["--import", join(import.meta.dirname, "../bin/lean-http.mjs")], stdio: ["ignore", "ignore", "inherit", "ipc"] });
+  const child = fork(join(import.meta.dirname, "bench-cluster.ts"), {
+    env: { ...process.env, NODES: nodes, REPLICAS: replicas },
+    execArgv: ["--import", join(import.meta.dirname, "../bin/lean-http.mjs")],
+    stdio: ["ignore", "ignore", "inherit", "ipc"],
+  });
   await new Promise((resolve, reject) => {
     child.once("message", resolve);
     child.once("exit", (code) => reject(new Error(`the cluster ended with code ${code}`)));

@@ -14,13 +14,19 @@ export function withName(command: Command): Command {
 }
 
 /** Runs `work` with a client of the running cluster. */
-export async function connected<T>(options: { readonly name?: string }, work: (client: ApiClient, state: RunState) => Promise<T>): Promise<T> {
+export async function connected<T>(
+  options: { readonly name?: string },
+  work: (client: ApiClient, state: RunState) => Promise<T>,
+): Promise<T> {
   const state = runningCluster(options.name);
   let kubeconfig: string;
   try {
     kubeconfig = readFileSync(state.kubeconfig, "utf8");
   } catch (error) {
-    throw new Failure(`the cluster's kubeconfig ${state.kubeconfig} cannot be read`, { cause: error, advice: ["loopkube down; loopkube up"] });
+    throw new Failure(`the cluster's kubeconfig ${state.kubeconfig} cannot be read`, {
+      cause: error,
+      advice: ["loopkube down; loopkube up"],
+    });
   }
   using client = createApiClient(kubeconfig);
   return await work(client, state);

@@ -18,7 +18,11 @@ export async function detach(name: string): Promise<Ready> {
   const logFile = logFileOf(name);
   const log = openSync(logFile, "w", 0o600);
   const args = process.argv.slice(1).filter((arg) => arg !== "-d" && arg !== "--detach");
-  const child = spawn(process.execPath, [...process.execArgv, ...args], { detached: true, stdio: ["ignore", log, log, "ipc"], env: { ...process.env, NO_COLOR: "1" } });
+  const child = spawn(process.execPath, [...process.execArgv, ...args], {
+    detached: true,
+    stdio: ["ignore", log, log, "ipc"],
+    env: { ...process.env, NO_COLOR: "1" },
+  });
   closeSync(log);
   return new Promise((resolve, reject) => {
     child.once("message", (message) => {
@@ -27,7 +31,12 @@ export async function detach(name: string): Promise<Ready> {
       resolve(message as Ready);
     });
     child.once("exit", (code) => {
-      const words = readFileSync(logFile, "utf8").trim().split("\n").slice(-5).join("\n  ").replace(/^error: /, "");
+      const words = readFileSync(logFile, "utf8")
+        .trim()
+        .split("\n")
+        .slice(-5)
+        .join("\n  ")
+        .replace(/^error: /, "");
       reject(new Failure(words === "" ? `the cluster ended with code ${code}` : words, { advice: [`its log: ${logFile}`] }));
     });
   });

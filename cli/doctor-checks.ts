@@ -27,13 +27,19 @@ export async function runChecks(): Promise<readonly Check[]> {
 
 function nodeVersion(): Check {
   const major = Number(process.versions.node.split(".")[0]);
-  return { what: "Node", result: major >= 24 ? "ok" : "fail", found: process.version, ...(major >= 24 ? {} : { advice: "24 or newer is needed" }) };
+  return {
+    what: "Node",
+    result: major >= 24 ? "ok" : "fail",
+    found: process.version,
+    ...(major >= 24 ? {} : { advice: "24 or newer is needed" }),
+  };
 }
 
 function tool(name: string, args: readonly string[], advice: string): Promise<Check> {
   return new Promise((resolve) => {
     execFile(name, [...args], { timeout: 10_000 }, (error, stdout, stderr) => {
-      if (error && (error as NodeJS.ErrnoException).code === "ENOENT") return resolve({ what: name, result: "note", found: "not installed", advice });
+      if (error && (error as NodeJS.ErrnoException).code === "ENOENT")
+        return resolve({ what: name, result: "note", found: "not installed", advice });
       const text = `${stdout}${stderr}`;
       const found = /"gitVersion":\s*"([^"]+)"/.exec(text)?.[1] ?? /\d+\.\d+[\w.-]*/.exec(text)?.[0] ?? "found";
       resolve({ what: name, result: "ok", found });
@@ -57,7 +63,8 @@ async function loopbackRange(): Promise<Check> {
 async function privilegedPorts(): Promise<Check> {
   const code = await probe({ ip: "127.244.255.250", port: 80 });
   if (code === undefined) return { what: "ports below 1024", result: "ok", found: "usable: Services listen on 80 and 443 themselves" };
-  const advice = "port 80 of a Service is 8080 of the same address, 443 is 8443, 53 is 8053; or allow it: sysctl net.ipv4.ip_unprivileged_port_start=0";
+  const advice =
+    "port 80 of a Service is 8080 of the same address, 443 is 8443, 53 is 8053; or allow it: sysctl net.ipv4.ip_unprivileged_port_start=0";
   return { what: "ports below 1024", result: "note", found: `not usable for this user (${code})`, advice };
 }
 

@@ -5,7 +5,10 @@ export class Failure extends Error {
   /** Lines that say what to type or change next. */
   readonly advice: readonly string[];
   readonly exitCode: number;
-  constructor(message: string, options: { readonly advice?: readonly string[]; readonly exitCode?: number; readonly cause?: unknown } = {}) {
+  constructor(
+    message: string,
+    options: { readonly advice?: readonly string[]; readonly exitCode?: number; readonly cause?: unknown } = {},
+  ) {
     super(message, { cause: options.cause });
     this.advice = options.advice ?? [];
     this.exitCode = options.exitCode ?? 1;

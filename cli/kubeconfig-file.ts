@@ -39,7 +39,13 @@ export async function removeFromKubeconfig(path: string, name: string): Promise<
     const config = readConfig(path);
     const without = <T extends { name: string }>(items: T[]): T[] => items.filter((item) => item.name !== name);
     const current = config["current-context"] === name ? "" : config["current-context"];
-    const left = { ...config, clusters: without(config.clusters), users: without(config.users), contexts: without(config.contexts), "current-context": current };
+    const left = {
+      ...config,
+      clusters: without(config.clusters),
+      users: without(config.users),
+      contexts: without(config.contexts),
+      "current-context": current,
+    };
     writeAtomically(path, kubeconfigText(left));
   });
 }
@@ -81,7 +87,9 @@ async function withLock(path: string, work: () => void): Promise<void> {
       handle = openSync(lock, "wx", 0o600);
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === "EEXIST") continue;
-      throw new Failure(`cannot write the kubeconfig ${path}: ${(error as Error).message}`, { advice: ["use another one: loopkube up --kubeconfig FILE"] });
+      throw new Failure(`cannot write the kubeconfig ${path}: ${(error as Error).message}`, {
+        advice: ["use another one: loopkube up --kubeconfig FILE"],
+      });
     }
     closeSync(handle);
     try {

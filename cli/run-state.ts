@@ -55,7 +55,9 @@ export function logFileOf(name: string): string {
 /** Names of all clusters with a state directory. */
 export function listStates(): readonly string[] {
   try {
-    return readdirSync(stateRoot(), { withFileTypes: true }).filter((entry) => entry.isDirectory()).map((entry) => entry.name);
+    return readdirSync(stateRoot(), { withFileTypes: true })
+      .filter((entry) => entry.isDirectory())
+      .map((entry) => entry.name);
   } catch {
     return [];
   }
@@ -93,10 +95,14 @@ function processFields(pid: number): readonly string[] {
 
 /** The running cluster that a command means: the one named, else the only one. Throws Failure that says what to type. */
 export function runningCluster(name: string | undefined): RunState {
-  const running = listStates().map(readState).filter((state): state is RunState => state !== undefined && isAlive(state));
+  const running = listStates()
+    .map(readState)
+    .filter((state): state is RunState => state !== undefined && isAlive(state));
   const found = name === undefined && running.length === 1 ? running[0] : running.find((state) => state.name === (name ?? "loopkube"));
   if (found) return found;
   const names = running.map((state) => state.name).join(", ");
   const advice = names === "" ? ["start one: loopkube up"] : [`running: ${names}; choose one with --name`];
-  throw new Failure(name === undefined && names === "" ? "no cluster is running" : `no cluster named "${name ?? "loopkube"}" is running`, { advice });
+  throw new Failure(name === undefined && names === "" ? "no cluster is running" : `no cluster named "${name ?? "loopkube"}" is running`, {
+    advice,
+  });
 }

@@ -57,7 +57,15 @@ export function answer(view: ZoneView, name: string, type: number, lower = name.
   }
   return {
     missing: false,
-    reply: { rcode: "NOERROR", answers, authorities: NONE, additionals, aa: true, zone: matched, why: [{ plugin: "kubernetes", text: from }] },
+    reply: {
+      rcode: "NOERROR",
+      answers,
+      authorities: NONE,
+      additionals,
+      aa: true,
+      zone: matched,
+      why: [{ plugin: "kubernetes", text: from }],
+    },
     ...(external === undefined ? {} : { external: { target: external, type } }),
   };
 }
@@ -155,8 +163,7 @@ function addressRecords(
     if (host.family !== undefined) continue;
     const cname = cnameRecord(name, host, ttl);
     const target = cname.target.toLowerCase();
-    const loops =
-      target === lower || previous.some((record) => record.type === "CNAME" && record.target.toLowerCase() === target);
+    const loops = target === lower || previous.some((record) => record.type === "CNAME" && record.target.toLowerCase() === target);
     if (loops || previous.length >= MAX_CNAMES) {
       from = `${from}: ${loops ? "CNAME loop" : "CNAME chain too long"} at ${cname.target}`;
       continue;

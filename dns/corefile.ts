@@ -61,7 +61,10 @@ export function parseCorefile(text: string, variables: Readonly<Record<string, s
   const value = (name: string): string => (Object.hasOwn(variables, name) ? (variables[name] ?? "") : "");
   const tokens = tokenize(text).map((token) =>
     token.text.includes("{")
-      ? { ...token, text: token.text.replace(/\{\$([^{}]+)\}|\{%([^{}%]+)%\}/g, (_, shell?: string, dos?: string) => value(shell ?? dos ?? "")) }
+      ? {
+          ...token,
+          text: token.text.replace(/\{\$([^{}]+)\}|\{%([^{}%]+)%\}/g, (_, shell?: string, dos?: string) => value(shell ?? dos ?? "")),
+        }
       : token,
   );
   const snippets = new Map<string, readonly Directive[]>();

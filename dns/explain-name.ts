@@ -49,7 +49,8 @@ async function climb(
 
 /** The address behind a host name, for the features after DNS; who is no pod asks as one of namespace default, as the gateway does. */
 export async function explainHost(context: ExplainContext, from: Peer, host: string): Promise<ExplainAnswer> {
-  const ask = (type: string): Promise<readonly Rung[]> => climb(context, from, from.kind === "pod" ? from.namespace : "default", host, type);
+  const ask = (type: string): Promise<readonly Rung[]> =>
+    climb(context, from, from.kind === "pod" ? from.namespace : "default", host, type);
   const rungs = await ask("A");
   const lines = [...context.warnings, ...rungs.flatMap(({ name, reply }) => replyLines(name, "A", reply))];
   const address = rungs.at(-1)?.reply.answers.find((record) => record.type === "A");
@@ -87,7 +88,8 @@ function hints({ zone, domain }: ExplainContext, name: string, type: string, run
   const elsewhere = [...zone.local.services.values()].filter((service) => service.name === first).map((service) => service.namespace);
   if (rungs.some(({ reply }) => reply.rcode === "NOERROR")) lines.push(`the name exists, but has no ${type} record`);
   else if (elsewhere.length > 0) lines.push(`a Service named "${first}" exists in: ${elsewhere.join(", ")}; ask ${first}.${elsewhere[0]}`);
-  if (name.endsWith(".") && !/\.(in-addr|ip6)\.arpa\.$/.test(name) && !name.toLowerCase().endsWith(`.${domain}.`)) lines.push("a trailing dot turns the search path off");
+  if (name.endsWith(".") && !/\.(in-addr|ip6)\.arpa\.$/.test(name) && !name.toLowerCase().endsWith(`.${domain}.`))
+    lines.push("a trailing dot turns the search path off");
   return lines;
 }
 
@@ -106,5 +108,13 @@ export function replyLines(name: string, type: string, reply: Reply): readonly s
 function question(name: string, type: string, ip: string): Query {
   const asked = { name: fqdn(name), type: typeCode(type) ?? 1, class: 1 };
   const flags = { id: 0, opcode: 0, recursionDesired: true, checkingDisabled: false, authenticData: false } as const;
-  return { ...flags, question: asked, name: asked.name.toLowerCase(), edns: undefined, transport: "udp", client: { ip, port: 0 }, sizeBytes: 0 };
+  return {
+    ...flags,
+    question: asked,
+    name: asked.name.toLowerCase(),
+    edns: undefined,
+    transport: "udp",
+    client: { ip, port: 0 },
+    sizeBytes: 0,
+  };
 }

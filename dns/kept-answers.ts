@@ -48,12 +48,7 @@ export class KeptAnswers {
   readonly #shuffle: boolean;
   #bytes = 0;
 
-  constructor(options: {
-    readonly clock: Clock;
-    readonly random: Random;
-    readonly zone: Zone;
-    readonly shuffle: boolean;
-  }) {
+  constructor(options: { readonly clock: Clock; readonly random: Random; readonly zone: Zone; readonly shuffle: boolean }) {
     this.#clock = options.clock;
     this.#random = options.random;
     this.#zone = options.zone;

@@ -89,7 +89,9 @@ class Run {
     const chain = this.#chain();
     this.#server = new DnsServer({ chain, zone: feed.zone, clock, random: this.#random.fork("kept"), metrics: this.#metrics });
     await this.#listen(chain);
-    const programmed = this.#metrics.histogram("coredns_kubernetes_dns_programming_duration_seconds", { service_kind: "headless_with_selector" });
+    const programmed = this.#metrics.histogram("coredns_kubernetes_dns_programming_duration_seconds", {
+      service_kind: "headless_with_selector",
+    });
     this.#subscriptions.push(
       feed.onCorefile(() => void (this.#reloading = this.#reloading.then(() => this.#reload()))),
       feed.onProgrammed((seconds) => programmed.observe(seconds)),
@@ -128,7 +130,8 @@ class Run {
         .filter((ip) => ip !== "")
         .concat(this.#context.pod.status?.podIPs?.length ? [] : [peer.ip]),
       metrics: this.#metrics,
-      exchange: (server: SocketAddress, message: Buffer, how: { readonly tcp: boolean; readonly timeoutMs: number }) => exchangeWith(this.#context, clock, server, message, how),
+      exchange: (server: SocketAddress, message: Buffer, how: { readonly tcp: boolean; readonly timeoutMs: number }) =>
+        exchangeWith(this.#context, clock, server, message, how),
       readFile: (path: string) => files.read(path),
       log: (line: string) => void stdout.write(`${line}\n`),
       fatal: (line: string) => {

@@ -94,7 +94,8 @@ export function reportOf(input: ReportInput): LoadReport {
   const candidates = new Set(choice?.endpoints.map(({ address }) => address));
   const endpoints = addresses.map((endpoint): EndpointReport => {
     const counted = tally.endpoints.get(endpoint);
-    const chosen = known.find(({ address, pod }) => address === endpoint && pod !== "") ?? podOf(endpoint.replace(/:\d+$/, "").replace(/^\[|\]$/g, ""));
+    const chosen =
+      known.find(({ address, pod }) => address === endpoint && pod !== "") ?? podOf(endpoint.replace(/:\d+$/, "").replace(/^\[|\]$/g, ""));
     return {
       endpoint,
       pod: chosen?.pod ?? "",

@@ -91,12 +91,7 @@ export function notFound(type: ResourceType, name: string): StatusError {
 }
 
 export function alreadyExists(type: ResourceType, name: string): StatusError {
-  return new StatusError(
-    409,
-    "AlreadyExists",
-    `${qualifiedResource(type)} "${name}" already exists`,
-    detailsOf(type, name),
-  );
+  return new StatusError(409, "AlreadyExists", `${qualifiedResource(type)} "${name}" already exists`, detailsOf(type, name));
 }
 
 /** 409 with `detail` as the cause; the default is the optimistic-lock message. */

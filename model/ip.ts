@@ -22,7 +22,10 @@ export function canonicalIp(text: string): string | undefined {
 
 /** The address as a number, for arithmetic. */
 export function ipToBigInt(ip: string): bigint {
-  return ipaddr.parse(ip).toByteArray().reduce((sum, byte) => (sum << 8n) | BigInt(byte), 0n);
+  return ipaddr
+    .parse(ip)
+    .toByteArray()
+    .reduce((sum, byte) => (sum << 8n) | BigInt(byte), 0n);
 }
 
 /** Text of a number in the given family. */

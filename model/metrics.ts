@@ -104,5 +104,10 @@ function histogramLines(name: string, labels: string, bounds: readonly number[],
   const prefix = labels === "" ? "" : `${labels},`;
   let total = 0;
   const buckets = bounds.map((bound, i) => `${name}_bucket{${prefix}le="${bound}"} ${(total += counts[i] ?? 0)}`);
-  return [...buckets, `${name}_bucket{${prefix}le="+Inf"} ${count}`, `${name}_sum${braced(labels)} ${sum}`, `${name}_count${braced(labels)} ${count}`];
+  return [
+    ...buckets,
+    `${name}_bucket{${prefix}le="+Inf"} ${count}`,
+    `${name}_sum${braced(labels)} ${sum}`,
+    `${name}_count${braced(labels)} ${count}`,
+  ];
 }

@@ -39,11 +39,7 @@ export interface KubeObject {
 }
 
 /** Deeply writable copy of a frozen object: what admission and controllers edit before they write. */
-export type Draft<T> = T extends readonly (infer U)[]
-  ? Draft<U>[]
-  : T extends object
-    ? { -readonly [K in keyof T]: Draft<T[K]> }
-    : T;
+export type Draft<T> = T extends readonly (infer U)[] ? Draft<U>[] : T extends object ? { -readonly [K in keyof T]: Draft<T[K]> } : T;
 
 /** A deep, writable copy. */
 export function draft<T>(object: T): Draft<T> {

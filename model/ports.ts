@@ -19,7 +19,14 @@ export interface SocketAddress {
  * dual-stack peer, the first family first; absent where `ip` is the only one.
  */
 export type Peer =
-  | { readonly kind: "pod"; readonly namespace: string; readonly name: string; readonly ip: string; readonly ips?: readonly string[]; readonly node: string }
+  | {
+      readonly kind: "pod";
+      readonly namespace: string;
+      readonly name: string;
+      readonly ip: string;
+      readonly ips?: readonly string[];
+      readonly node: string;
+    }
   | { readonly kind: "node"; readonly name: string; readonly ip: string; readonly ips?: readonly string[] }
   | { readonly kind: "host"; readonly ip: string };
 
@@ -174,7 +181,13 @@ export interface DnsStep {
 /** A stub resolver that asks cluster DNS over the fabric, as the C library of a pod does. */
 export interface Resolve {
   /** Walks search and ndots; the last step is the answer. `search: false` asks the name as written. */
-  query(from: Peer, conf: ResolvConf, name: string, type: string, options?: { readonly search?: boolean; readonly server?: SocketAddress; readonly tcp?: boolean; readonly signal?: AbortSignal }): Promise<readonly DnsStep[]>;
+  query(
+    from: Peer,
+    conf: ResolvConf,
+    name: string,
+    type: string,
+    options?: { readonly search?: boolean; readonly server?: SocketAddress; readonly tcp?: boolean; readonly signal?: AbortSignal },
+  ): Promise<readonly DnsStep[]>;
   /** getaddrinfo: A (and AAAA in dual-stack) with the search path; rejects with ENOTFOUND or EAI_AGAIN. Literal addresses are returned as they are. */
   lookup(from: Peer, conf: ResolvConf, host: string): Promise<readonly string[]>;
 }

@@ -2,17 +2,7 @@
 // Adding a built-in kind is one entry here (and its fields in schema/types.json).
 import type { Deployment, ReplicaSet } from "./kinds/apps-v1.ts";
 import type { Lease } from "./kinds/coordination-v1.ts";
-import type {
-  ConfigMap,
-  Endpoints,
-  Event,
-  Namespace,
-  Node,
-  Pod,
-  Secret,
-  Service,
-  ServiceAccount,
-} from "./kinds/core-v1.ts";
+import type { ConfigMap, Endpoints, Event, Namespace, Node, Pod, Secret, Service, ServiceAccount } from "./kinds/core-v1.ts";
 import type { EndpointSlice } from "./kinds/discovery-v1.ts";
 import type { Fault } from "./kinds/loopkube-v1alpha1.ts";
 import type { IPAddress, Ingress, IngressClass, NetworkPolicy, ServiceCIDR } from "./kinds/networking-v1.ts";
@@ -118,44 +108,25 @@ export const ReplicaSets = defineResource<ReplicaSet>("apps/v1", "apps/v1", "Rep
   categories: all,
   subresources: ["status", "scale"],
 });
-export const EndpointSlices = defineResource<EndpointSlice>(
-  "discovery.k8s.io/v1",
-  "discovery/v1",
-  "EndpointSlice",
-  "endpointslices",
-);
+export const EndpointSlices = defineResource<EndpointSlice>("discovery.k8s.io/v1", "discovery/v1", "EndpointSlice", "endpointslices");
 export const Ingresses = defineResource<Ingress>("networking.k8s.io/v1", "networking/v1", "Ingress", "ingresses", {
   shortNames: ["ing"],
   subresources: ["status"],
 });
-export const IngressClasses = defineResource<IngressClass>(
-  "networking.k8s.io/v1",
-  "networking/v1",
-  "IngressClass",
-  "ingressclasses",
-  { namespaced: false },
-);
-export const NetworkPolicies = defineResource<NetworkPolicy>(
-  "networking.k8s.io/v1",
-  "networking/v1",
-  "NetworkPolicy",
-  "networkpolicies",
-  { shortNames: ["netpol"] },
-);
-export const IPAddresses = defineResource<IPAddress>(
-  "networking.k8s.io/v1",
-  "networking/v1",
-  "IPAddress",
-  "ipaddresses",
-  { namespaced: false, shortNames: ["ip"] },
-);
-export const ServiceCIDRs = defineResource<ServiceCIDR>(
-  "networking.k8s.io/v1",
-  "networking/v1",
-  "ServiceCIDR",
-  "servicecidrs",
-  { namespaced: false, subresources: ["status"] },
-);
+export const IngressClasses = defineResource<IngressClass>("networking.k8s.io/v1", "networking/v1", "IngressClass", "ingressclasses", {
+  namespaced: false,
+});
+export const NetworkPolicies = defineResource<NetworkPolicy>("networking.k8s.io/v1", "networking/v1", "NetworkPolicy", "networkpolicies", {
+  shortNames: ["netpol"],
+});
+export const IPAddresses = defineResource<IPAddress>("networking.k8s.io/v1", "networking/v1", "IPAddress", "ipaddresses", {
+  namespaced: false,
+  shortNames: ["ip"],
+});
+export const ServiceCIDRs = defineResource<ServiceCIDR>("networking.k8s.io/v1", "networking/v1", "ServiceCIDR", "servicecidrs", {
+  namespaced: false,
+  subresources: ["status"],
+});
 export const Leases = defineResource<Lease>("coordination.k8s.io/v1", "coordination/v1", "Lease", "leases");
 
 export const Faults = defineResource<Fault>("loopkube.dev/v1alpha1", "loopkube/v1alpha1", "Fault", "faults", {
@@ -197,10 +168,6 @@ export function qualifiedResource(type: ResourceType): string {
 }
 
 /** The resource of an object's apiVersion and kind, if it is served. */
-export function resourceOfKind(
-  resources: readonly ResourceType[],
-  apiVersion: string,
-  kind: string,
-): ResourceType | undefined {
+export function resourceOfKind(resources: readonly ResourceType[], apiVersion: string, kind: string): ResourceType | undefined {
   return resources.find((type) => type.kind === kind && apiVersionOf(type) === apiVersion);
 }

@@ -24,12 +24,7 @@ const FORMATS: Readonly<Record<string, Format>> = {
  * Prints the rules. Options: `node` (default: all nodes, with what they share; with `as` the first one), `service` (`namespace/name`),
  * `as` (nft, iptables or ipvs, whatever the mode). Throws StatusError 400 for another format, 404 for an unknown node.
  */
-export function dumpRules(
-  rules: Rules,
-  nodes: NodeViews,
-  proxiers: Proxiers,
-  options: Readonly<Record<string, string>>,
-): string {
+export function dumpRules(rules: Rules, nodes: NodeViews, proxiers: Proxiers, options: Readonly<Record<string, string>>): string {
   const wanted = options["service"];
   const name = options["node"];
   if (name !== undefined && !nodes.has(name)) throw new StatusError(404, "NotFound", `nodes ${JSON.stringify(name)} not found`);

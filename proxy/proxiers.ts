@@ -44,7 +44,8 @@ export class Proxiers {
     }
     this.#nodeModes = new Map(Object.entries(nodeModes));
     for (const each of new Set([mode, ...this.#nodeModes.values()])) {
-      if (!PROXY_MODES.includes(each)) throw new RangeError(`unknown proxy mode ${JSON.stringify(each)}; there is: ${PROXY_MODES.join(", ")}`);
+      if (!PROXY_MODES.includes(each))
+        throw new RangeError(`unknown proxy mode ${JSON.stringify(each)}; there is: ${PROXY_MODES.join(", ")}`);
       this.#byMode.set(each, proxier(each, options));
     }
     this.default = this.#byMode.get(mode) ?? proxier(mode, options);

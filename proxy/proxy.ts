@@ -232,7 +232,8 @@ class KubeProxy implements Proxy {
   async #followNodes(): Promise<void> {
     let work = 0;
     for (const key of [...this.#builder.rules.keys()]) {
-      if (!this.#builder.rules.rulesIn(key).some((rule) => rule.destination === "NodePort" || rule.port.healthCheckNodePort !== 0)) continue;
+      if (!this.#builder.rules.rulesIn(key).some((rule) => rule.destination === "NodePort" || rule.port.healthCheckNodePort !== 0))
+        continue;
       this.#wantListeners(key);
       if (++work % TURN_WORK === 0) await nextTurn();
     }

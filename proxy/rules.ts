@@ -156,7 +156,8 @@ function put<K, V>(map: Map<K, V>, key: K, value: V | undefined): void {
 }
 
 function find(first: Slot | undefined, port: number, protocol: Protocol, family: IpFamily | undefined): Slot | undefined {
-  for (let slot = first; slot; slot = slot.next) if (slot.port === port && slot.protocol === protocol && slot.family === family) return slot;
+  for (let slot = first; slot; slot = slot.next)
+    if (slot.port === port && slot.protocol === protocol && slot.family === family) return slot;
   return undefined;
 }
 
@@ -164,5 +165,10 @@ const sameService = (a: ServicePort, b: ServicePort): boolean => a.namespace ===
 
 /** Both capture the same port of the same address (or the same NodePort of a family). */
 function sameClaim(a: Rule, b: Rule): boolean {
-  return a.portNumber === b.portNumber && a.ip === b.ip && a.port.protocol === b.port.protocol && (a.ip !== "" || a.port.family === b.port.family);
+  return (
+    a.portNumber === b.portNumber &&
+    a.ip === b.ip &&
+    a.port.protocol === b.port.protocol &&
+    (a.ip !== "" || a.port.family === b.port.family)
+  );
 }

@@ -74,13 +74,14 @@ function packageText(table: Table, pkg: string, names: readonly string[]): strin
   const fieldText = (owner: string, field: Field): string[] => {
     if (field.inline) {
       if (field.type === "meta/v1.TypeMeta") {
-        const apiVersion = pkg === "core/v1" ? "v1" : API_GROUPS[pkg] ?? pkg;
+        const apiVersion = pkg === "core/v1" ? "v1" : (API_GROUPS[pkg] ?? pkg);
         return [`  readonly apiVersion: "${apiVersion}";`, `  readonly kind: "${shortName(owner)}";`];
       }
       return (table[field.type]?.fields ?? []).flatMap((inner) => fieldText(field.type, inner));
     }
     const mark = (field.optional || field.omitempty) && !ALWAYS_PRESENT.has(field.json ?? "") ? "?" : "";
-    if (owner === "core/v1.PodTemplateSpec" && field.json === "metadata") return [`  readonly metadata: Partial<${use("../object.ts", "ObjectMeta")}>;`];
+    if (owner === "core/v1.PodTemplateSpec" && field.json === "metadata")
+      return [`  readonly metadata: Partial<${use("../object.ts", "ObjectMeta")}>;`];
     const key = /^[A-Za-z_$][\w$]*$/.test(field.json ?? "") ? field.json : JSON.stringify(field.json);
     return [`  readonly ${key}${mark}: ${reference(field.type)};`];
   };

@@ -30,7 +30,12 @@ function checkIpAddress({ metadata, spec }: IPAddress, reject: (error: FieldErro
   const { name } = metadata;
   const canonical = canonicalIp(name);
   if (canonical === undefined) {
-    reject({ type: "Invalid", field: "metadata.name", value: name, detail: "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)" });
+    reject({
+      type: "Invalid",
+      field: "metadata.name",
+      value: name,
+      detail: "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)",
+    });
   } else if (canonical !== name) {
     reject({ type: "Invalid", field: "metadata.name", value: name, detail: `must be in canonical form ("${canonical}")` });
   }
@@ -58,6 +63,11 @@ function checkServiceCidr({ spec }: ServiceCIDR, serviceCIDRs: readonly Cidr[], 
   });
   const families = cidrs.filter(isCidr).map((text) => new Cidr(text).family);
   if (families.length === 2 && families[0] === families[1]) {
-    reject({ type: "Invalid", field: "spec", value: cidrs, detail: "may specify no more than one IP for each IP family, i.e 192.168.0.0/24 and 2001:db8::/64" });
+    reject({
+      type: "Invalid",
+      field: "spec",
+      value: cidrs,
+      detail: "may specify no more than one IP for each IP family, i.e 192.168.0.0/24 and 2001:db8::/64",
+    });
   }
 }

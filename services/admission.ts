@@ -18,7 +18,13 @@ export interface ServiceAdmissionOptions extends AllocationOptions {
 export function serviceAdmission(options: ServiceAdmissionOptions): Admission[] {
   const cidrs = options.serviceCIDRs.map((block) => new Cidr(block));
   const blocks = [...cidrs, ...(options.clusterBlocks ?? []).map((block) => new Cidr(block))];
-  return [serviceDefaults, serviceAllocation(options), serviceValidation(blocks), endpointAddresses(blocks), addressObjectValidation(cidrs)];
+  return [
+    serviceDefaults,
+    serviceAllocation(options),
+    serviceValidation(blocks),
+    endpointAddresses(blocks),
+    addressObjectValidation(cidrs),
+  ];
 }
 
 function endpointAddresses(blocks: readonly Cidr[]): Admission {

@@ -73,7 +73,12 @@ export function createServiceCidrController({ store, clock, serviceCIDRs }: Serv
     store,
     clock,
     watches: [
-      on(ServiceCIDRs, () => store.list(ServiceCIDRs).map(({ metadata }) => metadata.name).concat(DEFAULT_NAME)),
+      on(ServiceCIDRs, () =>
+        store
+          .list(ServiceCIDRs)
+          .map(({ metadata }) => metadata.name)
+          .concat(DEFAULT_NAME),
+      ),
       on(IPAddresses, () =>
         store
           .list(ServiceCIDRs)

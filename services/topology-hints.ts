@@ -57,7 +57,8 @@ export function topologyHints(endpoints: readonly Endpoint[], nodes: readonly No
   const shares = cpuShares(nodes);
   if (typeof shares === "string") return { disabled: shares };
   const ready = endpoints.flatMap((endpoint, i) => (endpoint.conditions?.ready ? [i] : []));
-  if (ready.length < shares.size) return { disabled: `Insufficient number of endpoints (${ready.length}), impossible to safely allocate proportionally` };
+  if (ready.length < shares.size)
+    return { disabled: `Insufficient number of endpoints (${ready.length}), impossible to safely allocate proportionally` };
   if (ready.some((i) => endpoints[i]?.zone === undefined)) return { disabled: "One or more endpoints do not have a zone specified" };
 
   const allotments = new Map<string, Allotment>();
@@ -83,5 +84,7 @@ export function topologyHints(endpoints: readonly Endpoint[], nodes: readonly No
 function extreme(allotments: ReadonlyMap<string, Allotment>, score: (allotment: Allotment) => number): Allotment {
   return [...allotments.values()].reduce((best, each) => (score(each) > score(best) ? each : best));
 }
-const richest = (allotments: ReadonlyMap<string, Allotment>): Allotment => extreme(allotments, ({ members, desired }) => members.length - desired);
-const neediest = (allotments: ReadonlyMap<string, Allotment>): Allotment => extreme(allotments, ({ members, desired }) => desired - members.length);
+const richest = (allotments: ReadonlyMap<string, Allotment>): Allotment =>
+  extreme(allotments, ({ members, desired }) => members.length - desired);
+const neediest = (allotments: ReadonlyMap<string, Allotment>): Allotment =>
+  extreme(allotments, ({ members, desired }) => desired - members.length);

@@ -42,14 +42,26 @@ export class FieldSet {
     return [...this.#nodes.keys()].filter((element) => this.below(element) !== undefined);
   }
   union(other: FieldSet): FieldSet {
-    return this.#combine(other, (here, there) => here || there, (here, there) => (here && there ? here.union(there) : here ?? there));
+    return this.#combine(
+      other,
+      (here, there) => here || there,
+      (here, there) => (here && there ? here.union(there) : (here ?? there)),
+    );
   }
   intersection(other: FieldSet): FieldSet {
-    return this.#combine(other, (here, there) => here && there, (here, there) => (here && there ? here.intersection(there) : undefined));
+    return this.#combine(
+      other,
+      (here, there) => here && there,
+      (here, there) => (here && there ? here.intersection(there) : undefined),
+    );
   }
   /** Members of this set that are not members of the other; a member of the other does not take what lies below it. */
   difference(other: FieldSet): FieldSet {
-    return this.#combine(other, (here, there) => here && !there, (here, there) => (here && there ? here.difference(there) : here));
+    return this.#combine(
+      other,
+      (here, there) => here && !there,
+      (here, there) => (here && there ? here.difference(there) : here),
+    );
   }
   /** Like difference, but a member of the other takes all that lies below it. */
   without(other: FieldSet): FieldSet {

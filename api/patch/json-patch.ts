@@ -12,10 +12,16 @@ const OPERATIONS = ["add", "remove", "replace", "move", "copy", "test"];
 /** The patched copy. Throws 400 on a patch that is none, 422 when an operation does not apply. */
 export function applyJsonPatch(current: JsonObject, patch: unknown): JsonObject {
   if (!Array.isArray(patch)) {
-    throw badRequest(`error decoding patch: json: cannot unmarshal ${patch === null ? "null" : isRecord(patch) ? "object" : typeof patch} into Go value of type []handlers.jsonPatchOp`);
+    throw badRequest(
+      `error decoding patch: json: cannot unmarshal ${patch === null ? "null" : isRecord(patch) ? "object" : typeof patch} into Go value of type []handlers.jsonPatchOp`,
+    );
   }
   if (patch.length > MAX_OPERATIONS) {
-    throw new StatusError(413, "RequestEntityTooLarge", `Request entity is too large: The allowed maximum operations in a JSON patch is ${MAX_OPERATIONS}, got ${patch.length}`);
+    throw new StatusError(
+      413,
+      "RequestEntityTooLarge",
+      `Request entity is too large: The allowed maximum operations in a JSON patch is ${MAX_OPERATIONS}, got ${patch.length}`,
+    );
   }
   const document = draft(current);
   const operations = patch.map(operationOf);

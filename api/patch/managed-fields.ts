@@ -32,7 +32,17 @@ export type Managed = ReadonlyMap<string, Ownership>;
 
 const MAX_UPDATE_ENTRIES = 10;
 const ANCIENT = "ancient-changes";
-const SYSTEM_METADATA = ["name", "namespace", "creationTimestamp", "selfLink", "uid", "clusterName", "generation", "managedFields", "resourceVersion"];
+const SYSTEM_METADATA = [
+  "name",
+  "namespace",
+  "creationTimestamp",
+  "selfLink",
+  "uid",
+  "clusterName",
+  "generation",
+  "managedFields",
+  "resourceVersion",
+];
 /** Fields that nobody owns: they are the system's. */
 const UNOWNED = setOf([["f:apiVersion"], ["f:kind"], ["f:metadata"], ...SYSTEM_METADATA.map((name) => ["f:metadata", `f:${name}`])]);
 
@@ -146,19 +156,20 @@ export function withManaged(object: JsonObject, managed: Managed): JsonObject {
   if (managed.size === 0) return bare;
   const entries = [...managed.values()].sort(
     (a, b) =>
-      byText(a.operation, b.operation) || byText(a.time ?? "", b.time ?? "") || byText(a.manager, b.manager) || byText(a.subresource, b.subresource),
+      byText(a.operation, b.operation) ||
+      byText(a.time ?? "", b.time ?? "") ||
+      byText(a.manager, b.manager) ||
+      byText(a.subresource, b.subresource),
   );
-  const managedFields = entries.map(
-    (entry): JsonObject => ({
-      apiVersion: entry.apiVersion,
-      fieldsType: "FieldsV1",
-      fieldsV1: entry.fields.toJson(),
-      manager: entry.manager,
-      operation: entry.operation,
-      ...(entry.subresource === "" ? {} : { subresource: entry.subresource }),
-      ...(entry.time === undefined ? {} : { time: entry.time }),
-    }),
-  );
+  const managedFields = entries.map((entry): JsonObject => ({
+    apiVersion: entry.apiVersion,
+    fieldsType: "FieldsV1",
+    fieldsV1: entry.fields.toJson(),
+    manager: entry.manager,
+    operation: entry.operation,
+    ...(entry.subresource === "" ? {} : { subresource: entry.subresource }),
+    ...(entry.time === undefined ? {} : { time: entry.time }),
+  }));
   return { ...bare, metadata: { ...(bare["metadata"] as JsonObject), managedFields } };
 }
 

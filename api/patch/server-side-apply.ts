@@ -113,12 +113,15 @@ function checkApplied({ applied, type, name }: ApplyRequest): void {
   const expected = apiVersionOf(type);
   const { apiVersion, kind, metadata } = applied;
   if (apiVersion === undefined || kind === undefined) {
-    throw badRequest(`invalid object type: ${JSON.stringify({ apiVersion: apiVersion ?? "", kind: kind ?? "" })}: apiVersion and kind must be set`);
+    throw badRequest(
+      `invalid object type: ${JSON.stringify({ apiVersion: apiVersion ?? "", kind: kind ?? "" })}: apiVersion and kind must be set`,
+    );
   }
   if (apiVersion !== expected) {
     throw badRequest(`Incorrect version specified in apply patch. Specified patch version: ${String(apiVersion)}, expected: ${expected}`);
   }
-  if (kind !== type.kind) throw badRequest(`Incorrect kind specified in apply patch. Specified patch kind: ${String(kind)}, expected: ${type.kind}`);
+  if (kind !== type.kind)
+    throw badRequest(`Incorrect kind specified in apply patch. Specified patch kind: ${String(kind)}, expected: ${type.kind}`);
   if (!isRecord(metadata)) return;
   if (metadata["managedFields"] !== undefined && metadata["managedFields"] !== null) throw badRequest("metadata.managedFields must be nil");
   if (metadata["name"] !== undefined && metadata["name"] !== name) {

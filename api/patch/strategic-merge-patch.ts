@@ -32,7 +32,8 @@ class Merger {
     const { [DIRECTIVE]: directive, [RETAIN_KEYS]: retain, ...patch } = given;
     if (directive === "replace") return withoutDirectives(patch) as Record_;
     if (directive === "delete") return {};
-    if (directive !== undefined && directive !== "merge") throw failure(`unknown patch type: ${goValue(directive)} in map: ${goValue(given)}`);
+    if (directive !== undefined && directive !== "merge")
+      throw failure(`unknown patch type: ${goValue(directive)} in map: ${goValue(given)}`);
     const out = new Map(Object.entries(retain === undefined ? original : retained(original, patch, retain)));
     this.#deleteFromPrimitiveLists(out, patch);
     const orders = Object.keys(patch).filter((key) => key.startsWith(ELEMENT_ORDER));
@@ -99,7 +100,11 @@ class Merger {
       if (!Array.isArray(value)) throw badRequest("invalid patch format of primitive list");
       const name = key.slice(DELETE_FROM.length);
       const list = out.get(name);
-      if (Array.isArray(list)) out.set(name, list.filter((item) => !value.includes(item)));
+      if (Array.isArray(list))
+        out.set(
+          name,
+          list.filter((item) => !value.includes(item)),
+        );
     }
   }
 }

@@ -17,7 +17,8 @@ export function mergeTyped(declared: Typed, live: unknown, applied: unknown): un
     case "struct": {
       if (!isRecord(live) || !isRecord(applied)) return applied;
       const out: Record<string, unknown> = { ...live };
-      for (const [key, value] of Object.entries(applied)) out[key] = mergeTyped(memberType(typed, key) ?? { kind: "deduced" }, live[key], value);
+      for (const [key, value] of Object.entries(applied))
+        out[key] = mergeTyped(memberType(typed, key) ?? { kind: "deduced" }, live[key], value);
       return out;
     }
     default:

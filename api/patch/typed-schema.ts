@@ -89,7 +89,9 @@ export function itemElement(typed: Typed & { readonly kind: "list" | "set" }, it
   for (const name of typed.keys) {
     const value = item[name] ?? typed.defaults.get(name);
     if (value === undefined) {
-      return { problem: `associative list with keys has an element that omits key field ${JSON.stringify(name)} (and doesn't have default value)` };
+      return {
+        problem: `associative list with keys has an element that omits key field ${JSON.stringify(name)} (and doesn't have default value)`,
+      };
     }
     key[name] = value;
   }

@@ -109,7 +109,8 @@ export function removeFields(declared: Typed, value: unknown, set: FieldSet): un
 
 /** The set with every named struct field that has members below it made a member itself. */
 export function withNamedFields(declared: Typed, set: FieldSet): FieldSet {
-  const named = declared.kind === "struct" ? set.parents.filter((element) => element.startsWith("f:") && declared.field(element.slice(2))) : [];
+  const named =
+    declared.kind === "struct" ? set.parents.filter((element) => element.startsWith("f:") && declared.field(element.slice(2))) : [];
   return set.withMembers(named, (element, children) => withNamedFields(typeBelow(declared, element), children));
 }
 

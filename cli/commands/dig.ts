@@ -21,7 +21,12 @@ export function digCommand(): Command {
     .addHelpText("after", "\nExample:\n  loopkube dig --from pod/client-0 shop")
     .action((name: string, type: string, options: Options) =>
       connected(options, async (client) => {
-        const path = diagnosticsPath("dig", { from: options.from, dnsName: name, type: type.toUpperCase(), search: String(options.search) });
+        const path = diagnosticsPath("dig", {
+          from: options.from,
+          dnsName: name,
+          type: type.toUpperCase(),
+          search: String(options.search),
+        });
         const { steps } = (await client.request("GET", path)) as unknown as { steps: readonly DnsStep[] };
         if (options.output === "json") return print(JSON.stringify(steps, undefined, 2));
         print(ladderText(steps));
@@ -31,10 +36,22 @@ export function digCommand(): Command {
 }
 
 function ladderText(steps: readonly DnsStep[]): string {
-  const rows = steps.map((step, index) => [String(index + 1), step.name, step.type, step.rcode, `${step.durationMs.toFixed(1)} ms`, step.tcp ? "tcp" : "udp"]);
+  const rows = steps.map((step, index) => [
+    String(index + 1),
+    step.name,
+    step.type,
+    step.rcode,
+    `${step.durationMs.toFixed(1)} ms`,
+    step.tcp ? "tcp" : "udp",
+  ]);
   const last = steps.at(-1);
   const answers = last?.answers.map((record) => `${record.name}  ${record.ttl}  IN  ${record.type}  ${record.data}`) ?? [];
   const empty = last?.rcode === "NOERROR" ? "no data: the name exists, but has no record of this type" : `no answer: ${last?.rcode}`;
   const count = `${steps.length} ${steps.length === 1 ? "question" : "questions"} to ${last?.server}`;
-  return [textTable(["#", "NAME", "TYPE", "RCODE", "TIME", "OVER"], rows), "", ...(answers.length > 0 ? answers : [empty]), style("dim", count)].join("\n");
+  return [
+    textTable(["#", "NAME", "TYPE", "RCODE", "TIME", "OVER"], rows),
+    "",
+    ...(answers.length > 0 ? answers : [empty]),
+    style("dim", count),
+  ].join("\n");
 }

@@ -64,7 +64,8 @@ function createCachePlugin(options: Options, env: PluginEnv): DnsPlugin {
     const how = reply.volatile ? undefined : cacheable(query, reply);
     const kind = how === "success" ? "success" : "denial";
     const bounds = options[kind];
-    const seconds = how === "servfail" ? options.servfailSeconds : Math.min(Math.max(minimumTtl(reply, bounds.max), bounds.min), bounds.max);
+    const seconds =
+      how === "servfail" ? options.servfailSeconds : Math.min(Math.max(minimumTtl(reply, bounds.max), bounds.min), bounds.max);
     const fixed = reply.rcode === "SERVFAIL" && how === undefined ? reply : withTtls(reply, seconds);
     if (how === undefined || seconds <= 0) return fixed;
     if (options.except[kind].length > 0 && matchZone(query.name, options.except[kind]) !== undefined) return fixed;
@@ -138,7 +139,12 @@ function createCachePlugin(options: Options, env: PluginEnv): DnsPlugin {
 function aged(item: CacheItem, ttl: number, kind: string, left: number): Reply {
   const { reply } = item;
   const text = left > 0 ? `${kind} kept for another ${left} s` : `${kind} has expired and is served stale`;
-  return { ...withTtls(reply, ttl), aa: true, why: [{ plugin: "cache", text }, ...reply.why], keepUntil: item.storedMs + item.seconds * 1000 };
+  return {
+    ...withTtls(reply, ttl),
+    aa: true,
+    why: [{ plugin: "cache", text }, ...reply.why],
+    keepUntil: item.storedMs + item.seconds * 1000,
+  };
 }
 
 function withTtls(reply: Reply, ttl: number): Reply {
@@ -246,8 +252,10 @@ function readPrefetch(line: Directive): Options["prefetch"] {
   const [amount, window, share] = line.args;
   if (line.args.length > 3) argumentError(line);
   const percent = share ? Number(/^(\d+)%$/.exec(share.text)?.[1]) : 10;
-  if (share && !share.text.endsWith("%")) throw new CorefileError("last character of percentage should be `%`, but is: " + JSON.stringify(share.text.at(-1)), share);
-  if (!(percent >= 10 && percent <= 90)) throw new CorefileError(`percentage should fall in range [10, 90]: ${share?.text.slice(0, -1)}`, share ?? line.name);
+  if (share && !share.text.endsWith("%"))
+    throw new CorefileError("last character of percentage should be `%`, but is: " + JSON.stringify(share.text.at(-1)), share);
+  if (!(percent >= 10 && percent <= 90))
+    throw new CorefileError(`percentage should fall in range [10, 90]: ${share?.text.slice(0, -1)}`, share ?? line.name);
   const wanted = integerArgument(amount, line, 0, 2 ** 31);
   return wanted === 0 ? undefined : { amount: wanted, windowMs: window ? durationArgument(window, line) : 60_000, share: percent / 100 };
 }
@@ -256,6 +264,7 @@ function readStale(line: Directive): Options["stale"] {
   const [duration, mode] = line.args;
   if (line.args.length > 2) argumentError(line);
   const text = mode?.text.toLowerCase() ?? "immediate";
-  if (text !== "immediate" && text !== "verify") throw new CorefileError(`invalid value for serve_stale refresh mode: ${text}`, mode ?? line.name);
+  if (text !== "immediate" && text !== "verify")
+    throw new CorefileError(`invalid value for serve_stale refresh mode: ${text}`, mode ?? line.name);
   return { seconds: duration ? durationArgument(duration, line) / 1000 : 3600, verify: text === "verify" };
 }

@@ -163,7 +163,9 @@ function decodeTime(text: string, scalar: "Time" | "MicroTime"): string | undefi
   const at = RFC3339.test(text) ? Date.parse(text) : Number.NaN;
   if (Number.isNaN(at)) {
     const layout = scalar === "Time" ? "2006-01-02T15:04:05Z07:00" : "2006-01-02T15:04:05.000000Z07:00";
-    throw new DecodeFault(`parsing time ${JSON.stringify(text)} as ${JSON.stringify(layout)}: cannot parse ${JSON.stringify(text)} as "2006"`);
+    throw new DecodeFault(
+      `parsing time ${JSON.stringify(text)} as ${JSON.stringify(layout)}: cannot parse ${JSON.stringify(text)} as "2006"`,
+    );
   }
   const seconds = new Date(at).toISOString().slice(0, 19);
   const fraction = (RFC3339.exec(text)?.[7] ?? ".").slice(1, 7).padEnd(6, "0");
@@ -178,7 +180,15 @@ function mismatch(value: unknown, shape: Shape, place: Place, found = jsonTypeNa
 
 function conversionText(value: unknown, shape: Shape): string {
   const number = typeof value === "number";
-  const kind = number ? (Number.isInteger(value) ? "int64" : "float64") : Array.isArray(value) ? "slice" : isObject(value) ? "map" : jsonTypeName(value);
+  const kind = number
+    ? Number.isInteger(value)
+      ? "int64"
+      : "float64"
+    : Array.isArray(value)
+      ? "slice"
+      : isObject(value)
+        ? "map"
+        : jsonTypeName(value);
   if (shape.kind === "struct") return `cannot restore struct from: ${kind}`;
   if (shape.kind === "list") return `cannot restore slice from ${kind}`;
   if (shape.kind === "map") return `cannot restore map from ${kind}`;

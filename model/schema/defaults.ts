@@ -14,11 +14,7 @@ type Defaults = Readonly<Record<string, (object: never) => void>>;
 const DEFAULTS: Defaults = { ...defaultPods, ...defaultServices, ...defaultNetwork, ...defaultConfig };
 
 /** Fills in, in place, what upstream's SetDefaults_* functions fill in for a kind. Idempotent. */
-export function applyDefaults<T extends KubeObject>(
-  type: ResourceType<T>,
-  object: Draft<T>,
-  schemas: SchemaTable = builtInSchemas,
-): void {
+export function applyDefaults<T extends KubeObject>(type: ResourceType<T>, object: Draft<T>, schemas: SchemaTable = builtInSchemas): void {
   if (type.schema === "" || !schemas.has(type.schema)) return;
   materialize(schemas, { kind: "struct", name: type.schema }, object);
   DEFAULTS[type.schema]?.(object as never);

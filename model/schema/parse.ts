@@ -25,7 +25,9 @@ export function parseYaml(text: string): ParsedBody {
   } catch (error) {
     if (error instanceof StatusError) throw error;
     // Too many aliases, an alias of nothing, or a document nested deeper than the stack.
-    throw badRequest(`yaml: ${error instanceof RangeError ? "exceeded max depth" : error instanceof Error ? error.message : String(error)}`);
+    throw badRequest(
+      `yaml: ${error instanceof RangeError ? "exceeded max depth" : error instanceof Error ? error.message : String(error)}`,
+    );
   }
 }
 

@@ -41,7 +41,8 @@ export function decodeBody(type: ResourceType, body: Uint8Array, options: Decode
     );
   }
   if (mediaType === PROTOBUF) {
-    if (!isProtobuf(body)) throw unrecognized(type, body, "provided data does not appear to be a protobuf message, expected prefix [107 56 115 0]");
+    if (!isProtobuf(body))
+      throw unrecognized(type, body, "provided data does not appear to be a protobuf message, expected prefix [107 56 115 0]");
     const { object, apiVersion, kind } = decodeProtobuf(body, schemas);
     return asType(type, { value: { ...object, apiVersion, kind }, duplicates: [] }, body, options, schemas);
   }
@@ -52,7 +53,11 @@ export function decodeBody(type: ResourceType, body: Uint8Array, options: Decode
 function asType(type: ResourceType, parsed: ParsedBody, body: Uint8Array, options: DecodeOptions, schemas: SchemaTable): Decoded {
   const { value } = parsed;
   if (!isObject(value)) {
-    throw unrecognized(type, body, `couldn't get version/kind; json parse error: json: cannot unmarshal ${jsonTypeName(value)} into Go value of type struct { APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" }`);
+    throw unrecognized(
+      type,
+      body,
+      `couldn't get version/kind; json parse error: json: cannot unmarshal ${jsonTypeName(value)} into Go value of type struct { APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" }`,
+    );
   }
   const expected = apiVersionOf(type);
   const apiVersion = textOr(value["apiVersion"], expected);
@@ -60,7 +65,8 @@ function asType(type: ResourceType, parsed: ParsedBody, body: Uint8Array, option
   const version = apiVersion.slice(apiVersion.indexOf("/") + 1);
   const refuse = (detail: string): StatusError =>
     badRequest(`${kind} in version ${JSON.stringify(version)} cannot be handled as a ${type.kind}: ${detail}`);
-  if (kind !== type.kind) throw refuse(`no kind ${JSON.stringify(kind)} is registered for version ${JSON.stringify(apiVersion)} in this server`);
+  if (kind !== type.kind)
+    throw refuse(`no kind ${JSON.stringify(kind)} is registered for version ${JSON.stringify(apiVersion)} in this server`);
   if (apiVersion !== expected) {
     throw badRequest(`the API version in the data (${apiVersion}) does not match the expected API version (${expected})`);
   }

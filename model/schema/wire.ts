@@ -50,7 +50,8 @@ export function integerOf(field: WireField): number {
 }
 
 export function float64Of(field: WireField): number {
-  if (field.wire !== 1 || typeof field.value === "bigint") throw new WireFault(`field ${field.number} has wire type ${field.wire}, expected 1`);
+  if (field.wire !== 1 || typeof field.value === "bigint")
+    throw new WireFault(`field ${field.number} has wire type ${field.wire}, expected 1`);
   return new DataView(field.value.buffer, field.value.byteOffset, 8).getFloat64(0, true);
 }
 

@@ -131,8 +131,7 @@ function addPort(tables: Tables, plan: PortPlan): void {
     for (const ip of port.externalIPs) tables.add("nat", "KUBE-SERVICES", `${to(ip, `${port.id} external IP`)} -j ${ext}`);
     for (const ip of port.loadBalancerIPs) {
       tables.add("nat", "KUBE-SERVICES", `${to(ip, `${port.id} loadbalancer IP`)} -j ${filtered ? firewall : ext}`);
-      if (filtered)
-        tables.add("filter", "KUBE-PROXY-FIREWALL", `${to(ip, `${port.id} traffic not accepted by ${firewall}`)} -j DROP`);
+      if (filtered) tables.add("filter", "KUBE-PROXY-FIREWALL", `${to(ip, `${port.id} traffic not accepted by ${firewall}`)} -j DROP`);
     }
     if (filtered) {
       const lines = sourceRanges(port, node).map(
@@ -185,11 +184,14 @@ const RECENT_MASK = { IPv4: "255.255.255.255", IPv6: "ffff:ffff:ffff:ffff:ffff:f
 function choice(tables: Tables, port: ServicePort, endpoints: readonly ProxyEndpoint[]): readonly string[] {
   const note = (endpoint: ProxyEndpoint): string => portComment(tables, `${port.id} -> ${endpoint.id}`).trimStart();
   const join = (...parts: readonly string[]): string => parts.filter((part) => part !== "").join(" ");
-  const bound = port.affinitySeconds === 0 ? [] : endpoints.map((endpoint) => {
-    const sep = iptablesEndpointChain(port, endpoint);
-    const recent = `-m recent --rcheck --seconds ${port.affinitySeconds} --reap --name ${sep} --mask ${RECENT_MASK[port.family]} --rsource`;
-    return join(note(endpoint), recent, `-j ${sep}`);
-  });
+  const bound =
+    port.affinitySeconds === 0
+      ? []
+      : endpoints.map((endpoint) => {
+          const sep = iptablesEndpointChain(port, endpoint);
+          const recent = `-m recent --rcheck --seconds ${port.affinitySeconds} --reap --name ${sep} --mask ${RECENT_MASK[port.family]} --rsource`;
+          return join(note(endpoint), recent, `-j ${sep}`);
+        });
   const picks = endpoints.map((endpoint, i) => {
     const left = endpoints.length - i;
     const statistic = left > 1 ? `-m statistic --mode random --probability ${probabilityText(left)}` : "";

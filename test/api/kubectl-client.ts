@@ -19,7 +19,10 @@ const MINORS = [27, 28, 29, 30, 31, 32, 33];
 
 /** Paths of the kubectl versions that are installed beside the kubectl on the PATH, by minor version. */
 export function installedKubectls(): ReadonlyMap<number, string> {
-  const first = (process.env["PATH"] ?? "").split(delimiter).map((folder) => join(folder, "kubectl")).find((path) => existsSync(path));
+  const first = (process.env["PATH"] ?? "")
+    .split(delimiter)
+    .map((folder) => join(folder, "kubectl"))
+    .find((path) => existsSync(path));
   if (first === undefined) return new Map();
   const folder = dirname(realpathSync(first));
   return new Map(MINORS.map((minor) => [minor, join(folder, `kubectl.1.${minor}`)] as const).filter(([, path]) => existsSync(path)));
@@ -36,7 +39,12 @@ export async function startKubectlApi(t: Test): Promise<KubectlApi> {
   const ca = createCa("kubernetes", now);
   const validity = { days: 1, now };
   const serving = issueCertificate(ca, { commonName: "kube-apiserver", ipAddresses: ["127.0.0.1"], usages: ["server"], ...validity });
-  const client = issueCertificate(ca, { commonName: "kubernetes-admin", organizations: ["system:masters"], usages: ["client"], ...validity });
+  const client = issueCertificate(ca, {
+    commonName: "kubernetes-admin",
+    organizations: ["system:masters"],
+    usages: ["client"],
+    ...validity,
+  });
   const api = await startApi(t, { tls: { key: serving.key, cert: serving.cert, ca: ca.cert } });
   const folder = t.testdir();
   const base64 = (text: string): string => Buffer.from(text).toString("base64");

@@ -137,13 +137,26 @@ t.test("discovery in every form", async (t) => {
   t.match((await call("GET", "/api")).json, { kind: "APIVersions", versions: ["v1"] });
   t.match((await call("GET", "/apis")).json, { kind: "APIGroupList", groups: [{ name: "apps" }] });
   t.match((await call("GET", "/apis/apps")).json, { kind: "APIGroup", name: "apps", preferredVersion: { groupVersion: "apps/v1" } });
-  const core = (await call("GET", "/api/v1")).json as unknown as { readonly resources: readonly { readonly name: string; readonly kind: string }[] };
-  t.match(core.resources.find(({ name }) => name === "pods/eviction"), { kind: "Eviction", group: "policy", version: "v1" });
-  t.match(core.resources.find(({ name }) => name === "namespaces"), { verbs: ["create", "delete", "get", "list", "patch", "update", "watch"] });
+  const core = (await call("GET", "/api/v1")).json as unknown as {
+    readonly resources: readonly { readonly name: string; readonly kind: string }[];
+  };
+  t.match(
+    core.resources.find(({ name }) => name === "pods/eviction"),
+    { kind: "Eviction", group: "policy", version: "v1" },
+  );
+  t.match(
+    core.resources.find(({ name }) => name === "namespaces"),
+    { verbs: ["create", "delete", "get", "list", "patch", "update", "watch"] },
+  );
   t.equal((await call("DELETE", "/api/v1/namespaces")).status, 405);
-  t.match(core.resources.find(({ name }) => name === "pods/ephemeralcontainers"), { kind: "Pod" });
+  t.match(
+    core.resources.find(({ name }) => name === "pods/ephemeralcontainers"),
+    { kind: "Pod" },
+  );
   t.match((await call("GET", "/apis/apps/v1")).text, /"deployments\/scale"/);
-  t.match((await call("GET", "/openapi/v3")).json, { paths: { "apis/apps/v1": { serverRelativeURL: /^\/openapi\/v3\/apis\/apps\/v1\?hash=/ } } });
+  t.match((await call("GET", "/openapi/v3")).json, {
+    paths: { "apis/apps/v1": { serverRelativeURL: /^\/openapi\/v3\/apis\/apps\/v1\?hash=/ } },
+  });
   const document = await call("GET", "/openapi/v3/apis/apps/v1");
   t.match(document.text, /x-kubernetes-group-version-kind/);
   const cached = await call("GET", "/openapi/v3/apis/apps/v1", { headers: { "if-none-match": document.headers.get("etag") ?? "" } });
@@ -190,12 +203,17 @@ t.test("a page whose revision is gone offers the inconsistent rest", async (t) =
   t.match(rest, { items: [{ metadata: { name: "b" } }, { metadata: { name: "c" } }] });
   const watch = await call("GET", `${path}?watch=1&resourceVersion=${String(first.metadata?.resourceVersion)}`);
   t.equal(watch.status, 200);
-  t.match(watch.json, { type: "ERROR", object: { kind: "Status", code: 410, reason: "Expired", message: /^too old resource version: \d+ \(\d+\)$/ } });
+  t.match(watch.json, {
+    type: "ERROR",
+    object: { kind: "Status", code: 410, reason: "Expired", message: /^too old resource version: \d+ \(\d+\)$/ },
+  });
 });
 
 t.test("tables, metadata and YAML on request", async (t) => {
   const { call } = await startApi(t);
-  const as = (form: string): { headers: Record<string, string> } => ({ headers: { accept: `application/json;as=${form};v=v1;g=meta.k8s.io,application/json` } });
+  const as = (form: string): { headers: Record<string, string> } => ({
+    headers: { accept: `application/json;as=${form};v=v1;g=meta.k8s.io,application/json` },
+  });
   const table = (await call("GET", "/api/v1/namespaces", as("Table"))).json;
   t.match(table, { kind: "Table", apiVersion: "meta.k8s.io/v1", columnDefinitions: [{ name: "Name", format: "name" }] });
   t.match(table.rows?.[0 as never], { cells: ["default", "Active", /s$/], object: { kind: "PartialObjectMetadata" } });
@@ -207,7 +225,12 @@ t.test("tables, metadata and YAML on request", async (t) => {
 });
 
 /** Opens a watch and reads its events one by one. */
-async function openWatch(t: Test, { url }: InProcessApi, path: string, headers: Record<string, string> = {}): Promise<() => Promise<unknown>> {
+async function openWatch(
+  t: Test,
+  { url }: InProcessApi,
+  path: string,
+  headers: Record<string, string> = {},
+): Promise<() => Promise<unknown>> {
   const leave = new AbortController();
   t.teardown(() => leave.abort());
   const response = await fetch(`${url}${path}`, { headers: { authorization: `Bearer ${TOKEN}`, ...headers }, signal: leave.signal });
@@ -265,7 +288,10 @@ t.test("a watch as tables; its timeout; idle bookmarks", async (t) => {
   const api = await startApi(t, { clock });
   const table = { accept: "application/json;as=Table;v=v1;g=meta.k8s.io,application/json" };
   const next = await openWatch(t, api, "/api/v1/namespaces?watch=1&allowWatchBookmarks=true&timeoutSeconds=100", table);
-  t.match(await next(), { type: "ADDED", object: { kind: "Table", columnDefinitions: [{ name: "Name" }], rows: [{ cells: ["default", "Active"] }] } });
+  t.match(await next(), {
+    type: "ADDED",
+    object: { kind: "Table", columnDefinitions: [{ name: "Name" }], rows: [{ cells: ["default", "Active"] }] },
+  });
   t.match(await next(), { type: "ADDED", object: { kind: "Table", columnDefinitions: [], rows: [{ cells: ["kube-system", "Active"] }] } });
   await api.store.settle();
   await clock.advance(61_000);
@@ -306,9 +332,15 @@ t.test("the extension serves what features tell", async (t) => {
   const base = "/apis/loopkube.dev/v1alpha1";
   t.match((await call("GET", `${base}/status`)).json, { rules: { services: 2 } });
   t.equal((await call("GET", `${base}/dump?name=rules&node=n1`)).text, "rules of n1\n");
-  t.match((await call("GET", `${base}/dump?name=zone`)).json, { code: 404, message: 'nothing named "zone" can be dumped; there is: rules' });
+  t.match((await call("GET", `${base}/dump?name=zone`)).json, {
+    code: 404,
+    message: 'nothing named "zone" can be dumped; there is: rules',
+  });
   t.match((await call("GET", `${base}/explain?from=host&to=http://web/`)).json, {
-    steps: [{ name: "dns", lines: ["web is 127.96.0.9"] }, { name: "proxy", lines: ["to 127.96.0.9:80"] }],
+    steps: [
+      { name: "dns", lines: ["web is 127.96.0.9"] },
+      { name: "proxy", lines: ["to 127.96.0.9:80"] },
+    ],
   });
   t.match((await call("GET", `${base}/explain?from=pod/a&to=web`)).json, { code: 404, message: 'pods "a" not found' });
   t.match((await call("GET", `${base}/explain?from=moon&to=web`)).json, { code: 400 });

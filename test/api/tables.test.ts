@@ -39,11 +39,16 @@ t.test("columns are upstream's, wide ones in parentheses", async (t) => {
     [resources.defineResource("example.com/v1", "", "Widget", "widgets"), "Name Age"],
   ];
   for (const [type, columns] of expected) {
-    const text = printerOf(type).columns.map(({ name, priority }) => (priority === 0 ? name : `(${name})`)).join(" ");
+    const text = printerOf(type)
+      .columns.map(({ name, priority }) => (priority === 0 ? name : `(${name})`))
+      .join(" ");
     t.equal(text, columns, type.resource);
   }
   for (const type of resources.BUILT_IN_RESOURCES) {
-    t.ok(expected.some(([known]) => known === type), `${type.resource} is in this table`);
+    t.ok(
+      expected.some(([known]) => known === type),
+      `${type.resource} is in this table`,
+    );
   }
 });
 
@@ -136,21 +141,37 @@ t.test("other kinds", async (t) => {
       "spec: {type: NodePort, clusterIP: 127.96.0.9, clusterIPs: [127.96.0.9], ports: [{port: 80, nodePort: 30080}, {port: 53, protocol: UDP}], selector: {b: c, a: b}}",
       "x | NodePort | 127.96.0.9 | <none> | 80:30080/TCP,53/UDP | 60m | a=b,b=c",
     ],
-    [resources.Services, "spec: {type: LoadBalancer, clusterIPs: [127.96.0.9]}", "x | LoadBalancer | 127.96.0.9 | <pending> | <none> | 60m | <none>"],
+    [
+      resources.Services,
+      "spec: {type: LoadBalancer, clusterIPs: [127.96.0.9]}",
+      "x | LoadBalancer | 127.96.0.9 | <pending> | <none> | 60m | <none>",
+    ],
     [
       resources.Services,
       "{spec: {type: LoadBalancer, clusterIPs: [127.96.0.9], externalIPs: [127.18.0.9]}, status: {loadBalancer: {ingress: [{ip: 127.18.255.1}]}}}",
       "x | LoadBalancer | 127.96.0.9 | 127.18.255.1,127.18.0.9 | <none> | 60m | <none>",
     ],
-    [resources.Services, "spec: {type: ExternalName, externalName: example.com}", "x | ExternalName | <none> | example.com | <none> | 60m | <none>"],
-    [resources.Services, "spec: {type: ClusterIP, clusterIP: None, clusterIPs: [None]}", "x | ClusterIP | None | <none> | <none> | 60m | <none>"],
+    [
+      resources.Services,
+      "spec: {type: ExternalName, externalName: example.com}",
+      "x | ExternalName | <none> | example.com | <none> | 60m | <none>",
+    ],
+    [
+      resources.Services,
+      "spec: {type: ClusterIP, clusterIP: None, clusterIPs: [None]}",
+      "x | ClusterIP | None | <none> | <none> | 60m | <none>",
+    ],
     [resources.EndpointsResource, "{}", "x | <none> | 60m"],
     [
       resources.EndpointsResource,
       "subsets: [{addresses: [{ip: 1.1.1.1}, {ip: 2.2.2.2}], ports: [{port: 80}, {port: 443}]}]",
       "x | 1.1.1.1:80,2.2.2.2:80,1.1.1.1:443 + 1 more... | 60m",
     ],
-    [resources.EndpointSlices, "{addressType: IPv4, endpoints: null, ports: null}".replaceAll("null", "[]"), "x | IPv4 | <unset> | <unset> | 60m"],
+    [
+      resources.EndpointSlices,
+      "{addressType: IPv4, endpoints: null, ports: null}".replaceAll("null", "[]"),
+      "x | IPv4 | <unset> | <unset> | 60m",
+    ],
     [
       resources.EndpointSlices,
       "{addressType: IPv4, endpoints: [{addresses: [1.1.1.1]}, {addresses: [1.1.1.2]}, {addresses: [1.1.1.3]}, {addresses: [1.1.1.4]}], ports: [{port: 80}]}",

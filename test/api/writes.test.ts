@@ -10,7 +10,12 @@ import { namespace, startApi, TOKEN } from "./in-process-api.ts";
 const N = "/api/v1/namespaces/default";
 const A = "/apis/apps/v1/namespaces/default";
 const configMap = (name: string, data: object = {}): object => ({ apiVersion: "v1", kind: "ConfigMap", metadata: { name }, data });
-const pod = (name: string): object => ({ apiVersion: "v1", kind: "Pod", metadata: { name }, spec: { containers: [{ name: "c", image: "nginx" }] } });
+const pod = (name: string): object => ({
+  apiVersion: "v1",
+  kind: "Pod",
+  metadata: { name },
+  spec: { containers: [{ name: "c", image: "nginx" }] },
+});
 const deployment = (name: string, replicas = 2): object => ({
   apiVersion: "apps/v1",
   kind: "Deployment",
@@ -58,13 +63,22 @@ t.test("generated names, dry run, and namespaces that are not there", async (t) 
   t.equal(dry.status, 201);
   t.notOk(Object.hasOwn(dry.json["metadata"] ?? {}, "resourceVersion"));
   t.equal((await call("GET", `${N}/configmaps/dry`)).status, 404);
-  t.match((await call("POST", `${N}/configmaps?dryRun=Some`, { body: configMap("dry") })).json, { code: 422, message: /Unsupported value/ });
-  t.match((await call("POST", "/api/v1/namespaces/nope/configmaps", { body: configMap("a") })).json, { code: 404, message: 'namespaces "nope" not found' });
+  t.match((await call("POST", `${N}/configmaps?dryRun=Some`, { body: configMap("dry") })).json, {
+    code: 422,
+    message: /Unsupported value/,
+  });
+  t.match((await call("POST", "/api/v1/namespaces/nope/configmaps", { body: configMap("a") })).json, {
+    code: 404,
+    message: 'namespaces "nope" not found',
+  });
   t.match((await call("POST", `${N}/configmaps`, { body: { metadata: { name: "a", namespace: "other" } } })).json, {
     code: 400,
     message: "the namespace of the provided object does not match the namespace sent on the request",
   });
-  t.match((await call("POST", `${N}/configmaps`, { body: { metadata: {} } })).json, { code: 422, message: /name or generateName is required/ });
+  t.match((await call("POST", `${N}/configmaps`, { body: { metadata: {} } })).json, {
+    code: 422,
+    message: /name or generateName is required/,
+  });
   await store.create(Namespaces, namespace("going"));
   t.match((await call("DELETE", "/api/v1/namespaces/going")).json, { kind: "Namespace", status: { phase: "Terminating" } });
   t.match((await call("POST", "/api/v1/namespaces/going/configmaps", { body: configMap("a") })).json, {
@@ -114,7 +128,10 @@ t.test("request bodies", async (t) => {
   t.match((await post("")).json, { code: 400 });
   t.match((await post('{"apiVersion":"v1","kind":"Pod","metadata":{"name":"x"}}')).json, { code: 400 });
   const unknown = JSON.stringify({ ...configMap("strict"), nonsense: 1 });
-  t.match((await post(unknown, {}, "?fieldValidation=Strict")).json, { code: 400, message: /strict decoding error: unknown field "nonsense"/ });
+  t.match((await post(unknown, {}, "?fieldValidation=Strict")).json, {
+    code: 400,
+    message: /strict decoding error: unknown field "nonsense"/,
+  });
   const warned = await post(unknown, {}, "?fieldValidation=Warn");
   t.equal(warned.headers.get("warning"), '299 - "unknown field \\"nonsense\\""');
   t.match((await post("\0\0garbage", { "content-type": "application/vnd.kubernetes.protobuf" })).json, { code: 400 });
@@ -125,9 +142,16 @@ t.test("patches of every type", async (t) => {
   await call("POST", `${A}/deployments`, { body: deployment("web") });
   const patch = (type: string, body: unknown, query = ""): ReturnType<typeof call> =>
     call("PATCH", `${A}/deployments/web${query}`, { body, headers: { "content-type": `application/${type}` } });
-  t.match((await patch("merge-patch+json", { spec: { replicas: 3 } })).json, { kind: "Deployment", spec: { replicas: 3 }, metadata: { generation: 2 } });
+  t.match((await patch("merge-patch+json", { spec: { replicas: 3 } })).json, {
+    kind: "Deployment",
+    spec: { replicas: 3 },
+    metadata: { generation: 2 },
+  });
   t.match((await patch("json-patch+json", [{ op: "replace", path: "/spec/replicas", value: 4 }])).json, { spec: { replicas: 4 } });
-  const containers = [{ name: "c", image: "nginx:2" }, { name: "d", image: "redis" }];
+  const containers = [
+    { name: "c", image: "nginx:2" },
+    { name: "d", image: "redis" },
+  ];
   const strategic = await patch("strategic-merge-patch+json", { spec: { template: { spec: { containers } } } });
   t.match(strategic.json, { spec: { template: { spec: { containers: [{ image: "nginx:2" }, { image: "redis" }] } } } });
   t.match((await patch("merge-patch+json", { metadata: { resourceVersion: "1" } })).json, { code: 409, reason: "Conflict" });
@@ -137,8 +161,15 @@ t.test("patches of every type", async (t) => {
     message:
       "the body of the request was in an unknown format - accepted media types include: application/json-patch+json, application/merge-patch+json, application/strategic-merge-patch+json, application/apply-patch+yaml",
   });
-  t.match((await patch("apply-patch+yaml", deployment("web", 5))).json, { code: 422, message: /fieldManager: Required value: is required for apply patch/ });
-  t.match((await patch("apply-patch+yaml", deployment("web", 5), "?fieldManager=applier")).json, { code: 409, reason: "Conflict", message: /conflict/ });
+  t.match((await patch("apply-patch+yaml", deployment("web", 5))).json, {
+    code: 422,
+    message: /fieldManager: Required value: is required for apply patch/,
+  });
+  t.match((await patch("apply-patch+yaml", deployment("web", 5), "?fieldManager=applier")).json, {
+    code: 409,
+    reason: "Conflict",
+    message: /conflict/,
+  });
   t.match((await patch("apply-patch+yaml", deployment("web", 5), "?fieldManager=applier&force=true")).json, { spec: { replicas: 5 } });
   const fresh = await call("PATCH", `${A}/deployments/fresh?fieldManager=applier`, {
     body: deployment("fresh"),
@@ -146,7 +177,10 @@ t.test("patches of every type", async (t) => {
   });
   t.equal(fresh.status, 201);
   t.match(fresh.json, { metadata: { name: "fresh", managedFields: [{ manager: "applier", operation: "Apply" }] } });
-  t.equal((await call("PATCH", `${A}/deployments/none`, { body: {}, headers: { "content-type": "application/merge-patch+json" } })).status, 404);
+  t.equal(
+    (await call("PATCH", `${A}/deployments/none`, { body: {}, headers: { "content-type": "application/merge-patch+json" } })).status,
+    404,
+  );
 });
 
 t.test("status and scale", async (t) => {
@@ -162,7 +196,9 @@ t.test("status and scale", async (t) => {
     spec: { replicas: 2 },
     status: { replicas: 1, selector: "app=web" },
   });
-  t.match((await call("PATCH", `${A}/deployments/web/scale`, { ...merge, body: { spec: { replicas: 5 } } })).json, { spec: { replicas: 5 } });
+  t.match((await call("PATCH", `${A}/deployments/web/scale`, { ...merge, body: { spec: { replicas: 5 } } })).json, {
+    spec: { replicas: 5 },
+  });
   const scale = { metadata: { name: "web", namespace: "default" }, spec: { replicas: 0 } };
   t.match((await call("PUT", `${A}/deployments/web/scale`, { body: scale })).json, { spec: { replicas: 0 } });
   t.match((await call("GET", `${A}/deployments/web`)).json, { spec: { replicas: 0 }, metadata: { generation: 3 } });
@@ -170,14 +206,29 @@ t.test("status and scale", async (t) => {
     code: 422,
     message: 'Scale.autoscaling "web" is invalid: spec.replicas: Invalid value: -1: must be greater than or equal to 0',
   });
-  const applied = (replicas: unknown, kind = "Scale"): object => ({ apiVersion: "autoscaling/v1", kind, metadata: { name: "web" }, spec: { replicas } });
+  const applied = (replicas: unknown, kind = "Scale"): object => ({
+    apiVersion: "autoscaling/v1",
+    kind,
+    metadata: { name: "web" },
+    spec: { replicas },
+  });
   const apply = async (body: object, query = "") =>
-    (await call("PATCH", `${A}/deployments/web/scale?fieldManager=autoscaler${query}`, { body, headers: { "content-type": "application/apply-patch+yaml" } })).json;
+    (
+      await call("PATCH", `${A}/deployments/web/scale?fieldManager=autoscaler${query}`, {
+        body,
+        headers: { "content-type": "application/apply-patch+yaml" },
+      })
+    ).json;
   t.match(await apply(applied(8)), { code: 409, message: /^Apply failed with 1 conflict: conflict with [^]*: \.spec\.replicas$/ });
   t.match(await apply(applied(8), "&force=true"), { kind: "Scale", spec: { replicas: 8 } });
   const owner = { manager: "autoscaler", operation: "Apply", subresource: "scale", fieldsV1: { "f:spec": { "f:replicas": {} } } };
-  const managed = (await call("GET", `${A}/deployments/web`)).json["metadata"]?.["managedFields"] as unknown as readonly { readonly manager: string }[];
-  t.match(managed.find(({ manager }) => manager === "autoscaler"), owner);
+  const managed = (await call("GET", `${A}/deployments/web`)).json["metadata"]?.["managedFields"] as unknown as readonly {
+    readonly manager: string;
+  }[];
+  t.match(
+    managed.find(({ manager }) => manager === "autoscaler"),
+    owner,
+  );
   t.match(await apply(applied(9)), { spec: { replicas: 9 } }, "its own field");
   t.match(await apply(applied("many")), { status: "Failure" });
   t.match(await apply(applied(1, "Deployment")), { code: 400, message: /^Incorrect kind specified in apply patch/ });
@@ -192,11 +243,18 @@ t.test("binding, eviction, logs", async (t) => {
     spec: { serviceAccountName: "default", priority: 0, tolerations: [{ key: "node.kubernetes.io/not-ready" }, {}] },
   });
   const placed = { ...store.get(Pods, "default", "p"), spec: { ...store.get(Pods, "default", "p")?.spec, nodeName: "n1" } };
-  t.match((await call("PUT", `${N}/pods/p`, { body: placed })).json, { code: 422, message: /- nodeName: nil\n\+ nodeName: "n1"/ }, "only by binding");
+  t.match(
+    (await call("PUT", `${N}/pods/p`, { body: placed })).json,
+    { code: 422, message: /- nodeName: nil\n\+ nodeName: "n1"/ },
+    "only by binding",
+  );
   const { revision } = store;
   const binding = { apiVersion: "v1", kind: "Binding", metadata: { name: "p" }, target: { kind: "Node", name: "n1" } };
   t.match((await call("POST", `${N}/pods/p/binding`, { body: binding })).json, { kind: "Status", status: "Success", code: 201 });
-  t.match(store.get(Pods, "default", "p"), { spec: { nodeName: "n1" }, status: { conditions: [{ type: "PodScheduled", status: "True" }] } });
+  t.match(store.get(Pods, "default", "p"), {
+    spec: { nodeName: "n1" },
+    status: { conditions: [{ type: "PodScheduled", status: "True" }] },
+  });
   t.equal(store.revision, revision + 1, "in one write");
   t.match((await call("POST", `${N}/pods/p/binding`, { body: binding })).json, {
     code: 409,
@@ -224,7 +282,9 @@ t.test("ephemeral containers", async (t) => {
   const add = (name: string): object => ({ spec: { ephemeralContainers: [{ name, image: "busybox", targetContainerName: "c" }] } });
   const patch = async (body: object) => (await call("PATCH", `${N}/pods/p/ephemeralcontainers`, { body, headers })).json;
   t.match(await patch(add("d")), { kind: "Pod", spec: { ephemeralContainers: [{ name: "d", imagePullPolicy: "Always" }] } });
-  t.match(await patch({ ...add("e"), metadata: { labels: { a: "b" } } }), { spec: { ephemeralContainers: [{ name: "d" }, { name: "e" }] } });
+  t.match(await patch({ ...add("e"), metadata: { labels: { a: "b" } } }), {
+    spec: { ephemeralContainers: [{ name: "d" }, { name: "e" }] },
+  });
   t.notOk(store.get(Pods, "default", "p")?.metadata.labels, "nothing but the ephemeral containers changes");
   t.match(await patch(add("c")), { code: 422, message: 'Pod "p" is invalid: spec.ephemeralContainers[2].name: Duplicate value: "c"' });
   t.match((await call("GET", `${N}/pods/p/ephemeralcontainers`)).json, { kind: "Pod" });
@@ -253,7 +313,11 @@ t.test("service account tokens and reviews", async (t) => {
   t.match((await call("POST", tokenReviews, { body: tokenReview(token) })).json, { status: { authenticated: true } });
   t.match((await call("POST", tokenReviews, { body: tokenReview(`${token}x`) })).json, { status: { authenticated: false } });
   t.match((await call("POST", tokenReviews, { body: tokenReview("a.b.c") })).json, { status: { authenticated: false } });
-  const access = { apiVersion: "authorization.k8s.io/v1", kind: "SelfSubjectAccessReview", spec: { resourceAttributes: { verb: "get", resource: "pods" } } };
+  const access = {
+    apiVersion: "authorization.k8s.io/v1",
+    kind: "SelfSubjectAccessReview",
+    spec: { resourceAttributes: { verb: "get", resource: "pods" } },
+  };
   const accessPath = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews";
   t.match((await call("POST", accessPath, { body: access })).json, { kind: "SelfSubjectAccessReview", status: { allowed: true } });
   t.match((await call("POST", accessPath, { body: { ...access, spec: {} } })).json, { code: 400 });
@@ -278,9 +342,20 @@ t.test("HTTP through the proxy subresources", async (t) => {
       return Promise.resolve(connect(port, "127.0.0.1"));
     },
   });
-  const webPod: Pod = { apiVersion: "v1", kind: "Pod", metadata: { name: "web", namespace: "default" }, spec: { containers: [{ name: "c", image: "nginx", ports: [{ containerPort: 8080 }] }] }, status: { phase: "Running", podIP: "127.244.1.5" } };
+  const webPod: Pod = {
+    apiVersion: "v1",
+    kind: "Pod",
+    metadata: { name: "web", namespace: "default" },
+    spec: { containers: [{ name: "c", image: "nginx", ports: [{ containerPort: 8080 }] }] },
+    status: { phase: "Running", podIP: "127.244.1.5" },
+  };
   await store.create(Pods, webPod);
-  await store.create(Services, { apiVersion: "v1", kind: "Service", metadata: { name: "web", namespace: "default" }, spec: { ports: [{ port: 80 }] } });
+  await store.create(Services, {
+    apiVersion: "v1",
+    kind: "Service",
+    metadata: { name: "web", namespace: "default" },
+    spec: { ports: [{ port: 80 }] },
+  });
   t.match((await call("GET", `${N}/services/web/proxy/x`)).json, { code: 503, message: 'no endpoints available for service "web"' });
   await store.create(EndpointSlices, {
     apiVersion: "discovery.k8s.io/v1",
@@ -314,7 +389,9 @@ t.test("HTTP through the proxy subresources", async (t) => {
 function upgraded(t: Test, port: number, path: string): Promise<string> {
   const socket = connect(port, "127.0.0.1");
   t.teardown(() => socket.destroy());
-  socket.write(`GET ${path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${TOKEN}\r\nX-Own: 1\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\nhello`);
+  socket.write(
+    `GET ${path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${TOKEN}\r\nX-Own: 1\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\nhello`,
+  );
   let text = "";
   return new Promise((resolve) => {
     socket.on("data", (chunk) => {

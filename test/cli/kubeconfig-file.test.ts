@@ -7,7 +7,8 @@ import { parse } from "yaml";
 import { kubeconfigPath, mergeKubeconfig, removeFromKubeconfig } from "../../cli/kubeconfig-file.ts";
 import { type Kubeconfig, kubeconfigOf } from "../../cluster/kubeconfig.ts";
 
-const entry = (name: string): Kubeconfig => kubeconfigOf({ name, server: "https://127.0.0.1:6443", ca: "ca", admin: { key: "key", cert: "cert" } });
+const entry = (name: string): Kubeconfig =>
+  kubeconfigOf({ name, server: "https://127.0.0.1:6443", ca: "ca", admin: { key: "key", cert: "cert" } });
 const read = (path: string): Kubeconfig => parse(readFileSync(path, "utf8")) as Kubeconfig;
 const names = (config: Kubeconfig): string => config.contexts.map(({ name }) => name).join(" ");
 
@@ -20,7 +21,10 @@ t.test("merge and remove", async (t) => {
   t.match(read(path), { apiVersion: "v1", kind: "Config", "current-context": "loopkube" });
   t.equal(statSync(path).mode & 0o777, 0o600);
 
-  writeFileSync(path, "apiVersion: v1\nkind: Config\ncontexts: [{name: other, context: {cluster: c, user: u}}]\ncurrent-context: other\nclusters: null\nextensions: [{name: kept}]\n");
+  writeFileSync(
+    path,
+    "apiVersion: v1\nkind: Config\ncontexts: [{name: other, context: {cluster: c, user: u}}]\ncurrent-context: other\nclusters: null\nextensions: [{name: kept}]\n",
+  );
   await mergeKubeconfig(path, entry("loopkube"));
   await mergeKubeconfig(path, entry("loopkube"));
   t.equal(names(read(path)), "other loopkube", "a same-named entry is replaced, others stay");

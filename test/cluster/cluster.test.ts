@@ -44,7 +44,10 @@ async function start(t: { teardown(stop: () => Promise<void>): void }, options: 
 t.test("apply, ready, fetch by Service name, resolve", async (t) => {
   const cluster = await start(t);
   const applied = await cluster.apply(WEB);
-  t.strictSame(applied.map(({ name }) => name), ["deployment.apps/web", "service/web", "pod/client"]);
+  t.strictSame(
+    applied.map(({ name }) => name),
+    ["deployment.apps/web", "service/web", "pod/client"],
+  );
   await cluster.ready();
   const client = cluster.store.get(Pods, "default", "client")?.status?.podIP;
   const answers = new Set<string>();
@@ -145,5 +148,8 @@ t.test("nothing is left behind", async (t) => {
   await cluster.ready();
   await cluster.stop();
   await cluster.stop();
-  t.strictSame(process.getActiveResourcesInfo().filter((name) => /TCPServer|TCPSocket|UDP/.test(name)), []);
+  t.strictSame(
+    process.getActiveResourcesInfo().filter((name) => /TCPServer|TCPSocket|UDP/.test(name)),
+    [],
+  );
 });

@@ -16,7 +16,9 @@ t.test("the library example", async (t) => {
   writeFileSync(file, example.replace('"loopkube"', JSON.stringify(pathToFileURL(join(ROOT, "cluster/index.ts")).href)));
   writeFileSync(join(folder, "package.json"), '{"type": "module"}');
   const output = await run(`'${process.execPath}' '${file}'`);
-  t.match(output.stdout, /^200 \[\n? *\{ ?\n? *name: 'shop\.default\.svc\.cluster\.local\.',/, "prints the status and the record", { ...output });
+  t.match(output.stdout, /^200 \[\n? *\{ ?\n? *name: 'shop\.default\.svc\.cluster\.local\.',/, "prints the status and the record", {
+    ...output,
+  });
 });
 
 const FOLDER_EXAMPLES: Readonly<Record<string, { readonly before: string; readonly after?: string; readonly prints: RegExp }>> = {
@@ -35,7 +37,8 @@ for (const [name, { before, after = "", prints }] of Object.entries(FOLDER_EXAMP
   t.test(`the example of ${name}/README.md`, async (t) => {
     const folder = mkdtempSync(join(tmpdir(), "loopkube-readme-"));
     t.teardown(() => rmSync(folder, { recursive: true }));
-    const example = /```ts\n([\s\S]*?)```/.exec(readFileSync(join(ROOT, name, "README.md"), "utf8"))?.[1] ?? "throw new Error('no example')";
+    const example =
+      /```ts\n([\s\S]*?)```/.exec(readFileSync(join(ROOT, name, "README.md"), "utf8"))?.[1] ?? "throw new Error('no example')";
     const file = join(folder, "example.ts");
     writeFileSync(file, `${before.replaceAll("ROOT", pathToFileURL(ROOT).href)}\n${example}\n${after}`);
     writeFileSync(join(folder, "package.json"), '{"type": "module"}');

@@ -6,11 +6,21 @@ import { namespace, service, slice, testChain } from "./support.ts";
 import type { TestChain } from "./support.ts";
 
 const NAME = "db.default.svc.cluster.local.";
-const zoneOf = (ip: string) => [namespace("default"), service("default/db", "None", "sql:5432/TCP"), slice("default/db", [ip], { name: "sql", port: 5432 })];
-const addresses = (reply: Reply): readonly string[] => reply.answers.map((record) => (record.type === "A" ? `${record.address} ${record.ttl}` : record.type));
+const zoneOf = (ip: string) => [
+  namespace("default"),
+  service("default/db", "None", "sql:5432/TCP"),
+  slice("default/db", [ip], { name: "sql", port: 5432 }),
+];
+const addresses = (reply: Reply): readonly string[] =>
+  reply.answers.map((record) => (record.type === "A" ? `${record.address} ${record.ttl}` : record.type));
 const corefile = (cache: string): string => `.:53 {\n kubernetes cluster.local {\n  ttl 20\n }\n ${cache}\n}\n`;
 
-function rolling(cache: string): { readonly clock: VirtualClock; readonly test: TestChain; ask(): Promise<readonly string[]>; rollTo(ip: string): void } {
+function rolling(cache: string): {
+  readonly clock: VirtualClock;
+  readonly test: TestChain;
+  ask(): Promise<readonly string[]>;
+  rollTo(ip: string): void;
+} {
   const clock = new VirtualClock();
   const test = testChain(corefile(cache), zoneOf("127.244.1.1"), { clock });
   return {
@@ -55,4 +65,3 @@ t.test("more names than fit", async (t) => {
   t.strictSame([await why(4), await why(3), await why(2)], ["cache", "cache", "cache"]);
   t.equal(await why(0), "kubernetes", "the oldest went first");
 });
-

@@ -57,7 +57,10 @@ t.test("a Corefile is tried before anything starts", async (t) => {
 });
 
 t.test("variables of the environment", async (t) => {
-  const [block] = parseCorefile(".:53 {\n kubernetes {$DOMAIN} {%REVERSE%} a{$NONE}b\n}\n", { DOMAIN: "lab.local", REVERSE: "in-addr.arpa" });
+  const [block] = parseCorefile(".:53 {\n kubernetes {$DOMAIN} {%REVERSE%} a{$NONE}b\n}\n", {
+    DOMAIN: "lab.local",
+    REVERSE: "in-addr.arpa",
+  });
   t.strictSame(
     block?.directives[0]?.args.map((token) => token.text),
     ["lab.local", "in-addr.arpa", "ab"],

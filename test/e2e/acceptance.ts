@@ -32,7 +32,9 @@ async function runStep(t: Test, cluster: RunningCluster, step: Step): Promise<vo
 
 /** The commands that `up` printed are run as they stand (those that end by themselves). */
 async function printedCommandsWork(t: Test, cluster: RunningCluster): Promise<void> {
-  const commands = [...cluster.printed.matchAll(/^ {2}((?:kubectl|curl|nslookup|npx loopkube explain) .*?)\s+# /gm)].map((match) => match[1] ?? "");
+  const commands = [...cluster.printed.matchAll(/^ {2}((?:kubectl|curl|nslookup|npx loopkube explain) .*?)\s+# /gm)].map(
+    (match) => match[1] ?? "",
+  );
   t.ok(commands.length >= 5, "up prints what to type next");
   for (const command of commands) {
     const output = await cluster.sh(command.replace(/^npx /, ""));
@@ -49,44 +51,170 @@ function steps(cluster: RunningCluster, portOf: (port: number) => number): reado
   const [httpHost, httpPort] = hostPort(status.ingress.http);
   const [, httpsPort] = hostPort(status.ingress.https);
   return [
-    { title: "kubectl get shows upstream's columns", command: "kubectl get nodes,pods,svc,endpointslices,ingress -A -o wide", expect: /NAME +STATUS +ROLES +AGE +VERSION +INTERNAL-IP +EXTERNAL-IP +OS-IMAGE +KERNEL-VERSION +CONTAINER-RUNTIME[\s\S]*NAMESPACE +NAME +READY +STATUS +RESTARTS +AGE +IP +NODE +NOMINATED NODE +READINESS GATES[\s\S]*service\/kubernetes[\s\S]*ADDRESSTYPE +PORTS +ENDPOINTS[\s\S]*CLASS +HOSTS +ADDRESS +PORTS/ },
-    { title: "create a deployment", command: "kubectl create deployment web --image=hashicorp/http-echo --replicas=3", expect: /deployment\.apps\/web created/ },
+    {
+      title: "kubectl get shows upstream's columns",
+      command: "kubectl get nodes,pods,svc,endpointslices,ingress -A -o wide",
+      expect:
+        /NAME +STATUS +ROLES +AGE +VERSION +INTERNAL-IP +EXTERNAL-IP +OS-IMAGE +KERNEL-VERSION +CONTAINER-RUNTIME[\s\S]*NAMESPACE +NAME +READY +STATUS +RESTARTS +AGE +IP +NODE +NOMINATED NODE +READINESS GATES[\s\S]*service\/kubernetes[\s\S]*ADDRESSTYPE +PORTS +ENDPOINTS[\s\S]*CLASS +HOSTS +ADDRESS +PORTS/,
+    },
+    {
+      title: "create a deployment",
+      command: "kubectl create deployment web --image=hashicorp/http-echo --replicas=3",
+      expect: /deployment\.apps\/web created/,
+    },
     { title: "expose it", command: "kubectl expose deployment web --port=80 --target-port=5678", expect: /service\/web exposed/ },
-    { title: "rollout status", command: "kubectl rollout status deployment/web --timeout=20s", expect: /deployment "web" successfully rolled out/ },
-    { title: "scale", command: "kubectl scale deployment/web --replicas=5 && kubectl rollout status deployment/web --timeout=20s", expect: /scaled[\s\S]*successfully rolled out/ },
+    {
+      title: "rollout status",
+      command: "kubectl rollout status deployment/web --timeout=20s",
+      expect: /deployment "web" successfully rolled out/,
+    },
+    {
+      title: "scale",
+      command: "kubectl scale deployment/web --replicas=5 && kubectl rollout status deployment/web --timeout=20s",
+      expect: /scaled[\s\S]*successfully rolled out/,
+    },
     { title: "watch pods", command: "timeout 3 kubectl get pods -l app=web -w; true", expect: /(web-\S+ +1\/1 +Running +0[\s\S]*){5}/ },
     { title: "logs", command: "kubectl logs deployment/web", expect: /./ },
-    { title: "the ClusterIP that kubectl printed answers", command: `curl -sS -m 5 http://${webIp}${colon}/`, expect: /hello-world/, waits: true },
+    {
+      title: "the ClusterIP that kubectl printed answers",
+      command: `curl -sS -m 5 http://${webIp}${colon}/`,
+      expect: /hello-world/,
+      waits: true,
+    },
     { title: "connections go to different pods", command: "loopkube curl -n 40 http://web", expect: /(web-\S+ +\d+ +\d+ %[\s\S]*){3}/ },
-    { title: "a pod's own IP", command: `curl -sS -m 5 http://$(kubectl get pods -l app=web -o jsonpath='{.items[0].status.podIP}'):5678/`, expect: /hello-world/ },
+    {
+      title: "a pod's own IP",
+      command: `curl -sS -m 5 http://$(kubectl get pods -l app=web -o jsonpath='{.items[0].status.podIP}'):5678/`,
+      expect: /hello-world/,
+    },
     { title: "a NodePort", command: `curl -sS -m 5 http://${nodeIp}:30080/`, expect: /Hostname: shop-/ },
     { title: "a deleted pod is replaced with a new IP, and the Service follows", command: deleteAndCompare(), expect: /^replaced$/m },
     { title: "exec nslookup", command: "kubectl exec deploy/web -- nslookup web", expect: /web\.default\.svc\.cluster\.local/ },
-    { title: "exec -it sh on a terminal", command: onTerminal("kubectl exec -it deploy/web -- sh", "hostname; exit 3"), expect: /web-\w+-\w+[\s\S]*exit code 3/ },
-    { title: "run --rm -it on a terminal", command: onTerminal("kubectl run tty --rm -it --restart=Never --image=busybox -- sh", "wget -qO- http://web; exit"), expect: /hello-world[\s\S]*pod "tty" deleted/ },
-    { title: "exec -i sh", command: `printf 'hostname\\nexit 3\\n' | kubectl exec -i deploy/web -- sh`, expect: /web-[\s\S]*exit code 3/, code: 3 },
-    { title: "run --rm with an attached program", command: "kubectl run t --rm -i --restart=Never --image=busybox -- wget -qO- http://web", expect: /hello-world[\s\S]*pod "t" deleted/ },
+    {
+      title: "exec -it sh on a terminal",
+      command: onTerminal("kubectl exec -it deploy/web -- sh", "hostname; exit 3"),
+      expect: /web-\w+-\w+[\s\S]*exit code 3/,
+    },
+    {
+      title: "run --rm -it on a terminal",
+      command: onTerminal("kubectl run tty --rm -it --restart=Never --image=busybox -- sh", "wget -qO- http://web; exit"),
+      expect: /hello-world[\s\S]*pod "tty" deleted/,
+    },
+    {
+      title: "exec -i sh",
+      command: `printf 'hostname\\nexit 3\\n' | kubectl exec -i deploy/web -- sh`,
+      expect: /web-[\s\S]*exit code 3/,
+      code: 3,
+    },
+    {
+      title: "run --rm with an attached program",
+      command: "kubectl run t --rm -i --restart=Never --image=busybox -- wget -qO- http://web",
+      expect: /hello-world[\s\S]*pod "t" deleted/,
+    },
     { title: "port-forward", command: portForward(), expect: /hello-world/ },
-    { title: "nslookup at the DNS Service", command: `nslookup -port=${portOf(53)} web.default.svc.cluster.local ${dnsIp}`, expect: /Address: 127\.\d+\.\d+\.\d+/ },
-    { title: "dig over UDP", command: `dig +short +notcp -p ${portOf(53)} @${dnsIp} web.default.svc.cluster.local`, expect: /^127\.\d+\.\d+\.\d+\n$/ },
-    { title: "dig over TCP, headless names list the pods", command: `dig +short +tcp -p ${portOf(53)} @${dnsIp} shop-pods.default.svc.cluster.local`, expect: /^(127\.\d+\.\d+\.\d+\n){3}$/ },
-    { title: "dig at the host port", command: `dig +short @${hostPort(status.dns)[0]} -p ${hostPort(status.dns)[1]} SRV _http._tcp.shop.default.svc.cluster.local`, expect: /0 100 80 shop\.default\.svc\.cluster\.local\./ },
-    { title: "the gateway by SOCKS5h", command: `curl -sS -m 5 -x socks5h://${status.gateway} http://web.default.svc.cluster.local/`, expect: /hello-world/ },
-    { title: "the gateway by svc.localhost", command: `curl -sS -m 5 -H 'Host: web.default.svc.localhost' http://${status.gateway}/`, expect: /hello-world/ },
-    { title: "the Ingress routes by host and path", command: `curl -sS -m 5 -H 'Host: shop.example' http://${httpHost}:${httpPort}/cart`, expect: /your cart is empty/ },
-    { title: "the Ingress answers 404 for an unknown host", command: `curl -sS -m 5 -o /dev/null -w '%{http_code}' -H 'Host: other.example' http://${httpHost}:${httpPort}/`, expect: /^404$/ },
-    { title: "the Ingress speaks TLS", command: `curl -sSk -m 5 --resolve shop.example:${httpsPort}:127.0.0.1 https://shop.example:${httpsPort}/`, expect: /Hostname: shop-/ },
-    { title: "my own program is the image", command: "loopkube image add shop/cart:1 -- node examples/cart-server.js && kubectl create deployment mycart --image=shop/cart:1 --port=8080 && kubectl expose deployment mycart --port=80 --target-port=8080 && kubectl rollout status deployment/mycart --timeout=20s", expect: /successfully rolled out/ },
-    { title: "my own program answers", command: `curl -sS -m 5 -x http://${status.gateway} http://mycart.default/`, expect: /"pod":"mycart-/, waits: true },
-    { title: "explain names DNS, rules and the endpoint", command: "loopkube explain --from pod/client-0 --to http://web/", expect: /web\.default\.svc\.cluster\.local[\s\S]*KUBE-SVC|web[\s\S]*verdict/ },
-    { title: "apply a folder", command: "kubectl apply -f examples/guestbook/", expect: /deployment\.apps\/frontend created[\s\S]*service\/frontend created/ },
-    { title: "apply server-side", command: "kubectl create namespace textbook && kubectl apply --server-side -n textbook -f examples/textbook/", expect: /pod\/nginx serverside-applied[\s\S]*replicaset\.apps\/frontend serverside-applied/ },
-    { title: "the guestbook's tiers work together", command: `kubectl rollout status deployment/frontend --timeout=20s >/dev/null && curl -sS -m 5 -x http://${status.gateway} 'http://frontend.default/guestbook.php?cmd=set&key=messages&value=hi' && curl -sS -m 5 -x http://${status.gateway} 'http://frontend.default/guestbook.php?cmd=get&key=messages'`, expect: /Updated[\s\S]*hi/, waits: true },
-    { title: "textbook pods say hello", command: "kubectl logs -n textbook busybox && kubectl get -n textbook rs frontend", expect: /Hello from busybox[\s\S]*frontend +3 +3/, waits: true },
-    { title: "hello-world: frontend, backend and Ingress", command: `kubectl create namespace hello; kubectl apply -n hello -f examples/hello/ && kubectl rollout status -n hello deployment/frontend --timeout=20s && curl -sS -m 5 -H 'Host: hello-world.example' http://${httpHost}:${httpPort}/`, expect: /"message": ?"Hello"/, waits: true },
+    {
+      title: "nslookup at the DNS Service",
+      command: `nslookup -port=${portOf(53)} web.default.svc.cluster.local ${dnsIp}`,
+      expect: /Address: 127\.\d+\.\d+\.\d+/,
+    },
+    {
+      title: "dig over UDP",
+      command: `dig +short +notcp -p ${portOf(53)} @${dnsIp} web.default.svc.cluster.local`,
+      expect: /^127\.\d+\.\d+\.\d+\n$/,
+    },
+    {
+      title: "dig over TCP, headless names list the pods",
+      command: `dig +short +tcp -p ${portOf(53)} @${dnsIp} shop-pods.default.svc.cluster.local`,
+      expect: /^(127\.\d+\.\d+\.\d+\n){3}$/,
+    },
+    {
+      title: "dig at the host port",
+      command: `dig +short @${hostPort(status.dns)[0]} -p ${hostPort(status.dns)[1]} SRV _http._tcp.shop.default.svc.cluster.local`,
+      expect: /0 100 80 shop\.default\.svc\.cluster\.local\./,
+    },
+    {
+      title: "the gateway by SOCKS5h",
+      command: `curl -sS -m 5 -x socks5h://${status.gateway} http://web.default.svc.cluster.local/`,
+      expect: /hello-world/,
+    },
+    {
+      title: "the gateway by svc.localhost",
+      command: `curl -sS -m 5 -H 'Host: web.default.svc.localhost' http://${status.gateway}/`,
+      expect: /hello-world/,
+    },
+    {
+      title: "the Ingress routes by host and path",
+      command: `curl -sS -m 5 -H 'Host: shop.example' http://${httpHost}:${httpPort}/cart`,
+      expect: /your cart is empty/,
+    },
+    {
+      title: "the Ingress answers 404 for an unknown host",
+      command: `curl -sS -m 5 -o /dev/null -w '%{http_code}' -H 'Host: other.example' http://${httpHost}:${httpPort}/`,
+      expect: /^404$/,
+    },
+    {
+      title: "the Ingress speaks TLS",
+      command: `curl -sSk -m 5 --resolve shop.example:${httpsPort}:127.0.0.1 https://shop.example:${httpsPort}/`,
+      expect: /Hostname: shop-/,
+    },
+    {
+      title: "my own program is the image",
+      command:
+        "loopkube image add shop/cart:1 -- node examples/cart-server.js && kubectl create deployment mycart --image=shop/cart:1 --port=8080 && kubectl expose deployment mycart --port=80 --target-port=8080 && kubectl rollout status deployment/mycart --timeout=20s",
+      expect: /successfully rolled out/,
+    },
+    {
+      title: "my own program answers",
+      command: `curl -sS -m 5 -x http://${status.gateway} http://mycart.default/`,
+      expect: /"pod":"mycart-/,
+      waits: true,
+    },
+    {
+      title: "explain names DNS, rules and the endpoint",
+      command: "loopkube explain --from pod/client-0 --to http://web/",
+      expect: /web\.default\.svc\.cluster\.local[\s\S]*KUBE-SVC|web[\s\S]*verdict/,
+    },
+    {
+      title: "apply a folder",
+      command: "kubectl apply -f examples/guestbook/",
+      expect: /deployment\.apps\/frontend created[\s\S]*service\/frontend created/,
+    },
+    {
+      title: "apply server-side",
+      command: "kubectl create namespace textbook && kubectl apply --server-side -n textbook -f examples/textbook/",
+      expect: /pod\/nginx serverside-applied[\s\S]*replicaset\.apps\/frontend serverside-applied/,
+    },
+    {
+      title: "the guestbook's tiers work together",
+      command: `kubectl rollout status deployment/frontend --timeout=20s >/dev/null && curl -sS -m 5 -x http://${status.gateway} 'http://frontend.default/guestbook.php?cmd=set&key=messages&value=hi' && curl -sS -m 5 -x http://${status.gateway} 'http://frontend.default/guestbook.php?cmd=get&key=messages'`,
+      expect: /Updated[\s\S]*hi/,
+      waits: true,
+    },
+    {
+      title: "textbook pods say hello",
+      command: "kubectl logs -n textbook busybox && kubectl get -n textbook rs frontend",
+      expect: /Hello from busybox[\s\S]*frontend +3 +3/,
+      waits: true,
+    },
+    {
+      title: "hello-world: frontend, backend and Ingress",
+      command: `kubectl create namespace hello; kubectl apply -n hello -f examples/hello/ && kubectl rollout status -n hello deployment/frontend --timeout=20s && curl -sS -m 5 -H 'Host: hello-world.example' http://${httpHost}:${httpPort}/`,
+      expect: /"message": ?"Hello"/,
+      waits: true,
+    },
     { title: "status -o json", command: "loopkube status -o json", expect: /"addressPlan": "direct"/ },
-    { title: "unknown kinds are refused with kubectl's words", command: "printf 'apiVersion: v1\\nkind: Nope\\nmetadata: {name: x}\\n' | kubectl apply -f -", expect: /no matches for kind "Nope" in version "v1"/, code: 1 },
-    { title: "unknown fields are refused with kubectl's words", command: "printf 'apiVersion: v1\\nkind: Service\\nmetadata: {name: x}\\nspec: {prots: []}\\n' | kubectl apply -f -", expect: /strict decoding error: unknown field "spec\.prots"/, code: 1 },
+    {
+      title: "unknown kinds are refused with kubectl's words",
+      command: "printf 'apiVersion: v1\\nkind: Nope\\nmetadata: {name: x}\\n' | kubectl apply -f -",
+      expect: /no matches for kind "Nope" in version "v1"/,
+      code: 1,
+    },
+    {
+      title: "unknown fields are refused with kubectl's words",
+      command: "printf 'apiVersion: v1\\nkind: Service\\nmetadata: {name: x}\\nspec: {prots: []}\\n' | kubectl apply -f -",
+      expect: /strict decoding error: unknown field "spec\.prots"/,
+      code: 1,
+    },
   ];
 }
 

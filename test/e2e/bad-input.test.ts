@@ -21,7 +21,10 @@ t.test("garbage, second clusters, kill -9", async (t) => {
     t.equal((await cluster.sh("kubectl get nodes -o name | wc -l")).stdout.trim(), "3");
     t.equal((await cluster.sh(`curl -sS -m 5 -o /dev/null -w '%{http_code}' http://${status.nodes[0]?.ip}:30080/`)).stdout, "200");
     t.match((await cluster.sh(`dig +short -p ${status.dns.split(":")[1]} @127.0.0.1 shop.default.svc.cluster.local`)).stdout, /^127\./);
-    t.match((await cluster.sh(`curl -sS -m 5 -H 'Host: shop.example' http://${status.ingress.http.replace(/^http:\/\//, "")}/cart`)).stdout, /cart/);
+    t.match(
+      (await cluster.sh(`curl -sS -m 5 -H 'Host: shop.example' http://${status.ingress.http.replace(/^http:\/\//, "")}/cart`)).stdout,
+      /cart/,
+    );
   });
 
   await t.test("the API needs credentials on loopback too", async (t) => {
@@ -33,7 +36,9 @@ t.test("garbage, second clusters, kill -9", async (t) => {
     const broken = await cluster.sh("printf 'kind: [\\n' | kubectl apply -f -");
     t.equal(broken.code, 1);
     t.match(broken.stderr, /error parsing STDIN|error converting YAML/);
-    const refused = await cluster.sh("printf 'apiVersion: v1\\nkind: Service\\nmetadata: {name: x}\\nspec: {ports: [{port: 80, nodePort: 30080}], type: NodePort}\\n' | kubectl apply -f -");
+    const refused = await cluster.sh(
+      "printf 'apiVersion: v1\\nkind: Service\\nmetadata: {name: x}\\nspec: {ports: [{port: 80, nodePort: 30080}], type: NodePort}\\n' | kubectl apply -f -",
+    );
     t.match(refused.stderr, /spec\.ports\[0\]\.nodePort: Invalid value: 30080: provided port is already allocated/);
   });
 
@@ -41,7 +46,9 @@ t.test("garbage, second clusters, kill -9", async (t) => {
     const same = await cluster.sh("loopkube up --name bad --own-kubeconfig");
     t.equal(same.code, 1);
     t.match(same.stderr, /a cluster named "bad" is already running \(pid \d+\)\n {2}stop it: loopkube down/);
-    const other = await cluster.sh("loopkube up --name beside -d --own-kubeconfig && loopkube status --name beside -o json && loopkube down --name beside");
+    const other = await cluster.sh(
+      "loopkube up --name beside -d --own-kubeconfig && loopkube status --name beside -o json && loopkube down --name beside",
+    );
     t.equal(other.code, 0, "started, answered and stopped", { ...other });
     t.notMatch(other.stdout, new RegExp(`"api": "${status.api}"`), "the next free ports are taken");
   });
@@ -77,7 +84,14 @@ const bytes = (length: number): Buffer => Buffer.from(Array.from({ length }, () 
 /** Random bytes, half a request, and nothing at all; each connection is given up by this side. */
 async function throwGarbage(address: string): Promise<void> {
   const [host = "", port = ""] = address.replace(/\/$/, "").split(":");
-  const payloads = [bytes(1), bytes(64), bytes(5000), Buffer.from("GET / HTTP/1.1\r\nHost"), Buffer.from("\x05\x01\x00\x03"), Buffer.alloc(0)];
+  const payloads = [
+    bytes(1),
+    bytes(64),
+    bytes(5000),
+    Buffer.from("GET / HTTP/1.1\r\nHost"),
+    Buffer.from("\x05\x01\x00\x03"),
+    Buffer.alloc(0),
+  ];
   for (const payload of payloads) {
     const socket = connect(Number(port), host);
     socket.on("error", () => undefined);
@@ -93,6 +107,7 @@ async function throwGarbage(address: string): Promise<void> {
 async function throwDatagrams(address: string): Promise<void> {
   const [host = "", port = ""] = address.split(":");
   const socket = createSocket("udp4");
-  for (let i = 0; i < 200; i++) await new Promise<void>((resolve) => socket.send(bytes(1 + RANDOM.int(600)), Number(port), host, () => resolve()));
+  for (let i = 0; i < 200; i++)
+    await new Promise<void>((resolve) => socket.send(bytes(1 + RANDOM.int(600)), Number(port), host, () => resolve()));
   socket.close();
 }

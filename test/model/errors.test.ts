@@ -1,5 +1,16 @@
 import t from "tap";
-import { alreadyExists, assertNever, conflict, expired, type FieldError, fieldErrorText, forbidden, invalid, isStatus, notFound } from "../../model/errors.ts";
+import {
+  alreadyExists,
+  assertNever,
+  conflict,
+  expired,
+  type FieldError,
+  fieldErrorText,
+  forbidden,
+  invalid,
+  isStatus,
+  notFound,
+} from "../../model/errors.ts";
 import { Deployments, Pods } from "../../model/resources.ts";
 
 t.test("messages and codes", (t) => {
@@ -15,7 +26,8 @@ t.test("messages and codes", (t) => {
     [forbidden(Pods, "p", "no"), 403, 'pods "p" is forbidden: no'],
     [expired("too old resource version: 1 (2)"), 410, "too old resource version: 1 (2)"],
   ];
-  for (const [error, code, message] of rows) t.match(error, { code, message, status: { kind: "Status", status: "Failure", code, message } });
+  for (const [error, code, message] of rows)
+    t.match(error, { code, message, status: { kind: "Status", status: "Failure", code, message } });
   t.same(notFound(Deployments, "d").status.details, { name: "d", group: "apps", kind: "deployments" });
   t.ok(isStatus(notFound(Pods, "p"), "NotFound"));
   t.notOk(isStatus(new Error("x"), "NotFound"));

@@ -20,7 +20,10 @@ t.test("ids have upstream's forms and follow the seed", (t) => {
 t.test("random streams", (t) => {
   const a = seededRandom(1);
   const b = seededRandom(1);
-  t.same(Array.from({ length: 20 }, () => a.next()), Array.from({ length: 20 }, () => b.next()));
+  t.same(
+    Array.from({ length: 20 }, () => a.next()),
+    Array.from({ length: 20 }, () => b.next()),
+  );
   const forkBefore = seededRandom(1).fork("x").next();
   const used = seededRandom(1);
   used.next();

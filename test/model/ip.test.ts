@@ -40,7 +40,13 @@ t.test("blocks", (t) => {
 });
 
 t.test("numbers and text are the same addresses", (t) => {
-  fc.assert(fc.property(fc.ipV4(), (ip) => bigIntToIp(ipToBigInt(ip), "IPv4") === ip), { seed: 7 });
-  fc.assert(fc.property(fc.bigInt({ min: 0n, max: (1n << 128n) - 1n }), (value) => ipToBigInt(bigIntToIp(value, "IPv6")) === value), { seed: 7 });
+  fc.assert(
+    fc.property(fc.ipV4(), (ip) => bigIntToIp(ipToBigInt(ip), "IPv4") === ip),
+    { seed: 7 },
+  );
+  fc.assert(
+    fc.property(fc.bigInt({ min: 0n, max: (1n << 128n) - 1n }), (value) => ipToBigInt(bigIntToIp(value, "IPv6")) === value),
+    { seed: 7 },
+  );
   t.end();
 });

@@ -75,6 +75,9 @@ t.test("field selectors", (t) => {
     ["spec.nodeName!=", false],
   ];
   for (const [selector, matches] of rows) t.equal(matchesFields(pod, parseFieldSelector(selector)), matches, selector);
-  t.throws(() => parseFieldSelector("metadata.name"), { code: 400, message: "invalid selector: 'metadata.name'; can't understand 'metadata.name'" });
+  t.throws(() => parseFieldSelector("metadata.name"), {
+    code: 400,
+    message: "invalid selector: 'metadata.name'; can't understand 'metadata.name'",
+  });
   t.end();
 });

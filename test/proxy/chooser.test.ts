@@ -142,7 +142,16 @@ t.test("a hundred thousand endpoints with a Local policy are sorted out in one p
       metadata: { namespace: "ns", name: "large" },
       spec: { type: "NodePort", clusterIP: "127.96.0.5", externalTrafficPolicy: "Local", ports: [{ port: 80, nodePort: 30_080 }] },
     },
-    [{ apiVersion: "discovery.k8s.io/v1", kind: "EndpointSlice", metadata: { name: "s" }, addressType: "IPv4", ports: [{ port: 80 }], endpoints }],
+    [
+      {
+        apiVersion: "discovery.k8s.io/v1",
+        kind: "EndpointSlice",
+        metadata: { name: "s" },
+        addressType: "IPv4",
+        ports: [{ port: 80 }],
+        endpoints,
+      },
+    ],
   );
   const [port] = ports;
   if (!port) return t.fail("no port");

@@ -15,7 +15,11 @@ interface Conversation {
 }
 
 /** Pods a and b keep each connection open after telling their name. */
-async function heldWorld(t: Teardown, options: Parameters<typeof proxyWorld>[1], balancer: string): Promise<World & { readonly vip: SocketAddress; readonly client: PodPeer }> {
+async function heldWorld(
+  t: Teardown,
+  options: Parameters<typeof proxyWorld>[1],
+  balancer: string,
+): Promise<World & { readonly vip: SocketAddress; readonly client: PodPeer }> {
   const world = await proxyWorld(t, options);
   const pods = [world.pod("a", 10), world.pod("b", 11)];
   for (const pod of pods) {
@@ -26,7 +30,10 @@ async function heldWorld(t: Teardown, options: Parameters<typeof proxyWorld>[1],
     await world.fabric.expose({ ip: pod.ip, port: 80 }, "TCP", { type: "server", server }, pod);
   }
   await world.service("web", 5, {}, { "loopkube.dev/balancer": balancer });
-  await world.endpoints("web", pods.map((pod) => endpoint(pod)));
+  await world.endpoints(
+    "web",
+    pods.map((pod) => endpoint(pod)),
+  );
   return { ...world, vip: { ip: world.plan.services.at(5), port: 80 }, client: world.pod("client", 20) };
 }
 
@@ -60,13 +67,19 @@ t.test("flows that policy drops are not open", async (t) => {
   world.fabric.hooks.policy = (flow) => ({ allowed: flow.from.kind === "pod", matched: [] });
   const denied = [1, 2, 3].map(() => world.fabric.dial(world.host, world.vip, { timeoutMs: 1 }).catch(() => undefined));
   await Promise.all(denied);
-  const two = [await talk(() => world.fabric.dial(world.client, world.vip), world), await talk(() => world.fabric.dial(world.client, world.vip), world)];
+  const two = [
+    await talk(() => world.fabric.dial(world.client, world.vip), world),
+    await talk(() => world.fabric.dial(world.client, world.vip), world),
+  ];
   t.same(two.map(({ pod }) => pod).sort(), ["a", "b"]);
 });
 
 t.test("ipvs: the cluster's scheduler, the annotation's, and draining in the dump", async (t) => {
   const world = await heldWorld(t, { mode: "ipvs", scheduler: "lc" }, "wlc");
-  const held = [await talk(() => world.fabric.dial(world.client, world.vip), world), await talk(() => world.fabric.dial(world.client, world.vip), world)];
+  const held = [
+    await talk(() => world.fabric.dial(world.client, world.vip), world),
+    await talk(() => world.fabric.dial(world.client, world.vip), world),
+  ];
   t.same(held.map(({ pod }) => pod).sort(), ["a", "b"]);
   const b = world.pod("b", 11);
   await world.endpoints("web", [endpoint(b)]);
@@ -83,7 +96,9 @@ t.test("the command offers every scheduler", async (t) => {
 });
 
 t.test("mistakes", async (t) => {
-  await t.rejects(proxyWorld(t, { mode: "ipvs", scheduler: "best" }), { message: /^unknown ipvs scheduler "best"; there is: rr, wrr, lc, / });
+  await t.rejects(proxyWorld(t, { mode: "ipvs", scheduler: "best" }), {
+    message: /^unknown ipvs scheduler "best"; there is: rr, wrr, lc, /,
+  });
   const world = await proxyWorld(t);
   t.throws(() => world.proxy.dump?.({ as: "pf" }), { message: 'rules cannot be printed as "pf"; there is: nft, iptables, ipvs' });
   t.throws(() => world.proxy.dump?.({ node: "elsewhere" }), { message: 'nodes "elsewhere" not found' });

@@ -15,7 +15,12 @@ interface Row {
 }
 const cases = JSON.parse(readFileSync(new URL("cases/kube-proxy.json", import.meta.url), "utf8")) as { noLocalEndpointsMetricCases: Row[] };
 
-async function get(world: World, node: number, port: number, path: string): Promise<{ readonly status: number; readonly head: string; readonly body: string }> {
+async function get(
+  world: World,
+  node: number,
+  port: number,
+  path: string,
+): Promise<{ readonly status: number; readonly head: string; readonly body: string }> {
   const socket = await world.fabric.dial(world.host, { ip: world.plan.nodeIp(node), port });
   socket.write(`GET ${path} HTTP/1.1\r\nHost: node\r\nConnection: close\r\n\r\n`);
   const [head = "", ...body] = (await readAll(socket)).split("\r\n\r\n");
@@ -33,7 +38,13 @@ for (const row of cases.noLocalEndpointsMetricCases) {
       internalTrafficPolicy: row.internalTrafficPolicy === "Local" ? "Local" : "Cluster",
       externalTrafficPolicy: row.externalTrafficPolicy === "Local" ? "Local" : "Cluster",
     });
-    await world.endpoints("web", row.endpointNodes.map((name, i) => ({ addresses: [world.pod(name, 10 + i).ip], nodeName: name === "test-node" ? "node-0" : `other-${name}` })));
+    await world.endpoints(
+      "web",
+      row.endpointNodes.map((name, i) => ({
+        addresses: [world.pod(name, 10 + i).ip],
+        nodeName: name === "test-node" ? "node-0" : `other-${name}`,
+      })),
+    );
     const text = world.proxy.metricsText("node-0");
     const found = series(text, "kubeproxy_sync_proxy_rules_no_local_endpoints_total");
     const wanted = row.expect["kubeproxy_sync_proxy_rules_no_local_endpoints_total"];
@@ -55,7 +66,9 @@ t.test("ports 10249 and 10256 of each node", async (t) => {
   for (const name of ["duration_seconds_count", "last_timestamp_seconds", "last_queued_timestamp_seconds"]) {
     t.equal(series(body, `kubeproxy_sync_proxy_rules_${name}{ip_family="IPv4"}`).length, 1, name);
   }
-  t.same(series(body, "kubeproxy_sync_full_proxy_rules_duration_seconds_count"), ['kubeproxy_sync_full_proxy_rules_duration_seconds_count{ip_family="IPv4"} 1']);
+  t.same(series(body, "kubeproxy_sync_full_proxy_rules_duration_seconds_count"), [
+    'kubeproxy_sync_full_proxy_rules_duration_seconds_count{ip_family="IPv4"} 1',
+  ]);
   t.match(series(body, "kubeproxy_sync_proxy_rules_service_changes_total")[0], / 1$/);
   t.match(series(body, "kubeproxy_sync_proxy_rules_endpoint_changes_pending")[0], / 0$/);
   t.equal((await get(world, 0, 10_249, "/elsewhere")).status, 404);

@@ -113,11 +113,17 @@ t.test("refusals", async (t) => {
   const store = await start(t);
   const rows: readonly (readonly [Promise<unknown>, RegExp])[] = [
     [store.create(ServiceCIDRs, cidr("a")), /spec\.cidrs: Required value: at least one CIDR required/],
-    [store.create(ServiceCIDRs, cidr("b", "10.0.0.0/8")), /spec\.cidrs\[0\]: Invalid value: "10\.0\.0\.0\/8": must lie in 127\.96\.0\.0\/16: this cluster's network/],
+    [
+      store.create(ServiceCIDRs, cidr("b", "10.0.0.0/8")),
+      /spec\.cidrs\[0\]: Invalid value: "10\.0\.0\.0\/8": must lie in 127\.96\.0\.0\/16: this cluster's network/,
+    ],
     [store.create(ServiceCIDRs, cidr("c", "127.96.0.5/24")), /must be in canonical form \("127\.96\.0\.0\/24"\)/],
     [store.create(ServiceCIDRs, cidr("d", "127.96.0.0/24", "127.96.1.0/24")), /no more than one IP for each IP family/],
     [store.create(ServiceCIDRs, cidr("e", "nonsense")), /must be a valid CIDR value/],
-    [store.create(IPAddresses, address("127.96.0.300", { parentRef: { resource: "services", name: "x" } })), /metadata\.name: Invalid value/],
+    [
+      store.create(IPAddresses, address("127.96.0.300", { parentRef: { resource: "services", name: "x" } })),
+      /metadata\.name: Invalid value/,
+    ],
     [store.create(IPAddresses, address("127.96.0.3", {})), /spec\.parentRef: Required value/],
     [store.update(ServiceCIDRs, cidr("kubernetes", "127.96.0.0/24")), /field is immutable/],
   ];

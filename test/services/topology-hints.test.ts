@@ -38,11 +38,26 @@ const rows: readonly (readonly [string, readonly Node[], string, string])[] = [
   ["not ready: no hint", equal, "abBA", "ab.."],
   ["too few endpoints", equal, "a", "Insufficient number of endpoints (1), impossible to safely allocate proportionally"],
   ["one zone", [node("n1", "a", "4")], "aa", "Nodes only ready in one zone"],
-  ["no zone", [...equal, node("n3", "", "4")], "ab", "Insufficient Node information: allocatable CPU or zone not specified on one or more nodes"],
-  ["no CPU", [...equal, node("n3", "c", "0")], "ab", "Insufficient Node information: allocatable CPU or zone not specified on one or more nodes"],
+  [
+    "no zone",
+    [...equal, node("n3", "", "4")],
+    "ab",
+    "Insufficient Node information: allocatable CPU or zone not specified on one or more nodes",
+  ],
+  [
+    "no CPU",
+    [...equal, node("n3", "c", "0")],
+    "ab",
+    "Insufficient Node information: allocatable CPU or zone not specified on one or more nodes",
+  ],
   ["the control plane does not count", [...equal, node("n0", "", "4", { "node-role.kubernetes.io/control-plane": "" })], "ab", "ab"],
   ["an endpoint without zone", equal, "ab-", "One or more endpoints do not have a zone specified"],
-  ["three zones, four endpoints", [...equal, node("n3", "c", "4")], "aabc", "Unable to allocate minimum required endpoints to each zone without exceeding overload threshold (20%)"],
+  [
+    "three zones, four endpoints",
+    [...equal, node("n3", "c", "4")],
+    "aabc",
+    "Unable to allocate minimum required endpoints to each zone without exceeding overload threshold (20%)",
+  ],
 ];
 for (const [name, nodes, zones, expected] of rows) {
   t.test(name, async (t) => {
@@ -83,13 +98,25 @@ t.test("the controller writes hints, tells, and follows the nodes", async (t) =>
       kind: "Pod",
       metadata: { name: `web-${i}`, namespace: "default", labels: { app: "web" } },
       spec: { nodeName, containers: [{ name: "main", image: "web" }] },
-      status: { phase: "Running", podIP: `127.244.0.${i + 1}`, conditions: [{ type: "Ready", status: "True", lastTransitionTime: "2025-01-01T00:00:00Z" }] },
+      status: {
+        phase: "Running",
+        podIP: `127.244.0.${i + 1}`,
+        conditions: [{ type: "Ready", status: "True", lastTransitionTime: "2025-01-01T00:00:00Z" }],
+      },
     };
     await store.create(Pods, pod);
-    await store.mutate(Pods, "default", `web-${i}`, (draft) => void Object.assign(draft, { status: pod.status }), { subresource: "status" });
+    await store.mutate(Pods, "default", `web-${i}`, (draft) => void Object.assign(draft, { status: pod.status }), {
+      subresource: "status",
+    });
   }
   await store.settle();
-  const zones = (): string => store.list(EndpointSlices).flatMap((slice) => slice.endpoints ?? []).map((endpoint) => endpoint.hints?.forZones?.map((zone) => zone.name).join() ?? ".").sort().join("");
+  const zones = (): string =>
+    store
+      .list(EndpointSlices)
+      .flatMap((slice) => slice.endpoints ?? [])
+      .map((endpoint) => endpoint.hints?.forZones?.map((zone) => zone.name).join() ?? ".")
+      .sort()
+      .join("");
   const events = (): readonly (string | undefined)[] => store.list(Events).map((event) => event.reason);
   t.equal(zones(), "aabb");
   t.ok(events().includes("TopologyAwareHintsEnabled"));

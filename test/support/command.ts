@@ -65,7 +65,11 @@ export function run(command: string, options: RunOptions = {}): Promise<Output> 
 }
 
 /** Repeats a command until its output passes, for state that another process reaches by itself; returns the last output. */
-export async function runUntil(command: string, passes: (output: Output) => boolean, options: RunOptions & { readonly withinMs?: number } = {}): Promise<Output> {
+export async function runUntil(
+  command: string,
+  passes: (output: Output) => boolean,
+  options: RunOptions & { readonly withinMs?: number } = {},
+): Promise<Output> {
   const deadline = realClock.monotonic() + (options.withinMs ?? 15_000);
   for (;;) {
     const output = await run(command, options);

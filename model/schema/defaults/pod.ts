@@ -12,7 +12,7 @@ export const defaultPods = {
   },
   "apps/v1.Deployment": (deployment: Draft<Deployment>): void => {
     const { spec } = deployment;
-    defaultPodSpec(spec.template.spec ??= { containers: [] });
+    defaultPodSpec((spec.template.spec ??= { containers: [] }));
     spec.replicas ??= 1;
     const strategy = (spec.strategy ??= {});
     strategy.type ??= "RollingUpdate";
@@ -24,7 +24,7 @@ export const defaultPods = {
   },
   "apps/v1.ReplicaSet": (replicaSet: Draft<ReplicaSet>): void => {
     replicaSet.spec.replicas ??= 1;
-    if (replicaSet.spec.template) defaultPodSpec(replicaSet.spec.template.spec ??= { containers: [] });
+    if (replicaSet.spec.template) defaultPodSpec((replicaSet.spec.template.spec ??= { containers: [] }));
   },
 };
 

@@ -59,7 +59,8 @@ export function validateNetworkPolicy({ spec }: NetworkPolicy, errors: FieldErro
         const field = `${path}.${direction === "ingress" ? "from" : "to"}[${j}]`;
         if (ipBlock && (podSelector || namespaceSelector)) errors.forbidden(field, "may not specify both ipBlock and another peer");
         if (!ipBlock && !podSelector && !namespaceSelector) errors.required(field, "must specify a peer");
-        if (ipBlock && !isCidr(ipBlock.cidr ?? "")) errors.invalid(`${field}.ipBlock.cidr`, ipBlock.cidr ?? "", "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)");
+        if (ipBlock && !isCidr(ipBlock.cidr ?? ""))
+          errors.invalid(`${field}.ipBlock.cidr`, ipBlock.cidr ?? "", "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)");
         if (podSelector) validateLabelSelector(podSelector, `${field}.podSelector`, errors);
         if (namespaceSelector) validateLabelSelector(namespaceSelector, `${field}.namespaceSelector`, errors);
       });

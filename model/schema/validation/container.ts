@@ -86,7 +86,8 @@ function validateEnv(variable: EnvVar, path: string, errors: FieldErrors): void 
   const fieldPath = source.fieldRef?.fieldPath;
   if (source.fieldRef && !fieldPath) errors.required(`${from}.fieldRef.fieldPath`);
   else if (fieldPath && !ENV_FIELDS.includes(fieldPath) && !/^metadata\.(labels|annotations)\['[^']+'\]$/.test(fieldPath)) {
-    if (!/^(metadata|spec|status)\./.test(fieldPath)) errors.invalid(`${from}.fieldRef.fieldPath`, fieldPath, `error converting fieldPath: field label not supported: ${fieldPath}`);
+    if (!/^(metadata|spec|status)\./.test(fieldPath))
+      errors.invalid(`${from}.fieldRef.fieldPath`, fieldPath, `error converting fieldPath: field label not supported: ${fieldPath}`);
     else errors.supported(`${from}.fieldRef.fieldPath`, fieldPath, ENV_FIELDS);
   }
 }
@@ -152,7 +153,8 @@ function validateHttpGet(action: HTTPGetAction, path: string, errors: FieldError
   if (!action.path) errors.required(`${path}.path`);
   validatePortOrName(`${path}.port`, action.port, errors);
   errors.supported(`${path}.scheme`, action.scheme, ["HTTP", "HTTPS"]);
-  for (const header of action.httpHeaders ?? []) errors.invalid(`${path}.httpHeaders`, header.name, ...formatErrors("headerName", header.name));
+  for (const header of action.httpHeaders ?? [])
+    errors.invalid(`${path}.httpHeaders`, header.name, ...formatErrors("headerName", header.name));
 }
 
 /** A number of a port or the name of one. */
@@ -163,15 +165,23 @@ export function validatePortOrName(field: string, port: number | string | undefi
 
 function validateResources(container: Container, path: string, errors: FieldErrors): void {
   const { limits = {}, requests = {} } = container.resources ?? {};
-  for (const [kind, list] of [["limits", limits], ["requests", requests]] as const) {
+  for (const [kind, list] of [
+    ["limits", limits],
+    ["requests", requests],
+  ] as const) {
     for (const [name, quantity] of Object.entries(list)) {
-      if ((quantityNanos(quantity) ?? 0n) < 0n) errors.invalid(`${path}.${kind}[${name}]`, canonicalQuantity(quantity), "must be greater than or equal to 0");
+      if ((quantityNanos(quantity) ?? 0n) < 0n)
+        errors.invalid(`${path}.${kind}[${name}]`, canonicalQuantity(quantity), "must be greater than or equal to 0");
     }
   }
   for (const [name, request] of Object.entries(requests)) {
     const limit = limits[name];
     if (limit !== undefined && (quantityNanos(request) ?? 0n) > (quantityNanos(limit) ?? 0n)) {
-      errors.invalid(`${path}.requests`, canonicalQuantity(request), `must be less than or equal to ${name} limit of ${canonicalQuantity(limit)}`);
+      errors.invalid(
+        `${path}.requests`,
+        canonicalQuantity(request),
+        `must be less than or equal to ${name} limit of ${canonicalQuantity(limit)}`,
+      );
     }
   }
 }

@@ -14,14 +14,22 @@ const MAX_ADDRESSES = 100;
 export function validateEndpointSlice(slice: EndpointSlice, errors: FieldErrors): void {
   errors.oneOf("addressType", slice.addressType, ["FQDN", "IPv4", "IPv6"]);
   const endpoints = slice.endpoints ?? [];
-  if (endpoints.length > MAX_ENDPOINTS) errors.list.push({ type: "TooMany", field: "endpoints", value: endpoints.length, detail: `must have at most ${MAX_ENDPOINTS} items` });
+  if (endpoints.length > MAX_ENDPOINTS)
+    errors.list.push({ type: "TooMany", field: "endpoints", value: endpoints.length, detail: `must have at most ${MAX_ENDPOINTS} items` });
   endpoints.forEach(({ addresses, hostname }, i) => {
     const field = `endpoints[${i}]`;
     if (!addresses?.length) errors.required(`${field}.addresses`, "must contain at least 1 address");
     else if (addresses.length > MAX_ADDRESSES) {
-      errors.list.push({ type: "TooMany", field: `${field}.addresses`, value: addresses.length, detail: `must have at most ${MAX_ADDRESSES} items` });
+      errors.list.push({
+        type: "TooMany",
+        field: `${field}.addresses`,
+        value: addresses.length,
+        detail: `must have at most ${MAX_ADDRESSES} items`,
+      });
     }
-    (addresses ?? []).forEach((address, j) => errors.invalid(`${field}.addresses[${j}]`, address, ...addressErrors(slice.addressType, address)));
+    (addresses ?? []).forEach((address, j) =>
+      errors.invalid(`${field}.addresses[${j}]`, address, ...addressErrors(slice.addressType, address)),
+    );
     if (hostname) errors.invalid(`${field}.hostname`, hostname, ...formatErrors("label", hostname));
   });
   validateSlicePorts(slice.ports ?? [], errors);
@@ -34,7 +42,8 @@ function addressErrors(type: string, address: string): string[] {
 }
 
 function validateSlicePorts(ports: readonly EndpointPort[], errors: FieldErrors): void {
-  if (ports.length > MAX_PORTS) errors.list.push({ type: "TooMany", field: "ports", value: ports.length, detail: `must have at most ${MAX_PORTS} items` });
+  if (ports.length > MAX_PORTS)
+    errors.list.push({ type: "TooMany", field: "ports", value: ports.length, detail: `must have at most ${MAX_PORTS} items` });
   const names = new Set<string>();
   ports.forEach(({ name = "", port, protocol }, i) => {
     const field = `ports[${i}]`;

@@ -34,7 +34,8 @@ export class FieldErrors {
   }
   /** NotSupported when given and not in the list. */
   supported(field: string, value: string | undefined, supported: readonly string[]): void {
-    if (value !== undefined && !supported.includes(value)) this.list.push({ type: "NotSupported", field, value, supported: [...supported].sort() });
+    if (value !== undefined && !supported.includes(value))
+      this.list.push({ type: "NotSupported", field, value, supported: [...supported].sort() });
   }
   /** Invalid when below zero. */
   nonNegative(field: string, value: number | undefined): void {

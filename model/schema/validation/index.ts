@@ -53,7 +53,12 @@ export function validateCreate<T extends KubeObject>(type: ResourceType<T>, obje
 }
 
 /** Field errors of a defaulted object about to replace `old`, as a whole or by way of a subresource. */
-export function validateUpdate<T extends KubeObject>(type: ResourceType<T>, object: T, old: T, subresource?: Subresource): readonly FieldError[] {
+export function validateUpdate<T extends KubeObject>(
+  type: ResourceType<T>,
+  object: T,
+  old: T,
+  subresource?: Subresource,
+): readonly FieldError[] {
   const validator = VALIDATORS[type.schema] ?? OTHERS;
   const errors = new FieldErrors();
   validateMetadata(object, validator.name, errors);

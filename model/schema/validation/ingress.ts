@@ -23,7 +23,9 @@ export function validateIngress(ingress: Ingress, errors: FieldErrors): void {
     if (!rule.http.paths?.length) errors.required(`${path}.http.paths`);
     (rule.http.paths ?? []).forEach((item, j) => validatePath(item, `${path}.http.paths[${j}]`, errors));
   });
-  (spec.tls ?? []).forEach(({ hosts }, i) => (hosts ?? []).forEach((host, j) => errors.invalid(`spec.tls[${i}].hosts[${j}]`, host, ...hostErrors(host))));
+  (spec.tls ?? []).forEach(({ hosts }, i) =>
+    (hosts ?? []).forEach((host, j) => errors.invalid(`spec.tls[${i}].hosts[${j}]`, host, ...hostErrors(host))),
+  );
   if (spec.ingressClassName !== undefined) {
     errors.invalid("spec.ingressClassName", spec.ingressClassName, ...formatErrors("subdomain", spec.ingressClassName));
   }

@@ -19,10 +19,16 @@ const FORMATS = {
   label: {
     pattern: LABEL,
     maxLength: 63,
-    message: "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an alphanumeric character",
+    message:
+      "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an alphanumeric character",
     examples: ["my-name", "123-abc"],
   },
-  subdomain: { pattern: SUBDOMAIN, maxLength: 253, message: `a lowercase RFC 1123 subdomain must consist of ${SUBDOMAIN_RULE}`, examples: ["example.com"] },
+  subdomain: {
+    pattern: SUBDOMAIN,
+    maxLength: 253,
+    message: `a lowercase RFC 1123 subdomain must consist of ${SUBDOMAIN_RULE}`,
+    examples: ["example.com"],
+  },
   dns1035: {
     pattern: "[a-z]([-a-z0-9]*[a-z0-9])?",
     maxLength: 63,
@@ -49,7 +55,12 @@ const FORMATS = {
     message: "a valid config key must consist of alphanumeric characters, '-', '_' or '.'",
     examples: ["key.name", "KEY_NAME", "key-name"],
   },
-  percent: { pattern: "[0-9]+%", maxLength: Infinity, message: "a valid percent string must be a numeric string followed by an ending '%'", examples: ["1%", "93%"] },
+  percent: {
+    pattern: "[0-9]+%",
+    maxLength: Infinity,
+    message: "a valid percent string must be a numeric string followed by an ending '%'",
+    examples: ["1%", "93%"],
+  },
   headerName: {
     pattern: "[-A-Za-z0-9]+",
     maxLength: Infinity,
@@ -102,7 +113,9 @@ export function portNameErrors(name: string): string[] {
 /** Complaints about an environment variable's name. */
 export function envNameErrors(name: string): string[] {
   if (name === "") return ["environment variable name must be non-empty"];
-  return /^[ -<>-~]+$/.test(name) ? [] : ["a valid environment variable name must consist only of printable ASCII characters other than '='"];
+  return /^[ -<>-~]+$/.test(name)
+    ? []
+    : ["a valid environment variable name must consist only of printable ASCII characters other than '='"];
 }
 
 /** Complaints about a key of a ConfigMap or Secret. */

@@ -33,7 +33,12 @@ export function validatePodSpec(spec: PodSpec, path: string, errors: FieldErrors
   if (deadline !== undefined && (deadline < 1 || deadline > MAX_INT32)) {
     errors.invalid(`${path}.activeDeadlineSeconds`, deadline, `must be between 1 and ${MAX_INT32}, inclusive`);
   }
-  for (const [key, format] of [["serviceAccountName", "subdomain"], ["nodeName", "subdomain"], ["hostname", "label"], ["subdomain", "label"]] as const) {
+  for (const [key, format] of [
+    ["serviceAccountName", "subdomain"],
+    ["nodeName", "subdomain"],
+    ["hostname", "label"],
+    ["subdomain", "label"],
+  ] as const) {
     const value = spec[key];
     if (value) errors.invalid(`${path}.${key}`, value, ...formatErrors(format, value));
   }
@@ -82,14 +87,17 @@ export function validatePodUpdate(pod: Pod, old: Pod, errors: FieldErrors, subre
   const previous = then.activeDeadlineSeconds;
   if (deadline !== previous) {
     if (deadline === undefined) errors.invalid("spec.activeDeadlineSeconds", null, "must not update from a positive integer to nil value");
-    else if (deadline < 0 || deadline > MAX_INT32) errors.invalid("spec.activeDeadlineSeconds", deadline, `must be between 0 and ${MAX_INT32}, inclusive`);
-    else if (previous !== undefined && previous < deadline) errors.invalid("spec.activeDeadlineSeconds", deadline, "must be less than or equal to previous value");
+    else if (deadline < 0 || deadline > MAX_INT32)
+      errors.invalid("spec.activeDeadlineSeconds", deadline, `must be between 0 and ${MAX_INT32}, inclusive`);
+    else if (previous !== undefined && previous < deadline)
+      errors.invalid("spec.activeDeadlineSeconds", deadline, "must be less than or equal to previous value");
   }
   const kept = (then.tolerations ?? []).every((old) => (now.tolerations ?? []).some((toleration) => equalJson(toleration, old)));
   if (!kept) errors.forbidden("spec.tolerations", "existing toleration can not be modified except its tolerationSeconds");
   if (errors.list.length > before) return;
   const changed = differences(munged(now, then, subresource), then, "");
-  if (changed.length > 0) errors.forbidden("spec", `${MUTABLE}\n${changed.map(([path, was, is]) => `- ${path}: ${was}\n+ ${path}: ${is}`).join("\n")}\n`);
+  if (changed.length > 0)
+    errors.forbidden("spec", `${MUTABLE}\n${changed.map(([path, was, is]) => `- ${path}: ${was}\n+ ${path}: ${is}`).join("\n")}\n`);
 }
 
 /** The new spec with everything that may change set back. */

@@ -65,7 +65,11 @@ export function validateLabelSelector(selector: LabelSelector, path: string, err
 function validateTemplate(template: PodTemplateSpec, selector: LabelSelector | undefined, errors: FieldErrors): void {
   const path = "spec.template";
   const labels = template.metadata?.labels;
-  if (selector && (Object.keys(selector.matchLabels ?? {}).length > 0 || selector.matchExpressions?.length) && !compileLabelSelector(selector)(labels)) {
+  if (
+    selector &&
+    (Object.keys(selector.matchLabels ?? {}).length > 0 || selector.matchExpressions?.length) &&
+    !compileLabelSelector(selector)(labels)
+  ) {
     errors.invalidGo(`${path}.metadata.labels`, goLabels(labels), "`selector` does not match template `labels`");
   }
   validateLabels(labels, `${path}.metadata.labels`, errors);
@@ -73,7 +77,8 @@ function validateTemplate(template: PodTemplateSpec, selector: LabelSelector | u
   const spec = template.spec ?? { containers: [] };
   validatePodSpec(spec, `${path}.spec`, errors);
   errors.supported(`${path}.spec.restartPolicy`, spec.restartPolicy, ["Always"]);
-  if (spec.activeDeadlineSeconds !== undefined) errors.forbidden(`${path}.spec.activeDeadlineSeconds`, "activeDeadlineSeconds in ReplicaSet is not Supported");
+  if (spec.activeDeadlineSeconds !== undefined)
+    errors.forbidden(`${path}.spec.activeDeadlineSeconds`, "activeDeadlineSeconds in ReplicaSet is not Supported");
 }
 
 function validateStrategy(strategy: DeploymentStrategy, path: string, errors: FieldErrors): void {

@@ -28,8 +28,15 @@ t.test("the algebra is that of sets of paths", (t) => {
 });
 
 t.test("fieldsV1 form", (t) => {
-  const set = setOf([["f:spec", "f:ports", 'k:{"port":80}'], ["f:spec", "f:ports", 'k:{"port":80}', "f:port"], ["f:metadata", "f:labels", "f:a"]]);
-  t.same(set.toJson(), { "f:metadata": { "f:labels": { "f:a": {} } }, "f:spec": { "f:ports": { 'k:{"port":80}': { ".": {}, "f:port": {} } } } });
+  const set = setOf([
+    ["f:spec", "f:ports", 'k:{"port":80}'],
+    ["f:spec", "f:ports", 'k:{"port":80}', "f:port"],
+    ["f:metadata", "f:labels", "f:a"],
+  ]);
+  t.same(set.toJson(), {
+    "f:metadata": { "f:labels": { "f:a": {} } },
+    "f:spec": { "f:ports": { 'k:{"port":80}': { ".": {}, "f:port": {} } } },
+  });
   t.same(Object.keys(set.toJson()), ["f:metadata", "f:spec"], "sorted");
   t.ok(FieldSet.fromJson({ nonsense: 1, ".": {} }).isEmpty);
   t.ok(FieldSet.fromJson("x").isEmpty);

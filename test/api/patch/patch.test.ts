@@ -11,7 +11,12 @@ import { applyStrategicMergePatch } from "../../../api/patch/strategic-merge-pat
 const utf8 = (value: unknown): Uint8Array => new TextEncoder().encode(typeof value === "string" ? value : JSON.stringify(value));
 const configMap = (data: JsonObject): JsonObject => ({ apiVersion: "v1", kind: "ConfigMap", metadata: { name: "c" }, data });
 
-function patched(kind: "json" | "merge" | "strategic-merge", current: JsonObject, patch: unknown, options: Partial<UntrackedPatch> = {}): JsonObject {
+function patched(
+  kind: "json" | "merge" | "strategic-merge",
+  current: JsonObject,
+  patch: unknown,
+  options: Partial<UntrackedPatch> = {},
+): JsonObject {
   const contentType: PatchContentType = `application/${kind}-patch+json`;
   return patchObject({ type: ConfigMaps, contentType, patch: utf8(patch), current, fieldValidation: "Strict", ...options }).object;
 }
@@ -32,7 +37,13 @@ t.test("JSON patch", (t) => {
     [[{ op: "add", path: "/data/b", value: "2" }], '{"a":"1","b":"2"}'],
     [[{ op: "replace", path: "/data/a", value: "2" }], '{"a":"2"}'],
     [[{ op: "move", from: "/data/a", path: "/data/b" }], '{"b":"1"}'],
-    [[{ op: "test", path: "/data/a", value: "1" }, { op: "remove", path: "/data/a" }], "undefined"],
+    [
+      [
+        { op: "test", path: "/data/a", value: "1" },
+        { op: "remove", path: "/data/a" },
+      ],
+      "undefined",
+    ],
   ];
   for (const [patch, result] of rows) t.equal(String(JSON.stringify(patched("json", current, patch)["data"])), result);
   const rejected = "422 Invalid: the server rejected our request due to an error in our request";
@@ -45,7 +56,11 @@ t.test("JSON patch", (t) => {
     [{ data: {} }, "400 BadRequest: error decoding patch: json: cannot unmarshal object into Go value of type []handlers.jsonPatchOp"],
     ["[", "400 BadRequest: error decoding patch: unexpected end of JSON input"],
   ];
-  for (const [patch, message] of refusals) t.equal(refusal(() => patched("json", current, patch)), message);
+  for (const [patch, message] of refusals)
+    t.equal(
+      refusal(() => patched("json", current, patch)),
+      message,
+    );
   t.end();
 });
 
@@ -65,22 +80,55 @@ t.test("merge patch: the cases of RFC 7386, appendix A", (t) => {
   for (const [original, patch, result] of rows) {
     t.same(applyMergePatch(JSON.parse(original) as JsonObject, JSON.parse(patch)), JSON.parse(result), `${original} + ${patch}`);
   }
-  t.equal(refusal(() => applyMergePatch({}, [1])), "400 BadRequest: error decoding patch: json: cannot unmarshal array into Go value of type map[string]interface {}");
+  t.equal(
+    refusal(() => applyMergePatch({}, [1])),
+    "400 BadRequest: error decoding patch: json: cannot unmarshal array into Go value of type map[string]interface {}",
+  );
   t.end();
 });
 
 t.test("strategic merge patch", (t) => {
   const containers = (list: string): string => `{"spec":{"containers":[${list}]}}`;
   const rows: [name: string, original: string, patch: string, result: string][] = [
-    ["merges by name", containers('{"name":"a","image":"1"},{"name":"b"}'), containers('{"name":"a","image":"2"}'), containers('{"name":"a","image":"2"},{"name":"b"}')],
+    [
+      "merges by name",
+      containers('{"name":"a","image":"1"},{"name":"b"}'),
+      containers('{"name":"a","image":"2"}'),
+      containers('{"name":"a","image":"2"},{"name":"b"}'),
+    ],
     ["appends", containers('{"name":"a"}'), containers('{"name":"b"}'), containers('{"name":"a"},{"name":"b"}')],
     ["deletes an item", containers('{"name":"a"},{"name":"b"}'), containers('{"name":"a","$patch":"delete"}'), containers('{"name":"b"}')],
-    ["replaces a list", containers('{"name":"a"},{"name":"b"}'), containers('{"name":"c"},{"$patch":"replace"}'), containers('{"name":"c"}')],
-    ["replaces a map", '{"spec":{"nodeSelector":{"a":"1"}}}', '{"spec":{"nodeSelector":{"$patch":"replace","b":"2"}}}', '{"spec":{"nodeSelector":{"b":"2"}}}'],
-    ["empties a map", '{"spec":{"nodeSelector":{"a":"1"}}}', '{"spec":{"nodeSelector":{"$patch":"delete"}}}', '{"spec":{"nodeSelector":{}}}'],
+    [
+      "replaces a list",
+      containers('{"name":"a"},{"name":"b"}'),
+      containers('{"name":"c"},{"$patch":"replace"}'),
+      containers('{"name":"c"}'),
+    ],
+    [
+      "replaces a map",
+      '{"spec":{"nodeSelector":{"a":"1"}}}',
+      '{"spec":{"nodeSelector":{"$patch":"replace","b":"2"}}}',
+      '{"spec":{"nodeSelector":{"b":"2"}}}',
+    ],
+    [
+      "empties a map",
+      '{"spec":{"nodeSelector":{"a":"1"}}}',
+      '{"spec":{"nodeSelector":{"$patch":"delete"}}}',
+      '{"spec":{"nodeSelector":{}}}',
+    ],
     ["null removes", '{"spec":{"nodeName":"n","hostname":"h"}}', '{"spec":{"nodeName":null}}', '{"spec":{"hostname":"h"}}'],
-    ["atomic lists are replaced", '{"spec":{"tolerations":[{"key":"a"}]}}', '{"spec":{"tolerations":[{"key":"b"}]}}', '{"spec":{"tolerations":[{"key":"b"}]}}'],
-    ["primitive lists unite", '{"metadata":{"finalizers":["a","b"]}}', '{"metadata":{"finalizers":["b","c"]}}', '{"metadata":{"finalizers":["a","b","c"]}}'],
+    [
+      "atomic lists are replaced",
+      '{"spec":{"tolerations":[{"key":"a"}]}}',
+      '{"spec":{"tolerations":[{"key":"b"}]}}',
+      '{"spec":{"tolerations":[{"key":"b"}]}}',
+    ],
+    [
+      "primitive lists unite",
+      '{"metadata":{"finalizers":["a","b"]}}',
+      '{"metadata":{"finalizers":["b","c"]}}',
+      '{"metadata":{"finalizers":["a","b","c"]}}',
+    ],
     [
       "deletes from a primitive list",
       '{"metadata":{"finalizers":["a","b"]}}',
@@ -99,7 +147,12 @@ t.test("strategic merge patch", (t) => {
       '{"spec":{"$setElementOrder/containers":[{"name":"b"},{"name":"a"},{"name":"c"}],"containers":[{"name":"c"}]}}',
       containers('{"name":"server"},{"name":"b"},{"name":"a"},{"name":"c"}'),
     ],
-    ["nulls and directives mean nothing where nothing was", "{}", '{"spec":{"nodeName":null,"nodeSelector":{"$patch":"replace","a":"1"}}}', '{"spec":{"nodeSelector":{"a":"1"}}}'],
+    [
+      "nulls and directives mean nothing where nothing was",
+      "{}",
+      '{"spec":{"nodeName":null,"nodeSelector":{"$patch":"replace","a":"1"}}}',
+      '{"spec":{"nodeSelector":{"a":"1"}}}',
+    ],
     [
       "merges nested lists by their own keys",
       containers('{"name":"a","ports":[{"containerPort":80,"name":"x"}],"env":[{"name":"A","value":"1"}]}'),
@@ -116,13 +169,24 @@ t.test("strategic merge patch", (t) => {
     ["[]", "400 BadRequest: json: cannot unmarshal array into Go value of type map[string]interface {}"],
     ['{"spec":{"$setElementOrder/containers":{}}}', "400 BadRequest: invalid patch format of setElementOrder list"],
   ];
-  for (const [patch, message] of refusals) t.equal(refusal(() => apply(containers('{"name":"a"}'), patch)), message);
+  for (const [patch, message] of refusals)
+    t.equal(
+      refusal(() => apply(containers('{"name":"a"}'), patch)),
+      message,
+    );
   t.end();
 });
 
 t.test("merging a second time changes nothing", (t) => {
   const name = fc.constantFrom("a", "b", "c");
-  const container = fc.record({ name, image: fc.constantFrom("x", "y", null), env: fc.uniqueArray(fc.record({ name, value: fc.constantFrom("1", "2") }), { selector: (e) => e.name }) }, { requiredKeys: ["name"] });
+  const container = fc.record(
+    {
+      name,
+      image: fc.constantFrom("x", "y", null),
+      env: fc.uniqueArray(fc.record({ name, value: fc.constantFrom("1", "2") }), { selector: (e) => e.name }),
+    },
+    { requiredKeys: ["name"] },
+  );
   const spec = fc.record(
     {
       containers: fc.uniqueArray(container, { selector: (c) => c.name }),
@@ -132,7 +196,8 @@ t.test("merging a second time changes nothing", (t) => {
     { requiredKeys: [] },
   );
   const pod = fc.record({ spec });
-  const strategic = (current: JsonObject, patch: unknown): JsonObject => applyStrategicMergePatch(builtInSchemas, "core/v1.Pod", current, patch);
+  const strategic = (current: JsonObject, patch: unknown): JsonObject =>
+    applyStrategicMergePatch(builtInSchemas, "core/v1.Pod", current, patch);
   fc.assert(
     fc.property(pod, pod, (original, patch) => {
       const start = strategic({}, original);
@@ -169,7 +234,12 @@ t.test("the result must be an object of the kind", (t) => {
     const text = refusal(() => patched("strategic-merge", deployment, { spec }, { type: Deployments }));
     t.ok(text.endsWith(`": ${message}`), text);
   }
-  const warned = patchObject({ type: ConfigMaps, contentType: "application/merge-patch+json", patch: utf8('{"data":{"a":"1","a":"2"},"foo":1}'), current });
+  const warned = patchObject({
+    type: ConfigMaps,
+    contentType: "application/merge-patch+json",
+    patch: utf8('{"data":{"a":"1","a":"2"},"foo":1}'),
+    current,
+  });
   t.same(warned.warnings, ['duplicate field "data.a"', 'unknown field "foo"']);
   t.end();
 });
@@ -178,7 +248,19 @@ t.test("a patch is defaulted and tracked", (t) => {
   const live: JsonObject = {
     apiVersion: "apps/v1",
     kind: "Deployment",
-    metadata: { name: "w", managedFields: [{ manager: "a", operation: "Update", apiVersion: "apps/v1", fieldsType: "FieldsV1", fieldsV1: { "f:spec": { "f:replicas": {} } }, time: "2025-01-01T00:00:00Z" }] },
+    metadata: {
+      name: "w",
+      managedFields: [
+        {
+          manager: "a",
+          operation: "Update",
+          apiVersion: "apps/v1",
+          fieldsType: "FieldsV1",
+          fieldsV1: { "f:spec": { "f:replicas": {} } },
+          time: "2025-01-01T00:00:00Z",
+        },
+      ],
+    },
     spec: { replicas: 1 },
     status: {},
   };
@@ -192,9 +274,25 @@ t.test("a patch is defaulted and tracked", (t) => {
     manager: "kubectl-patch",
     now: "2025-01-02T00:00:00Z",
   });
-  t.match(object, { metadata: { managedFields: [{ manager: "kubectl-patch", time: "2025-01-02T00:00:00Z" }] }, spec: { replicas: 3, revisionHistoryLimit: 10 } });
+  t.match(object, {
+    metadata: { managedFields: [{ manager: "kubectl-patch", time: "2025-01-02T00:00:00Z" }] },
+    spec: { replicas: 3, revisionHistoryLimit: 10 },
+  });
   t.equal(managerName(undefined, "kubectl/v1.33 (linux)"), "kubectl");
   t.equal(managerName("me", "kubectl/v1.33"), "me");
-  t.throws(() => applyPatch({ type: Pods, contentType: "application/merge-patch+json", patch: utf8("{}"), current: undefined, name: "p", namespace: "d", manager: "m", now: "" }), { code: 400 });
+  t.throws(
+    () =>
+      applyPatch({
+        type: Pods,
+        contentType: "application/merge-patch+json",
+        patch: utf8("{}"),
+        current: undefined,
+        name: "p",
+        namespace: "d",
+        manager: "m",
+        now: "",
+      }),
+    { code: 400 },
+  );
   t.end();
 });

@@ -46,11 +46,16 @@ function apply({ object, current, manager = "kubectl", force = false, at = now }
 /** `manager operation time: {fields}` a line. */
 function owners(object: JsonObject): string[] {
   const { managedFields = [] } = object["metadata"] as { managedFields?: readonly Record<string, unknown>[] };
-  return managedFields.map((e) => `${String(e["manager"])} ${String(e["operation"])} ${String(e["time"]).slice(11, 16)}: ${JSON.stringify(e["fieldsV1"])}`);
+  return managedFields.map(
+    (e) => `${String(e["manager"])} ${String(e["operation"])} ${String(e["time"]).slice(11, 16)}: ${JSON.stringify(e["fieldsV1"])}`,
+  );
 }
 
 const at = (object: JsonObject, ...path: readonly (string | number)[]): unknown =>
-  path.reduce<unknown>((value, key) => (typeof value === "object" && value !== null ? (value as Record<string | number, unknown>)[key] : undefined), object);
+  path.reduce<unknown>(
+    (value, key) => (typeof value === "object" && value !== null ? (value as Record<string | number, unknown>)[key] : undefined),
+    object,
+  );
 
 t.test("an apply that creates owns exactly what it says", (t) => {
   const made = apply({ object: web() });
@@ -85,8 +90,14 @@ t.test("a conflict names manager, version and field; force takes the field", (t)
   }
   const forced = apply({ object: scaled, current: created, manager: "other", force: true, at: later });
   t.equal(at(forced, "spec", "replicas"), 3);
-  t.notMatch(owners(forced).find((line) => line.startsWith("kubectl-client-side-apply")), /f:replicas/);
-  t.match(owners(forced).find((line) => line.startsWith("other Apply 01:00")), /f:replicas/);
+  t.notMatch(
+    owners(forced).find((line) => line.startsWith("kubectl-client-side-apply")),
+    /f:replicas/,
+  );
+  t.match(
+    owners(forced).find((line) => line.startsWith("other Apply 01:00")),
+    /f:replicas/,
+  );
   t.end();
 });
 
@@ -120,9 +131,15 @@ t.test("items of a map list are owned one by one", (t) => {
   const bare = { apiVersion: "apps/v1", kind: "Deployment", metadata: { name: "web" } };
   const first = apply({ object: web() });
   const second = apply({ object: { ...bare, spec: { template: sidecar } }, current: first, manager: "b" });
-  t.same((at(second, "spec", "template", "spec", "containers") as { name: string }[]).map((c) => c.name), ["nginx", "side"]);
+  t.same(
+    (at(second, "spec", "template", "spec", "containers") as { name: string }[]).map((c) => c.name),
+    ["nginx", "side"],
+  );
   const third = apply({ object: { ...bare, spec: {} }, current: second, manager: "b" });
-  t.same((at(third, "spec", "template", "spec", "containers") as { name: string }[]).map((c) => c.name), ["nginx"]);
+  t.same(
+    (at(third, "spec", "template", "spec", "containers") as { name: string }[]).map((c) => c.name),
+    ["nginx"],
+  );
   t.end();
 });
 
@@ -148,7 +165,11 @@ t.test("a status write owns status only, under its subresource", (t) => {
 
 t.test("refusals", (t) => {
   const rows: [name: string, object: JsonObject, message: string][] = [
-    ["undeclared field", web({ foo: 1 }), "failed to create typed patch object (default/web; apps/v1, Kind=Deployment): .spec.foo: field not declared in schema"],
+    [
+      "undeclared field",
+      web({ foo: 1 }),
+      "failed to create typed patch object (default/web; apps/v1, Kind=Deployment): .spec.foo: field not declared in schema",
+    ],
     [
       "wrong type",
       web({ replicas: "x" }),
@@ -165,7 +186,11 @@ t.test("refusals", (t) => {
       'failed to create typed patch object (default/web; apps/v1, Kind=Deployment): .spec.template.spec.containers: element 0: associative list with keys has an element that omits key field "name" (and doesn\'t have default value)',
     ],
     ["managedFields", { ...web(), metadata: { name: "web", managedFields: [] } }, "metadata.managedFields must be nil"],
-    ["version", { ...web(), apiVersion: "apps/v2" }, "Incorrect version specified in apply patch. Specified patch version: apps/v2, expected: apps/v1"],
+    [
+      "version",
+      { ...web(), apiVersion: "apps/v2" },
+      "Incorrect version specified in apply patch. Specified patch version: apps/v2, expected: apps/v1",
+    ],
   ];
   for (const [name, object, message] of rows) {
     try {
@@ -180,7 +205,9 @@ t.test("refusals", (t) => {
 
 t.test("an object that nobody tracked is owned by before-first-apply", (t) => {
   const live = defaulted(web());
-  t.throws(() => apply({ object: web({ replicas: 2 }), current: live }), { message: /conflict with "before-first-apply" using apps\/v1: .spec.replicas/ });
+  t.throws(() => apply({ object: web({ replicas: 2 }), current: live }), {
+    message: /conflict with "before-first-apply" using apps\/v1: .spec.replicas/,
+  });
   const same = apply({ object: web(), current: live });
   t.match(owners(same), [/^kubectl Apply/, /^before-first-apply Update/]);
   t.end();

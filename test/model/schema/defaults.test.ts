@@ -82,7 +82,13 @@ t.test("other kinds", (t) => {
           strategy: { type: "RollingUpdate", rollingUpdate: { maxSurge: "25%", maxUnavailable: "25%" } },
           revisionHistoryLimit: 10,
           progressDeadlineSeconds: 600,
-          template: { spec: { restartPolicy: "Always", enableServiceLinks: undefined, containers: [{ imagePullPolicy: "IfNotPresent", resources: {} }] } },
+          template: {
+            spec: {
+              restartPolicy: "Always",
+              enableServiceLinks: undefined,
+              containers: [{ imagePullPolicy: "IfNotPresent", resources: {} }],
+            },
+          },
         },
         status: {},
       },
@@ -106,17 +112,29 @@ t.test("other kinds", (t) => {
     ],
     [
       "kind: Service\nspec: {type: LoadBalancer, sessionAffinity: ClientIP}",
-      { spec: { externalTrafficPolicy: "Cluster", allocateLoadBalancerNodePorts: true, sessionAffinityConfig: { clientIP: { timeoutSeconds: 10800 } } } },
+      {
+        spec: {
+          externalTrafficPolicy: "Cluster",
+          allocateLoadBalancerNodePorts: true,
+          sessionAffinityConfig: { clientIP: { timeoutSeconds: 10800 } },
+        },
+      },
     ],
     ["kind: Service\nspec: {type: ExternalName}", { spec: { internalTrafficPolicy: undefined, externalTrafficPolicy: undefined } }],
-    ["kind: Secret\nstringData: {a: b}\ndata: {a: eA==, c: ZA==}", { type: "Opaque", data: { a: "Yg==", c: "ZA==" }, stringData: undefined }],
+    [
+      "kind: Secret\nstringData: {a: b}\ndata: {a: eA==, c: ZA==}",
+      { type: "Opaque", data: { a: "Yg==", c: "ZA==" }, stringData: undefined },
+    ],
     ["kind: Namespace\nmetadata: {name: ns}", { metadata: { labels: { "kubernetes.io/metadata.name": "ns" } } }],
     [
       "kind: EndpointSlice\napiVersion: discovery.k8s.io/v1\naddressType: IPv4\nendpoints: [{addresses: [10.0.0.1]}]\nports: [{port: 80}]",
       { ports: [{ name: "", protocol: "TCP", port: 80 }], endpoints: [{ conditions: {} }] },
     ],
     ["kind: Endpoints\nsubsets: [{ports: [{port: 80}]}]", { subsets: [{ ports: [{ protocol: "TCP" }] }] }],
-    ["kind: NetworkPolicy\napiVersion: networking.k8s.io/v1\nspec: {podSelector: {}, egress: [{}]}", { spec: { policyTypes: ["Ingress", "Egress"] } }],
+    [
+      "kind: NetworkPolicy\napiVersion: networking.k8s.io/v1\nspec: {podSelector: {}, egress: [{}]}",
+      { spec: { policyTypes: ["Ingress", "Egress"] } },
+    ],
     ["kind: Node\nstatus: {capacity: {cpu: 4}}", { status: { allocatable: { cpu: "4" } } }],
   ];
   for (const [yaml, expected] of rows) t.match(defaulted(yaml), expected, yaml.slice(0, 40));
@@ -139,7 +157,12 @@ t.test("image tags", (t) => {
 t.test("the table resolves every type, and takes new ones", (t) => {
   for (const name of builtInSchemas.names) t.doesNotThrow(() => builtInSchemas.fields(name), name);
   const own: SchemaTable = builtInSchemas.copy();
-  const fault: SchemaType = { fields: [{ inline: true, type: "meta/v1.TypeMeta" }, { json: "spec", type: "map[string]Quantity", number: 2 }] };
+  const fault: SchemaType = {
+    fields: [
+      { inline: true, type: "meta/v1.TypeMeta" },
+      { json: "spec", type: "map[string]Quantity", number: 2 },
+    ],
+  };
   own.register("loopkube.dev/v1alpha1.Fault", fault);
   t.same([...own.fields("loopkube.dev/v1alpha1.Fault").keys()], ["kind", "apiVersion", "spec"]);
   t.notOk(builtInSchemas.has("loopkube.dev/v1alpha1.Fault"));

@@ -7,7 +7,13 @@ const schemas = builtInSchemas;
 
 export function encodeEnvelope(apiVersion: string, kind: string, raw: Buffer): Buffer {
   const typeMeta = Buffer.concat([bytesField(1, text(apiVersion)), bytesField(2, text(kind))]);
-  return Buffer.concat([Buffer.from("k8s\0"), bytesField(1, typeMeta), bytesField(2, raw), bytesField(3, text("")), bytesField(4, text(""))]);
+  return Buffer.concat([
+    Buffer.from("k8s\0"),
+    bytesField(1, typeMeta),
+    bytesField(2, raw),
+    bytesField(3, text("")),
+    bytesField(4, text("")),
+  ]);
 }
 
 export function encodeMessage(name: string, value: Readonly<Record<string, unknown>>): Buffer {
@@ -33,7 +39,8 @@ function encodeField(field: SchemaField, number: number, shape: Shape, value: un
 
 function encodeOne(number: number, shape: Shape, value: unknown): Buffer {
   if (shape.kind === "struct") return bytesField(number, encodeMessage(shape.name, value as Record<string, unknown>));
-  if (shape.kind === "list" && Array.isArray(value)) return bytesField(number, Buffer.concat(value.map((item) => encodeOne(1, shape.element, item))));
+  if (shape.kind === "list" && Array.isArray(value))
+    return bytesField(number, Buffer.concat(value.map((item) => encodeOne(1, shape.element, item))));
   if (shape.kind === "scalar") return encodeScalar(number, shape.scalar, value);
   throw new Error("a map cannot stand in a list");
 }
@@ -52,7 +59,11 @@ function encodeScalar(number: number, scalar: ScalarName, value: unknown): Buffe
       return value === undefined ? Buffer.alloc(0) : bytesField(number, bytesField(1, text(String(value))));
     case "IntOrString": {
       const isText = typeof value === "string";
-      const parts = [varintField(1, isText ? 1n : 0n), varintField(2, BigInt(isText ? 0 : ((value as number | undefined) ?? 0))), bytesField(3, text(isText ? value : ""))];
+      const parts = [
+        varintField(1, isText ? 1n : 0n),
+        varintField(2, BigInt(isText ? 0 : ((value as number | undefined) ?? 0))),
+        bytesField(3, text(isText ? value : "")),
+      ];
       return bytesField(number, Buffer.concat(parts));
     }
     case "Time":
@@ -93,7 +104,10 @@ export function arbitraryMessage(name: string, depth = 0): fc.Arbitrary<Record<s
   const others = depth > 4 ? [] : fields.filter((field) => !always.includes(field));
   return fc.subarray(others, { maxLength: Math.min(4, others.length) }).chain((chosen) => {
     const values = [...always, ...chosen].map(([key, field]) =>
-      arbitraryShape(field.shape, depth + 1, Boolean(field.omitempty) && !field.pointer).map((value): readonly [string, unknown] => [key, value]),
+      arbitraryShape(field.shape, depth + 1, Boolean(field.omitempty) && !field.pointer).map((value): readonly [string, unknown] => [
+        key,
+        value,
+      ]),
     );
     return fc.tuple(...values).map((entries) => Object.fromEntries(entries.filter(([, value]) => value !== undefined)));
   });
@@ -106,7 +120,11 @@ function arbitraryShape(shape: Shape, depth: number, nonZero: boolean): fc.Arbit
     case "list":
       return fc.array(arbitraryShape(shape.element, depth, false), { minLength: 1, maxLength: 2 });
     case "map":
-      return fc.dictionary(fc.stringMatching(/^[a-z]{1,5}$/), arbitraryShape(shape.value, depth, false), { minKeys: 1, maxKeys: 2, noNullPrototype: true });
+      return fc.dictionary(fc.stringMatching(/^[a-z]{1,5}$/), arbitraryShape(shape.value, depth, false), {
+        minKeys: 1,
+        maxKeys: 2,
+        noNullPrototype: true,
+      });
     case "scalar":
       return arbitraryScalar(shape.scalar, nonZero);
   }
@@ -127,7 +145,9 @@ function arbitraryScalar(scalar: ScalarName, nonZero: boolean): fc.Arbitrary<unk
     case "IntOrString":
       return fc.oneof(fc.integer({ min: 1, max: 65_535 }), fc.string({ minLength: 1, maxLength: 5, unit: "grapheme" }));
     case "Quantity":
-      return fc.tuple(fc.integer({ min: 1, max: 5000 }), fc.constantFrom("", "m", "Mi", "Gi", "k")).map(([n, unit]) => canonicalQuantity(`${n}${unit}`));
+      return fc
+        .tuple(fc.integer({ min: 1, max: 5000 }), fc.constantFrom("", "m", "Mi", "Gi", "k"))
+        .map(([n, unit]) => canonicalQuantity(`${n}${unit}`));
     case "Time":
       return at.map((date) => `${date.toISOString().slice(0, 19)}Z`);
     case "MicroTime":

@@ -57,7 +57,9 @@ t.test("hostile bytes are a 400", (t) => {
   for (let length = 0; length < pod.length; length++) t.ok(refused(pod.subarray(0, length)), `cut at ${length}`);
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 64 }), fc.nat({ max: pod.length }), (noise, at) => {
-      return refused(Buffer.concat([pod.subarray(0, at), noise, pod.subarray(at)])) && refused(encodeEnvelope("v1", "Pod", Buffer.from(noise)));
+      return (
+        refused(Buffer.concat([pod.subarray(0, at), noise, pod.subarray(at)])) && refused(encodeEnvelope("v1", "Pod", Buffer.from(noise)))
+      );
     }),
     { numRuns: 500, seed: 7 },
   );

@@ -32,13 +32,20 @@ t.test("values of the wrong type, in encoding/json's words", (t) => {
       '{"template":{"spec":{"containers":[{"env":[{"value":1}]}]}}}',
       "json: cannot unmarshal number into Go struct field EnvVar.spec.template.spec.containers.env.value of type string",
     ],
-    ['{"template":{"metadata":{"labels":{"a":true}}}}', "json: cannot unmarshal bool into Go struct field ObjectMeta.spec.template.metadata.labels of type string"],
+    [
+      '{"template":{"metadata":{"labels":{"a":true}}}}',
+      "json: cannot unmarshal bool into Go struct field ObjectMeta.spec.template.metadata.labels of type string",
+    ],
     [
       '{"template":{"spec":{"containers":[{"resources":{"limits":{"cpu":"lots"}}}]}}}',
       "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'",
     ],
   ];
-  for (const [spec, message] of rows) t.equal(refusal(() => decode(Deployments, `{"spec":${spec}}`)), `400 ${IN_V1}${message}`);
+  for (const [spec, message] of rows)
+    t.equal(
+      refusal(() => decode(Deployments, `{"spec":${spec}}`)),
+      `400 ${IN_V1}${message}`,
+    );
   t.equal(
     refusal(() => decode(Secrets, '{"data":{"a":"@@@@"}}')),
     '400 Secret in version "v1" cannot be handled as a Secret: illegal base64 data at input byte 0',
@@ -55,10 +62,17 @@ t.test("bodies that are no object of the kind", (t) => {
     ['{"a":1,}', `${must}invalid character '}' looking for beginning of object key string ({"a":1,})`],
     ['{"a" 1}', `${must}invalid character '1' after object key ({"a" 1})`],
     ["{} x", `${must}invalid character 'x' after top-level value ({} x)`],
-    ['{"kind":"Pod"}', '400 Pod in version "v1" cannot be handled as a ConfigMap: no kind "Pod" is registered for version "v1" in this server'],
+    [
+      '{"kind":"Pod"}',
+      '400 Pod in version "v1" cannot be handled as a ConfigMap: no kind "Pod" is registered for version "v1" in this server',
+    ],
     ['{"apiVersion":"v2"}', "400 the API version in the data (v2) does not match the expected API version (v1)"],
   ];
-  for (const [body, message] of rows) t.equal(refusal(() => decode(ConfigMaps, body)), message);
+  for (const [body, message] of rows)
+    t.equal(
+      refusal(() => decode(ConfigMaps, body)),
+      message,
+    );
   t.match(
     refusal(() => decode(ConfigMaps, "x", { contentType: "text/plain" })),
     /^415 the body of the request was in an unknown format - accepted media types include: application\/json, application\/yaml/,
@@ -119,11 +133,23 @@ t.test("YAML 1.1 as Kubernetes reads it", (t) => {
   ];
   for (const [yaml, value] of rows) t.same(parseYaml(yaml).value, value, yaml);
   t.same(parseYaml("spec:\n  a: 1\n  l: [{b: 1, b: 2}]\n  a: 2\n").duplicates, ["spec.l[0].b", "spec.a"]);
-  t.match(refusal(() => parseYaml("a: [1\nb: 2")), /^400 yaml: line \d+: /);
-  t.match(refusal(() => parseYaml("a: *nothing")), /^400 yaml: /);
-  t.match(refusal(() => parseYaml("[".repeat(100_000))), /^400 yaml: /);
+  t.match(
+    refusal(() => parseYaml("a: [1\nb: 2")),
+    /^400 yaml: line \d+: /,
+  );
+  t.match(
+    refusal(() => parseYaml("a: *nothing")),
+    /^400 yaml: /,
+  );
+  t.match(
+    refusal(() => parseYaml("[".repeat(100_000))),
+    /^400 yaml: /,
+  );
   const bomb = `a: &a [x,x,x,x,x,x,x,x,x]\n${[..."bcdefghi"].map((key, i) => `${key}: &${key} [${Array(9).fill(`*${"abcdefgh"[i]}`).join(",")}]`).join("\n")}`;
-  t.match(refusal(() => parseYaml(bomb)), /^400 yaml: /);
+  t.match(
+    refusal(() => parseYaml(bomb)),
+    /^400 yaml: /,
+  );
   const service = decode(Services, "spec:\n  ports:\n  - port: 80\n    targetPort: http\n", { contentType: "application/yaml" });
   t.match(service.object, { spec: { ports: [{ port: 80, targetPort: "http" }] } });
   t.end();
@@ -133,7 +159,9 @@ t.test("the JSON scan agrees with JSON.parse on any text", (t) => {
   const noisy = fc.oneof(
     fc.json(),
     fc.string({ maxLength: 20 }),
-    fc.tuple(fc.json(), fc.nat(40), fc.constantFrom(",", '"', "}", "]", "\\", "1", "e", "\n")).map(([json, at, noise]) => json.slice(0, at) + noise + json.slice(at)),
+    fc
+      .tuple(fc.json(), fc.nat(40), fc.constantFrom(",", '"', "}", "]", "\\", "1", "e", "\n"))
+      .map(([json, at, noise]) => json.slice(0, at) + noise + json.slice(at)),
   );
   fc.assert(
     fc.property(noisy, (text) => {
@@ -154,7 +182,10 @@ t.test("the JSON scan agrees with JSON.parse on any text", (t) => {
 t.test("hostile names are data", (t) => {
   const { object } = decode(ConfigMaps, '{"data":{"__proto__":"x","constructor":"y"}}');
   t.equal(JSON.stringify(object["data"]), '{"__proto__":"x","constructor":"y"}');
-  t.match(refusal(() => decode(ConfigMaps, `${'{"data":'.repeat(20_000)}1${"}".repeat(20_000)}`)), /^400 .*exceeded max depth/);
+  t.match(
+    refusal(() => decode(ConfigMaps, `${'{"data":'.repeat(20_000)}1${"}".repeat(20_000)}`)),
+    /^400 .*exceeded max depth/,
+  );
   t.end();
 });
 

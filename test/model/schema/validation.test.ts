@@ -29,36 +29,56 @@ const SUBDOMAIN_HELP =
   "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')";
 const DNS1035_HELP =
   "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', regex used for validation is '[a-z]([-a-z0-9]*[a-z0-9])?')";
-const pod = (spec: string, container = ""): string => `kind: Pod\nmetadata: {name: p}\nspec: {${spec} containers: [{name: c, image: i, ${container}}]}`;
+const pod = (spec: string, container = ""): string =>
+  `kind: Pod\nmetadata: {name: p}\nspec: {${spec} containers: [{name: c, image: i, ${container}}]}`;
 const deployment = (spec: string): string => `kind: Deployment\napiVersion: apps/v1\nmetadata: {name: d}\nspec: {${spec}}`;
 const TEMPLATE = "template: {metadata: {labels: {a: b}}, spec: {containers: [{name: c, image: i}]}}";
 const SELECTOR = "selector: {matchLabels: {a: b}}";
-const ingress = (path: string): string => `kind: Ingress\napiVersion: networking.k8s.io/v1\nmetadata: {name: i}\nspec: {rules: [{http: {paths: [${path}]}}]}`;
+const ingress = (path: string): string =>
+  `kind: Ingress\napiVersion: networking.k8s.io/v1\nmetadata: {name: i}\nspec: {rules: [{http: {paths: [${path}]}}]}`;
 const BACKEND = "backend: {service: {name: s, port: {number: 80}}}";
 
 t.test("create", (t) => {
   const rows: [yaml: string, errors: string[]][] = [
     [pod(""), []],
     ["kind: Pod\nspec: {containers: [{name: c, image: i}]}", ["metadata.name: Required value: name or generateName is required"]],
-    ["kind: Pod\nmetadata: {name: A_b}\nspec: {containers: [{name: c, image: i}]}", [`metadata.name: Invalid value: "A_b": ${SUBDOMAIN_HELP}`]],
+    [
+      "kind: Pod\nmetadata: {name: A_b}\nspec: {containers: [{name: c, image: i}]}",
+      [`metadata.name: Invalid value: "A_b": ${SUBDOMAIN_HELP}`],
+    ],
     ["kind: Namespace\nmetadata: {name: a.b}", [`metadata.name: Invalid value: "a.b": ${LABEL_HELP}`]],
     ["kind: Service\nmetadata: {name: 1a}\nspec: {ports: [{port: 80}]}", [`metadata.name: Invalid value: "1a": ${DNS1035_HELP}`]],
     [
       "kind: ConfigMap\nmetadata: {name: c, labels: {a: '-'}}",
       [
-        'metadata.labels: Invalid value: "-": a valid label must be an empty string or consist of alphanumeric characters, \'-\', \'_\' or \'.\', and must start and end with an alphanumeric character (e.g. \'MyValue\',  or \'my_value\',  or \'12345\', regex used for validation is \'(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?\')',
+        "metadata.labels: Invalid value: \"-\": a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')",
       ],
     ],
-    ["kind: ConfigMap\nmetadata: {name: c}\ndata: {..a: x}", ['data[..a]: Invalid value: "..a": must not start with \'..\'']],
+    ["kind: ConfigMap\nmetadata: {name: c}\ndata: {..a: x}", ["data[..a]: Invalid value: \"..a\": must not start with '..'"]],
     ["kind: Pod\nmetadata: {name: p}\nspec: {}", ["spec.containers: Required value"]],
     ["kind: Pod\nmetadata: {name: p}\nspec: {containers: [{name: c}]}", ["spec.containers[0].image: Required value"]],
     ["kind: Pod\nmetadata: {name: p}\nspec: {containers: [{image: i}]}", ["spec.containers[0].name: Required value"]],
-    ["kind: Pod\nmetadata: {name: p}\nspec: {containers: [{name: c, image: i}, {name: c, image: i}]}", ['spec.containers[1].name: Duplicate value: "c"']],
-    [pod("restartPolicy: Sometimes,"), ['spec.restartPolicy: Unsupported value: "Sometimes": supported values: "Always", "Never", "OnFailure"']],
-    [pod("", "imagePullPolicy: X"), ['spec.containers[0].imagePullPolicy: Unsupported value: "X": supported values: "Always", "IfNotPresent", "Never"']],
-    [pod("", "ports: [{containerPort: 70000}]"), ["spec.containers[0].ports[0].containerPort: Invalid value: 70000: must be between 1 and 65535, inclusive"]],
+    [
+      "kind: Pod\nmetadata: {name: p}\nspec: {containers: [{name: c, image: i}, {name: c, image: i}]}",
+      ['spec.containers[1].name: Duplicate value: "c"'],
+    ],
+    [
+      pod("restartPolicy: Sometimes,"),
+      ['spec.restartPolicy: Unsupported value: "Sometimes": supported values: "Always", "Never", "OnFailure"'],
+    ],
+    [
+      pod("", "imagePullPolicy: X"),
+      ['spec.containers[0].imagePullPolicy: Unsupported value: "X": supported values: "Always", "IfNotPresent", "Never"'],
+    ],
+    [
+      pod("", "ports: [{containerPort: 70000}]"),
+      ["spec.containers[0].ports[0].containerPort: Invalid value: 70000: must be between 1 and 65535, inclusive"],
+    ],
     [pod("", "ports: [{}]"), ["spec.containers[0].ports[0].containerPort: Required value"]],
-    [pod("", "ports: [{containerPort: 1, name: a}, {containerPort: 2, name: a}]"), ['spec.containers[0].ports[1].name: Duplicate value: "a"']],
+    [
+      pod("", "ports: [{containerPort: 1, name: a}, {containerPort: 2, name: a}]"),
+      ['spec.containers[0].ports[1].name: Duplicate value: "a"'],
+    ],
     [pod("", "volumeMounts: [{name: v, mountPath: /v}]"), ['spec.containers[0].volumeMounts[0].name: Not found: "v"']],
     [pod("", "readinessProbe: {}"), ["spec.containers[0].readinessProbe: Required value: must specify a handler type"]],
     [
@@ -88,7 +108,10 @@ t.test("create", (t) => {
     ],
     [deployment(`${SELECTOR}, ${TEMPLATE}, replicas: -1`), ["spec.replicas: Invalid value: -1: must be greater than or equal to 0"]],
     [ingress(`{path: /, pathType: Prefix, ${BACKEND}}`), []],
-    [ingress(`{path: x, pathType: Prefix, ${BACKEND}}`), ['spec.rules[0].http.paths[0].path: Invalid value: "x": must be an absolute path']],
+    [
+      ingress(`{path: x, pathType: Prefix, ${BACKEND}}`),
+      ['spec.rules[0].http.paths[0].path: Invalid value: "x": must be an absolute path'],
+    ],
     [ingress(`{path: /, ${BACKEND}}`), ["spec.rules[0].http.paths[0].pathType: Required value: pathType must be specified"]],
     [
       ingress("{path: /, pathType: Exact, backend: {service: {name: s}}}"),
@@ -105,10 +128,7 @@ t.test("create", (t) => {
         "endpoints[1].addresses: Required value: must contain at least 1 address",
       ],
     ],
-    [
-      "kind: Secret\nmetadata: {name: s}\ntype: kubernetes.io/tls",
-      ["data[tls.crt]: Required value", "data[tls.key]: Required value"],
-    ],
+    ["kind: Secret\nmetadata: {name: s}\ntype: kubernetes.io/tls", ["data[tls.crt]: Required value", "data[tls.key]: Required value"]],
     [
       "kind: Lease\napiVersion: coordination.k8s.io/v1\nmetadata: {name: l}\nspec: {leaseDurationSeconds: 0}",
       ["spec.leaseDurationSeconds: Invalid value: 0: must be greater than 0"],
@@ -125,7 +145,11 @@ t.test("ephemeral containers", (t) => {
     [pod(""), debug(d), []],
     [debug(d), debug(d, "{name: e, image: i, targetContainerName: c}"), []],
     [debug(d), pod(""), ['spec.ephemeralContainers: Forbidden: existing ephemeral containers "d" may not be removed\n']],
-    [debug(d), debug("{name: d, image: j}"), ['spec.ephemeralContainers: Forbidden: existing ephemeral containers "d" may not be changed\n']],
+    [
+      debug(d),
+      debug("{name: d, image: j}"),
+      ['spec.ephemeralContainers: Forbidden: existing ephemeral containers "d" may not be changed\n'],
+    ],
     [pod(""), debug("{name: c, image: i}"), ['spec.ephemeralContainers[0].name: Duplicate value: "c"']],
     [pod(""), debug("{image: i}"), ["spec.ephemeralContainers[0].name: Required value"]],
     [pod(""), debug("{name: d, image: i, targetContainerName: x}"), ['spec.ephemeralContainers[0].targetContainerName: Not found: "x"']],
@@ -142,14 +166,20 @@ t.test("ephemeral containers", (t) => {
 
 t.test("update", (t) => {
   t.same(updated(pod(""), pod("").replace("image: i", "image: j")), []);
-  t.match(updated(pod(""), pod("hostname: h,")), [/^spec: Forbidden: pod updates may not change fields other than `spec.containers\[\*\].image`/]);
+  t.match(updated(pod(""), pod("hostname: h,")), [
+    /^spec: Forbidden: pod updates may not change fields other than `spec.containers\[\*\].image`/,
+  ]);
   t.same(updated(pod(""), pod("nodeName: nn,"), "binding"), []);
-  t.match(updated(pod(""), pod("nodeName: nn,")), [/^spec: Forbidden: pod updates may not change fields other than [^]*\n- nodeName: nil\n\+ nodeName: "nn"\n$/]);
+  t.match(updated(pod(""), pod("nodeName: nn,")), [
+    /^spec: Forbidden: pod updates may not change fields other than [^]*\n- nodeName: nil\n\+ nodeName: "nn"\n$/,
+  ]);
   t.equal(updated(pod("nodeName: m,"), pod("nodeName: nn,")).length, 1);
   t.same(updated(pod(""), "kind: Pod\nmetadata: {name: p}\nspec: {containers: [{name: c, image: i}, {name: d, image: i}]}"), [
     "spec.containers: Forbidden: pod updates may not add or remove containers",
   ]);
-  const relabelled = deployment("selector: {matchLabels: {a: c}}, template: {metadata: {labels: {a: c}}, spec: {containers: [{name: c, image: i}]}}");
+  const relabelled = deployment(
+    "selector: {matchLabels: {a: c}}, template: {metadata: {labels: {a: c}}, spec: {containers: [{name: c, image: i}]}}",
+  );
   t.match(updated(deployment(`${SELECTOR}, ${TEMPLATE}`), relabelled), [
     'spec.selector: Invalid value: v1.LabelSelector{MatchLabels:map[string]string{"a":"c"}, MatchExpressions:[]v1.LabelSelectorRequirement(nil)}: field is immutable',
   ]);

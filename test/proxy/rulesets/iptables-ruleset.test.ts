@@ -44,6 +44,12 @@ t.test("the rule for NodePorts is the last of KUBE-SERVICES", async (t) => {
 t.test("every chain that is jumped to is declared, and every declared one is used", async (t) => {
   const declared = new Set(lines.flatMap((line) => /^:(KUBE-\S+)/.exec(line)?.[1] ?? []));
   const used = new Set(lines.flatMap((line) => /-j (KUBE-\S+)/.exec(line)?.[1] ?? []));
-  t.same([...used].filter((chain) => !declared.has(chain)), []);
-  t.same([...declared].filter((chain) => !used.has(chain)), []);
+  t.same(
+    [...used].filter((chain) => !declared.has(chain)),
+    [],
+  );
+  t.same(
+    [...declared].filter((chain) => !used.has(chain)),
+    [],
+  );
 });

@@ -7,7 +7,16 @@ t.test("as ipvsadm -Ln lists it", async (t) => {
   const none = new Map<string, number>();
   const text = ipvsRuleset(
     { ...overall(), service: "ns4/svc4" },
-    { scheduler: () => "rr", openFlows: (rule) => (rule.destination === "ClusterIP" ? new Map([["10.180.0.4:80", 3], ["10.180.0.9:80", 1]]) : none) },
+    {
+      scheduler: () => "rr",
+      openFlows: (rule) =>
+        rule.destination === "ClusterIP"
+          ? new Map([
+              ["10.180.0.4:80", 3],
+              ["10.180.0.9:80", 1],
+            ])
+          : none,
+    },
   );
   t.equal(
     text,

@@ -12,7 +12,11 @@ function blocksOf(listing: string): Record<string, string> {
     const [head = ""] = block.split("\n", 1);
     if (head.startsWith("table")) table = head;
     const elements = /elements = \{([^}]*)\}/s.exec(block)?.[1];
-    const sorted = elements?.split(",").map((text) => text.trim()).sort().join(", ");
+    const sorted = elements
+      ?.split(",")
+      .map((text) => text.trim())
+      .sort()
+      .join(", ");
     blocks[`${table} ${head.trim()}`] = block.replace(/elements = \{[^}]*\}/s, () => `elements = { ${sorted} }`).replace(/\s+\}?\s*$/, "");
   }
   return blocks;

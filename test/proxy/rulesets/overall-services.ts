@@ -113,7 +113,10 @@ export function dualStack(): RulesetInput {
     addressType,
     ports: protocols.map((protocol) => ({ name: `p-${protocol.toLowerCase()}`, port: 53, protocol })),
   });
-  rules.set("ns/dual", compileService(object, [family("IPv4", ["10.180.0.7", "10.180.1.7"]), family("IPv6", ["fd00:10:244::7", "fd00:10:244:1::7"])]));
+  rules.set(
+    "ns/dual",
+    compileService(object, [family("IPv4", ["10.180.0.7", "10.180.1.7"]), family("IPv6", ["fd00:10:244::7", "fd00:10:244:1::7"])]),
+  );
   const blocks = (...texts: readonly string[]): readonly Cidr[] => texts.map((text) => new Cidr(text));
   return {
     rules,
