@@ -45,7 +45,7 @@ export interface StoreOptions {
   readonly driver?: Driver;
   /** Default: every built-in resource. */
   readonly resources?: readonly ResourceType[];
-  /** Changes kept per resource for watches and paging; default 10,000. */
+  /** Changes kept per resource for watches and paging; default 2,000. */
   readonly logLimit?: number;
 }
 
@@ -77,7 +77,7 @@ class ObjectStore implements Store {
     this.#ids = options.ids;
     this.#driver = driver;
     this.#revision = revision;
-    for (const type of this.resources) this.#tables.set(type, new Table(type, revision, options.logLimit ?? 10_000));
+    for (const type of this.resources) this.#tables.set(type, new Table(type, revision, options.logLimit ?? 2_000));
     this.#settler = new Settler(() => [this.#revision, this.#cursors] as const);
   }
 
