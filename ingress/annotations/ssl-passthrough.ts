@@ -1,9 +1,13 @@
-// ssl-passthrough: TLS goes to the pod unopened, by SNI. Needs --enable-ssl-passthrough; all other annotations are void then.
+// ssl-passthrough: TLS would go to the pod unopened, by SNI. It is read for the routes and not carried yet, which a Warning says.
 // Upstream: internal/ingress/annotations/sslpassthrough.
 import { annotationGroup } from "./annotation.ts";
 
 export const sslPassthrough = annotationGroup<boolean>({
   name: "sslPassthrough",
   annotations: ["ssl-passthrough"],
-  parse: (read) => read.flag("ssl-passthrough", false),
+  parse(read) {
+    const wanted = read.flag("ssl-passthrough", false);
+    if (wanted) read.problem("ssl-passthrough", "is not modelled; TLS ends at the controller");
+    return wanted;
+  },
 });

@@ -51,6 +51,7 @@ await t.test("annotations without effect are told", (t) => {
     ["auth-keepalive-timeout", "10", /not modelled/],
     ["auth-keepalive-share-vars", "true", /not modelled/],
     ["backend-protocol", "FCGI", /HTTP is used/],
+    ["ssl-passthrough", "true", /is not modelled; TLS ends at the controller/],
     ["proxy-http-version", "1.0", undefined],
     ["proxy-send-timeout", "5", undefined],
   ];
