@@ -8,7 +8,8 @@ import { hostPort } from "./errno.ts";
 import type { FabricState } from "./fabric-state.ts";
 import { handOver, handOverMemory } from "./hand-over.ts";
 import type { Delivery, LiveFlow } from "./live-flow.ts";
-import { pipeBoth } from "./pipe.ts";
+import { pipeOne } from "./pipe.ts";
+import { Pump } from "./pump.ts";
 import type { FlowFaults } from "./faults/fault-rule.ts";
 import { joinShaped } from "./faults/stream-link.ts";
 
@@ -155,7 +156,8 @@ function seenSource(flow: LiveFlow, decision: Deliverable): SocketAddress {
 }
 
 function pipeTo(state: FabricState, flow: LiveFlow, socket: Socket, { faults }: Deliverable, at: SocketAddress): void {
-  const upstream = connect({ host: at.ip, port: at.port, allowHalfOpen: true, noDelay: true });
+  const pump = faults?.stream ? undefined : new Pump();
+  const upstream = connect({ host: at.ip, port: at.port, allowHalfOpen: true, noDelay: true, ...(pump && { onread: pump.onread }) });
   flow.far = upstream;
   const onFailure = (): void => void socket.resetAndDestroy();
   const onGone = (): void => void upstream.destroy();
@@ -165,7 +167,8 @@ function pipeTo(state: FabricState, flow: LiveFlow, socket: Socket, { faults }: 
   upstream.once("connect", () => {
     upstream.off("error", onFailure);
     socket.off("close", onGone);
-    if (faults?.stream) joinShaped(state.clock, socket, upstream, faults.stream);
-    else pipeBoth(socket, upstream);
+    if (faults?.stream) return joinShaped(state.clock, socket, upstream, faults.stream);
+    pipeOne(socket, upstream);
+    pump?.start(upstream, socket);
   });
 }

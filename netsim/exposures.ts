@@ -13,24 +13,29 @@ export interface Exposure {
   readonly name: SocketName;
 }
 
+/** By address, then by port: no key is made for a flow. */
+type Table = Map<string, Map<number, Exposure>>;
+
 export class Exposures {
-  readonly #tcp = new Map<string, Exposure>();
-  readonly #udp = new Map<string, Exposure>();
+  readonly #tcp: Table = new Map();
+  readonly #udp: Table = new Map();
+  #size = 0;
   readonly #owners = new Map<string, { readonly peer: Peer; count: number }>();
 
   get size(): number {
-    return this.#tcp.size + this.#udp.size;
+    return this.#size;
   }
   find(protocol: Protocol, ip: string, port: number): Exposure | undefined {
-    return this.#table(protocol).get(`${ip}:${port}`);
+    return this.#table(protocol).get(ip)?.get(port);
   }
   /** Throws EADDRINUSE when the address and port are taken. */
   add(exposure: Exposure): void {
     const { address, protocol, owner } = exposure;
     const table = this.#table(protocol);
-    const key = `${address.ip}:${address.port}`;
-    if (table.has(key)) throw addressError("listen", "EADDRINUSE", address);
-    table.set(key, exposure);
+    const ports = table.get(address.ip) ?? new Map<number, Exposure>();
+    if (ports.has(address.port)) throw addressError("listen", "EADDRINUSE", address);
+    table.set(address.ip, ports.set(address.port, exposure));
+    this.#size++;
     const known = this.#owners.get(address.ip);
     if (known) known.count++;
     else this.#owners.set(address.ip, { peer: owner, count: 1 });
@@ -38,9 +43,11 @@ export class Exposures {
   remove(exposure: Exposure): void {
     const { address, protocol } = exposure;
     const table = this.#table(protocol);
-    const key = `${address.ip}:${address.port}`;
-    if (table.get(key) !== exposure) return;
-    table.delete(key);
+    const ports = table.get(address.ip);
+    if (ports?.get(address.port) !== exposure) return;
+    ports.delete(address.port);
+    if (ports.size === 0) table.delete(address.ip);
+    this.#size--;
     const known = this.#owners.get(address.ip);
     if (known && --known.count === 0) this.#owners.delete(address.ip);
   }
@@ -48,7 +55,7 @@ export class Exposures {
   ownerOf(ip: string): Peer | undefined {
     return this.#owners.get(ip)?.peer;
   }
-  #table(protocol: Protocol): Map<string, Exposure> {
+  #table(protocol: Protocol): Table {
     return protocol === "UDP" ? this.#udp : this.#tcp;
   }
 }

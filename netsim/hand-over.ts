@@ -1,6 +1,6 @@
 // Gives a socket to a pod's own server, as DNAT would: no second connection, no copying. The server binds nothing; a small handle
 // stands in for its listening one, so that listening, address(), close() and its draining mean what they mean to any Node program.
-import type { Server, Socket } from "node:net";
+import { type Server, Socket } from "node:net";
 import { Server as TlsServer, type TLSSocket } from "node:tls";
 import type { SocketAddress } from "../model/ports.ts";
 import { MemorySocket } from "./duplex-pair.ts";
@@ -23,6 +23,12 @@ interface SocketInternals {
   _sockname?: SocketName;
   readableFlowing: boolean | null;
   _handle?: { getpeername?: (out: PeerName) => number; _parentWrap?: { stream?: unknown } };
+}
+
+/** What node:http keeps on the socket of a connection. */
+interface HttpSocketInternals {
+  readonly parser?: { readonly incoming?: { readonly complete: boolean } | null } | null;
+  readonly _handle?: { readonly writeQueueSize: number } | null;
 }
 
 interface PeerName {
@@ -81,7 +87,7 @@ export function handOver(server: Server, socket: Socket, onClosed?: () => void, 
   target._connections++;
   inner.allowHalfOpen = target.allowHalfOpen ?? false;
   if (local) inner._sockname = local;
-  if (remote) overrideRemote(inner, socketName(remote), server instanceof TlsServer);
+  if (remote) overrideRemote(inner, { address: remote.ip, port: remote.port, family: familyOf(remote.ip) }, server instanceof TlsServer);
   if (!target.pauseOnConnect) {
     // Undoes pauseOnConnect: neither flowing nor paused, and reading, as a socket fresh from accept.
     inner.readableFlowing = null;
@@ -89,6 +95,7 @@ export function handOver(server: Server, socket: Socket, onClosed?: () => void, 
   }
   // An HTTP server has its own.
   if (target.httpAllowHalfOpen === undefined) socket.on("error", ignoreError);
+  else socket.destroySoon = destroyAnswered;
   server.emit("connection", socket);
 }
 
@@ -104,6 +111,22 @@ export function handOverMemory(server: Server, socket: MemorySocket): void {
   // As above: a pod whose server looks at no errors must not end the whole process.
   socket.on("error", ignoreError);
   server.emit("connection", socket);
+}
+
+/**
+ * The end of an HTTP connection after its last answer. Node shuts the writing side down on the loop's next turn and then closes; closing
+ * within this one sends the same FIN right behind the answer, so that the server closes first and TIME_WAIT is not the client's. Where
+ * something is unsent or unread, Node's own way is taken. Not at once: the answer's write callbacks are still running.
+ */
+function destroyAnswered(this: Socket): void {
+  process.nextTick(closeAnswered, this);
+}
+
+function closeAnswered(socket: Socket): void {
+  const { parser, _handle: handle } = socket as unknown as HttpSocketInternals;
+  const answered = socket.writableLength === 0 && handle?.writeQueueSize === 0 && parser?.incoming?.complete !== false;
+  if (answered) socket.destroy();
+  else Socket.prototype.destroySoon.call(socket);
 }
 
 function overrideRemote(socket: SocketInternals, peer: SocketName, tls: boolean): void {

@@ -9,8 +9,14 @@ export function pipeBoth(a: Duplex, b: Duplex): void {
   pipeOne(b, a);
 }
 
-function pipeOne(from: Duplex, to: Duplex): void {
+/** One direction. */
+export function pipeOne(from: Duplex, to: Duplex): void {
   from.pipe(to);
+  tieEnds(from, to);
+}
+
+/** When `from` fails `to` is reset; when it closes `to` ends, or is destroyed where `from` was cut off. */
+export function tieEnds(from: Duplex, to: Duplex): void {
   let failed = false;
   from.on("error", () => {
     failed = true;
