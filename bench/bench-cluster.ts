@@ -1,5 +1,5 @@
 // The cluster under measurement, in a process of its own: an inline image that serves the same handler as the bare server.
-import "../cli/heap-growth.ts";
+import "../cli/v8-flags.ts";
 import { createServer } from "node:http";
 import { startCluster } from "../cluster/index.ts";
 import type { Image } from "../model/ports.ts";

@@ -1,5 +1,5 @@
 // The cluster whose Ingress is measured, in a process of its own: hosts inline.example and process.example. Over IPC it tells its memory.
-import "../cli/heap-growth.ts";
+import "../cli/v8-flags.ts";
 import { createServer } from "node:http";
 import { join } from "node:path";
 import { startCluster } from "../cluster/index.ts";

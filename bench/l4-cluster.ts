@@ -1,6 +1,6 @@
 // The cluster under measurement below HTTP, in a process of its own: three inline pods with the bare server's handler, a process pod that
 // is the bare server, and an inline pod that echoes datagrams. Over IPC it takes what to switch on or off.
-import "../cli/heap-growth.ts";
+import "../cli/v8-flags.ts";
 import { createServer } from "node:http";
 import { join } from "node:path";
 import { startCluster } from "../cluster/index.ts";

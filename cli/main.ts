@@ -1,5 +1,5 @@
 // The loopkube command: one file per subcommand, one line each in COMMANDS.
-import "./heap-growth.ts";
+import "./v8-flags.ts";
 import { Command, CommanderError } from "commander";
 import { StatusError } from "../model/errors.ts";
 import { completionCommand } from "./commands/completion.ts";
