@@ -81,13 +81,13 @@ class Union {
       if (list[place] === endpoint) places.push(place);
     }
     if (places.length === 0) return list;
-    const kept: ProxyEndpoint[] = [];
-    let next = 0;
+    const kept = new Array<ProxyEndpoint>(list.length - places.length);
+    let [next, count] = [0, 0];
     for (const place of places.sort((a, b) => a - b)) {
-      copy(list, next, place, kept);
+      count = copy(list, next, place, kept, count);
       next = place + 1;
     }
-    copy(list, next, list.length, kept);
+    copy(list, next, list.length, kept, count);
     return kept;
   }
   /** Of addresses that lose an entry, the best of those that stood behind. */
@@ -112,26 +112,29 @@ class Union {
   #merged(a: SortedEndpoints, b: SortedEndpoints): SortedEndpoints {
     const [long, short] = a.length < b.length ? [b, a] : [a, b];
     if (short.length === 0) return long;
-    const all: ProxyEndpoint[] = [];
-    let next = 0;
+    const all = new Array<ProxyEndpoint>(long.length + short.length);
+    let [next, count] = [0, 0];
     for (const endpoint of short) {
       const place = placeOf(long, endpoint.id, next);
-      copy(long, next, place, all);
+      count = copy(long, next, place, all, count);
       const same = long[place];
       const isSame = same?.id === endpoint.id;
-      all.push(same && isSame ? this.#shadow(same, endpoint) : endpoint);
+      all[count++] = same && isSame ? this.#shadow(same, endpoint) : endpoint;
       next = isSame ? place + 1 : place;
     }
-    copy(long, next, long.length, all);
+    all.length = copy(long, next, long.length, all, count);
     return all;
   }
 }
 
-function copy(from: SortedEndpoints, first: number, end: number, to: ProxyEndpoint[]): void {
+/** Copies `from[first … end)` to `to` from `at` on; answers where it ended. */
+function copy(from: SortedEndpoints, first: number, end: number, to: ProxyEndpoint[], at: number): number {
+  let next = at;
   for (let i = first; i < end; i++) {
     const endpoint = from[i];
-    if (endpoint) to.push(endpoint);
+    if (endpoint) to[next++] = endpoint;
   }
+  return next;
 }
 
 /** Where `id` is or belongs, from `first` on: by steps that double, since two lists of one length have it near. */
