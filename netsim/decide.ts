@@ -90,11 +90,12 @@ function trace(
   policy: PolicyVerdict | undefined,
   faults: FlowFaults | undefined,
 ): void {
-  trace.record(flow.id, flow.node, "verdict", verdictText(verdict), verdict.matched);
-  if (policy) trace.record(flow.id, flow.node, "policy", policy.allowed ? "allow" : "deny", policy.matched);
+  trace.recordOf(flow.id, flow.node, "verdict", verdict, verdictText, verdict);
+  if (policy) trace.recordOf(flow.id, flow.node, "policy", policy, policyText, policy);
   if (faults) trace.record(flow.id, flow.node, "fault", faultText(faults), faults.matched);
 }
 
+const policyText = ({ allowed }: PolicyVerdict): string => (allowed ? "allow" : "deny");
 const faultText = ({ opening, stream, packet }: FlowFaults): string => (opening !== "pass" ? opening : stream || packet ? "shape" : "pass");
 
 function verdictText(verdict: Verdict): string {

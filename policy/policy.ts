@@ -155,18 +155,7 @@ class FabricPolicy implements Policy, PolicyView {
   }
   #install(): void {
     const { hooks } = this.#options.fabric;
-    hooks.policy =
-      this.policies.policies.length === 0
-        ? undefined
-        : (flow, endpoint) => {
-            const { allowed, egress, ingress } = this.#evaluate(flow.from, endpoint, flow.protocol);
-            return {
-              allowed,
-              get matched() {
-                return [egress.reason, ingress.reason];
-              },
-            };
-          };
+    hooks.policy = this.policies.policies.length === 0 ? undefined : (flow, endpoint) => this.#evaluate(flow.from, endpoint, flow.protocol);
     hooks.fault =
       this.faults.faults.length === 0
         ? undefined
