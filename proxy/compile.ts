@@ -79,6 +79,7 @@ function sharedFields(service: Service, family: IpFamily) {
       const canonical = canonicalIp(ip ?? "");
       return canonical && ipFamily(canonical) === family ? [canonical] : [];
     });
+  const externalLocal = spec.externalTrafficPolicy === "Local";
   const captured = (status?.loadBalancer?.ingress ?? []).filter((ingress) => ingress.ipMode !== "Proxy");
   const ranges = (spec.loadBalancerSourceRanges ?? []).map((range) => range.trim()).filter(isCidr);
   return {
@@ -90,8 +91,8 @@ function sharedFields(service: Service, family: IpFamily) {
     sourceRanges: ranges.map((range) => new Cidr(range)).filter((range) => range.family === family),
     affinitySeconds: spec.sessionAffinity === "ClientIP" ? (spec.sessionAffinityConfig?.clientIP?.timeoutSeconds ?? 10_800) : 0,
     internalLocal: spec.internalTrafficPolicy === "Local",
-    externalLocal: spec.externalTrafficPolicy === "Local",
-    healthCheckNodePort: spec.healthCheckNodePort ?? 0,
+    externalLocal,
+    healthCheckNodePort: externalLocal && spec.type === "LoadBalancer" ? (spec.healthCheckNodePort ?? 0) : 0,
     balancer: metadata.annotations?.[BALANCER] ?? "",
   };
 }

@@ -105,7 +105,8 @@ class KubeProxy implements Proxy {
     this.#metrics = new ProxyMetrics(families);
     const events = listenerEvents(store, clock, (key) => this.#builder.service(key));
     this.#listeners = new ServiceListeners({ open: (address, protocol) => fabric.listenService(address, protocol), clock, events });
-    this.#healthChecks = new HealthChecks({ network: fabric, clock, rules, nodes, events });
+    const isHealthy = (): boolean => clock.now() - (this.#syncingSinceMs ?? clock.now()) < OVERDUE_MS;
+    this.#healthChecks = new HealthChecks({ network: fabric, clock, rules, nodes, events, isHealthy });
     this.#nodeServers = new NodeServers({
       network: fabric,
       clock,
@@ -116,7 +117,7 @@ class KubeProxy implements Proxy {
       events,
       config: (node) => this.#proxiers.of(node).config,
       changed: (service) => this.#lastChanged.has(service),
-      sync: () => ({ lastSyncMs: this.#lastSync.atMs, healthy: clock.now() - (this.#syncingSinceMs ?? clock.now()) < OVERDUE_MS }),
+      sync: () => ({ lastSyncMs: this.#lastSync.atMs, healthy: isHealthy() }),
     });
   }
 
