@@ -1,6 +1,7 @@
 // `npm run bench [startup|http|dns …]`: prints Markdown tables; docs/performance.md keeps the last ones.
 import { join } from "node:path";
 import { benchDns } from "./dns.ts";
+import { benchFlowCost } from "./flow-cost.ts";
 import { benchHttp } from "./http.ts";
 import { benchIngress } from "./ingress.ts";
 import { benchL4 } from "./l4.ts";
@@ -23,6 +24,7 @@ const BENCHES: Readonly<Record<string, () => Promise<string>>> = {
   ingress: () => benchIngress(ROUNDS, SECONDS),
   dns: () => benchDns(ROUNDS, SECONDS),
   "proxy-scale": benchProxyScale,
+  "flow-cost": benchFlowCost,
 };
 
 const asked = process.argv.slice(2);

@@ -40,6 +40,7 @@ export function createNetwork({ store, clock, random, delayMs, plan, nodes, cont
     mode: options.proxyMode ?? "iptables",
     nodeModes: options.nodeProxyModes ?? {},
     scheduler: options.ipvsScheduler ?? "rr",
+    onSynced: () => fabric.decideAgain(),
     serviceCIDRs: blocksOf(plan, "services"),
     clusterCIDRs: blocksOf(plan, "pods"),
     ...(options.nodePortAddresses && { nodePortAddresses: options.nodePortAddresses }),

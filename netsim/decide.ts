@@ -1,6 +1,6 @@
 // The one decision of every flow, TCP and UDP, accepted or dialled: verdict → policy → fault → endpoint, traced and counted.
 import { assertNever } from "../model/errors.ts";
-import type { SocketAddress, Verdict } from "../model/ports.ts";
+import type { PolicyVerdict, SocketAddress, Verdict } from "../model/ports.ts";
 import { hostPort } from "./errno.ts";
 import type { Exposure } from "./exposures.ts";
 import type { FabricState } from "./fabric-state.ts";
@@ -27,59 +27,75 @@ const REFUSE: Decision = { type: "refuse" };
 const DROP: Decision = { type: "drop" };
 const RESET: Decision = { type: "reset" };
 
-/** Asks the hooks; with none, a flow passes to whatever is exposed at its destination. */
-export function decide(state: FabricState, flow: LiveFlow): Decision {
-  const verdict = state.hooks.verdict?.(flow) ?? PASS;
-  if (flow.traced) state.trace.record(flow.id, flow.node, "verdict", verdictText(verdict), verdict.matched);
+/**
+ * Asks the hooks; with none, a flow passes to whatever is exposed at its destination. `again`: a flow that was dropped before, which is
+ * counted and traced only when it no longer is.
+ */
+export function decide(state: FabricState, flow: LiveFlow, again = false): Decision {
+  const { hooks, counters } = state;
+  const verdict = hooks.verdict?.(flow) ?? PASS;
+  const at = endpointOf(verdict, flow);
+  const policy = at && hooks.policy?.(flow, at);
+  const denied = policy?.allowed === false;
+  const faults = at && !denied ? hooks.fault?.(flow, at, verdict) : undefined;
+  const failed = faults !== undefined && faults.opening !== "pass";
+  if (denied || failed) hooks.closed?.(flow.id);
+  if (again && (verdict.type === "drop" || denied || faults?.opening === "drop")) return DROP;
+  if (flow.traced) trace(state, flow, verdict, policy, faults);
+  if (!at) {
+    if (verdict.type === "reject") counters.rejected++;
+    else counters.dropped++;
+    return verdict.type === "reject" ? REFUSE : DROP;
+  }
+  if (denied) {
+    counters.denied++;
+    return DROP;
+  }
+  if (failed) {
+    counters.failed++;
+    return faults.opening === "refuse" ? REFUSE : faults.opening === "drop" ? DROP : RESET;
+  }
+  const exposure = state.exposures.find(flow.protocol, at.ip, at.port);
+  if (!exposure) return refuseUnheard(state, flow, at);
+  const masqueradeAs = verdict.type === "dnat" && verdict.masquerade ? state.nodeIp(flow.node, flow.destination.ip) : undefined;
+  return { type: "deliver", exposure, masqueradeAs, verdict, faults };
+}
+
+/** Where the flow is to end; undefined when the verdict ends it. */
+function endpointOf(verdict: Verdict, flow: LiveFlow): SocketAddress | undefined {
   switch (verdict.type) {
-    case "reject":
-      state.counters.rejected++;
-      return REFUSE;
-    case "drop":
-      state.counters.dropped++;
-      return DROP;
-    case "pass":
-      return toEndpoint(state, flow, verdict, flow.destination, undefined);
     case "dnat":
-      return toEndpoint(
-        state,
-        flow,
-        verdict,
-        verdict.endpoint,
-        verdict.masquerade ? state.nodeIp(flow.node, flow.destination.ip) : undefined,
-      );
+      return verdict.endpoint;
+    case "pass":
+      return flow.destination;
+    case "reject":
+    case "drop":
+      return undefined;
     default:
       return assertNever(verdict);
   }
 }
 
-function toEndpoint(state: FabricState, flow: LiveFlow, verdict: Verdict, at: SocketAddress, masqueradeAs: string | undefined): Decision {
-  const policy = state.hooks.policy?.(flow, at);
-  if (policy) {
-    if (flow.traced) state.trace.record(flow.id, flow.node, "policy", policy.allowed ? "allow" : "deny", policy.matched);
-    if (!policy.allowed) {
-      state.counters.denied++;
-      state.hooks.closed?.(flow.id);
-      return DROP;
-    }
-  }
-  const faults = state.hooks.fault?.(flow, at, verdict);
-  if (faults) {
-    if (flow.traced) state.trace.record(flow.id, flow.node, "fault", faultText(faults), faults.matched);
-    if (faults.opening !== "pass") {
-      state.counters.failed++;
-      state.hooks.closed?.(flow.id);
-      return faults.opening === "refuse" ? REFUSE : faults.opening === "drop" ? DROP : RESET;
-    }
-  }
-  const exposure = state.exposures.find(flow.protocol, at.ip, at.port);
-  if (exposure) return { type: "deliver", exposure, masqueradeAs, verdict, faults };
+function refuseUnheard(state: FabricState, flow: LiveFlow, at: SocketAddress): Decision {
   state.counters.noEndpoint++;
   state.hooks.closed?.(flow.id);
   if (flow.traced) state.trace.record(flow.id, flow.node, "deliver", `refused: nothing listens on ${hostPort(at)}`);
   return REFUSE;
 }
 
+function trace(
+  { trace }: FabricState,
+  flow: LiveFlow,
+  verdict: Verdict,
+  policy: PolicyVerdict | undefined,
+  faults: FlowFaults | undefined,
+): void {
+  trace.recordOf(flow.id, flow.node, "verdict", verdict, verdictText, verdict);
+  if (policy) trace.recordOf(flow.id, flow.node, "policy", policy, policyText, policy);
+  if (faults) trace.record(flow.id, flow.node, "fault", faultText(faults), faults.matched);
+}
+
+const policyText = ({ allowed }: PolicyVerdict): string => (allowed ? "allow" : "deny");
 const faultText = ({ opening, stream, packet }: FlowFaults): string => (opening !== "pass" ? opening : stream || packet ? "shape" : "pass");
 
 function verdictText(verdict: Verdict): string {

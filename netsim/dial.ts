@@ -12,6 +12,7 @@ import { addressError, errnoOf, hostPort, type ErrnoCode } from "./errno.ts";
 import type { FabricState } from "./fabric-state.ts";
 import { ipv4Number, isLoopback } from "./ip-block.ts";
 import type { LiveFlow } from "./live-flow.ts";
+import type { Undropped } from "./waiting-flows.ts";
 
 /** As Linux gives up on SYN retries. */
 const TIMEOUT_MS = 127_000;
@@ -33,7 +34,8 @@ export async function dial(state: FabricState, from: Peer, to: SocketAddress, op
     return from.kind === "pod" ? dialOwnLoopback(state, from, to, options) : connectSocket(state, to, to, options);
   if (!inCluster) throw addressError("connect", "ENETUNREACH", to);
   const flow = open(state, from, to);
-  const decision = decide(state, flow);
+  let decision = decide(state, flow);
+  if (decision.type === "drop") decision = await undropped(state, flow, options);
   switch (decision.type) {
     case "deliver":
       if (decision.faults && decision.faults.handshakeMs > 0) await handshake(state, decision, decision.faults.handshakeMs, flow, options);
@@ -42,9 +44,6 @@ export async function dial(state: FabricState, from: Peer, to: SocketAddress, op
       return resetAtOnce(state, flow, to);
     case "refuse":
       throw addressError("connect", "ECONNREFUSED", to);
-    case "drop":
-      await wait(state, options.timeoutMs ?? TIMEOUT_MS, to, options.signal);
-      throw addressError("connect", "ETIMEDOUT", to);
     default:
       return assertNever(decision);
   }
@@ -56,6 +55,24 @@ function open(state: FabricState, client: Peer, to: SocketAddress): LiveFlow {
   const flow = state.openFlow("TCP", from, { ip: from.ip, port: state.ephemeralPort(from.ip) }, to);
   if (flow.traced) state.trace.record(flow.id, flow.node, "dial", `TCP ${hostPort(flow.source)} → ${hostPort(to)}`);
   return flow;
+}
+
+/** Until the flow is no longer dropped; rejects with ETIMEDOUT after the client's patience. */
+async function undropped(state: FabricState, flow: LiveFlow, options: FabricDialOptions): Promise<Undropped> {
+  const over = new AbortController();
+  let stopWaiting = (): void => {};
+  const decided = new Promise<Undropped>((resolve) => (stopWaiting = state.waiting.add(flow, resolve)));
+  const timedOut = async (): Promise<never> => {
+    const { signal } = options;
+    await wait(state, options.timeoutMs ?? TIMEOUT_MS, flow.destination, signal ? AbortSignal.any([signal, over.signal]) : over.signal);
+    throw addressError("connect", "ETIMEDOUT", flow.destination);
+  };
+  try {
+    return await Promise.race([decided, timedOut()]);
+  } finally {
+    stopWaiting();
+    over.abort();
+  }
 }
 
 /** A pod's 127.0.0.1 is its own: neither proxy nor policy has a say. */

@@ -9,6 +9,7 @@ import { Exposures } from "./exposures.ts";
 import type { FlowFaults } from "./faults/fault-rule.ts";
 import type { FlowTrace } from "./flow-trace.ts";
 import { LiveFlow, LiveFlows } from "./live-flow.ts";
+import { WaitingFlows } from "./waiting-flows.ts";
 
 /** Filled by other features; all synchronous, all optional. */
 export interface FabricHooks {
@@ -84,6 +85,7 @@ export class FabricState {
   readonly hooks: FabricHooks = {};
   readonly exposures = new Exposures();
   readonly live = new LiveFlows((flow) => this.hooks.closed?.(flow.id));
+  readonly waiting = new WaitingFlows();
   readonly counters = noCounts();
   readonly #end = new AbortController();
   #nodes: readonly FabricNode[] = [];

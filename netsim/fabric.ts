@@ -68,6 +68,8 @@ export interface Fabric extends Network, Component {
   publish(host: HostPort, to: SocketAddress, protocol: Protocol): Promise<Listening>;
   /** A port of this machine for a server that is not in the cluster. */
   serveHost(host: HostPort, server: Server): Promise<Listening>;
+  /** What the hooks answer may have changed: flows that were dropped and still wait are decided anew. */
+  decideAgain(): void;
   /** The process at this address died: its sockets on either side are destroyed. Answers how many flows. */
   killPeer(ip: string): number;
   stats(): FabricStats;
@@ -185,6 +187,9 @@ class LoopbackFabric implements Fabric {
       this.#hostSockets.delete(socket);
       this.#state.budget.give(1);
     });
+  }
+  decideAgain(): void {
+    this.#state.waiting.decideAgain(this.#state);
   }
   killPeer(ip: string): number {
     let killed = 0;

@@ -15,6 +15,49 @@ export interface FlowTraceOptions {
 /** A subscriber that does not keep up loses its oldest hops beyond this many. */
 const SUBSCRIBER_LIMIT = 4096;
 
+/** Lines for people, possibly made when read. */
+export interface Reasons {
+  readonly matched: readonly string[];
+}
+
+const NO_REASONS: Reasons = { matched: [] };
+const asIs = (text: string): string => text;
+
+interface Step {
+  hopNow(): Hop;
+}
+
+/** What a hop is made of. */
+class Worded<S> implements Step {
+  readonly #at: number;
+  readonly #flow: number;
+  readonly #node: string;
+  readonly #hop: Hop["hop"];
+  readonly #subject: S;
+  readonly #text: (subject: S) => string;
+  readonly #reasons: Reasons;
+
+  constructor(at: number, flow: number, node: string, hop: Hop["hop"], subject: S, text: (subject: S) => string, reasons: Reasons) {
+    this.#at = at;
+    this.#flow = flow;
+    this.#node = node;
+    this.#hop = hop;
+    this.#subject = subject;
+    this.#text = text;
+    this.#reasons = reasons;
+  }
+  hopNow(): Hop {
+    return {
+      at: this.#at,
+      flow: this.#flow,
+      node: this.#node,
+      hop: this.#hop,
+      decision: this.#text(this.#subject),
+      matched: this.#reasons.matched,
+    };
+  }
+}
+
 export class FlowTrace {
   /** False: no flow that starts from now on is traced. */
   enabled = true;
@@ -22,7 +65,7 @@ export class FlowTrace {
   readonly #limit: number;
   readonly #flowsPerSecond: number;
   readonly #oneIn: number;
-  readonly #ring: Hop[] = [];
+  readonly #ring: Step[] = [];
   #next = 0;
   #second = -1;
   #flowsThisSecond = 0;
@@ -46,16 +89,23 @@ export class FlowTrace {
     return nth <= this.#flowsPerSecond || nth % this.#oneIn === 0;
   }
   /** Adds a step; the oldest goes when the ring is full. */
-  record(flow: number, node: string, hop: Hop["hop"], decision: string, matched: readonly string[] = []): void {
-    const entry: Hop = { at: this.#clock.now(), flow, node, hop, decision, matched };
-    if (this.#ring.length < this.#limit) this.#ring.push(entry);
-    else this.#ring[this.#next] = entry;
+  record(flow: number, node: string, hop: Hop["hop"], decision: string, matched?: readonly string[]): void {
+    this.recordOf(flow, node, hop, decision, asIs, matched && { matched });
+  }
+  /** The same, put into words when somebody reads it: `text` of `subject`, and the lines of `reasons`. */
+  recordOf<S>(flow: number, node: string, hop: Hop["hop"], subject: S, text: (subject: S) => string, reasons: Reasons = NO_REASONS): void {
+    const step = new Worded(this.#clock.now(), flow, node, hop, subject, text, reasons);
+    if (this.#ring.length < this.#limit) this.#ring.push(step);
+    else this.#ring[this.#next] = step;
     this.#next = (this.#next + 1) % Math.max(1, this.#limit);
-    for (const subscriber of this.#subscribers) subscriber(entry);
+    if (this.#subscribers.size === 0) return;
+    const worded = step.hopNow();
+    for (const subscriber of this.#subscribers) subscriber(worded);
   }
   /** Oldest first. */
   recent(): readonly Hop[] {
-    return this.#ring.length < this.#limit ? [...this.#ring] : [...this.#ring.slice(this.#next), ...this.#ring.slice(0, this.#next)];
+    const steps = this.#ring.length < this.#limit ? this.#ring : [...this.#ring.slice(this.#next), ...this.#ring.slice(0, this.#next)];
+    return steps.map((step) => step.hopNow());
   }
   /** Hops from now on, until the signal aborts. */
   async *subscribe(signal: AbortSignal): AsyncIterable<Hop> {

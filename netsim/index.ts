@@ -16,7 +16,7 @@ export { createFabric, type Fabric, type FabricOptions, type FabricStats, type H
 export { type FabricHooks, type FabricNode, type FlowCounters } from "./fabric-state.ts";
 export { FAULT_KINDS } from "./faults/kinds.ts";
 export { type Fault, type FaultKind, FaultSetting } from "./faults/fault.ts";
-export { FaultRule, type FlowFaults, meetFaults, type ShapedDirection } from "./faults/fault-rule.ts";
+export { FaultRule, type FlowFaults, meetFaults, type Ordinals, type ShapedDirection } from "./faults/fault-rule.ts";
 export { FlowFeed } from "./flow-feed.ts";
 export { FlowTrace } from "./flow-trace.ts";
 export { isLoopback } from "./ip-block.ts";

@@ -3,11 +3,12 @@
 import type { Socket } from "node:net";
 import { assertNever } from "../model/errors.ts";
 import type { SocketAddress } from "../model/ports.ts";
-import { decide } from "./decide.ts";
+import { decide, type Decision } from "./decide.ts";
 import { acceptedClosed, deliverAccepted } from "./deliver.ts";
 import { hostPort } from "./errno.ts";
 import type { FabricState } from "./fabric-state.ts";
 import { holdUnanswered } from "./hold.ts";
+import type { LiveFlow } from "./live-flow.ts";
 
 const ignoreError = (): void => {};
 
@@ -22,7 +23,10 @@ export function acceptTcp(state: FabricState, socket: Socket, destination: Socke
   flow.near = socket;
   state.live.add(flow);
   if (flow.traced) state.trace.record(flow.id, flow.node, "accept", `TCP ${hostPort(flow.source)} → ${hostPort(destination)}`);
-  const decision = decide(state, flow);
+  settle(state, flow, socket, decide(state, flow));
+}
+
+function settle(state: FabricState, flow: LiveFlow, socket: Socket, decision: Decision): void {
   switch (decision.type) {
     case "deliver":
       return deliverAccepted(state, flow, socket, decision);
@@ -30,10 +34,14 @@ export function acceptTcp(state: FabricState, socket: Socket, destination: Socke
     case "reset":
       acceptedClosed(state, flow);
       return void socket.on("error", ignoreError).resetAndDestroy();
-    case "drop":
-      socket.on("error", ignoreError);
-      socket.once("close", () => acceptedClosed(state, flow));
-      return holdUnanswered(state, socket);
+    case "drop": {
+      const onClose = (): void => acceptedClosed(state, flow);
+      socket.on("error", ignoreError).once("close", onClose);
+      return holdUnanswered(state, flow, socket, (later) => {
+        socket.off("error", ignoreError).off("close", onClose);
+        settle(state, flow, socket, later);
+      });
+    }
     default:
       return assertNever(decision);
   }

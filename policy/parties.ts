@@ -35,6 +35,8 @@ export class Parties {
   /** A flow's client. */
   of(peer: Peer): Party {
     if (peer.kind !== "pod") return peer;
+    const holder = this.#byIp.get(peer.ip);
+    if (holder?.name === peer.name && holder.namespace === peer.namespace) return holder;
     const party = this.#byKey.get(`${peer.namespace}/${peer.name}`);
     if (!party) return { ...peer, labels: {}, namedPorts: new Map() };
     return party.secondary?.ip === peer.ip ? party.secondary : party;

@@ -3,7 +3,7 @@
 //
 // Two rules come before any policy, as upstream states them: a pod always reaches itself, and traffic between a pod and the node it
 // runs on is always allowed (the kubelet's probes). Programs of the host are outside the cluster: only an ipBlock lets them in.
-import type { Protocol } from "../model/ports.ts";
+import type { PolicyVerdict, Protocol } from "../model/ports.ts";
 import type { CompiledPolicy, Direction, NamespaceLabels, PolicyRule } from "./network-policy.ts";
 import { type Party, partyText, type PodParty } from "./party.ts";
 
@@ -21,16 +21,28 @@ export interface DirectionVerdict {
   readonly reason: string;
 }
 
-export interface PolicyAnswer {
-  readonly allowed: boolean;
+/** Both directions; also what the fabric is told. */
+export class PolicyAnswer implements PolicyVerdict {
   readonly egress: DirectionVerdict;
   readonly ingress: DirectionVerdict;
+
+  constructor(egress: DirectionVerdict, ingress: DirectionVerdict) {
+    this.egress = egress;
+    this.ingress = ingress;
+  }
+  get allowed(): boolean {
+    return this.egress.allowed && this.ingress.allowed;
+  }
+  get matched(): readonly string[] {
+    return [this.egress.reason, this.ingress.reason];
+  }
 }
 
+/** The policies that isolate a pod, and the verdict of a direction in which none does. */
 interface Selected {
-  readonly pod: PodParty;
   readonly ingress: readonly CompiledPolicy[];
   readonly egress: readonly CompiledPolicy[];
+  readonly free: Readonly<Record<Direction, DirectionVerdict>>;
 }
 
 interface Allowance extends DirectionVerdict {
@@ -68,13 +80,15 @@ export class PolicyTable {
     if (before) return before;
     const egress = this.#direction("egress", question);
     const ingress = this.#direction("ingress", question);
-    return { allowed: egress.allowed && ingress.allowed, egress, ingress };
+    return new PolicyAnswer(egress, ingress);
   }
   #direction(direction: Direction, question: PolicyQuestion): DirectionVerdict {
-    const [pod, other] = direction === "ingress" ? [question.to, question.from] : [question.from, question.to];
+    const pod = direction === "ingress" ? question.to : question.from;
+    const other = direction === "ingress" ? question.from : question.to;
     if (pod.kind !== "pod") return NOT_A_POD[direction];
-    const policies = this.#selectedBy(pod)[direction];
-    if (policies.length === 0) return { allowed: true, reason: `${direction}: no policy selects ${partyText(pod)}` };
+    const selected = this.#selectedBy(pod);
+    const policies = selected[direction];
+    if (policies.length === 0) return selected.free[direction];
     for (const policy of policies) {
       for (const rule of policy[direction] ?? []) {
         if (!rule.matchesPort(question.to, question.port, question.protocol) || !rule.matchesPeer(other, this.#namespaces)) continue;
@@ -92,7 +106,14 @@ export class PolicyTable {
     let selected = this.#selected.get(pod);
     if (!selected) {
       const own = (this.#byNamespace.get(pod.namespace) ?? []).filter((policy) => policy.selects(pod));
-      selected = { pod, ingress: own.filter((policy) => policy.ingress), egress: own.filter((policy) => policy.egress) };
+      selected = {
+        ingress: own.filter((policy) => policy.ingress),
+        egress: own.filter((policy) => policy.egress),
+        free: {
+          ingress: { allowed: true, reason: `ingress: no policy selects ${partyText(pod)}` },
+          egress: { allowed: true, reason: `egress: no policy selects ${partyText(pod)}` },
+        },
+      };
       this.#selected.set(pod, selected);
     }
     return selected;
@@ -113,7 +134,7 @@ function exemption({ from, to }: PolicyQuestion): PolicyAnswer | undefined {
 }
 
 function always(text: string): PolicyAnswer {
-  return { allowed: true, egress: { allowed: true, reason: `egress: ${text}` }, ingress: { allowed: true, reason: `ingress: ${text}` } };
+  return new PolicyAnswer({ allowed: true, reason: `egress: ${text}` }, { allowed: true, reason: `ingress: ${text}` });
 }
 
 function deniedText(direction: Direction, pod: Party, policies: readonly CompiledPolicy[], other: Party, question: PolicyQuestion): string {

@@ -10,7 +10,7 @@ import { equalJson, type ObjectKey } from "../model/object.ts";
 import type { Component, Diagnostics, Flow, Peer, SocketAddress } from "../model/ports.ts";
 import type { Random } from "../model/random.ts";
 import { Faults, NetworkPolicies, Services } from "../model/resources.ts";
-import { type Fabric, meetFaults } from "../netsim/index.ts";
+import { type Fabric, meetFaults, type Ordinals } from "../netsim/index.ts";
 import type { Change, Cursor, Store } from "../store/index.ts";
 import { type CompiledFault, compileFault } from "./compile-fault.ts";
 import { faultDiagnostics, policyDiagnostics } from "./diagnostics.ts";
@@ -23,7 +23,7 @@ import { type PolicyAnswer, PolicyTable } from "./policy-table.ts";
 
 export interface PolicyOptions {
   readonly store: Store;
-  readonly fabric: Pick<Fabric, "hooks" | "flows" | "udpFlows" | "identify">;
+  readonly fabric: Pick<Fabric, "hooks" | "flows" | "udpFlows" | "identify" | "decideAgain">;
   readonly clock: Clock;
   /** Source of the faults' choices. */
   readonly random: Random;
@@ -65,6 +65,8 @@ class FabricPolicy implements Policy, PolicyView {
   readonly #compiledPolicies = new Map<ObjectKey, CompiledPolicy>();
   readonly #compiledFaults = new Map<ObjectKey, CompiledFault>();
   readonly #stalls: LiveStalls;
+  /** Flows that a fault has dropped: when they are decided anew they are no further flows of their clients. */
+  readonly #waiting = new WeakMap<Flow, Ordinals>();
   #running: Promise<void> | undefined;
 
   constructor(options: PolicyOptions) {
@@ -131,6 +133,7 @@ class FabricPolicy implements Policy, PolicyView {
     this.#forgetShaped(before.filter((fault) => !this.faults.faults.includes(fault)));
     const statuses = fresh.map((fault) => [fault.name, this.#act(fault)] as const);
     this.#enforce();
+    this.#options.fabric.decideAgain();
     for (const [name, status] of statuses) await this.#report(name, status);
   }
   #notePolicy(key: ObjectKey, policy: NetworkPolicy | undefined): void {
@@ -152,18 +155,7 @@ class FabricPolicy implements Policy, PolicyView {
   }
   #install(): void {
     const { hooks } = this.#options.fabric;
-    hooks.policy =
-      this.policies.policies.length === 0
-        ? undefined
-        : (flow, endpoint) => {
-            const { allowed, egress, ingress } = this.#evaluate(flow.from, endpoint, flow.protocol);
-            return {
-              allowed,
-              get matched() {
-                return [egress.reason, ingress.reason];
-              },
-            };
-          };
+    hooks.policy = this.policies.policies.length === 0 ? undefined : (flow, endpoint) => this.#evaluate(flow.from, endpoint, flow.protocol);
     hooks.fault =
       this.faults.faults.length === 0
         ? undefined
@@ -171,10 +163,11 @@ class FabricPolicy implements Policy, PolicyView {
             const service = verdict.type === "dnat" ? verdict.service : undefined;
             const matching = this.faults.matching(this.#question(flow.from, endpoint, service));
             if (matching.length === 0) return undefined;
-            return meetFaults(
-              matching.map((fault) => fault.rule),
-              partyText(flow.from),
-            );
+            const ordinals = this.#waiting.get(flow) ?? new Map();
+            const rules = matching.map((fault) => fault.rule);
+            const faults = meetFaults(rules, partyText(flow.from), ordinals);
+            if (faults?.opening === "drop") this.#waiting.set(flow, ordinals);
+            return faults;
           };
   }
   /** What a fault that has just come does to open flows, but for standing still; answers what it found. */

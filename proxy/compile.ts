@@ -1,13 +1,13 @@
 // Objects → tables: one Service with its EndpointSlices becomes the ServicePorts that rules are made of.
-// Upstream: pkg/proxy/servicechangetracker.go, endpointslicecache.go. Parsed slices are memoised by object identity.
+// Upstream: pkg/proxy/servicechangetracker.go, serviceport.go.
 import type { Service } from "../model/kinds/core-v1.ts";
-import type { Endpoint, EndpointSlice } from "../model/kinds/discovery-v1.ts";
+import type { EndpointSlice } from "../model/kinds/discovery-v1.ts";
 import { canonicalIp, Cidr, ipFamily, type IpFamily, isCidr } from "../model/ip.ts";
 import { type BarePort, setsOfEveryNode } from "./topology.ts";
 import { keyOf } from "../model/object.ts";
-import type { Protocol } from "../model/ports.ts";
 import { hash32 } from "../model/random.ts";
-import { hostPort, type ProxyEndpoint, type ServicePort, type ServiceTable } from "./service-port.ts";
+import { ServiceEndpoints } from "./service-endpoints.ts";
+import type { ServicePort, ServiceTable } from "./service-port.ts";
 
 const SERVICE_PROXY_NAME = "service.kubernetes.io/service-proxy-name";
 const HEADLESS = "service.kubernetes.io/headless";
@@ -30,8 +30,13 @@ export function serviceOfSlice(slice: EndpointSlice): string | undefined {
   return `${slice.metadata.namespace ?? ""}/${name}`;
 }
 
-/** Compiles one Service; the table has no ports when the Service is not proxied. */
+/** Compiles one Service with its slices. */
 export function compileService(service: Service, slices: readonly EndpointSlice[]): ServiceTable {
+  return compileTable(service, ServiceEndpoints.of(slices));
+}
+
+/** Compiles one Service; the table has no ports when the Service is not proxied. */
+export function compileTable(service: Service, union: ServiceEndpoints): ServiceTable {
   const key = keyOf(service);
   if (!isProxied(service)) return { key, ports: [] };
   const { spec = {} } = service;
@@ -45,7 +50,7 @@ export function compileService(service: Service, slices: readonly EndpointSlice[
     for (const port of spec.ports ?? []) {
       const portName = port.name ?? "";
       const protocol = port.protocol ?? "TCP";
-      const endpoints = endpointsOf(slices, family, portName, protocol);
+      const endpoints = union.list(family, protocol, portName);
       const id = portName === "" ? key : `${key}:${portName}`;
       const portKey = `${id}/${protocol}/${family}`;
       const bare: BarePort = {
@@ -74,6 +79,7 @@ function sharedFields(service: Service, family: IpFamily) {
       const canonical = canonicalIp(ip ?? "");
       return canonical && ipFamily(canonical) === family ? [canonical] : [];
     });
+  const externalLocal = spec.externalTrafficPolicy === "Local";
   const captured = (status?.loadBalancer?.ingress ?? []).filter((ingress) => ingress.ipMode !== "Proxy");
   const ranges = (spec.loadBalancerSourceRanges ?? []).map((range) => range.trim()).filter(isCidr);
   return {
@@ -85,65 +91,8 @@ function sharedFields(service: Service, family: IpFamily) {
     sourceRanges: ranges.map((range) => new Cidr(range)).filter((range) => range.family === family),
     affinitySeconds: spec.sessionAffinity === "ClientIP" ? (spec.sessionAffinityConfig?.clientIP?.timeoutSeconds ?? 10_800) : 0,
     internalLocal: spec.internalTrafficPolicy === "Local",
-    externalLocal: spec.externalTrafficPolicy === "Local",
-    healthCheckNodePort: spec.healthCheckNodePort ?? 0,
+    externalLocal,
+    healthCheckNodePort: externalLocal && spec.type === "LoadBalancer" ? (spec.healthCheckNodePort ?? 0) : 0,
     balancer: metadata.annotations?.[BALANCER] ?? "",
-  };
-}
-
-/** Union of the slices' endpoints for one port; an address that is briefly in two slices counts once. */
-function endpointsOf(slices: readonly EndpointSlice[], family: IpFamily, portName: string, protocol: Protocol): readonly ProxyEndpoint[] {
-  const byId = new Map<string, ProxyEndpoint>();
-  for (const slice of slices) {
-    if (slice.addressType !== family) continue;
-    for (const endpoint of parseSlice(slice).get(`${protocol}/${portName}`) ?? []) putBest(byId, endpoint);
-  }
-  return [...byId.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
-}
-
-/** Of two entries of one address, the ready one counts. */
-function putBest(byId: Map<string, ProxyEndpoint>, endpoint: ProxyEndpoint): void {
-  const earlier = byId.get(endpoint.id);
-  if (!earlier || (endpoint.ready && !earlier.ready)) byId.set(endpoint.id, endpoint);
-}
-
-const parsed = new WeakMap<EndpointSlice, ReadonlyMap<string, readonly ProxyEndpoint[]>>();
-
-/** A slice's endpoints by `protocol/portname`, read once: doing so beforehand makes compiling a Service of many slices short. */
-export function parseSlice(slice: EndpointSlice): ReadonlyMap<string, readonly ProxyEndpoint[]> {
-  const known = parsed.get(slice);
-  if (known) return known;
-  const byPort = new Map<string, readonly ProxyEndpoint[]>();
-  for (const { name = "", protocol = "TCP", port } of slice.ports ?? []) {
-    if (port === undefined) continue;
-    const byId = new Map<string, ProxyEndpoint>();
-    for (const endpoint of slice.endpoints ?? []) {
-      const read = parseEndpoint(endpoint, port);
-      if (read) putBest(byId, read);
-    }
-    byPort.set(`${protocol}/${name}`, [...byId.values()]);
-  }
-  parsed.set(slice, byPort);
-  return byPort;
-}
-
-const NONE: readonly string[] = [];
-
-function parseEndpoint({ addresses, conditions, nodeName = "", hints, targetRef }: Endpoint, port: number): ProxyEndpoint | undefined {
-  const ip = canonicalIp(addresses[0] ?? "");
-  if (!ip) return undefined;
-  const terminating = conditions?.terminating ?? false;
-  const ready = conditions?.ready ?? true;
-  return {
-    id: hostPort(ip, port),
-    ip,
-    port,
-    node: nodeName,
-    ready,
-    serving: conditions?.serving ?? true,
-    terminating,
-    zoneHints: hints?.forZones?.map((zone) => zone.name) ?? NONE,
-    nodeHints: hints?.forNodes?.map((node) => node.name) ?? NONE,
-    pod: targetRef?.kind === "Pod" ? `${targetRef.namespace ?? ""}/${targetRef.name ?? ""}` : "",
   };
 }

@@ -13,6 +13,8 @@ export interface HealthChecksOptions {
   readonly rules: Rules;
   readonly nodes: NodeViews;
   readonly events: ListenerEvents;
+  /** No sync is overdue. */
+  readonly isHealthy: () => boolean;
 }
 
 /** Opens and closes them as Services come and go. */
@@ -40,13 +42,13 @@ export class HealthChecks {
     return this.#listeners.stop();
   }
   #serve(ip: string, port: number): Promise<Listening> {
-    const { rules, nodes, network } = this.#options;
+    const { rules, nodes, network, isHealthy } = this.#options;
     const name = nodes.at(ip)?.name ?? "";
     const owner: Peer = { kind: "node", name, ip };
     const server = healthServer(() => {
       const servicePort = rules.atHealthCheckNodePort(port);
       const table = servicePort && rules.table(`${servicePort.namespace}/${servicePort.name}`);
-      return healthAnswer(servicePort ?? { namespace: "", name: "" }, localReadyEndpoints(table?.ports ?? [], name), true);
+      return healthAnswer(servicePort ?? { namespace: "", name: "" }, localReadyEndpoints(table?.ports ?? [], name), isHealthy());
     });
     return network.expose({ ip, port }, "TCP", { type: "server", server }, owner);
   }

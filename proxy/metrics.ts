@@ -1,10 +1,13 @@
 // kube-proxy's metrics under its own names. One sync serves all nodes, so the sync's figures are the same on each; what depends on
 // where endpoints are (no_local_endpoints) and what a node was asked (healthz, livez) is its own.
-// Upstream: pkg/proxy/metrics/metrics.go. Left out: Go runtime and process metrics, and the winkernel ones.
+// Upstream: pkg/proxy/metrics/metrics.go. Left out: Go runtime and process metrics, the
+// nfacct counters (no packet is invalid here, and none is to localhost NodePorts), and the winkernel ones.
 import type { IpFamily } from "../model/ip.ts";
 import { exponentialBuckets, linearBuckets, type MetricFamily, MetricRegistry } from "../model/metrics.ts";
 import type { ProxyMode } from "./evaluate.ts";
 import type { Rules } from "./rules.ts";
+import { countIptablesRules } from "./rulesets/iptables-counts.ts";
+import type { RulesetInput } from "./rulesets/port-plan.ts";
 import { categorize, type NodeView } from "./topology.ts";
 
 const SYNC_SECONDS = exponentialBuckets(0.001, 2, 15);
@@ -35,6 +38,8 @@ const FAMILIES: readonly MetricFamily[] = [
   family("counter", `${SYNC}_endpoint_changes_total`, "Endpoint changes seen"),
   family("gauge", `${SYNC}_service_changes_pending`, "Service changes that the rules do not follow yet"),
   family("counter", `${SYNC}_service_changes_total`, "Service changes seen"),
+  family("gauge", `${SYNC}_iptables_total`, "Rules of iptables that the proxy owns"),
+  family("gauge", `${SYNC}_iptables_last`, "Rules of iptables written in the last sync"),
   family("counter", `${SYNC}_iptables_restore_failures_total`, "Syncs of iptables that failed"),
   family("counter", `${SYNC}_iptables_partial_restore_failures_total`, "Partial syncs of iptables that failed"),
   family("counter", `${SYNC}_nftables_sync_failures_total`, "Syncs of nftables that failed"),
@@ -51,17 +56,9 @@ export class ProxyMetrics {
   readonly registry = new MetricRegistry(FAMILIES);
   readonly #families: readonly IpFamily[];
 
-  constructor(mode: ProxyMode, families: readonly IpFamily[]) {
+  constructor(families: readonly IpFamily[]) {
     this.#families = families;
     for (const ip_family of families) {
-      if (mode === "iptables") {
-        this.registry.add(`${SYNC}_iptables_restore_failures_total`, { ip_family }, 0);
-        this.registry.add(`${SYNC}_iptables_partial_restore_failures_total`, { ip_family }, 0);
-      }
-      if (mode === "nftables") {
-        this.registry.add(`${SYNC}_nftables_sync_failures_total`, { ip_family }, 0);
-        this.registry.add(`${SYNC}_nftables_cleanup_failures_total`, { ip_family }, 0);
-      }
       this.registry.add("kubeproxy_conntrack_reconciler_deleted_entries_total", { ip_family }, 0);
     }
   }
@@ -101,9 +98,34 @@ export class ProxyMetrics {
   }
 }
 
-/** A node's own series: answers of its health server, counted as they happen. */
-export function nodeMetrics(): MetricRegistry {
-  return new MetricRegistry(FAMILIES);
+/** A node's own series: failures of its mode (there are none), answers of its health server, and what a scrape counts. */
+export function nodeMetrics(mode: ProxyMode, families: readonly IpFamily[]): MetricRegistry {
+  const registry = new MetricRegistry(FAMILIES);
+  for (const ip_family of families) {
+    for (const failure of FAILURES[mode] ?? []) registry.add(`${SYNC}_${failure}_failures_total`, { ip_family }, 0);
+  }
+  return registry;
+}
+
+const FAILURES: Readonly<Partial<Record<ProxyMode, readonly string[]>>> = {
+  iptables: ["iptables_restore", "iptables_partial_restore"],
+  nftables: ["nftables_sync", "nftables_cleanup"],
+};
+
+/** Sets the numbers of iptables rules of a node: all, and those of the last sync, in which the Services that `changed` tells had changed. */
+export function countIptables(
+  registry: MetricRegistry,
+  input: RulesetInput,
+  families: readonly IpFamily[],
+  changed: (service: string) => boolean,
+): void {
+  for (const ip_family of families) {
+    const counts = countIptablesRules(input, ip_family, changed);
+    for (const table of ["filter", "nat"] as const) {
+      registry.set(`${SYNC}_iptables_total`, { table, ip_family }, counts.total[table]);
+      registry.set(`${SYNC}_iptables_last`, { table, ip_family }, counts.last[table]);
+    }
+  }
 }
 
 /** Sets `no_local_endpoints_total`: ServicePorts whose Local policy finds nothing here although there are endpoints elsewhere. */

@@ -4,8 +4,8 @@ import type { Clock } from "../model/clock.ts";
 import type { IpFamily } from "../model/ip.ts";
 import type { MetricRegistry } from "../model/metrics.ts";
 import type { Listening, Network, Peer } from "../model/ports.ts";
-import type { ProxyMode } from "./evaluate.ts";
-import { countNoLocalEndpoints, nodeMetrics, type ProxyMetrics } from "./metrics.ts";
+import type { ProxyConfig } from "./evaluate.ts";
+import { countIptables, countNoLocalEndpoints, nodeMetrics, type ProxyMetrics } from "./metrics.ts";
 import { HEALTHZ_PORT, healthzServer, METRICS_PORT, metricsServer } from "./node-server.ts";
 import type { NodeViews } from "./node-views.ts";
 import type { Rules } from "./rules.ts";
@@ -19,8 +19,10 @@ export interface NodeServersOptions {
   readonly metrics: ProxyMetrics;
   readonly families: readonly IpFamily[];
   readonly events: ListenerEvents;
-  /** The mode of a node's proxy. */
-  readonly mode: (node: string) => ProxyMode;
+  /** How a node's proxy is set up. */
+  readonly config: (node: string) => ProxyConfig;
+  /** Whether a Service (`namespace/name`) changed in the last sync. */
+  readonly changed: (service: string) => boolean;
   /** When rules were last synced, and whether a sync is overdue. */
   readonly sync: () => { readonly lastSyncMs: number; readonly healthy: boolean };
 }
@@ -53,14 +55,16 @@ export class NodeServers {
   }
   /** The exposition of one node. */
   text(node: string): string {
-    const { rules, nodes, families, metrics } = this.#options;
+    const { rules, nodes, families, metrics, config: configOf, changed } = this.#options;
     const registry = this.#registry(node);
-    countNoLocalEndpoints(registry, rules, nodes.get(node), families);
+    const [view, config] = [nodes.get(node), configOf(node)];
+    countNoLocalEndpoints(registry, rules, view, families);
+    if (config.mode === "iptables") countIptables(registry, { rules, node: view, config }, families, changed);
     return metrics.text(registry);
   }
   #registry(node: string): MetricRegistry {
     let registry = this.#registries.get(node);
-    if (!registry) this.#registries.set(node, (registry = nodeMetrics()));
+    if (!registry) this.#registries.set(node, (registry = nodeMetrics(this.#options.config(node).mode, this.#options.families)));
     return registry;
   }
   #open(ip: string, port: number): Promise<Listening> {
@@ -70,8 +74,8 @@ export class NodeServers {
     return network.expose({ ip, port }, "TCP", { type: "server", server: this.#server(name, port) }, owner);
   }
   #server(node: string, port: number): Server {
-    const { nodes, clock, mode, sync } = this.#options;
-    if (port === METRICS_PORT) return metricsServer(mode(node), () => this.text(node));
+    const { nodes, clock, config, sync } = this.#options;
+    if (port === METRICS_PORT) return metricsServer(config(node).mode, () => this.text(node));
     const state = () => ({ nowMs: clock.now(), ...sync(), eligible: nodes.get(node).eligible !== false });
     return healthzServer(state, this.#registry(node));
   }

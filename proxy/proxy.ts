@@ -87,6 +87,8 @@ class KubeProxy implements Proxy {
   readonly #abort = new AbortController();
   #running: Promise<void> | undefined;
   #syncs = 0;
+  /** Services that the last sync replaced. */
+  #lastChanged = new Set<string>();
   #lastSync = { atMs: 0, tookMs: 0 };
   #syncingSinceMs: number | undefined;
 
@@ -100,10 +102,11 @@ class KubeProxy implements Proxy {
     this.#serviceCIDRs = config.serviceCIDRs;
     const found = new Set<IpFamily>(this.#serviceCIDRs.map((block) => block.family));
     const families: readonly IpFamily[] = found.size > 0 ? [...found] : ["IPv4"];
-    this.#metrics = new ProxyMetrics(config.mode, families);
+    this.#metrics = new ProxyMetrics(families);
     const events = listenerEvents(store, clock, (key) => this.#builder.service(key));
     this.#listeners = new ServiceListeners({ open: (address, protocol) => fabric.listenService(address, protocol), clock, events });
-    this.#healthChecks = new HealthChecks({ network: fabric, clock, rules, nodes, events });
+    const isHealthy = (): boolean => clock.now() - (this.#syncingSinceMs ?? clock.now()) < OVERDUE_MS;
+    this.#healthChecks = new HealthChecks({ network: fabric, clock, rules, nodes, events, isHealthy });
     this.#nodeServers = new NodeServers({
       network: fabric,
       clock,
@@ -112,8 +115,9 @@ class KubeProxy implements Proxy {
       metrics: this.#metrics,
       families,
       events,
-      mode: (node) => this.#proxiers.of(node).config.mode,
-      sync: () => ({ lastSyncMs: this.#lastSync.atMs, healthy: clock.now() - (this.#syncingSinceMs ?? clock.now()) < OVERDUE_MS }),
+      config: (node) => this.#proxiers.of(node).config,
+      changed: (service) => this.#lastChanged.has(service),
+      sync: () => ({ lastSyncMs: this.#lastSync.atMs, healthy: isHealthy() }),
     });
   }
 
@@ -242,7 +246,9 @@ class KubeProxy implements Proxy {
   async #compile(): Promise<boolean> {
     let udpChanged = false;
     let work = 0;
+    this.#lastChanged = new Set();
     for (const replacement of this.#builder.compile()) {
+      this.#lastChanged.add(replacement.key);
       udpChanged = this.#replaced(replacement) || udpChanged;
       work += (replacement.now?.ports ?? []).reduce((sum, port) => sum + port.endpoints.length, 10);
       if (work < TURN_WORK) continue;

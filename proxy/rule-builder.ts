@@ -6,9 +6,10 @@ import type { EndpointSlice } from "../model/kinds/discovery-v1.ts";
 import { EndpointSlices, Nodes, Services } from "../model/resources.ts";
 import type { Node } from "../model/kinds/core-v1.ts";
 import type { Change } from "../store/contract.ts";
-import { compileService, parseSlice, serviceOfSlice } from "./compile.ts";
+import { compileTable, serviceOfSlice } from "./compile.ts";
 import { NodeViews } from "./node-views.ts";
 import { Rules } from "./rules.ts";
+import { ServiceEndpoints } from "./service-endpoints.ts";
 import type { ServiceTable } from "./service-port.ts";
 
 /** What a recompilation replaced. */
@@ -18,6 +19,7 @@ export interface Replacement {
   readonly now: ServiceTable | undefined;
 }
 
+const NO_ENDPOINTS = new ServiceEndpoints();
 const TRIGGER = "endpoints.kubernetes.io/last-change-trigger-time";
 
 export class RuleBuilder {
@@ -26,7 +28,8 @@ export class RuleBuilder {
   /** Counts up with every object and endpoint read, so that the caller may pause in between. */
   work = 0;
   readonly #services = new Map<string, Service>();
-  readonly #slices = new Map<string, Map<string, EndpointSlice>>();
+  /** By Service. */
+  readonly #endpoints = new Map<string, ServiceEndpoints>();
   readonly #dirty = new Set<string>();
   #noted = { services: 0, endpoints: 0 };
   #triggers: number[] = [];
@@ -62,8 +65,7 @@ export class RuleBuilder {
     for (const key of this.#dirty) {
       this.#dirty.delete(key);
       const service = this.#services.get(key);
-      const slices = [...(this.#slices.get(key)?.values() ?? [])];
-      const now = service && compileService(service, slices);
+      const now = service && compileTable(service, this.#endpoints.get(key) ?? NO_ENDPOINTS);
       yield { key, old: this.rules.set(key, now), now };
     }
   }
@@ -87,15 +89,16 @@ export class RuleBuilder {
     const before = previous && serviceOfSlice(previous);
     const owner = slice && serviceOfSlice(slice);
     if (before && before !== owner) {
-      this.#slices.get(before)?.delete(key);
-      if (this.#slices.get(before)?.size === 0) this.#slices.delete(before);
+      const endpoints = this.#endpoints.get(before);
+      endpoints?.set(key, undefined);
+      if (endpoints?.isEmpty) this.#endpoints.delete(before);
       this.#dirty.add(before);
     }
     if (!owner || !slice) return;
-    parseSlice(slice);
+    let endpoints = this.#endpoints.get(owner);
+    if (!endpoints) this.#endpoints.set(owner, (endpoints = new ServiceEndpoints()));
+    endpoints.set(key, slice);
     this.work += slice.endpoints?.length ?? 0;
-    const slices = this.#slices.get(owner) ?? new Map<string, EndpointSlice>();
-    this.#slices.set(owner, slices.set(key, slice));
     this.#dirty.add(owner);
   }
 }

@@ -29,8 +29,9 @@ export interface EndpointSets {
 const isReady = (endpoint: ProxyEndpoint): boolean => endpoint.ready;
 const isServingTerminating = (endpoint: ProxyEndpoint): boolean => endpoint.serving && endpoint.terminating;
 
-/** Ready ones, else those that terminate but still serve. */
+/** Ready ones, else those that terminate but still serve; the same array when all are ready. */
 function readyOrServing(endpoints: readonly ProxyEndpoint[]): readonly ProxyEndpoint[] {
+  if (endpoints.every(isReady)) return endpoints;
   const ready = endpoints.filter(isReady);
   return ready.length > 0 ? ready : endpoints.filter(isServingTerminating);
 }
@@ -38,7 +39,7 @@ function readyOrServing(endpoints: readonly ProxyEndpoint[]): readonly ProxyEndp
 /** Hints count only when every ready endpoint has one and some endpoint is hinted for this node (or else its zone). */
 function topologyOf(ready: readonly ProxyEndpoint[], node: NodeView, preferSameNode: boolean): EndpointSets["topology"] {
   const usable = (hints: (endpoint: ProxyEndpoint) => readonly string[], here: string): boolean =>
-    here !== "" && ready.length > 0 && ready.every((e) => hints(e).length > 0) && ready.some((e) => hints(e).includes(here));
+    here !== "" && ready.every((e) => hints(e).length > 0) && ready.some((e) => hints(e).includes(here));
   if (preferSameNode && usable((endpoint) => endpoint.nodeHints, node.name)) return "node";
   return usable((endpoint) => endpoint.zoneHints, node.zone) ? "zone" : "";
 }
@@ -78,7 +79,7 @@ function compute(port: BarePort, node: NodeView, preferSameNode: boolean): Endpo
   const usesCluster = !port.internalLocal || externallyAccessible(port);
   const usesLocal = port.internalLocal || (externallyAccessible(port) && port.externalLocal);
   const usable = readyOrServing(port.endpoints);
-  const topology = topologyOf(port.endpoints.filter(isReady), node, preferSameNode);
+  const topology = usable[0]?.ready ? topologyOf(usable, node, preferSameNode) : "";
   const hinted = (endpoint: ProxyEndpoint): boolean =>
     topology === "node" ? endpoint.nodeHints.includes(node.name) : topology === "zone" ? endpoint.zoneHints.includes(node.zone) : true;
   const cluster = usesCluster ? (topology === "" ? usable : usable.filter(hinted)) : undefined;

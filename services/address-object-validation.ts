@@ -16,14 +16,28 @@ export function addressObjectValidation(serviceCIDRs: readonly Cidr[]): Admissio
     admit({ type, object, old, subresource }, tx) {
       if (subresource !== undefined) return;
       const reject = (error: FieldError): void => tx.reject(error);
-      if (old && !equalJson((object as { spec?: unknown }).spec, (old as { spec?: unknown }).spec)) {
-        const value = (object as { spec?: unknown }).spec;
-        return reject({ type: "Invalid", field: "spec", value, detail: "field is immutable" });
+      if (type === IPAddresses) {
+        const address = object as unknown as IPAddress;
+        if (!old) return checkIpAddress(address, reject);
+        const value = address.spec?.parentRef;
+        if (!equalJson(value, (old as IPAddress).spec?.parentRef))
+          reject({ type: "Invalid", field: "spec.parentRef", value, detail: "field is immutable" });
+      } else {
+        const cidr = object as unknown as ServiceCIDR;
+        if (!old || changesCidrs(cidr, old as ServiceCIDR, reject)) checkServiceCidr(cidr, serviceCIDRs, reject);
       }
-      if (type === IPAddresses) checkIpAddress(object as unknown as IPAddress, reject);
-      else checkServiceCidr(object as unknown as ServiceCIDR, serviceCIDRs, reject);
     },
   };
+}
+
+/** A second block may come, for a second family; true when it did. */
+function changesCidrs({ spec }: ServiceCIDR, old: ServiceCIDR, reject: (error: FieldError) => void): boolean {
+  const [now, before] = [spec?.cidrs ?? [], old.spec?.cidrs ?? []];
+  const detail = "field is immutable";
+  const grows = before.length === 1 && now.length === 2;
+  if (!grows && now.length !== before.length) reject({ type: "Invalid", field: "spec.cidrs", value: now, detail });
+  else before.forEach((text, i) => text !== now[i] && reject({ type: "Invalid", field: `spec.cidrs[${i}]`, value: now[i] ?? "", detail }));
+  return grows;
 }
 
 function checkIpAddress({ metadata, spec }: IPAddress, reject: (error: FieldError) => void): void {
@@ -47,7 +61,7 @@ function checkIpAddress({ metadata, spec }: IPAddress, reject: (error: FieldErro
 function checkServiceCidr({ spec }: ServiceCIDR, serviceCIDRs: readonly Cidr[], reject: (error: FieldError) => void): void {
   const cidrs = spec?.cidrs ?? [];
   if (cidrs.length === 0) return reject({ type: "Required", field: "spec.cidrs", detail: "at least one CIDR required" });
-  if (cidrs.length > 2) return reject({ type: "Invalid", field: "spec", value: spec, detail: "may only hold up to 2 values" });
+  if (cidrs.length > 2) return reject({ type: "Invalid", field: "spec.cidrs", value: spec, detail: "may only hold up to 2 values" });
   cidrs.forEach((text, i) => {
     const field = `spec.cidrs[${i}]`;
     if (!isCidr(text)) {
@@ -65,7 +79,7 @@ function checkServiceCidr({ spec }: ServiceCIDR, serviceCIDRs: readonly Cidr[], 
   if (families.length === 2 && families[0] === families[1]) {
     reject({
       type: "Invalid",
-      field: "spec",
+      field: "spec.cidrs",
       value: cidrs,
       detail: "may specify no more than one IP for each IP family, i.e 192.168.0.0/24 and 2001:db8::/64",
     });

@@ -36,7 +36,11 @@ export class AutoHints {
       return { ports, endpoint: zone === undefined ? endpoint : { ...endpoint, hints: { forZones: [{ name: zone }] } } };
     });
   }
-  forget(key: ObjectKey): void {
+  /** The Service no longer asks for hints, or is gone (undefined). */
+  forget(key: ObjectKey, service?: Service): void {
+    for (const [family, why] of (service && this.#told.get(key)) ?? []) {
+      if (service && why === "") this.#tell(service, family, "Topology Aware Hints has been disabled");
+    }
     this.#told.delete(key);
   }
   /** Services to look at again: all with hints, when the zones' shares of CPU are no longer what they were. */

@@ -2,6 +2,7 @@
 import type { Clock } from "../model/clock.ts";
 import { ipFamily, type IpFamily } from "../model/ip.ts";
 import type { Pod, Service } from "../model/kinds/core-v1.ts";
+import type { EndpointSlice } from "../model/kinds/discovery-v1.ts";
 import { keyOf, type ObjectKey, splitKey } from "../model/object.ts";
 import type { Component } from "../model/ports.ts";
 import { EndpointSlices, Nodes, Pods, Services } from "../model/resources.ts";
@@ -44,13 +45,14 @@ export function createEndpointSliceController({ store, clock, maxEndpointsPerSli
     }
     if (!hasManagedEndpoints(service) || service.metadata.deletionTimestamp !== undefined) return;
     const pods = podsOf(store, service);
-    const slices = store
+    const all = store
       .list(EndpointSlices, { namespace, labels: (labels) => labels?.[SERVICE_NAME] === name && labels[MANAGED_BY] === CONTROLLER })
       .filter((slice) => slice.metadata.deletionTimestamp === undefined);
+    const slices = all.filter((slice) => isOwnedBy(slice, service));
     const triggerTime = triggers.take(service, pods);
     const families = familiesOf(service);
     const auto = wantsTopologyHints(service.metadata.annotations);
-    if (!auto) hints.forget(key);
+    if (!auto) hints.forget(key, service);
     for (const family of families) {
       const desired: PodEndpoint[] = [];
       for (const pod of pods) {
@@ -73,8 +75,8 @@ export function createEndpointSliceController({ store, clock, maxEndpointsPerSli
         template,
       );
     }
-    const unsupported = slices.filter((slice) => !families.some((family) => family === slice.addressType));
-    await writeSlices(store, { create: [], update: [], remove: unsupported }, templateOf(service, "IPv4", undefined));
+    const unwanted = all.filter((slice) => !slices.includes(slice) || !families.some((family) => family === slice.addressType));
+    await writeSlices(store, { create: [], update: [], remove: unwanted }, templateOf(service, "IPv4", undefined));
   };
 
   return createController({
@@ -97,6 +99,15 @@ export function createEndpointSliceController({ store, clock, maxEndpointsPerSli
 /** Services whose endpoints come from pods: those with a selector, but no ExternalNames. */
 export function hasManagedEndpoints({ spec }: Service): boolean {
   return spec?.type !== "ExternalName" && Object.keys(spec?.selector ?? {}).length > 0;
+}
+
+/** Slices of an earlier Service of the same name are not taken over. */
+function isOwnedBy(slice: EndpointSlice, { metadata }: Service): boolean {
+  return (
+    slice.metadata.ownerReferences?.some(
+      ({ apiVersion, kind, uid }) => apiVersion === "v1" && kind === "Service" && uid === metadata.uid,
+    ) ?? false
+  );
 }
 
 export function podsOf(store: Store, service: Service): readonly Pod[] {
@@ -129,7 +140,7 @@ function templateOf(service: Service, family: IpFamily, triggerTime: string | un
       [SERVICE_NAME]: name,
       [MANAGED_BY]: CONTROLLER,
     },
-    annotations: {},
+    annotations: undefined,
     owner: { apiVersion: "v1", kind: "Service", name, uid, controller: true, blockOwnerDeletion: true },
     triggerTime,
   };

@@ -6,6 +6,7 @@ import type { Service } from "../model/kinds/core-v1.ts";
 import { type Draft, equalJson } from "../model/object.ts";
 import { Services } from "../model/resources.ts";
 import { isHeadless } from "./service-fields.ts";
+import { validateClusterIPs } from "./service-validation.ts";
 
 const other = (family: string): IpFamily => (family === "IPv4" ? "IPv6" : "IPv4");
 
@@ -13,22 +14,15 @@ const other = (family: string): IpFamily => (family === "IPv4" ? "IPv6" : "IPv4"
 export function initIpFamilies(service: Draft<Service>, old: Service | undefined, configured: readonly IpFamily[]): void {
   const { spec } = service;
   if (!spec || spec.type === "ExternalName") return;
+  if (old && staysPreferDualStack(service, old)) return;
   const errors: FieldError[] = [];
   const stop = (): void => {
     if (errors.length > 0) throw invalid(Services, service.metadata.name, errors);
   };
-  (spec.clusterIPs ?? []).forEach((ip, i) => {
-    if (ip === "None" || ipFamily(ip)) return;
-    errors.push({
-      type: "Invalid",
-      field: `spec.clusterIPs[${i}]`,
-      value: ip,
-      detail: "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)",
-    });
-  });
-  stop();
   const selectorless = Object.keys(spec.selector ?? {}).length === 0;
   spec.ipFamilyPolicy ??= old?.spec?.ipFamilyPolicy ?? (isHeadless(service) && selectorless ? "RequireDualStack" : "SingleStack");
+  validateClusterIPs(spec, (error) => errors.push(error));
+  stop();
   const single = spec.ipFamilyPolicy === "SingleStack";
   const policyError = (detail: string): void =>
     void errors.push({ type: "Invalid", field: "spec.ipFamilyPolicy", value: spec.ipFamilyPolicy, detail });
@@ -86,4 +80,12 @@ export function initIpFamilies(service: Draft<Service>, old: Service | undefined
   if (families.length === 0) families.push(configured[0] ?? "IPv4");
   if (!single && families.length === 1 && configured.length === 2) families.push(other(families[0] ?? "IPv4"));
   spec.ipFamilies = families;
+}
+
+/** A cluster that has become dual-stack (or no longer is) leaves such a Service as it was. */
+function staysPreferDualStack({ spec }: Draft<Service>, old: Service): boolean {
+  const same = (field: "clusterIPs" | "ipFamilies"): boolean => equalJson(spec?.[field] ?? [], old.spec?.[field] ?? []);
+  return (
+    spec?.ipFamilyPolicy === "PreferDualStack" && old.spec?.ipFamilyPolicy === "PreferDualStack" && same("clusterIPs") && same("ipFamilies")
+  );
 }

@@ -75,7 +75,7 @@ export function podEndpoint(service: Service, pod: Pod, ip: string, node: Node |
       ...(hostname === undefined ? {} : { hostname }),
       targetRef: { kind: "Pod", namespace, name, ...(uid === undefined ? {} : { uid }) },
       ...(pod.spec?.nodeName ? { nodeName: pod.spec.nodeName } : {}),
-      ...(zone === undefined ? {} : { zone }),
+      ...(zone ? { zone } : {}),
     },
   };
 }

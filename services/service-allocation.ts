@@ -126,45 +126,84 @@ class Allocators {
     if (primary) spec.clusterIP = primary;
   }
   #allocatePorts(service: ServiceDraft, old: Service | undefined): void {
-    const { spec } = service;
-    if (!spec) return;
-    const key = objectKey(service.metadata.namespace ?? "", service.metadata.name);
-    const mine = new Set<number>();
-    const claim = (port: number): string => {
-      if (!this.#ports.has(port)) {
-        return `provided port is not in the valid range. The range of valid ports is ${this.#ports.first}-${this.#ports.last}`;
-      }
-      const holder = this.#ports.holder(port);
-      if (holder !== undefined && holder !== key) return "provided port is already allocated";
-      mine.add(port);
-      return "";
-    };
-    const next = (): number => {
-      const port = this.#ports.next(mine);
-      if (port === undefined) throw internal("failed to allocate a nodePort: range is full");
-      mine.add(port);
-      return port;
-    };
+    const claims = new PortClaims(this.#ports, service, objectKey(service.metadata.namespace ?? "", service.metadata.name));
     if (needsNodePorts(service)) {
-      (spec.ports ?? []).forEach((port, i) => {
-        if (!port.nodePort) return;
-        const refusal = claim(port.nodePort);
-        if (refusal !== "")
-          throw refuse(service, { type: "Invalid", field: `spec.ports[${i}].nodePort`, value: port.nodePort, detail: refusal });
-      });
-      for (const port of spec.ports ?? []) {
-        if (port.nodePort || !allocatesNodePorts(service)) continue;
-        // One number serves all protocols of a port, as for TCP and UDP 53.
-        const shared = spec.ports?.find((other) => other.port === port.port && other.protocol !== port.protocol && other.nodePort);
-        port.nodePort = shared?.nodePort ?? next();
+      if (old) claims.update(heldNodePorts(old));
+      else claims.create();
+    }
+    const { spec } = service;
+    if (!spec || !needsHealthCheckNodePort(service)) return;
+    const before = old && needsHealthCheckNodePort(old) ? old.spec?.healthCheckNodePort : undefined;
+    if (before === undefined) spec.healthCheckNodePort = claims.healthCheck(spec.healthCheckNodePort);
+    else if (spec.healthCheckNodePort !== before) {
+      const detail = "cannot change healthCheckNodePort on loadBalancer service with externalTraffic=Local during update";
+      throw refuse(service, { type: "Invalid", field: "spec.healthCheckNodePort", value: spec.healthCheckNodePort ?? 0, detail });
+    }
+  }
+}
+
+/** The NodePorts that one write asks for. */
+class PortClaims {
+  readonly #ports: PortAllocator;
+  readonly #service: ServiceDraft;
+  readonly #key: string;
+  readonly #mine = new Set<number>();
+
+  constructor(ports: PortAllocator, service: ServiceDraft, key: string) {
+    this.#ports = ports;
+    this.#service = service;
+    this.#key = key;
+  }
+  /** One number serves all protocols of a port, as for TCP and UDP 53: the first that is asked for. */
+  create(): void {
+    const byPort = new Map<number, number>();
+    const ports = this.#service.spec?.ports ?? [];
+    for (const [i, port] of ports.entries()) {
+      if (!port.nodePort && !allocatesNodePorts(this.#service)) continue;
+      const shared = byPort.get(port.port);
+      if (shared !== undefined) {
+        if (!port.nodePort) port.nodePort = shared;
+        else if (port.nodePort !== shared) this.#claim(i, port.nodePort);
+        continue;
       }
+      const asked = ports.find((other) => other.port === port.port && other.nodePort)?.nodePort;
+      if (asked) this.#claim(i, asked);
+      const number = asked ?? this.#next("nodePort");
+      port.nodePort = number;
+      byPort.set(port.port, number);
     }
-    if (!needsHealthCheckNodePort(service)) return;
-    if (!spec.healthCheckNodePort) spec.healthCheckNodePort = next();
-    else if (spec.healthCheckNodePort !== old?.spec?.healthCheckNodePort) {
-      const refusal = claim(spec.healthCheckNodePort);
-      if (refusal !== "") throw internal(`failed to allocate requested HealthCheck NodePort ${spec.healthCheckNodePort}: ${refusal}`);
+  }
+  /** Each new port gets a number of its own; those that the Service had before are not claimed again. */
+  update(held: readonly number[]): void {
+    for (const [i, port] of (this.#service.spec?.ports ?? []).entries()) {
+      if (!port.nodePort) {
+        if (allocatesNodePorts(this.#service)) port.nodePort = this.#next("nodePort");
+      } else if (!held.includes(port.nodePort) && !this.#mine.has(port.nodePort)) this.#claim(i, port.nodePort);
     }
+  }
+  healthCheck(asked: number | undefined): number {
+    if (!asked) return this.#next("HealthCheck NodePort 0");
+    const refusal = this.#refusal(asked);
+    if (refusal !== "") throw internal(`failed to allocate requested HealthCheck NodePort ${asked}: ${refusal}`);
+    this.#mine.add(asked);
+    return asked;
+  }
+  #claim(index: number, port: number): void {
+    const detail = this.#refusal(port);
+    if (detail !== "") throw refuse(this.#service, { type: "Invalid", field: `spec.ports[${index}].nodePort`, value: port, detail });
+    this.#mine.add(port);
+  }
+  #refusal(port: number): string {
+    if (!this.#ports.has(port))
+      return `provided port is not in the valid range. The range of valid ports is ${this.#ports.first}-${this.#ports.last}`;
+    const holder = this.#ports.holder(port);
+    return (holder !== undefined && holder !== this.#key) || this.#mine.has(port) ? "provided port is already allocated" : "";
+  }
+  #next(what: string): number {
+    const port = this.#ports.next(this.#mine);
+    if (port === undefined) throw internal(`failed to allocate a ${what}: range is full`);
+    this.#mine.add(port);
+    return port;
   }
 }
 

@@ -1,6 +1,6 @@
 // Fills in what a Service leaves out, and on an update keeps what the cluster allocated and drops what the new type does not have.
 // Upstream: pkg/apis/core/v1/defaults.go SetDefaults_Service; pkg/registry/core/service/strategy.go (patchAllocatedValues, dropTypeDependentFields).
-import type { Service } from "../model/kinds/core-v1.ts";
+import type { Service, ServiceSpec } from "../model/kinds/core-v1.ts";
 import { type Draft, equalJson } from "../model/object.ts";
 import type { Admission } from "../store/contract.ts";
 import { Services } from "../model/resources.ts";
@@ -27,7 +27,7 @@ export function defaultService(service: ServiceDraft): void {
   if (spec.type === "LoadBalancer") spec.allocateLoadBalancerNodePorts ??= true;
 }
 
-/** `clusterIP` and `clusterIPs` say the same; clients may know only the first. */
+/** `clusterIP` and `clusterIPs` say the same; clients may know only the first. What they contradict each other in is left for validation. */
 function normalizeClusterIPs({ spec }: ServiceDraft, old: Service | undefined): void {
   if (!spec) return;
   const { clusterIP = "", clusterIPs = [] } = spec;
@@ -35,31 +35,26 @@ function normalizeClusterIPs({ spec }: ServiceDraft, old: Service | undefined): 
     if (clusterIP !== "" && clusterIPs.length === 0) spec.clusterIPs = [clusterIP];
     return;
   }
-  const before = old.spec?.clusterIP ?? "";
-  const sameList = equalJson(clusterIPs, old.spec?.clusterIPs ?? []);
-  if (clusterIP !== before && sameList) {
-    if (clusterIP === "") delete spec.clusterIPs;
-    else spec.clusterIPs = [clusterIP];
-  } else if (clusterIP !== "" && clusterIPs.length === 0) spec.clusterIPs = [clusterIP];
+  const { clusterIP: before = "", clusterIPs: list = [] } = old.spec ?? {};
+  if (clusterIP === before || !equalJson(clusterIPs, list)) return;
+  if (clusterIP === "") delete spec.clusterIPs;
+  else spec.clusterIPs = [clusterIP];
 }
 
-/** What the cluster allocated stays when the writer left it out. */
+/** What the cluster allocated stays when the writer left it out: addresses, and NodePorts by the names of their ports. */
 function keepAllocated(service: ServiceDraft, old: Service): void {
   const { spec } = service;
   if (!spec || !old.spec) return;
   if (needsClusterIP(service) && needsClusterIP(old)) {
-    if (!spec.clusterIP && old.spec.clusterIP) {
-      spec.clusterIP = old.spec.clusterIP;
-      if (!spec.clusterIPs || spec.clusterIPs.length === 0) spec.clusterIPs = [...(old.spec.clusterIPs ?? [old.spec.clusterIP])];
-    }
-    if (!spec.ipFamilies && old.spec.ipFamilies) spec.ipFamilies = [...old.spec.ipFamilies];
+    if (!spec.clusterIP && old.spec.clusterIP) spec.clusterIP = old.spec.clusterIP;
+    if ((spec.clusterIPs?.length ?? 0) === 0 && old.spec.clusterIPs) spec.clusterIPs = [...old.spec.clusterIPs];
   }
   if (needsNodePorts(service) && needsNodePorts(old)) {
+    const numbers = new Set(spec.ports?.map((port) => port.nodePort));
+    const taken = new Set(old.spec.ports?.map((port) => port.nodePort).filter((number) => number && numbers.has(number)));
     for (const port of spec.ports ?? []) {
-      if (port.nodePort) continue;
-      const was = old.spec.ports?.find((other) => other.port === port.port && (other.protocol ?? "TCP") === port.protocol);
-      const taken = was?.nodePort && spec.ports?.some((other) => other.nodePort === was.nodePort && other.protocol === port.protocol);
-      if (was?.nodePort && !taken) port.nodePort = was.nodePort;
+      const was = old.spec.ports?.findLast((other) => (other.name ?? "") === (port.name ?? ""))?.nodePort;
+      if (!port.nodePort && was && !taken.has(was)) port.nodePort = was;
     }
   }
   if (needsHealthCheckNodePort(service) && needsHealthCheckNodePort(old) && !spec.healthCheckNodePort && old.spec.healthCheckNodePort) {
@@ -71,27 +66,26 @@ function keepAllocated(service: ServiceDraft, old: Service): void {
 function dropTypeDependent(service: ServiceDraft, old: Service): void {
   const { spec } = service;
   if (!spec || !old.spec) return;
-  if (needsClusterIP(old) && !needsClusterIP(service) && (spec.clusterIP ?? "") === (old.spec.clusterIP ?? "")) {
-    delete spec.clusterIP;
-    delete spec.clusterIPs;
-    delete spec.ipFamilies;
-    delete spec.ipFamilyPolicy;
-    delete spec.internalTrafficPolicy;
+  const isSame = (field: keyof ServiceSpec): boolean => equalJson(spec[field] ?? "", old.spec[field] ?? "");
+  if (needsClusterIP(old) && !needsClusterIP(service)) {
+    if (isSame("clusterIP") && isSame("clusterIPs")) {
+      delete spec.clusterIP;
+      delete spec.clusterIPs;
+    }
+    if (isSame("ipFamilies")) delete spec.ipFamilies;
+    if (isSame("ipFamilyPolicy")) delete spec.ipFamilyPolicy;
   }
   if (needsNodePorts(old) && !needsNodePorts(service)) {
     const before = new Set(old.spec.ports?.map((port) => port.nodePort));
     if (spec.ports?.every((port) => !port.nodePort || before.has(port.nodePort))) for (const port of spec.ports) delete port.nodePort;
   }
-  if (needsHealthCheckNodePort(old) && !needsHealthCheckNodePort(service) && spec.healthCheckNodePort === old.spec.healthCheckNodePort) {
-    delete spec.healthCheckNodePort;
-  }
+  if (needsHealthCheckNodePort(old) && !needsHealthCheckNodePort(service) && isSame("healthCheckNodePort")) delete spec.healthCheckNodePort;
   if (old.spec.type === "LoadBalancer" && spec.type !== "LoadBalancer") {
-    if (spec.allocateLoadBalancerNodePorts === old.spec.allocateLoadBalancerNodePorts) delete spec.allocateLoadBalancerNodePorts;
-    if (spec.loadBalancerClass === old.spec.loadBalancerClass) delete spec.loadBalancerClass;
+    if (isSame("allocateLoadBalancerNodePorts")) delete spec.allocateLoadBalancerNodePorts;
+    if (isSame("loadBalancerClass")) delete spec.loadBalancerClass;
   }
-  if (externallyAccessible(old) && !externallyAccessible(service) && spec.externalTrafficPolicy === old.spec.externalTrafficPolicy) {
-    delete spec.externalTrafficPolicy;
-  }
+  if (externallyAccessible(old) && !externallyAccessible(service) && isSame("externalTrafficPolicy")) delete spec.externalTrafficPolicy;
+  if (spec.type !== "LoadBalancer" && service.status?.loadBalancer) service.status.loadBalancer = {};
 }
 
 export const serviceDefaults: Admission = {
@@ -103,9 +97,8 @@ export const serviceDefaults: Admission = {
     const service = object as ServiceDraft;
     const before = old as Service | undefined;
     defaultService(service);
+    if (before) keepAllocated(service, before);
     normalizeClusterIPs(service, before);
-    if (!before) return;
-    keepAllocated(service, before);
-    dropTypeDependent(service, before);
+    if (before) dropTypeDependent(service, before);
   },
 };

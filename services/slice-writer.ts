@@ -15,15 +15,22 @@ export interface SliceTemplate {
   readonly generateName: string;
   readonly addressType: string;
   readonly labels: { readonly [key: string]: string };
-  readonly annotations: { readonly [key: string]: string };
+  /** Undefined: a slice keeps what others have written there. */
+  readonly annotations: { readonly [key: string]: string } | undefined;
   readonly owner: OwnerReference;
   readonly triggerTime: string | undefined;
 }
 
 /** True when a slice's metadata is not what the template says. */
 export function isStale(slice: EndpointSlice, template: SliceTemplate): boolean {
-  const { [TRIGGER_TIME]: _time, ...annotations } = slice.metadata.annotations ?? {};
-  return !equalJson(slice.metadata.labels ?? {}, template.labels) || !equalJson(annotations, template.annotations);
+  const annotations = ownAnnotations(slice);
+  return !equalJson(slice.metadata.labels ?? {}, template.labels) || !equalJson(annotations, template.annotations ?? annotations);
+}
+
+/** All but the trigger time. */
+function ownAnnotations(slice: EndpointSlice | undefined): { readonly [key: string]: string } {
+  const { [TRIGGER_TIME]: _time, ...annotations } = slice?.metadata.annotations ?? {};
+  return annotations;
 }
 
 /** Carries out the changes. A namespace that is going away takes no new slices. */
@@ -47,7 +54,10 @@ export async function writeSlices(store: Store, changes: SliceChanges, template:
 
 function dress(slice: EndpointSlice | undefined, { ports, endpoints }: SliceContent, template: SliceTemplate): EndpointSlice {
   const { namespace, generateName, addressType, labels, owner, triggerTime } = template;
-  const annotations = { ...template.annotations, ...(triggerTime === undefined ? {} : { [TRIGGER_TIME]: triggerTime }) };
+  const annotations = {
+    ...(template.annotations ?? ownAnnotations(slice)),
+    ...(triggerTime === undefined ? {} : { [TRIGGER_TIME]: triggerTime }),
+  };
   const { annotations: _annotations, ...metadata } = slice?.metadata ?? { name: "", generateName, namespace };
   return {
     apiVersion: "discovery.k8s.io/v1",

@@ -1,6 +1,6 @@
 // A reader that sees the store late: what turns "correct" into "real". With no delay it reads the store as it is.
 // A delayed cursor keeps, for each key with a change that is not due yet, the object that it still sees.
-import type { Clock, Timer } from "../model/clock.ts";
+import { type Clock, nextTurn, type Timer } from "../model/clock.ts";
 import { type KubeObject, namespaceOf, type ObjectKey, objectKey } from "../model/object.ts";
 import type { ResourceType } from "../model/resources.ts";
 import type { Activity, Change, Cursor, ListQuery } from "./contract.ts";
@@ -54,12 +54,17 @@ export class StoreCursor implements Cursor, Activity {
     return late ? overlay(present, late as ReadonlyMap<ObjectKey, T | undefined>, query) : present;
   }
   batches(types: readonly ResourceType[], signal?: AbortSignal): AsyncIterable<readonly Change[]> {
-    const initial = types.flatMap((type) =>
-      this.list(type).map((object) => ({ type, key: objectKey(namespaceOf(object), object.metadata.name), object, previous: undefined })),
-    );
-    const subscription = new Subscription(types, initial);
+    const subscription = new Subscription();
     this.#subscriptions.add(subscription);
-    return subscription.iterate(signal, () => this.#subscriptions.delete(subscription));
+    return subscription.iterate(types, (type) => this.#present(type), signal, () => this.#subscriptions.delete(subscription));
+  }
+  #present(type: ResourceType): readonly Change[] {
+    return this.list(type).map((object) => ({
+      type,
+      key: objectKey(namespaceOf(object), object.metadata.name),
+      object,
+      previous: undefined,
+    }));
   }
   close(): void {
     this.#timer?.cancel();
@@ -109,19 +114,18 @@ export class StoreCursor implements Cursor, Activity {
   }
 }
 
-/** One consumer's queue of coalesced changes. */
+/** More objects of a type than this are a turn's work. */
+const MANY = 1000;
+
+/** One consumer's queue of coalesced changes, after a first batch with all that is there. */
 class Subscription {
-  readonly #types: ReadonlySet<ResourceType>;
+  /** Those that are in the first batch already: changes of the others will be part of it. */
+  readonly #types = new Set<ResourceType>();
   #changes = new Map<string, Change>();
-  #ready: boolean;
+  #ready = false;
   #ended = false;
   #wake: (() => void) | undefined;
 
-  constructor(types: readonly ResourceType[], initial: readonly Change[]) {
-    this.#types = new Set(types);
-    for (const change of initial) this.#changes.set(`${change.type.group}/${change.type.resource} ${change.key}`, change);
-    this.#ready = true;
-  }
   /** True when the consumer has taken everything and asks for more. */
   get waiting(): boolean {
     return this.#wake !== undefined && !this.#ready;
@@ -142,11 +146,17 @@ class Subscription {
     this.#ended = true;
     this.#wake?.();
   }
-  async *iterate(signal: AbortSignal | undefined, onEnd: () => void): AsyncGenerator<readonly Change[]> {
+  async *iterate(
+    types: readonly ResourceType[],
+    present: (type: ResourceType) => readonly Change[],
+    signal: AbortSignal | undefined,
+    onEnd: () => void,
+  ): AsyncGenerator<readonly Change[]> {
     const onAbort = (): void => this.end();
     if (signal?.aborted) this.#ended = true;
     signal?.addEventListener("abort", onAbort, { once: true });
     try {
+      if (!this.#ended) yield await this.#first(types, present);
       while (!this.#ended) {
         if (this.#ready) {
           const batch = [...this.#changes.values()];
@@ -162,5 +172,15 @@ class Subscription {
       signal?.removeEventListener("abort", onAbort);
       onEnd();
     }
+  }
+  async #first(types: readonly ResourceType[], present: (type: ResourceType) => readonly Change[]): Promise<readonly Change[]> {
+    let all: readonly Change[] = [];
+    for (const [index, type] of types.entries()) {
+      const some = present(type);
+      this.#types.add(type);
+      all = all.length === 0 ? some : some.length === 0 ? all : [...all, ...some];
+      if (some.length > MANY && index < types.length - 1) await nextTurn();
+    }
+    return all;
   }
 }

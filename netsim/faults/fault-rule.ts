@@ -59,29 +59,38 @@ export class FaultRule {
   get met(): number {
     return this.#met;
   }
-  /** The random stream of this client's next flow; undefined when the rule has had enough of its flows. */
-  meet(client: string): Random | undefined {
-    const ordinal = this.#ordinals.get(client) ?? 0;
-    this.#ordinals.set(client, ordinal + 1);
-    if (ordinal >= this.#firstFlows) return undefined;
-    this.#met++;
-    return this.#random.fork(`${this.name}/${client}/${ordinal}`);
+  /**
+   * The random stream of one flow of this client; undefined when the rule has had enough of its flows. `ordinals` remembers which flow of
+   * the client it is, for one that is met again because it waits.
+   */
+  meet(client: string, ordinals: Ordinals): Random | undefined {
+    let ordinal = ordinals.get(this);
+    if (ordinal === undefined) {
+      ordinal = this.#ordinals.get(client) ?? 0;
+      this.#ordinals.set(client, ordinal + 1);
+      ordinals.set(this, ordinal);
+      if (ordinal < this.#firstFlows) this.#met++;
+    }
+    return ordinal < this.#firstFlows ? this.#random.fork(`${this.name}/${client}/${ordinal}`) : undefined;
   }
   /** Whether a flow that is open already is reset. */
   resetsLive(client: string): boolean {
-    const random = this.meet(client);
+    const random = this.meet(client, new Map());
     return random !== undefined && this.faults.some((fault) => fault.live === "reset" && fault.open && fault.open(random) !== "pass");
   }
 }
 
-/** What the rules do to a new flow of `client`; undefined when nothing. */
-export function meetFaults(rules: readonly FaultRule[], client: string): FlowFaults | undefined {
+/** Which flow of its client one flow is, for each rule that it has met. */
+export type Ordinals = Map<FaultRule, number>;
+
+/** What the rules do to a flow of `client`; undefined when nothing. The same `ordinals` give the same answer of the same rules. */
+export function meetFaults(rules: readonly FaultRule[], client: string, ordinals: Ordinals = new Map()): FlowFaults | undefined {
   const matched: string[] = [];
   const stream: Record<LinkDirection, StreamStage[]> = { forward: [], back: [] };
   const packet: Record<LinkDirection, PacketStage[]> = { forward: [], back: [] };
   let opening: Opening = "pass";
   for (const rule of rules) {
-    const random = rule.meet(client);
+    const random = rule.meet(client, ordinals);
     if (!random) continue;
     matched.push(`fault/${rule.name}`);
     for (const [index, fault] of rule.faults.entries()) {

@@ -128,6 +128,33 @@ t.test("real sockets: a blocked one is held unanswered, an open one stands still
   t.strictSame([text(), nothing(), blocked.destroyed], ["one ", "", false]);
   await remove("deny");
   await until(() => text() === "one two ", "the held bytes arrive");
+  await until(() => nothing() === "hello", "the blocked one is let in, as with the next SYN");
+});
+
+t.test("a dial that a policy or a partition holds back goes through when it is gone", async (t) => {
+  const { pod, echo, networkPolicy, remove, fault, removeFault, fabric, clock } = await virtualWorld(t);
+  const [web, client] = [await pod("web", 5, { app: "web" }), await pod("client", 6, { app: "client" })];
+  const address = await echo(web, 80);
+  const hold: readonly (readonly [string, () => Promise<void>, () => Promise<void>])[] = [
+    ["policy", () => networkPolicy("hold", DENY_ALL), () => remove("hold")],
+    ["partition", () => fault("hold", { to: { pod: "web" }, partition: true }), () => removeFault("hold")],
+    ["the first flow of each client", () => fault("hold", { to: { pod: "web" }, partition: true, first: 1 }), () => removeFault("hold")],
+  ];
+  for (const [name, add, end] of hold) {
+    await add();
+    let state = "waits";
+    const dialled = fabric.dial(client, address).then((socket) => {
+      state = "connected";
+      return socket;
+    });
+    await clock.advance(60_000);
+    await networkPolicy("unrelated", "{ podSelector: { matchLabels: { app: client } }, policyTypes: [Ingress] }");
+    t.equal(state, "waits", `${name}: whatever else changes`);
+    await end();
+    (await dialled).destroy();
+    t.equal(state, "connected", name);
+    await remove("unrelated");
+  }
 });
 
 t.test("explain names policy and rule, or that none selects the pod", async (t) => {

@@ -86,6 +86,28 @@ t.test("ports 10249 and 10256 of each node", async (t) => {
   t.equal(await world.askAs(world.pod("b", 11, 1), { ip: world.plan.services.at(5), port: 81 }), "ECONNREFUSED", "node 1 is nftables");
 });
 
+t.test("rules of iptables: all, and those of the last sync", async (t) => {
+  const world = await proxyWorld(t, { nodeModes: { "node-1": "nftables" } });
+  for (const [name, host] of [
+    ["web", 5],
+    ["api", 6],
+  ] as const) {
+    await world.service(name, host);
+    await world.endpoints(name, [endpoint(world.pod(name, host + 10))]);
+  }
+  const found = (node: string): readonly string[] => series(world.proxy.metricsText(node), "kubeproxy_sync_proxy_rules_iptables_");
+  // 3 + 0; 4 and the NodePort rule, then for each Service: 1 in KUBE-SERVICES, 1 in KUBE-SVC (no pod block is configured), 2 in KUBE-SEP.
+  t.same(found("node-0"), [
+    'kubeproxy_sync_proxy_rules_iptables_last{ip_family="IPv4",table="filter"} 3',
+    'kubeproxy_sync_proxy_rules_iptables_last{ip_family="IPv4",table="nat"} 10',
+    'kubeproxy_sync_proxy_rules_iptables_partial_restore_failures_total{ip_family="IPv4"} 0',
+    'kubeproxy_sync_proxy_rules_iptables_restore_failures_total{ip_family="IPv4"} 0',
+    'kubeproxy_sync_proxy_rules_iptables_total{ip_family="IPv4",table="filter"} 3',
+    'kubeproxy_sync_proxy_rules_iptables_total{ip_family="IPv4",table="nat"} 13',
+  ]);
+  t.same(found("node-1"), [], "a node in nftables mode has none");
+});
+
 t.test("network programming counts from the trigger time", async (t) => {
   const world = await proxyWorld(t);
   await world.service("web", 5);

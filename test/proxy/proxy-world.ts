@@ -56,6 +56,7 @@ export async function proxyWorld(
     clock: realClock,
     random: seededRandom("world"),
     serviceCIDRs: [plan.services.toString()],
+    onSynced: () => fabric.decideAgain(),
     ...options,
   });
   fabric.hooks.verdict = proxy.verdict;

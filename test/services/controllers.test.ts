@@ -140,6 +140,29 @@ t.test("nothing is written when nothing changed", async (t) => {
   t.equal(triggered(), "2025-01-01T00:00:05Z", "the pod's readiness");
 });
 
+t.test("what others wrote on a slice stays; slices of an earlier Service of that name go", async (t) => {
+  const store = await start(t);
+  await store.create(Services, service("web", WEB));
+  await pod(store, "a", { ip: "127.244.1.1" });
+  await store.settle();
+  const [made] = store.list(EndpointSlices);
+  const name = made?.metadata.name ?? "";
+  await store.mutate(
+    EndpointSlices,
+    "default",
+    name,
+    (draft) => void (draft.metadata.annotations = { ...draft.metadata.annotations, note: "mine" }),
+  );
+  await pod(store, "b", { ip: "127.244.1.2" });
+  t.same(await slices(store), ["http/TCP/80: 127.244.1.1 rs n1/a, 127.244.1.2 rs n1/a"]);
+  t.equal(store.get(EndpointSlices, "default", name)?.metadata.annotations?.["note"], "mine");
+  await store.mutate(EndpointSlices, "default", name, (draft) => {
+    for (const owner of draft.metadata.ownerReferences ?? []) owner.uid = "of-an-earlier-one";
+  });
+  t.same(await slices(store), ["http/TCP/80: 127.244.1.1 rs n1/a, 127.244.1.2 rs n1/a"]);
+  t.equal(store.get(EndpointSlices, "default", name), undefined, "not taken over");
+});
+
 t.test("headless, hostnames and hints", async (t) => {
   const store = await start(t);
   await store.create(Services, service("web", { selector: { app: "web" }, clusterIP: "None" }));

@@ -31,13 +31,27 @@ const endpoints = (zones: string): readonly Endpoint[] =>
 const equal = [node("n1", "a", "4"), node("n2", "b", "4000m")];
 const rows: readonly (readonly [string, readonly Node[], string, string])[] = [
   ["each keeps its zone", equal, "abab", "abab"],
-  ["one moves: b would be overloaded", equal, "aaab", "aabb"],
+  ["one moves: b would be overloaded", equal, "aaab", "baab"],
   ["three of six stay within 20 %", equal, "aaabbb", "aaabbb"],
-  ["in proportion to CPU", [node("n1", "a", "6"), node("n2", "b", "2")], "aabb", "aaba"],
-  ["an endpoint in a zone without nodes goes where it is needed", equal, "aacb", "aabb"],
+  ["in proportion to CPU", [node("n1", "a", "6"), node("n2", "b", "2")], "aabb", "aaab"],
+  ["an endpoint in a zone without nodes stays hinted for it", equal, "aacb", "aacb"],
+  ["k8s: nearly equal zones of two", [node("n1", "a", "45"), node("n2", "b", "55")], "ab", "ab"],
+  [
+    "k8s: three zones, ten endpoints, one moves",
+    [node("n1", "a", "35"), node("n2", "b", "35"), node("n3", "c", "30")],
+    "abccaaabca",
+    "bbccaaabca",
+  ],
+  [
+    "k8s: two endpoints, three zones",
+    [node("n1", "a", "3"), node("n2", "b", "4"), node("n3", "c", "3")],
+    "ab",
+    "Insufficient number of endpoints (2 endpoints, 3 zones)",
+  ],
+  ["less than a whole one is not moved", [node("n1", "a", "5"), node("n2", "b", "6")], "aaabbb", "aaabbb"],
   ["not ready: no hint", equal, "abBA", "ab.."],
-  ["too few endpoints", equal, "a", "Insufficient number of endpoints (1), impossible to safely allocate proportionally"],
-  ["one zone", [node("n1", "a", "4")], "aa", "Nodes only ready in one zone"],
+  ["too few endpoints", equal, "a", "Insufficient number of endpoints (1 endpoints, 2 zones)"],
+  ["one zone", [node("n1", "a", "4")], "aa", "Insufficient Node information: allocatable CPU or zone not specified on one or more nodes"],
   [
     "no zone",
     [...equal, node("n3", "", "4")],
@@ -51,12 +65,12 @@ const rows: readonly (readonly [string, readonly Node[], string, string])[] = [
     "Insufficient Node information: allocatable CPU or zone not specified on one or more nodes",
   ],
   ["the control plane does not count", [...equal, node("n0", "", "4", { "node-role.kubernetes.io/control-plane": "" })], "ab", "ab"],
-  ["an endpoint without zone", equal, "ab-", "One or more endpoints do not have a zone specified"],
+  ["an endpoint without zone", equal, "aab-", "One or more endpoints do not have a zone specified"],
   [
     "three zones, four endpoints",
     [...equal, node("n3", "c", "4")],
     "aabc",
-    "Unable to allocate minimum required endpoints to each zone without exceeding overload threshold (20%)",
+    "Unable to allocate minimum required endpoints to each zone without exceeding overload threshold (4 endpoints, 3 zones)",
   ],
 ];
 for (const [name, nodes, zones, expected] of rows) {
@@ -71,6 +85,7 @@ t.test("which annotation", async (t) => {
   t.ok(wantsTopologyHints({ "service.kubernetes.io/topology-mode": "Auto" }));
   t.ok(wantsTopologyHints({ "service.kubernetes.io/topology-aware-hints": "auto" }));
   t.notOk(wantsTopologyHints({ "service.kubernetes.io/topology-mode": "Disabled" }));
+  t.notOk(wantsTopologyHints({ "service.kubernetes.io/topology-mode": "Auto", "service.kubernetes.io/topology-aware-hints": "Disabled" }));
   t.notOk(wantsTopologyHints());
 });
 
@@ -123,5 +138,14 @@ t.test("the controller writes hints, tells, and follows the nodes", async (t) =>
   await store.delete(Nodes, "", "n2");
   await store.settle();
   t.equal(zones().replaceAll(".", ""), "", "one zone is left: no hints");
-  t.ok(store.list(Events).some((event) => event.message === "Nodes only ready in one zone, addressType: IPv4"));
+  const told = (start: string): boolean =>
+    store.list(Events).some((event) => event.message?.startsWith(start) && event.message.endsWith(", addressType: IPv4"));
+  t.ok(told("Insufficient Node information"));
+  await store.create(Nodes, node("n2", "b", "4"));
+  await store.settle();
+  t.equal(zones(), "aabb");
+  await store.mutate(Services, "default", "web", (draft) => void delete draft.metadata.annotations);
+  await store.settle();
+  t.equal(zones(), "....");
+  t.ok(told("Topology Aware Hints has been disabled"));
 });

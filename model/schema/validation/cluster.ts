@@ -2,9 +2,9 @@
 // Upstream: pkg/apis/core/validation, pkg/apis/coordination/validation, pkg/apis/networking/validation.
 import type { Lease } from "../../kinds/coordination-v1.ts";
 import type { Event, Node, Service } from "../../kinds/core-v1.ts";
-import type { NetworkPolicy } from "../../kinds/networking-v1.ts";
-import { isCidr } from "../../ip.ts";
-import { PROTOCOLS, validatePortOrName } from "./container.ts";
+import type { IPBlock, NetworkPolicy, NetworkPolicyPeer, NetworkPolicyPort } from "../../kinds/networking-v1.ts";
+import { Cidr, isCidr } from "../../ip.ts";
+import { validatePortOrName } from "./container.ts";
 import type { FieldErrors } from "./field-errors.ts";
 import { validateLabels } from "./metadata.ts";
 import { qualifiedNameErrors } from "./names.ts";
@@ -18,7 +18,7 @@ export function validateNode({ spec }: Node, errors: FieldErrors): void {
     errors.oneOf(`spec.taints[${i}].effect`, effect, EFFECTS);
   });
   (spec?.podCIDRs ?? []).forEach((cidr, i) => {
-    if (!isCidr(cidr)) errors.invalid(`spec.podCIDRs[${i}]`, cidr, "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)");
+    if (!isCidr(cidr)) errors.invalid(`spec.podCIDRs[${i}]`, cidr, CIDR_HELP);
   });
 }
 
@@ -45,26 +45,54 @@ export function validateNetworkPolicy({ spec }: NetworkPolicy, errors: FieldErro
     const rules = spec?.[direction] ?? [];
     rules.forEach((rule, i) => {
       const path = `spec.${direction}[${i}]`;
-      (rule.ports ?? []).forEach(({ port, endPort, protocol }, j) => {
-        const field = `${path}.ports[${j}]`;
-        errors.supported(`${field}.protocol`, protocol, PROTOCOLS);
-        if (port !== undefined) validatePortOrName(`${field}.port`, port, errors);
-        if (endPort === undefined) return;
-        if (typeof port === "string") errors.invalid(`${field}.endPort`, endPort, "may not be specified when `port` is non-numeric");
-        else if (port === undefined) errors.invalid(`${field}.endPort`, endPort, "may not be specified when `port` is not specified");
-        else if (endPort < port) errors.invalid(`${field}.endPort`, endPort, "must be greater than or equal to `port`");
-      });
+      (rule.ports ?? []).forEach((port, j) => validatePolicyPort(port, `${path}.ports[${j}]`, errors));
       const peers = "from" in rule ? (rule.from ?? []) : "to" in rule ? (rule.to ?? []) : [];
-      peers.forEach(({ ipBlock, podSelector, namespaceSelector }, j) => {
-        const field = `${path}.${direction === "ingress" ? "from" : "to"}[${j}]`;
-        if (ipBlock && (podSelector || namespaceSelector)) errors.forbidden(field, "may not specify both ipBlock and another peer");
-        if (!ipBlock && !podSelector && !namespaceSelector) errors.required(field, "must specify a peer");
-        if (ipBlock && !isCidr(ipBlock.cidr ?? ""))
-          errors.invalid(`${field}.ipBlock.cidr`, ipBlock.cidr ?? "", "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)");
-        if (podSelector) validateLabelSelector(podSelector, `${field}.podSelector`, errors);
-        if (namespaceSelector) validateLabelSelector(namespaceSelector, `${field}.namespaceSelector`, errors);
-      });
+      peers.forEach((peer, j) => validatePolicyPeer(peer, `${path}.${direction === "ingress" ? "from" : "to"}[${j}]`, errors));
     });
   }
-  for (const [i, type] of (spec?.policyTypes ?? []).entries()) errors.supported(`spec.policyTypes[${i}]`, type, ["Egress", "Ingress"]);
+  const types = spec?.policyTypes ?? [];
+  if (types.length > 2) {
+    const valueText = `[]networking.PolicyType{${types.map((type) => JSON.stringify(type)).join(", ")}}`;
+    return errors.invalidGo("spec.policyTypes", valueText, "may not specify more than two policyTypes");
+  }
+  for (const [i, type] of types.entries()) errors.supportedAsGiven(`spec.policyTypes[${i}]`, type, ["Ingress", "Egress"]);
+}
+
+function validatePolicyPort({ port, endPort, protocol }: NetworkPolicyPort, field: string, errors: FieldErrors): void {
+  errors.supportedAsGiven(`${field}.protocol`, protocol, ["TCP", "UDP", "SCTP"]);
+  const refuseEnd = (why: string): void => {
+    if (endPort !== undefined) errors.invalid(`${field}.endPort`, endPort, why);
+  };
+  if (port === undefined) return refuseEnd("may not be specified when `port` is not specified");
+  if (typeof port === "string") {
+    refuseEnd("may not be specified when `port` is non-numeric");
+    return validatePortOrName(`${field}.port`, port, errors);
+  }
+  errors.port(`${field}.port`, port);
+  if (endPort === undefined) return;
+  if (endPort < port) refuseEnd("must be greater than or equal to `port`");
+  errors.port(`${field}.endPort`, endPort);
+}
+
+function validatePolicyPeer({ ipBlock, podSelector, namespaceSelector }: NetworkPolicyPeer, field: string, errors: FieldErrors): void {
+  if (podSelector) validateLabelSelector(podSelector, `${field}.podSelector`, errors);
+  if (namespaceSelector) validateLabelSelector(namespaceSelector, `${field}.namespaceSelector`, errors);
+  if (ipBlock) validateIpBlock(ipBlock, `${field}.ipBlock`, errors);
+  if (!ipBlock && !podSelector && !namespaceSelector) errors.required(field, "must specify a peer");
+  else if (ipBlock && (podSelector || namespaceSelector)) errors.forbidden(field, "may not specify both ipBlock and another peer");
+}
+
+const CIDR_HELP = "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)";
+
+function validateIpBlock({ cidr, except }: IPBlock, field: string, errors: FieldErrors): void {
+  if (!cidr) return errors.required(`${field}.cidr`);
+  if (!isCidr(cidr)) return errors.invalid(`${field}.cidr`, cidr, CIDR_HELP);
+  const block = new Cidr(cidr);
+  (except ?? []).forEach((text, i) => {
+    const path = `${field}.except[${i}]`;
+    if (!isCidr(text)) return errors.invalid(path, text, CIDR_HELP);
+    const exception = new Cidr(text);
+    const isInside = exception.family === block.family && block.contains(exception.at(0)) && exception.size < block.size;
+    if (!isInside) errors.invalid(path, text, "must be a strict subset of `cidr`");
+  });
 }

@@ -37,6 +37,10 @@ export class FieldErrors {
     if (value !== undefined && !supported.includes(value))
       this.list.push({ type: "NotSupported", field, value, supported: [...supported].sort() });
   }
+  /** The same where upstream lists what there is in its own order. */
+  supportedAsGiven(field: string, value: string | undefined, supported: readonly string[]): void {
+    if (value !== undefined && !supported.includes(value)) this.list.push({ type: "NotSupported", field, value, supported });
+  }
   /** Invalid when below zero. */
   nonNegative(field: string, value: number | undefined): void {
     if (value !== undefined && value < 0) this.invalid(field, value, "must be greater than or equal to 0");

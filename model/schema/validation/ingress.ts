@@ -1,6 +1,6 @@
 // Ingresses and IngressClasses.
 // Upstream: pkg/apis/networking/validation/validation.go.
-import type { HTTPIngressPath, Ingress, IngressBackend, IngressClass } from "../../kinds/networking-v1.ts";
+import type { HTTPIngressPath, Ingress, IngressBackend, IngressClass, IngressClassParametersReference } from "../../kinds/networking-v1.ts";
 import { ipFamily } from "../../ip.ts";
 import type { FieldErrors } from "./field-errors.ts";
 import { formatErrors, portNameErrors } from "./names.ts";
@@ -23,9 +23,10 @@ export function validateIngress(ingress: Ingress, errors: FieldErrors): void {
     if (!rule.http.paths?.length) errors.required(`${path}.http.paths`);
     (rule.http.paths ?? []).forEach((item, j) => validatePath(item, `${path}.http.paths[${j}]`, errors));
   });
-  (spec.tls ?? []).forEach(({ hosts }, i) =>
-    (hosts ?? []).forEach((host, j) => errors.invalid(`spec.tls[${i}].hosts[${j}]`, host, ...hostErrors(host))),
-  );
+  (spec.tls ?? []).forEach(({ hosts, secretName }, i) => {
+    (hosts ?? []).forEach((host, j) => errors.invalid(`spec.tls[${i}].hosts[${j}]`, host, ...hostErrors(host)));
+    if (secretName) errors.invalid(`spec.tls[${i}].secretName`, secretName, ...formatErrors("subdomain", secretName));
+  });
   if (spec.ingressClassName !== undefined) {
     errors.invalid("spec.ingressClassName", spec.ingressClassName, ...formatErrors("subdomain", spec.ingressClassName));
   }
@@ -40,8 +41,8 @@ function validateHost(host: string, field: string, errors: FieldErrors): void {
 
 function validatePath(item: HTTPIngressPath, field: string, errors: FieldErrors): void {
   const { path = "", pathType } = item;
-  if (!pathType) errors.required(`${field}.pathType`, "pathType must be specified");
-  else if (pathType === "Exact" || pathType === "Prefix") {
+  if (!pathType) return errors.required(`${field}.pathType`, "pathType must be specified");
+  if (pathType === "Exact" || pathType === "Prefix") {
     if (!path.startsWith("/")) errors.invalid(`${field}.path`, path, "must be an absolute path");
     for (const part of FORBIDDEN_SEQUENCES) if (path.includes(part)) errors.invalid(`${field}.path`, path, `must not contain '${part}'`);
     for (const end of FORBIDDEN_SUFFIXES) if (path.endsWith(end)) errors.invalid(`${field}.path`, path, `cannot end with '${end}'`);
@@ -70,13 +71,28 @@ function validateBackend(backend: IngressBackend | undefined, field: string, err
 }
 
 export function validateIngressClass({ spec }: IngressClass, errors: FieldErrors): void {
-  const controller = spec?.controller;
-  if (!controller) return;
-  if (controller.length > 250) errors.invalid("spec.controller", controller, "must be no more than 250 characters");
-  const [domain = "", path] = controller.split(/\/(.*)/);
-  if (path === undefined || path === "") {
-    errors.invalid("spec.controller", controller, 'must be a domain-prefixed path (such as "acme.io/foo")');
-  } else errors.invalid("spec.controller", domain, ...formatErrors("subdomain", domain));
+  const { controller, parameters } = spec ?? {};
+  if (!controller) errors.required("spec.controller");
+  else {
+    if (controller.length > 250) errors.tooLong("spec.controller", 250);
+    const [domain = "", path] = controller.split(/\/(.*)/s);
+    if (!domain || !path) errors.invalid("spec.controller", controller, 'must be a domain-prefixed path (such as "acme.io/foo")');
+    else errors.invalid("spec.controller", domain, ...formatErrors("subdomain", domain));
+  }
+  if (parameters) validateParameters(parameters, errors);
+}
+
+function validateParameters({ apiGroup, kind, name, scope, namespace }: IngressClassParametersReference, errors: FieldErrors): void {
+  const field = "spec.parameters";
+  if (apiGroup) errors.invalid(`${field}.apiGroup`, apiGroup, ...formatErrors("subdomain", apiGroup));
+  if (!kind) errors.required(`${field}.kind`);
+  if (!name) errors.required(`${field}.name`);
+  errors.oneOf(`${field}.scope`, scope, ["Cluster", "Namespace"]);
+  if (scope === "Namespace") {
+    if (namespace === undefined) errors.required(`${field}.namespace`, "`parameters.scope` is set to 'Namespace'");
+    else errors.invalid(`${field}.namespace`, namespace, ...formatErrors("label", namespace));
+  } else if (scope === "Cluster" && namespace !== undefined)
+    errors.forbidden(`${field}.namespace`, "`parameters.scope` is set to 'Cluster'");
 }
 
 export function validateIngressClassUpdate({ spec }: IngressClass, old: IngressClass, errors: FieldErrors): void {
