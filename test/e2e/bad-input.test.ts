@@ -76,7 +76,10 @@ t.test("Ctrl-C leaves no context, state or listener", async (t) => {
   t.notOk(existsSync(join(cluster.env["XDG_STATE_HOME"] ?? "", "loopkube", "gone")));
   t.notMatch(kubeconfigOf(cluster), /loopkube/);
   const { hostname, port } = new URL(cluster.status.api);
-  const [error] = await once(connect(Number(port), hostname).on("connect", () => t.fail("somebody still listens")), "error");
+  const [error] = await once(
+    connect(Number(port), hostname).on("connect", () => t.fail("somebody still listens")),
+    "error",
+  );
   t.match(error, { code: "ECONNREFUSED" }, "nothing listens any more");
 });
 

@@ -35,7 +35,9 @@ export function startChild({ argv, env, cwd, stdin, onOutput }: ChildOptions, re
   if (stdin) stdin.pipe(child.stdin);
   else child.stdin.end();
   const exited = new Promise<ContainerExit>((resolve) => {
-    child.once("error", (error: NodeJS.ErrnoException) => resolve({ exitCode: 128, startError: startErrorText(file, env["PATH"] ?? "", error) }));
+    child.once("error", (error: NodeJS.ErrnoException) =>
+      resolve({ exitCode: 128, startError: startErrorText(file, env["PATH"] ?? "", error) }),
+    );
     child.once("exit", () => signalGroup(child, "SIGKILL"));
     child.once("close", (code, signal) => {
       release();
