@@ -17,7 +17,12 @@ export const jobSelector: Admission = {
     const { metadata, spec } = object as Draft<Job>;
     if (spec.manualSelector) return;
     const { uid = "", name } = metadata;
-    const own = { "batch.kubernetes.io/controller-uid": uid, "controller-uid": uid, "batch.kubernetes.io/job-name": name, "job-name": name };
+    const own = {
+      "batch.kubernetes.io/controller-uid": uid,
+      "controller-uid": uid,
+      "batch.kubernetes.io/job-name": name,
+      "job-name": name,
+    };
     spec.template.metadata.labels = { ...spec.template.metadata.labels, ...own };
     spec.selector ??= { matchLabels: { "batch.kubernetes.io/controller-uid": uid } };
     if (Object.keys(metadata.labels ?? {}).length === 0) metadata.labels = { ...spec.template.metadata.labels };

@@ -6,19 +6,7 @@ import { printer } from "./table.ts";
 
 export const daemonSetPrinter = printer(
   DaemonSets,
-  [
-    "Name",
-    "#Desired",
-    "#Current",
-    "#Ready",
-    "#Up-to-date",
-    "#Available",
-    "Node Selector",
-    "Age",
-    "+Containers",
-    "+Images",
-    "+Selector",
-  ],
+  ["Name", "#Desired", "#Current", "#Ready", "#Up-to-date", "#Available", "Node Selector", "Age", "+Containers", "+Images", "+Selector"],
   ({ metadata, spec, status }, nowMs) => [
     metadata.name,
     status?.desiredNumberScheduled ?? 0,

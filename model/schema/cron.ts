@@ -42,7 +42,8 @@ export function parseCron(text: string): CronSchedule | string {
   const spec = text.startsWith("@") ? WORDS[text.toLowerCase()] : text;
   if (spec === undefined) return `unrecognized descriptor: ${text}`;
   const fields = spec.trim().split(/\s+/);
-  if (fields.length !== BOUNDS.length) return `expected exactly 5 fields, found ${fields[0] === "" ? 0 : fields.length}: [${fields.join(" ")}]`;
+  if (fields.length !== BOUNDS.length)
+    return `expected exactly 5 fields, found ${fields[0] === "" ? 0 : fields.length}: [${fields.join(" ")}]`;
   const sets: ReadonlySet<number>[] = [];
   for (const [index, bounds] of BOUNDS.entries()) {
     const set = parseField(fields[index] ?? "", bounds);
@@ -50,7 +51,8 @@ export function parseCron(text: string): CronSchedule | string {
     sets.push(set);
   }
   const [minutes = new Set(), hours = new Set(), days = new Set(), months = new Set(), weekdays = new Set()] = sets;
-  const open = (field: string | undefined): boolean => /^[*?]/.test(field ?? "");
+  // With a step it is a choice of days like any other.
+  const open = (field = ""): boolean => field.split(",").some((part) => /^[*?](\/1)?$/.test(part));
   return { minutes, hours, days, months, weekdays, eitherDay: !open(fields[2]) && !open(fields[4]) };
 }
 
@@ -65,7 +67,11 @@ function parseField(field: string, bounds: Bounds): ReadonlySet<number> | string
     const low = open ? bounds.low : numberOf(from, bounds);
     const high = open ? bounds.high : to !== undefined ? numberOf(to, bounds) : step === undefined ? low : bounds.high;
     const by = step === undefined ? 1 : numberOf(step, { low: 1, high: bounds.high, names: [] });
-    for (const [value, word] of [[low, from], [high, to ?? from], [by, step ?? ""]] as const)
+    for (const [value, word] of [
+      [low, from],
+      [high, to ?? from],
+      [by, step ?? ""],
+    ] as const)
       if (Number.isNaN(value)) return `failed to parse int from ${word}: strconv.Atoi: parsing ${JSON.stringify(word)}: invalid syntax`;
     if (low < bounds.low) return `beginning of range (${low}) below minimum (${bounds.low}): ${part}`;
     if (high > bounds.high) return `end of range (${high}) above maximum (${bounds.high}): ${part}`;
@@ -103,6 +109,15 @@ export function nextCron(schedule: CronSchedule, afterMs: number, timeZone = "UT
 
 function dayMatches({ days, weekdays, eitherDay }: CronSchedule, day: number, weekday: number): boolean {
   return eitherDay ? days.has(day) || weekdays.has(weekday) : days.has(day) && weekdays.has(weekday);
+}
+
+/** True for a name that this Node's time zone data knows. */
+export function isTimeZone(timeZone: string): boolean {
+  try {
+    return new Intl.DateTimeFormat("en", { timeZone }).resolvedOptions().timeZone !== "";
+  } catch {
+    return false;
+  }
 }
 
 interface WallTime {

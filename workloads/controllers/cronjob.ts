@@ -50,7 +50,11 @@ function ownersOf(job: Job): readonly string[] {
 }
 
 /** The last time that has passed without a Job, and how many there were. */
-function dueTime({ metadata, spec, status }: CronJob, schedule: CronSchedule, nowMs: number): { readonly at?: number; readonly missed: number } {
+function dueTime(
+  { metadata, spec, status }: CronJob,
+  schedule: CronSchedule,
+  nowMs: number,
+): { readonly at?: number; readonly missed: number } {
   const since = Date.parse(status?.lastScheduleTime ?? metadata.creationTimestamp ?? "");
   const earliest = spec.startingDeadlineSeconds === undefined ? since : Math.max(since, nowMs - spec.startingDeadlineSeconds * 1000);
   let [at, missed]: [number | undefined, number] = [undefined, 0];
@@ -118,11 +122,17 @@ async function run(
   }
   let active = status.active ?? [];
   if (active.length > 0 && cron.spec.concurrencyPolicy === "Forbid") {
-    recorder.event(cron, "Normal", "JobAlreadyActive", `Not starting job because prior execution is running and concurrency policy is Forbid`);
+    recorder.event(
+      cron,
+      "Normal",
+      "JobAlreadyActive",
+      `Not starting job because prior execution is running and concurrency policy is Forbid`,
+    );
     return status;
   }
   if (cron.spec.concurrencyPolicy === "Replace") {
-    for (const job of jobs.filter(({ metadata }) => active.some(({ uid }) => uid === metadata.uid))) await deleteJob(store, recorder, cron, job);
+    for (const job of jobs.filter(({ metadata }) => active.some(({ uid }) => uid === metadata.uid)))
+      await deleteJob(store, recorder, cron, job);
     active = [];
   }
   const lastScheduleTime = new Date(at).toISOString().replace(/\.\d+Z$/, "Z");
@@ -130,7 +140,11 @@ async function run(
   if (!made) return { ...status, lastScheduleTime };
   recorder.event(cron, "Normal", "SuccessfulCreate", `Created job ${made.metadata.name}`);
   const { name, namespace = "", uid = "", resourceVersion = "" } = made.metadata;
-  return { ...status, active: [...active, { apiVersion: "batch/v1", kind: "Job", name, namespace, uid, resourceVersion }], lastScheduleTime };
+  return {
+    ...status,
+    active: [...active, { apiVersion: "batch/v1", kind: "Job", name, namespace, uid, resourceVersion }],
+    lastScheduleTime,
+  };
 }
 
 async function create(store: Store, cron: CronJob, at: number, scheduled: string): Promise<Job | undefined> {

@@ -12,6 +12,7 @@ import { createController, on } from "../../store/controller.ts";
 import { createEventRecorder, type EventRecorder } from "../../store/event-recorder.ts";
 import { matchesNodeTerm, tolerates } from "../scheduling/filters.ts";
 import { claim } from "./adoption.ts";
+import { counts } from "./counts.ts";
 import type { ControllerDependencies } from "./dependencies.ts";
 import { availableInMs, isPodFinished, isPodReady } from "./pod-conditions.ts";
 import { podFromTemplate } from "./pod-template.ts";
@@ -24,9 +25,11 @@ const GENERATION = "deprecated.daemonset.template.generation";
 const TOLERATIONS: readonly Toleration[] = [
   { key: "node.kubernetes.io/not-ready", operator: "Exists", effect: "NoExecute" },
   { key: "node.kubernetes.io/unreachable", operator: "Exists", effect: "NoExecute" },
-  ...["disk-pressure", "memory-pressure", "pid-pressure", "unschedulable"].map(
-    (name): Toleration => ({ key: `node.kubernetes.io/${name}`, operator: "Exists", effect: "NoSchedule" }),
-  ),
+  ...["disk-pressure", "memory-pressure", "pid-pressure", "unschedulable"].map((name): Toleration => ({
+    key: `node.kubernetes.io/${name}`,
+    operator: "Exists",
+    effect: "NoSchedule",
+  })),
 ];
 
 /** The pods of one node, by what they were made from. */
@@ -199,7 +202,11 @@ async function deletePod(store: Store, recorder: EventRecorder, set: DaemonSet, 
 
 function statusOf(set: DaemonSet, places: readonly Place[], hash: string, isAvailable: (pod: Pod) => boolean): DaemonSetStatus {
   const count = (matches: (place: Place) => boolean): number => places.filter(matches).length;
-  const newest = ({ pods }: Place): Pod | undefined => pods.filter((pod) => !isTerminating(pod)).toSorted(byAge).at(-1);
+  const newest = ({ pods }: Place): Pod | undefined =>
+    pods
+      .filter((pod) => !isTerminating(pod))
+      .toSorted(byAge)
+      .at(-1);
   const has = (test: (pod: Pod) => boolean) => (place: Place) => place.wanted && place.pods.some(test);
   const total = desired(places);
   const updated = count((place) => place.wanted && newest(place)?.metadata.labels?.[REVISION_LABEL] === hash);
@@ -210,9 +217,7 @@ function statusOf(set: DaemonSet, places: readonly Place[], hash: string, isAvai
     desiredNumberScheduled: total,
     numberReady: count(has(isPodReady)),
     observedGeneration: set.metadata.generation ?? 0,
-    ...(updated > 0 ? { updatedNumberScheduled: updated } : {}),
-    ...(available > 0 ? { numberAvailable: available } : {}),
-    ...(total > available ? { numberUnavailable: total - available } : {}),
+    ...counts({ updatedNumberScheduled: updated, numberAvailable: available, numberUnavailable: total - available }),
   };
 }
 

@@ -13,6 +13,7 @@ import type { Store } from "../../store/contract.ts";
 import { createController, on } from "../../store/controller.ts";
 import { createEventRecorder, type EventRecorder } from "../../store/event-recorder.ts";
 import { claim } from "./adoption.ts";
+import { counts } from "./counts.ts";
 import type { ControllerDependencies } from "./dependencies.ts";
 import { indexesText, indexesToStart, indexOf, isIndexed, podOfJob } from "./job-pods.ts";
 import { isPodActive, isPodReady } from "./pod-conditions.ts";
@@ -100,7 +101,11 @@ function verdictOf(world: World, nowMs: number): Verdict | undefined {
   const { job, active, failed } = world;
   const { completions, backoffLimit = 6 } = job.spec;
   const restarts = job.spec.template.spec?.restartPolicy === "OnFailure" ? sumOf(active, restartsOf) : 0;
-  if (failed.length > backoffLimit || (restarts > 0 && restarts >= backoffLimit && backoffLimit > 0) || (restarts > 0 && backoffLimit === 0)) {
+  if (
+    failed.length > backoffLimit ||
+    (restarts > 0 && restarts >= backoffLimit && backoffLimit > 0) ||
+    (restarts > 0 && backoffLimit === 0)
+  ) {
     return { type: "Failed", reason: "BackoffLimitExceeded", message: "Job has reached the specified backoff limit" };
   }
   const deadline = untilDeadline(job, nowMs);
@@ -121,7 +126,13 @@ function untilDeadline({ spec, status }: Job, nowMs: number): number | undefined
 }
 
 /** Ends what still runs, and says how the Job ended. */
-async function finish(store: Store, clock: Clock, recorder: EventRecorder, world: World, { type, reason, message }: Verdict): Promise<void> {
+async function finish(
+  store: Store,
+  clock: Clock,
+  recorder: EventRecorder,
+  world: World,
+  { type, reason, message }: Verdict,
+): Promise<void> {
   const { job } = world;
   for (const pod of world.active) await deletePod(store, recorder, job, pod);
   const at = { status: "True", lastProbeTime: timestamp(clock), lastTransitionTime: timestamp(clock), reason, message } as const;
@@ -177,7 +188,9 @@ async function manage(store: Store, clock: Clock, recorder: EventRecorder, world
 /** How long the next pod has to wait after the last failure: 10 s, twice as long each time. */
 function backOffMs(failed: readonly Pod[], nowMs: number): number {
   if (failed.length === 0) return 0;
-  const ended = failed.map((pod) => Math.max(0, ...(pod.status?.containerStatuses ?? []).map((each) => Date.parse(each.state?.terminated?.finishedAt ?? ""))));
+  const ended = failed.map((pod) =>
+    Math.max(0, ...(pod.status?.containerStatuses ?? []).map((each) => Date.parse(each.state?.terminated?.finishedAt ?? ""))),
+  );
   const last = Math.max(...ended.filter((at) => !Number.isNaN(at)), 0);
   return last + Math.min(LAST_BACK_OFF_MS, FIRST_BACK_OFF_MS * 2 ** (failed.length - 1)) - nowMs;
 }
@@ -211,9 +224,7 @@ function statusOf(world: World, conditions: readonly JobCondition[]): JobStatus 
   return {
     ...(conditions.length > 0 ? { conditions } : {}),
     ...(startTime === undefined || job.spec.suspend ? {} : { startTime }),
-    ...(active.length > 0 ? { active: active.length } : {}),
-    ...(done > 0 ? { succeeded: done } : {}),
-    ...(failed.length > 0 ? { failed: failed.length } : {}),
+    ...counts({ active: active.length, succeeded: done, failed: failed.length }),
     ...(isIndexed(job) && done > 0 ? { completedIndexes: indexesText(doneIndexes(world)) } : {}),
     uncountedTerminatedPods: {},
     terminating: terminating.length,

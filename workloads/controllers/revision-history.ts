@@ -26,7 +26,8 @@ export interface Revisioned extends KubeObject {
 }
 
 /** The patch that makes an object's template this one, as revisions store it and `kubectl rollout undo` sends it. */
-const patchOf = (template: PodTemplateSpec): JsonObject => JSON.parse(JSON.stringify({ spec: { template: { ...template, $patch: "replace" } } }));
+const patchOf = (template: PodTemplateSpec): JsonObject =>
+  JSON.parse(JSON.stringify({ spec: { template: { ...template, $patch: "replace" } } }));
 
 /** The template that a revision holds. */
 export function templateOf(revision: ControllerRevision): PodTemplateSpec {

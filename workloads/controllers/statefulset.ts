@@ -12,6 +12,7 @@ import type { Store } from "../../store/contract.ts";
 import { createController, on } from "../../store/controller.ts";
 import { createEventRecorder, type EventRecorder } from "../../store/event-recorder.ts";
 import { claim } from "./adoption.ts";
+import { counts } from "./counts.ts";
 import type { ControllerDependencies } from "./dependencies.ts";
 import { availableInMs, isPodFinished, isPodReady } from "./pod-conditions.ts";
 import { presentRevision, revisionsOf, truncateHistory } from "./revision-history.ts";
@@ -180,14 +181,10 @@ function statusOf({ store, set, current, update, isAvailable }: World): Stateful
   const updated = of(update);
   const complete =
     set.spec.updateStrategy?.type === "RollingUpdate" && updated === replicasOfSet(set) && ready === updated && pods.length === updated;
-  const currentReplicas = complete ? updated : of(current);
   const status: StatefulSetStatus = {
     observedGeneration: set.metadata.generation ?? 0,
     replicas: pods.length,
-    // Go's omitempty: a count of none is not there.
-    ...(ready > 0 ? { readyReplicas: ready } : {}),
-    ...(currentReplicas > 0 ? { currentReplicas } : {}),
-    ...(updated > 0 ? { updatedReplicas: updated } : {}),
+    ...counts({ readyReplicas: ready, currentReplicas: complete ? updated : of(current), updatedReplicas: updated }),
     currentRevision: complete ? update.metadata.name : current.metadata.name,
     updateRevision: update.metadata.name,
     collisionCount: set.status?.collisionCount ?? 0,

@@ -1,7 +1,17 @@
 // Defaults of pods and of everything that has a pod template.
 // Upstream: pkg/apis/core/v1/defaults.go, pkg/apis/apps/v1/defaults.go.
 import type { DaemonSet, Deployment, ReplicaSet, StatefulSet } from "../../kinds/apps-v1.ts";
-import type { Container, EphemeralContainer, HTTPGetAction, LifecycleHandler, PersistentVolumeClaim, Pod, PodSpec, Probe, Volume } from "../../kinds/core-v1.ts";
+import type {
+  Container,
+  EphemeralContainer,
+  HTTPGetAction,
+  LifecycleHandler,
+  PersistentVolumeClaim,
+  Pod,
+  PodSpec,
+  Probe,
+  Volume,
+} from "../../kinds/core-v1.ts";
 import type { CronJob, Job, JobSpec } from "../../kinds/batch-v1.ts";
 import type { Draft } from "../../object.ts";
 
@@ -36,7 +46,11 @@ export const defaultPods = {
       strategy.rollingUpdate ??= {};
     }
     if (strategy.type === "RollingUpdate" && strategy.rollingUpdate) strategy.rollingUpdate.partition ??= 0;
-    spec.persistentVolumeClaimRetentionPolicy = { whenDeleted: "Retain", whenScaled: "Retain", ...spec.persistentVolumeClaimRetentionPolicy };
+    spec.persistentVolumeClaimRetentionPolicy = {
+      whenDeleted: "Retain",
+      whenScaled: "Retain",
+      ...spec.persistentVolumeClaimRetentionPolicy,
+    };
     spec.replicas ??= 1;
     spec.revisionHistoryLimit ??= 10;
     for (const claim of spec.volumeClaimTemplates ?? []) {

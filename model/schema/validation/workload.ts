@@ -41,9 +41,17 @@ export function validateStatefulSet({ spec }: StatefulSet, errors: FieldErrors):
   const path = "spec.updateStrategy";
   if (updateStrategy.type === "OnDelete") {
     if (updateStrategy.rollingUpdate)
-      errors.invalidGo(`${path}.rollingUpdate`, "apps.RollingUpdateStatefulSetStrategy{…}", "only allowed for updateStrategy 'RollingUpdate'");
+      errors.invalidGo(
+        `${path}.rollingUpdate`,
+        "apps.RollingUpdateStatefulSetStrategy{…}",
+        "only allowed for updateStrategy 'RollingUpdate'",
+      );
   } else if (updateStrategy.type !== "RollingUpdate") {
-    errors.invalidGo(path, `apps.StatefulSetUpdateStrategy{Type:${JSON.stringify(updateStrategy.type ?? "")}, RollingUpdate:(*apps.RollingUpdateStatefulSetStrategy)(nil)}`, "must be 'RollingUpdate' or 'OnDelete'");
+    errors.invalidGo(
+      path,
+      `apps.StatefulSetUpdateStrategy{Type:${JSON.stringify(updateStrategy.type ?? "")}, RollingUpdate:(*apps.RollingUpdateStatefulSetStrategy)(nil)}`,
+      "must be 'RollingUpdate' or 'OnDelete'",
+    );
   }
   errors.nonNegative(`${path}.rollingUpdate.partition`, updateStrategy.rollingUpdate?.partition);
   errors.nonNegative("spec.replicas", spec.replicas);
@@ -66,10 +74,14 @@ const CHANGEABLE = [
 ] as const;
 
 export function validateStatefulSetUpdate(object: StatefulSet, old: StatefulSet, errors: FieldErrors): void {
-  const fixed = (spec: StatefulSet["spec"]): unknown => Object.fromEntries(Object.entries(spec).filter(([key]) => !CHANGEABLE.some((name) => name === key)));
+  const fixed = (spec: StatefulSet["spec"]): unknown =>
+    Object.fromEntries(Object.entries(spec).filter(([key]) => !CHANGEABLE.some((name) => name === key)));
   if (equalJson(fixed(object.spec), fixed(old.spec))) return;
   const names = CHANGEABLE.map((name) => `'${name}'`);
-  errors.forbidden("spec", `updates to statefulset spec for fields other than ${names.slice(0, -1).join(", ")} and ${names.at(-1)} are forbidden`);
+  errors.forbidden(
+    "spec",
+    `updates to statefulset spec for fields other than ${names.slice(0, -1).join(", ")} and ${names.at(-1)} are forbidden`,
+  );
 }
 
 export function validateDaemonSet({ spec }: DaemonSet, errors: FieldErrors): void {
@@ -85,7 +97,10 @@ function validateDaemonSetStrategy({ type, rollingUpdate }: DaemonSetUpdateStrat
   if (type !== "RollingUpdate") return errors.supported(`${path}.type`, type ?? "", ["OnDelete", "RollingUpdate"]);
   if (!rollingUpdate) return errors.required(`${path}.rollingUpdate`);
   const { maxUnavailable = 0, maxSurge = 0 } = rollingUpdate;
-  for (const [name, value] of [["maxUnavailable", maxUnavailable], ["maxSurge", maxSurge]] as const) {
+  for (const [name, value] of [
+    ["maxUnavailable", maxUnavailable],
+    ["maxSurge", maxSurge],
+  ] as const) {
     validateCountOrPercent(`${path}.rollingUpdate.${name}`, value, errors);
     if (isAboveAll(value)) errors.invalid(`${path}.rollingUpdate.${name}`, value, "must not be greater than 100%");
   }
@@ -94,7 +109,8 @@ function validateDaemonSetStrategy({ type, rollingUpdate }: DaemonSetUpdateStrat
   else if (!unavailable && !surge) errors.required(`${path}.rollingUpdate.maxUnavailable`, "cannot be 0 when maxSurge is 0");
 }
 
-const isAboveAll = (value: number | string): boolean => typeof value === "string" && /^\d+%$/.test(value) && Number.parseInt(value, 10) > 100;
+const isAboveAll = (value: number | string): boolean =>
+  typeof value === "string" && /^\d+%$/.test(value) && Number.parseInt(value, 10) > 100;
 
 /** The selector of a workload of apps/v1 never changes. */
 export function validateSelectorUpdate<T extends Deployment | ReplicaSet | DaemonSet>(object: T, old: T, errors: FieldErrors): void {
