@@ -2,6 +2,7 @@
 import { absentList } from "./absent.ts";
 import { ANONYMOUS, unauthorized, type User } from "./authentication.ts";
 import { type Answer, type ApiContext, type ApiRequest, objectAnswer } from "./context.ts";
+import { deprecationOf } from "./deprecations.ts";
 import { discoveryAnswer } from "./discovery.ts";
 import { EXTENSION_GROUP_VERSION, extensionHandler } from "./extension.ts";
 import { HEALTH_PATHS, healthAnswer } from "./health.ts";
@@ -77,6 +78,8 @@ function plainAnswer(root: string, segments: readonly string[], request: ApiRequ
 
 async function answerResource(path: ResourcePath, request: ApiRequest, context: ApiContext): Promise<Answer> {
   const target = targetOf(context.store, path);
+  const deprecation = deprecationOf(target.type);
+  if (deprecation !== undefined) request.warnings.push(deprecation);
   if (target.subresource !== undefined) return answerSubresource(target, target.subresource, request, context);
   return target.name === undefined || target.watch ? answerCollection(target, request, context) : answerObject(target, request, context);
 }

@@ -1,8 +1,20 @@
 // The table of resources that the API serves: group, version, names, scope, verbs, subresources.
 // Adding a built-in kind is one entry here (and its fields in schema/types.json).
-import type { Deployment, ReplicaSet } from "./kinds/apps-v1.ts";
+import type { ControllerRevision, DaemonSet, Deployment, ReplicaSet, StatefulSet } from "./kinds/apps-v1.ts";
+import type { CronJob, Job } from "./kinds/batch-v1.ts";
 import type { Lease } from "./kinds/coordination-v1.ts";
-import type { ConfigMap, Endpoints, Event, Namespace, Node, Pod, Secret, Service, ServiceAccount } from "./kinds/core-v1.ts";
+import type {
+  ConfigMap,
+  Endpoints,
+  Event,
+  Namespace,
+  Node,
+  PersistentVolumeClaim,
+  Pod,
+  Secret,
+  Service,
+  ServiceAccount,
+} from "./kinds/core-v1.ts";
 import type { EndpointSlice } from "./kinds/discovery-v1.ts";
 import type { Fault } from "./kinds/loopkube-v1alpha1.ts";
 import type { IPAddress, Ingress, IngressClass, NetworkPolicy, ServiceCIDR } from "./kinds/networking-v1.ts";
@@ -98,6 +110,19 @@ export const ServiceAccounts = defineResource<ServiceAccount>("v1", "core/v1", "
   subresources: ["token"],
 });
 export const Events = defineResource<Event>("v1", "core/v1", "Event", "events", { shortNames: ["ev"] });
+export const PersistentVolumeClaims = defineResource<PersistentVolumeClaim>(
+  "v1",
+  "core/v1",
+  "PersistentVolumeClaim",
+  "persistentvolumeclaims",
+  { shortNames: ["pvc"], subresources: ["status"] },
+);
+export const ControllerRevisions = defineResource<ControllerRevision>("apps/v1", "apps/v1", "ControllerRevision", "controllerrevisions");
+export const DaemonSets = defineResource<DaemonSet>("apps/v1", "apps/v1", "DaemonSet", "daemonsets", {
+  shortNames: ["ds"],
+  categories: all,
+  subresources: ["status"],
+});
 export const Deployments = defineResource<Deployment>("apps/v1", "apps/v1", "Deployment", "deployments", {
   shortNames: ["deploy"],
   categories: all,
@@ -107,6 +132,17 @@ export const ReplicaSets = defineResource<ReplicaSet>("apps/v1", "apps/v1", "Rep
   shortNames: ["rs"],
   categories: all,
   subresources: ["status", "scale"],
+});
+export const StatefulSets = defineResource<StatefulSet>("apps/v1", "apps/v1", "StatefulSet", "statefulsets", {
+  shortNames: ["sts"],
+  categories: all,
+  subresources: ["status", "scale"],
+});
+export const Jobs = defineResource<Job>("batch/v1", "batch/v1", "Job", "jobs", { categories: all, subresources: ["status"] });
+export const CronJobs = defineResource<CronJob>("batch/v1", "batch/v1", "CronJob", "cronjobs", {
+  shortNames: ["cj"],
+  categories: all,
+  subresources: ["status"],
 });
 export const EndpointSlices = defineResource<EndpointSlice>("discovery.k8s.io/v1", "discovery/v1", "EndpointSlice", "endpointslices");
 export const Ingresses = defineResource<Ingress>("networking.k8s.io/v1", "networking/v1", "Ingress", "ingresses", {
@@ -145,8 +181,14 @@ export const BUILT_IN_RESOURCES: readonly ResourceType[] = [
   Secrets,
   ServiceAccounts,
   Events,
+  PersistentVolumeClaims,
+  ControllerRevisions,
+  DaemonSets,
   Deployments,
   ReplicaSets,
+  StatefulSets,
+  CronJobs,
+  Jobs,
   EndpointSlices,
   Ingresses,
   IngressClasses,

@@ -196,9 +196,13 @@ const asGiven = (ip: string, _options: unknown, found: (error: null, ip: string,
 function bind(at: SocketAddress): Promise<UdpSocket> {
   const socket = createSocket({ type: ipFamily(at.ip) === "IPv6" ? "udp6" : "udp4", lookup: asGiven });
   return new Promise((resolve, reject) => {
-    socket.once("error", reject);
+    socket.once("error", (error) => {
+      // One that could not be bound stays open until it is closed.
+      socket.close();
+      reject(error);
+    });
     socket.bind({ address: at.ip, port: at.port, exclusive: true }, () => {
-      socket.off("error", reject);
+      socket.removeAllListeners("error");
       resolve(socket);
     });
   });

@@ -58,7 +58,9 @@ export function run(node, command, args) {
   const signals = ["SIGINT", "SIGTERM", "SIGHUP"];
   for (const signal of signals) process.on(signal, forward);
   return new Promise((resolve, reject) => {
-    child.once("error", (error) => reject(new BootstrapError(error.code === "ENOENT" ? `no such command: ${command}` : error.message)));
+    // EACCES is also what a search ends with when this user may not enter a folder of the PATH.
+    const absent = (error) => error.code === "ENOENT" || error.code === "EACCES";
+    child.once("error", (error) => reject(new BootstrapError(absent(error) ? `no such command: ${command}` : error.message)));
     child.once("exit", (code, signal) => {
       for (const name of signals) process.off(name, forward);
       if (signal) process.kill(process.pid, signal);

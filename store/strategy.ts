@@ -20,6 +20,10 @@ const NAME_TRIES = 8;
 const COUNTS_GENERATION = new Set([
   "Deployment",
   "ReplicaSet",
+  "StatefulSet",
+  "DaemonSet",
+  "Job",
+  "CronJob",
   "Ingress",
   "IngressClass",
   "NetworkPolicy",

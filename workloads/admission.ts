@@ -1,4 +1,4 @@
-// Admission of pods: what upstream's admission plugins and the pod strategy fill in or refuse.
+// Admission of pods and of what makes them: what upstream's admission plugins and the pod strategy fill in or refuse.
 // Upstream: plugin/pkg/admission/{serviceaccount,defaulttolerationseconds,priority}, pkg/registry/core/pod.
 import { forbidden } from "../model/errors.ts";
 import type { Pod, PodCondition, Toleration, Volume, VolumeMount } from "../model/kinds/core-v1.ts";
@@ -9,6 +9,7 @@ import { createIds } from "../model/ids.ts";
 import { Pods, ServiceAccounts } from "../model/resources.ts";
 import type { Admission, AdmissionRequest } from "../store/contract.ts";
 import { qosClass } from "./kubelet/qos-class.ts";
+import { daemonSetGeneration, jobSelector } from "./workload-admission.ts";
 
 const TOKEN_MOUNT = "/var/run/secrets/kubernetes.io/serviceaccount";
 const SYSTEM_PRIORITIES: Readonly<Record<string, number>> = {
@@ -20,6 +21,8 @@ const SYSTEM_PRIORITIES: Readonly<Record<string, number>> = {
 export function workloadAdmission({ clock, random }: { readonly clock: Clock; readonly random: Random }): readonly Admission[] {
   const ids = createIds(random.fork("workload-admission"));
   return [
+    jobSelector,
+    daemonSetGeneration,
     step("PodDefaults", ["CREATE"], (pod, _request, tx) => {
       podDefaults(pod);
       const account = tx.get(ServiceAccounts, pod.metadata.namespace ?? "", pod.spec.serviceAccountName ?? "");

@@ -7,6 +7,8 @@ import type { Random } from "../model/random.ts";
 import { Pods } from "../model/resources.ts";
 import type { Store } from "../store/contract.ts";
 import { createEventRecorder } from "../store/event-recorder.ts";
+import { createCronJobController } from "./controllers/cronjob.ts";
+import { createDaemonSetController } from "./controllers/daemonset.ts";
 import { createDeploymentController } from "./controllers/deployment.ts";
 import type { ControllerDependencies } from "./controllers/dependencies.ts";
 import { createEventExpiry } from "./controllers/event-expiry.ts";
@@ -14,7 +16,11 @@ import { createGarbageCollector } from "./controllers/garbage-collector.ts";
 import { createNamespaceContentController, createNamespaceController } from "./controllers/namespace.ts";
 import { createNodeController, type NodeConfig } from "./controllers/node.ts";
 import { createPodGarbageCollector } from "./controllers/pod-garbage-collector.ts";
+import { createJobController } from "./controllers/job.ts";
 import { createReplicaSetController } from "./controllers/replicaset.ts";
+import { createStatefulSetController } from "./controllers/statefulset.ts";
+import { createVolumeClaimController } from "./controllers/volume-claims.ts";
+import { ClaimVolumes } from "./kubelet/claim-volumes.ts";
 import { ipsOf } from "./kubelet/downward-api.ts";
 import { createImageCatalog } from "./kubelet/image-catalog.ts";
 import { createKubelet, type Kubelet } from "./kubelet/kubelet.ts";
@@ -87,6 +93,10 @@ const CONTROLLERS: readonly ((dependencies: ControllerDependencies) => Component
   createScheduler,
   createReplicaSetController,
   createDeploymentController,
+  createStatefulSetController,
+  createDaemonSetController,
+  createJobController,
+  createCronJobController,
   createPodGarbageCollector,
   createEventExpiry,
 ];
@@ -97,12 +107,14 @@ export function assembleWorkloads(options: WorkloadsOptions): Workloads {
   const random = options.random.fork("workloads");
   const peers = new Map(nodes.flatMap((node) => byAddress(nodePeer(node))));
   const reaper = createReaper();
-  const kubelets = createKubelets(options, random, peers, reaper);
+  const claims = new ClaimVolumes();
+  const kubelets = createKubelets(options, random, peers, reaper, claims);
   const dependencies = { store, clock, random };
   const components: readonly Component[] = [
     createNodeController({ ...dependencies, nodes, version: options.version ?? "0.1.0" }),
     createNamespaceContentController(dependencies, options.caCertificate ?? ""),
     ...CONTROLLERS.map((create) => create(dependencies)),
+    createVolumeClaimController(dependencies, claims),
     ...kubelets,
   ];
   const ids = createIds(random.fork("exec"));
@@ -146,7 +158,13 @@ function addressesAt(peers: ReadonlyMap<string, Peer>, ip: string): readonly str
 }
 
 /** `peers` holds who has each pod address now. */
-function createKubelets(options: WorkloadsOptions, random: Random, peers: Map<string, Peer>, reaper: Reaper): readonly Kubelet[] {
+function createKubelets(
+  options: WorkloadsOptions,
+  random: Random,
+  peers: Map<string, Peer>,
+  reaper: Reaper,
+  claims: ClaimVolumes,
+): readonly Kubelet[] {
   const { store, fabric, clock, nodes } = options;
   const images = createImageCatalog(options.images ?? [], options.findImage);
   const privatePorts = createPrivatePorts(options.firstPrivatePort);
@@ -173,6 +191,7 @@ function createKubelets(options: WorkloadsOptions, random: Random, peers: Map<st
       recorder: createEventRecorder({ store, clock, component: "kubelet", host: node.name }),
       execTool: options.execTool,
       token: options.token ?? unsignedToken(clock),
+      claims,
       pulled: new Set(),
       allocatePeer(namespace, name) {
         const ip = options.ipam.allocate(index);

@@ -23,6 +23,12 @@ import { secretPrinter } from "./secrets.ts";
 import { serviceAccountPrinter } from "./serviceaccounts.ts";
 import { serviceCidrPrinter } from "./servicecidrs.ts";
 import { servicePrinter } from "./services.ts";
+import { controllerRevisionPrinter } from "./controllerrevisions.ts";
+import { cronJobPrinter } from "./cronjobs.ts";
+import { daemonSetPrinter } from "./daemonsets.ts";
+import { jobPrinter } from "./jobs.ts";
+import { persistentVolumeClaimPrinter } from "./persistentvolumeclaims.ts";
+import { statefulSetPrinter } from "./statefulsets.ts";
 import { columns, type Printer } from "./table.ts";
 
 const PRINTERS: readonly Printer[] = [
@@ -37,6 +43,12 @@ const PRINTERS: readonly Printer[] = [
   eventPrinter,
   deploymentPrinter,
   replicaSetPrinter,
+  statefulSetPrinter,
+  daemonSetPrinter,
+  controllerRevisionPrinter,
+  jobPrinter,
+  cronJobPrinter,
+  persistentVolumeClaimPrinter,
   scalePrinter,
   endpointSlicePrinter,
   ingressPrinter,

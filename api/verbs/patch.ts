@@ -54,9 +54,11 @@ export async function patchObject(request: ApiRequest, context: ApiContext, targ
   const presentation = presentationOf(request, context, type);
   const options = writeOptions(request);
   const wish = await readPatch(request, context, target);
+  // A conflict makes it patch again: the warnings are those of the last try, after those that the request had.
+  const before = request.warnings.length;
   const patched = (current: KubeObject | undefined): KubeObject => {
     const result = applyPatch({ ...wish, type, subresource, current: current && asJsonObject(current) });
-    request.warnings.splice(0, request.warnings.length, ...result.warnings);
+    request.warnings.splice(before, Infinity, ...result.warnings);
     return asKubeObject(result.object);
   };
   if (!context.store.get(type, namespace, name)) {

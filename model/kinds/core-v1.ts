@@ -84,6 +84,8 @@ export interface CinderVolumeSource {
   readonly secretRef?: LocalObjectReference;
 }
 
+export type ClaimResourceStatus = "ControllerResizeInProgress" | "ControllerResizeInfeasible" | "NodeResizePending" | "NodeResizeInProgress" | "NodeResizeInfeasible";
+
 export interface ClientIPConfig {
   readonly timeoutSeconds?: number;
 }
@@ -592,6 +594,11 @@ export interface LocalObjectReference {
   readonly name?: string;
 }
 
+export interface ModifyVolumeStatus {
+  readonly targetVolumeAttributesClassName?: string;
+  readonly status: PersistentVolumeClaimModifyVolumeStatus;
+}
+
 export type MountPropagationMode = "None" | "HostToContainer" | "Bidirectional";
 
 export interface NFSVolumeSource {
@@ -797,6 +804,29 @@ export interface ObjectReference {
 
 export type PersistentVolumeAccessMode = "ReadWriteOnce" | "ReadOnlyMany" | "ReadWriteMany" | "ReadWriteOncePod";
 
+export interface PersistentVolumeClaim {
+  readonly apiVersion: "v1";
+  readonly kind: "PersistentVolumeClaim";
+  readonly metadata: ObjectMeta;
+  readonly spec: PersistentVolumeClaimSpec;
+  readonly status?: PersistentVolumeClaimStatus;
+}
+
+export interface PersistentVolumeClaimCondition {
+  readonly type: PersistentVolumeClaimConditionType;
+  readonly status: ConditionStatus;
+  readonly lastProbeTime?: string;
+  readonly lastTransitionTime?: string;
+  readonly reason?: string;
+  readonly message?: string;
+}
+
+export type PersistentVolumeClaimConditionType = string;
+
+export type PersistentVolumeClaimModifyVolumeStatus = "Pending" | "InProgress" | "Infeasible";
+
+export type PersistentVolumeClaimPhase = "Pending" | "Bound" | "Lost";
+
 export interface PersistentVolumeClaimSpec {
   readonly accessModes?: readonly PersistentVolumeAccessMode[];
   readonly selector?: LabelSelector;
@@ -807,6 +837,18 @@ export interface PersistentVolumeClaimSpec {
   readonly dataSource?: TypedLocalObjectReference;
   readonly dataSourceRef?: TypedObjectReference;
   readonly volumeAttributesClassName?: string;
+}
+
+export interface PersistentVolumeClaimStatus {
+  readonly phase?: PersistentVolumeClaimPhase;
+  readonly accessModes?: readonly PersistentVolumeAccessMode[];
+  readonly capacity?: ResourceList;
+  readonly conditions?: readonly PersistentVolumeClaimCondition[];
+  readonly allocatedResources?: ResourceList;
+  readonly allocatedResourceStatuses?: { readonly [key: string]: ClaimResourceStatus };
+  readonly currentVolumeAttributesClassName?: string;
+  readonly modifyVolumeStatus?: ModifyVolumeStatus;
+  readonly healthStatus?: VolumeHealthStatus;
 }
 
 export interface PersistentVolumeClaimTemplate {
@@ -1418,6 +1460,11 @@ export interface VolumeHealthCondition {
   readonly status: VolumeHealthStatusType;
   readonly reason: string;
   readonly message?: string;
+}
+
+export interface VolumeHealthStatus {
+  readonly healthConditions?: readonly VolumeHealthCondition[];
+  readonly lastTransitionTime?: string;
 }
 
 export type VolumeHealthStatusType = "Inaccessible" | "DataLoss" | "Degraded";

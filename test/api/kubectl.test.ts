@@ -80,6 +80,8 @@ t.test("reading", { skip }, async (t) => {
   t.match(await k("get deployments"), { code: 0, stderr: "No resources found in default namespace.\n" });
   t.match(await k("get pod x"), { code: 1, stderr: 'Error from server (NotFound): pods "x" not found\n' });
   t.match((await k("get nonsense")).stderr, /the server doesn't have a resource type "nonsense"/);
+  const deprecated = await k("get endpoints");
+  t.equal(deprecated.stderr.split("\n")[0], "Warning: v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice");
 });
 
 t.test("writing", { skip }, async (t) => {

@@ -24,6 +24,12 @@ t.test("columns are upstream's, wide ones in parentheses", async (t) => {
     [resources.Nodes, "Name Status Roles Age Version (Internal-IP) (External-IP) (OS-Image) (Kernel-Version) (Container-Runtime)"],
     [resources.Deployments, "Name Ready Up-to-date Available Age (Containers) (Images) (Selector)"],
     [resources.ReplicaSets, "Name Desired Current Ready Age (Containers) (Images) (Selector)"],
+    [resources.StatefulSets, "Name Ready Age (Containers) (Images)"],
+    [resources.DaemonSets, "Name Desired Current Ready Up-to-date Available Node Selector Age (Containers) (Images) (Selector)"],
+    [resources.ControllerRevisions, "Name Controller Revision Age"],
+    [resources.Jobs, "Name Status Completions Duration Age (Containers) (Images) (Selector)"],
+    [resources.CronJobs, "Name Schedule Timezone Suspend Active Last Schedule Age (Containers) (Images) (Selector)"],
+    [resources.PersistentVolumeClaims, "Name Status Volume Capacity Access Modes StorageClass VolumeAttributesClass Age (VolumeMode)"],
     [resources.Ingresses, "Name Class Hosts Address Ports Age"],
     [resources.IngressClasses, "Name Controller Parameters Age"],
     [resources.ConfigMaps, "Name Data Age"],
@@ -245,4 +251,48 @@ t.test("a table carries what was asked of each object", async (t) => {
   t.same(rowOf("None"), { cells });
   t.same(rowOf("Metadata"), { cells, object: { kind: "PartialObjectMetadata", apiVersion: "meta.k8s.io/v1", metadata: { name: "x" } } });
   t.same(rowOf("Object"), { cells, object });
+});
+
+t.test("sets, jobs and claims", (t) => {
+  const template = "template: {metadata: {labels: {a: b}}, spec: {containers: [{name: c, image: i}], nodeSelector: {disk: ssd}}}";
+  const jobStatus = (conditions: string): string =>
+    `spec: {completions: 3, ${template}}\nstatus: {succeeded: 1, startTime: "2025-01-01T11:59:00Z", ${conditions}}`;
+  const rows: readonly (readonly [resources.ResourceType, string, string, object?])[] = [
+    [resources.StatefulSets, `spec: {replicas: 3, ${template}}\nstatus: {readyReplicas: 2}`, "x | 2/3 | 60m | c | i"],
+    [
+      resources.DaemonSets,
+      `spec: {selector: {matchLabels: {a: b}}, ${template}}\nstatus: {desiredNumberScheduled: 3, currentNumberScheduled: 2, numberReady: 1}`,
+      "x | 3 | 2 | 1 | 0 | 0 | disk=ssd | 60m | c | i | a=b",
+    ],
+    [
+      resources.ControllerRevisions,
+      "revision: 4",
+      "x | statefulset.apps/web | 4 | 60m",
+      { ownerReferences: [{ apiVersion: "apps/v1", kind: "StatefulSet", name: "web", uid: "u", controller: true }] },
+    ],
+    [resources.Jobs, jobStatus("active: 1"), "x | Running | 1/3 | 60s | 60m | c | i | <none>"],
+    [
+      resources.Jobs,
+      jobStatus(
+        'completionTime: "2025-01-01T11:59:05Z", conditions: [{type: SuccessCriteriaMet, status: "True"}, {type: Complete, status: "True"}]',
+      ),
+      "x | Complete | 1/3 | 5s | 60m | c | i | <none>",
+    ],
+    [resources.Jobs, jobStatus('conditions: [{type: Failed, status: "True"}]'), "x | Failed | 1/3 | 60s | 60m | c | i | <none>"],
+    [resources.Jobs, jobStatus('conditions: [{type: Suspended, status: "True"}]'), "x | Suspended | 1/3 | 60s | 60m | c | i | <none>"],
+    [resources.Jobs, `spec: {parallelism: 2, ${template}}`, "x | Running | 0/1 of 2 |  | 60m | c | i | <none>"],
+    [
+      resources.CronJobs,
+      `spec: {schedule: "* * * * *", suspend: false, jobTemplate: {spec: {${template}}}}\nstatus: {lastScheduleTime: "2025-01-01T11:59:00Z", active: [{name: a}]}`,
+      "x | * * * * * | <none> | False | 1 | 60s | 60m | c | i | <none>",
+    ],
+    [
+      resources.PersistentVolumeClaims,
+      "spec: {volumeName: v, storageClassName: standard, volumeMode: Filesystem}\nstatus: {phase: Bound, capacity: {storage: 1Gi}, accessModes: [ReadWriteOnce]}",
+      "x | Bound | v | 1Gi | RWO | standard | <unset> | 60m | Filesystem",
+    ],
+    [resources.PersistentVolumeClaims, "spec: {}\nstatus: {phase: Pending}", "x | Pending |  |  |  |  | <unset> | 60m | <unset>"],
+  ];
+  for (const [type, yaml, expected, metadata] of rows) t.equal(row(type, yaml, metadata), expected);
+  t.end();
 });

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import t from "tap";
 import { type Cluster, startCluster } from "../../cluster/index.ts";
 import { isStatus } from "../../model/errors.ts";
-import { hasProgram, run } from "../support/command.ts";
+import { missingPrograms, run } from "../support/command.ts";
 
 const SHOP = `
 apiVersion: apps/v1
@@ -98,7 +98,7 @@ t.test("by manifest", async (t) => {
   });
 });
 
-t.test("kubectl", { skip: (await hasProgram("kubectl")) ? false : "kubectl is not installed" }, async (t) => {
+t.test("kubectl", { skip: missingPrograms("kubectl") }, async (t) => {
   const cluster = await shop(t);
   const folder = t.testdir();
   writeFileSync(join(folder, "config"), cluster.kubeconfig);

@@ -6,6 +6,7 @@ import { VirtualClock } from "../../model/clock.ts";
 import type { ConfigMap } from "../../model/kinds/core-v1.ts";
 import type { Peer, ResolvConf } from "../../model/ports.ts";
 import { ConfigMaps, EndpointSlices } from "../../model/resources.ts";
+import { missingPrograms } from "../support/command.ts";
 import { dnsCluster } from "./cluster.ts";
 import { namespace, service, slice } from "./support.ts";
 
@@ -18,7 +19,7 @@ const configMap = (corefile: string): ConfigMap => ({
   data: { Corefile: corefile },
 });
 
-t.test("dig, nslookup and a reload", async (t) => {
+t.test("dig, nslookup and a reload", { skip: missingPrograms("dig", "nslookup") }, async (t) => {
   const cluster = await dnsCluster(t);
   const ip = cluster.podIp(2);
   const addresses = Array.from({ length: 60 }, (_, i) => cluster.podIp(100 + i));

@@ -2,6 +2,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import t from "tap";
+import { missingPrograms } from "../support/command.ts";
 import { startLoopkube } from "../support/running-cluster.ts";
 
 const PAGES = join(import.meta.dirname, "../../docs/experiments");
@@ -25,8 +26,9 @@ function clustersOf(page: string): readonly { readonly args: string; readonly co
 }
 
 for (const name of readdirSync(PAGES)) {
-  t.test(name, async (t) => {
-    const clusters = clustersOf(readFileSync(join(PAGES, name), "utf8"));
+  const page = readFileSync(join(PAGES, name), "utf8");
+  t.test(name, { skip: page.includes("\n$ kubectl ") && missingPrograms("kubectl") }, async (t) => {
+    const clusters = clustersOf(page);
     t.ok(clusters.flatMap(({ commands }) => commands).length >= 3, "the page has commands");
     for (const { args, commands } of clusters) {
       const cluster = await startLoopkube(t, args);

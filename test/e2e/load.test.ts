@@ -1,5 +1,6 @@
 // `loopkube load` as a user types it, against a running cluster: counts are exact and shares add up, whichever way it goes.
 import t, { type Test } from "tap";
+import { missingPrograms } from "../support/command.ts";
 import { type RunningCluster, startLoopkube } from "../support/running-cluster.ts";
 import type { LoadReport } from "../../lab/index.ts";
 
@@ -11,7 +12,7 @@ async function report(t: Test, cluster: RunningCluster, args: string): Promise<L
 
 const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
 
-t.test("load", async (t) => {
+t.test("load", { skip: missingPrograms("kubectl") }, async (t) => {
   const cluster = await startLoopkube(t, "--demo --seed 7");
   const rows: readonly (readonly [args: string, requests: number, connections: number])[] = [
     ["http://shop -n 300 --no-keepalive", 300, 300],

@@ -26,7 +26,9 @@ for (const file of run(root, "git", "ls-files", "--cached", "--others", "--exclu
 }
 symlinkSync(join(root, "node_modules"), join(copy, "node_modules"));
 run(copy, process.execPath, "scripts/build.mjs");
-const [packed] = JSON.parse(run(copy, "npm", "pack", "--json", "--ignore-scripts", "--pack-destination", folder)) as readonly {
+const [packed] = JSON.parse(
+  run(copy, "npm", "--cache", join(folder, "npm"), "pack", "--json", "--ignore-scripts", "--pack-destination", folder),
+) as readonly {
   filename: string;
   files: readonly { path: string }[];
 }[];

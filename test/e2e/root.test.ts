@@ -1,10 +1,9 @@
 // The acceptance lines as the user who runs the tests (root in CI: Services listen on their own ports).
 import t from "tap";
-import { hasProgram } from "../support/command.ts";
+import { missingPrograms } from "../support/command.ts";
 import { acceptance } from "./acceptance.ts";
 
-const missing: string[] = [];
-for (const program of ["kubectl", "curl", "dig", "nslookup"]) if (!(await hasProgram(program))) missing.push(program);
+const missing = missingPrograms("kubectl", "curl", "dig", "nslookup");
 const privileged = process.getuid?.() === 0;
 
 t.test("acceptance as a user with privileged ports", { skip: reason() }, (t) => {
@@ -13,6 +12,6 @@ t.test("acceptance as a user with privileged ports", { skip: reason() }, (t) => 
 });
 
 function reason(): string | false {
-  if (missing.length > 0) return `not installed: ${missing.join(", ")}`;
+  if (missing) return missing;
   return privileged ? false : "needs root for ports below 1024; unprivileged.test.ts covers the rest";
 }

@@ -84,7 +84,8 @@ t.test("who the pod sees", async (t) => {
   t.match(fabric.identify(plan.nodeIp(1)), { kind: "node", name: "node-1" });
   t.match(fabric.identify("127.0.0.1"), { kind: "host" });
   fabric.hooks.identify = (ip) => (ip === client.ip ? client : undefined);
-  const bound = connect({ host: pod.ip, port: 80, localAddress: client.ip });
+  const listening = fabric.socketOf({ ip: pod.ip, port: 80 }, "TCP");
+  const bound = connect({ host: pod.ip, port: listening?.port ?? 80, localAddress: client.ip });
   t.equal(await readAll(bound), `${client.ip} at ${pod.ip}:80`, "a program that binds a pod's address is that pod");
   t.match(
     fabric.trace

@@ -5,8 +5,10 @@ import t from "tap";
 import { realClock, VirtualClock } from "../../model/clock.ts";
 import type { Resolve } from "../../model/ports.ts";
 import { createGateway, type Gateway, type GatewayOptions } from "../../netsim/index.ts";
+import { missingPrograms } from "../support/command.ts";
 import { connected, readAll, testFabric, until, type TestFabric } from "./test-fabric.ts";
 
+const noCurl = missingPrograms("curl");
 const names: Record<string, string> = {};
 
 const resolve: Resolve = {
@@ -76,7 +78,7 @@ async function setup(
   return { ...made, gateway, at: `127.0.0.1:${port}`, port };
 }
 
-t.test("curl reaches a Service in every way", async (t) => {
+t.test("curl reaches a Service in every way", { skip: noCurl }, async (t) => {
   const { at, port, pod, fabric } = await setup(t);
   const client = pod("client-0", 20).ip;
   const rows: [string, string[], string][] = [
@@ -117,7 +119,7 @@ t.test("curl reaches a Service in every way", async (t) => {
   await until(() => fabric.stats().descriptors.open === 0, "every descriptor is given back");
 });
 
-t.test("failures are told in the protocol's own words", async (t) => {
+t.test("failures are told in the protocol's own words", { skip: noCurl }, async (t) => {
   const { at, port, plan } = await setup(t);
   const rows: [string, string[], RegExp][] = [
     ["no such name", ["-x", `http://${at}`, "http://nope/"], /^nope:80: no such host in the cluster's DNS\s+\[502\]$/],
@@ -151,7 +153,7 @@ t.test("an upgrade passes through", async (t) => {
 });
 
 t.test("garbage is refused and the gateway lives on", async (t) => {
-  const { port, at } = await setup(t);
+  const { port } = await setup(t);
   const rows: [string, Buffer, string][] = [
     ["binary", Buffer.from([0, 1, 2, 3, 255]), "HTTP/1.1 400 Bad Request"],
     ["TLS hello", Buffer.from("16030100a5010000a1", "hex"), "HTTP/1.1 400 Bad Request"],
@@ -169,6 +171,7 @@ t.test("garbage is refused and the gateway lives on", async (t) => {
     ["socks5, cut short", Buffer.from([5, 1, 0, 5, 1]), "0500"],
     ["socks4, bind", Buffer.from([4, 2, 0, 80, 127, 0, 0, 1, 0]), "005b000000000000"],
     ["nothing", Buffer.alloc(0), ""],
+    ["and a good one", Buffer.from("GET / HTTP/1.1\r\nHost: web.default.svc.localhost\r\nConnection: close\r\n\r\n"), "HTTP/1.1 200 OK"],
   ];
   for (const [name, bytes, expected] of rows) {
     const socket = await connected({ ip: "127.0.0.1", port });
@@ -181,7 +184,6 @@ t.test("garbage is refused and the gateway lives on", async (t) => {
     const answer = Buffer.concat(chunks);
     t.equal(answer[0] === 72 ? answer.toString("latin1").split("\r\n")[0] : answer.toString("hex"), expected, name);
   }
-  t.match(await curl("-x", `socks5h://${at}`, "http://web/"), /\[200\]$/);
 });
 
 t.test("a client that says nothing is closed in time", async (t) => {

@@ -53,7 +53,11 @@ for (const how of ["real sockets", "in memory"] as const) {
     const world = await heldWorld(t, { mode: "userspace" }, "least-connections");
     const from: Peer = world.client;
     const open = (): Promise<Conversation> =>
-      talk(() => (how === "in memory" ? world.fabric.dial(from, world.vip) : connected(world.vip, false)), world);
+      talk(
+        () =>
+          how === "in memory" ? world.fabric.dial(from, world.vip) : connected(world.fabric.socketOf(world.vip, "TCP") ?? world.vip, false),
+        world,
+      );
     const first = [await open(), await open(), await open(), await open()];
     t.same(first.map(({ pod }) => pod).sort(), ["a", "a", "b", "b"], "spread evenly");
     for (const conversation of first) if (conversation.pod === "a") await conversation.end();

@@ -109,7 +109,8 @@ export async function proxyWorld(
     },
     async ask(to) {
       try {
-        return await readAll(await connected(to, false));
+        // Where it listens for this user: a port below 1024 may have moved.
+        return await readAll(await connected(fabric.socketOf(to, "TCP") ?? to, false));
       } catch (error) {
         return errno(error);
       }

@@ -1,8 +1,8 @@
 // Runs real programs for end-to-end tests: as this user or as nobody, with time limits, and without leaving anything behind.
 import { spawn } from "node:child_process";
-import { chmodSync, chownSync, mkdtempSync, rmSync } from "node:fs";
+import { accessSync, chmodSync, chownSync, constants, mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { delimiter, join } from "node:path";
 import { realClock, sleep } from "../../model/clock.ts";
 
 export type User = "self" | "nobody";
@@ -96,7 +96,22 @@ export function temporaryHome(user: User): { readonly path: string; remove(): vo
   return { path, remove: () => rmSync(path, { recursive: true, force: true }) };
 }
 
-/** True when the program is on the PATH. */
-export async function hasProgram(name: string): Promise<boolean> {
-  return (await run(`command -v ${name}`)).code === 0;
+/** Why a test that needs these programs is skipped, for tap's `skip`: those that are not on the PATH; false when all are there. */
+export function missingPrograms(...names: readonly string[]): string | false {
+  const missing = names.filter((name) => !isOnPath(name));
+  return missing.length > 0 && `not installed: ${missing.join(", ")}`;
+}
+
+function isOnPath(name: string): boolean {
+  return (process.env["PATH"] ?? "").split(delimiter).some((folder) => isExecutable(join(folder, name)));
+}
+
+/** True for a file that this user may run; a shell's `command -v` also finds those that it may not. */
+export function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return statSync(path).isFile();
+  } catch {
+    return false;
+  }
 }

@@ -4,6 +4,7 @@ import t from "tap";
 import { realClock, sleep } from "../../model/clock.ts";
 import type { Image } from "../../model/ports.ts";
 import { Pods } from "../../model/resources.ts";
+import { builtInImages } from "../../workloads/images/index.ts";
 import { container, eventLines, pod, podLines, testCluster } from "./support.ts";
 
 /** Answers each named service with its status, and others as an unimplemented method. */
@@ -45,7 +46,8 @@ const health: Image = {
 };
 
 t.test("the answer decides; upstream's words for what went wrong", async (t) => {
-  const { store } = await testCluster(t, { clock: realClock, images: [new Map([["health", health]])] });
+  const { store } = await testCluster(t, { clock: realClock, images: [new Map([...builtInImages, ["health", health]])] });
+  const agnhost = ["grpc-health-checking", "--delay-unhealthy-sec=0"];
   const rows = [
     ["plain", { port: 9000 }, "1/1", undefined],
     ["named", { port: 9000, service: "cart" }, "1/1", undefined],
@@ -57,12 +59,25 @@ t.test("the answer decides; upstream's words for what went wrong", async (t) => 
       "error: this server does not implement the grpc health protocol (grpc.health.v1.Health): unknown service",
     ],
     ["silent", { port: 9000, service: "silent" }, "0/1", "timeout: health rpc did not complete within 1s"],
+    ["etcd", { port: 2379 }, "1/1", undefined, { image: "etcd" }],
+    [
+      "etcd-named",
+      { port: 2379, service: "kv" },
+      "0/1",
+      "error: health rpc probe failed: rpc error: code = 5 desc = unknown service",
+      { image: "etcd" },
+    ],
+    ["agnhost", { port: 5000 }, "1/1", undefined, { image: "agnhost", args: ["grpc-health-checking"] }],
+    ["agnhost-late", { port: 5000 }, "0/1", 'service unhealthy (responded with "NOT_SERVING")', { image: "agnhost", args: agnhost }],
     ["nobody", { port: 9001 }, "0/1", /^timeout: failed to connect service "127\.\d+\.1\.\d+:9001" within 1s: context deadline exceeded$/],
   ] as const;
-  for (const [name, grpc, , output] of rows) {
+  for (const [name, grpc, , output, more = {}] of rows) {
     await store.create(
       Pods,
-      pod(name, { containers: [container("health", { readinessProbe: { grpc, periodSeconds: 60 } })], terminationGracePeriodSeconds: 0 }),
+      pod(name, {
+        containers: [container("health", { readinessProbe: { grpc, periodSeconds: 60 }, ...more })],
+        terminationGracePeriodSeconds: 0,
+      }),
     );
     for (let tries = 0; tries < 200; tries++) {
       const ready = podLines(store).includes(`${name} Running 1/1`);

@@ -142,6 +142,14 @@ export async function testCluster(
   return { store, clock, fabric, workloads, host: { kind: "host", ip: "127.0.0.1" } };
 }
 
+/** Lets seconds go by, one at a time: what a second brings is done before the next. */
+export async function pass({ store, clock }: TestCluster, seconds: number): Promise<void> {
+  for (let second = 0; second < seconds; second++) {
+    await clock.advance(1000);
+    await store.settle();
+  }
+}
+
 export function container(image: string, more: Partial<Container> = {}): Container {
   return { name: "main", image, ...more };
 }

@@ -6,6 +6,7 @@ import type { PodTemplateSpec } from "../../model/kinds/core-v1.ts";
 import { hash32 } from "../../model/random.ts";
 import { equalJson } from "../../model/object.ts";
 import { controllerReference } from "./adoption.ts";
+import { stableJson } from "./stable-json.ts";
 import { byCreation, desiredReplicas, fenceposts, newReplicas, replicasOf } from "./rolling-update.ts";
 
 export const REVISION = "deployment.kubernetes.io/revision";
@@ -42,14 +43,6 @@ function withoutHash(template: PodTemplateSpec): unknown {
 /** The pod-template-hash of a Deployment's present template. */
 export function templateHash(deployment: Deployment): string {
   return safeEncode(String(hash32(stableJson(withoutHash(deployment.spec.template)), deployment.status?.collisionCount ?? 0)));
-}
-
-function stableJson(value: unknown): string {
-  return JSON.stringify(value, (_key, inner: unknown) =>
-    typeof inner === "object" && inner !== null && !Array.isArray(inner)
-      ? Object.fromEntries(Object.entries(inner).toSorted(([a], [b]) => (a < b ? -1 : 1)))
-      : inner,
-  );
 }
 
 /** The annotations that tie a ReplicaSet's size to the Deployment's. */

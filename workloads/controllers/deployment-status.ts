@@ -1,5 +1,6 @@
 // A Deployment's status: counters and the conditions Available, Progressing and ReplicaFailure, with upstream's reasons and messages.
 // Upstream: pkg/controller/deployment/{progress,sync}.go.
+import { counts } from "./counts.ts";
 import { timestamp, type Clock } from "../../model/clock.ts";
 import type { Deployment, DeploymentCondition, DeploymentStatus, ReplicaSet } from "../../model/kinds/apps-v1.ts";
 import { desiredReplicas, fenceposts, totalAvailable, totalReplicas } from "./rolling-update.ts";
@@ -68,11 +69,13 @@ export function deploymentStatus(
   const { collisionCount } = deployment.status ?? {};
   return {
     observedGeneration: deployment.metadata.generation ?? 0,
-    replicas: sum(sets, (set) => set.status?.replicas),
-    updatedReplicas: newSet?.status?.replicas ?? 0,
-    readyReplicas: sum(sets, (set) => set.status?.readyReplicas),
-    availableReplicas: available,
-    unavailableReplicas: Math.max(0, totalReplicas(sets) - available),
+    ...counts({
+      replicas: sum(sets, (set) => set.status?.replicas),
+      updatedReplicas: newSet?.status?.replicas ?? 0,
+      readyReplicas: sum(sets, (set) => set.status?.readyReplicas),
+      availableReplicas: available,
+      unavailableReplicas: Math.max(0, totalReplicas(sets) - available),
+    }),
     ...(collisionCount === undefined ? {} : { collisionCount }),
     conditions,
   };
@@ -82,9 +85,9 @@ export function deploymentStatus(
 export function isComplete(deployment: Deployment, status: DeploymentStatus): boolean {
   const desired = desiredReplicas(deployment);
   return (
-    status.updatedReplicas === desired &&
-    status.replicas === desired &&
-    status.availableReplicas === desired &&
+    (status.updatedReplicas ?? 0) === desired &&
+    (status.replicas ?? 0) === desired &&
+    (status.availableReplicas ?? 0) === desired &&
     (status.observedGeneration ?? 0) >= (deployment.metadata.generation ?? 0)
   );
 }

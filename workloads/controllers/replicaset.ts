@@ -11,9 +11,11 @@ import { compileLabelSelector } from "../../model/selectors.ts";
 import type { Store } from "../../store/contract.ts";
 import { createController, on } from "../../store/controller.ts";
 import { createEventRecorder, type EventRecorder } from "../../store/event-recorder.ts";
-import { claim, controllerReference } from "./adoption.ts";
+import { claim } from "./adoption.ts";
 import type { ControllerDependencies } from "./dependencies.ts";
+import { counts } from "./counts.ts";
 import { rankForDeletion } from "./deletion-rank.ts";
+import { podFromTemplate } from "./pod-template.ts";
 import { availableInMs, isPodActive, isPodReady } from "./pod-conditions.ts";
 
 /** Pods created or deleted in one reconcile at most. */
@@ -95,7 +97,11 @@ async function createPods(store: Store, recorder: EventRecorder, set: ReplicaSet
   for (let batch = 1; left > 0; batch = Math.min(batch * 2, LARGEST_BATCH)) {
     const size = Math.min(batch, left);
     await nextTurn();
-    const results = await Promise.allSettled(Array.from({ length: size }, () => store.create(Pods, podFromTemplate(set))));
+    const results = await Promise.allSettled(
+      Array.from({ length: size }, () =>
+        store.create(Pods, podFromTemplate(set, set.spec.template, { generateName: `${set.metadata.name}-` })),
+      ),
+    );
     let refused: StatusError | undefined;
     for (const result of results) {
       if (result.status === "fulfilled") {
@@ -111,25 +117,6 @@ async function createPods(store: Store, recorder: EventRecorder, set: ReplicaSet
   return undefined;
 }
 
-function podFromTemplate(set: ReplicaSet): Pod {
-  const template = set.spec.template;
-  const { labels, annotations, finalizers } = template?.metadata ?? {};
-  return {
-    apiVersion: "v1",
-    kind: "Pod",
-    metadata: {
-      name: "",
-      generateName: `${set.metadata.name}-`,
-      namespace: namespaceOf(set),
-      ...(labels ? { labels } : {}),
-      ...(annotations ? { annotations } : {}),
-      ...(finalizers ? { finalizers } : {}),
-      ownerReferences: [controllerReference(set)],
-    },
-    spec: template?.spec ?? { containers: [] },
-  };
-}
-
 /** The status that these pods give, and when a ready pod will become available by the passing of time alone. */
 export function replicaSetStatus(
   set: ReplicaSet,
@@ -143,9 +130,11 @@ export function replicaSetStatus(
   const conditions = replicaFailure(set.status?.conditions ?? [], failure, clock);
   const status: ReplicaSetStatus = {
     replicas: active.length,
-    fullyLabeledReplicas: active.filter((pod) => fullyLabeled(pod.metadata.labels)).length,
-    readyReplicas: active.filter(isPodReady).length,
-    availableReplicas: waits.filter((wait) => wait === 0).length,
+    ...counts({
+      fullyLabeledReplicas: active.filter((pod) => fullyLabeled(pod.metadata.labels)).length,
+      readyReplicas: active.filter(isPodReady).length,
+      availableReplicas: waits.filter((wait) => wait === 0).length,
+    }),
     observedGeneration: set.metadata.generation ?? 0,
     ...(conditions.length > 0 ? { conditions } : {}),
   };

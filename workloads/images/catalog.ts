@@ -1,9 +1,10 @@
 // The built-in images by name. Adding an image is adding a file and a line in the list.
 import type { Image } from "../../model/ports.ts";
-import { agnhost } from "./agnhost/image.ts";
+import { agnhost, serveHostnameImage } from "./agnhost/image.ts";
 import { bootcamp, helloApp, kubia, nodeHello } from "./hello-app.ts";
 import { ealenEcho } from "./ealen-echo.ts";
 import { echoserver } from "./echoserver.ts";
+import { etcd } from "./etcd.ts";
 import { guestbookFrontend } from "./guestbook-frontend.ts";
 import { helloBackend, helloFrontend } from "./hello-frontend.ts";
 import { httpEcho } from "./http-echo.ts";
@@ -22,6 +23,7 @@ const specs: readonly ImageSpec[] = [
   bootcamp,
   ealenEcho,
   echoserver,
+  etcd,
   goHttpbin,
   guestbookFrontend,
   helloApp,
@@ -38,6 +40,7 @@ const specs: readonly ImageSpec[] = [
   redis,
   redisFollower,
   redisSlave,
+  serveHostnameImage,
   ...shellImages,
   whoami,
 ];

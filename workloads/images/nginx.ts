@@ -167,7 +167,14 @@ const program: NamedTool = {
 };
 
 export const nginx: ImageSpec = {
-  repositories: ["nginx", "nginxinc/nginx-unprivileged", "e2e-test-images/nginx"],
+  repositories: [
+    "nginx",
+    "nginxinc/nginx-unprivileged",
+    "e2e-test-images/nginx",
+    "nginx-slim",
+    "google-containers/nginx-slim",
+    "google_containers/nginx-slim",
+  ],
   cmd: ["nginx", "-g", "daemon off;"],
   ports: [80],
   programs: [

@@ -3,7 +3,15 @@ import type { ImageSpec } from "./image.ts";
 
 export const shellImages: readonly ImageSpec[] = [
   {
-    repositories: ["busybox", "e2e-test-images/busybox", "radial/busyboxplus", "yauritux/busybox-curl", "odise/busybox-curl"],
+    repositories: [
+      "busybox",
+      "e2e-test-images/busybox",
+      "google-containers/busybox",
+      "google_containers/busybox",
+      "radial/busyboxplus",
+      "yauritux/busybox-curl",
+      "odise/busybox-curl",
+    ],
     cmd: ["sh"],
   },
   {

@@ -6,6 +6,7 @@ import type { Random } from "../../model/random.ts";
 import type { Reader, Store } from "../../store/contract.ts";
 import type { EventRecorder } from "../../store/event-recorder.ts";
 import type { Runtime, RunningContainer, Sandbox } from "../runtimes/runtime.ts";
+import type { ClaimVolumes } from "./claim-volumes.ts";
 import type { ImageCatalog } from "./image-catalog.ts";
 import type { ClusterDns } from "./pod-dns.ts";
 
@@ -56,6 +57,7 @@ export interface NodeServices {
   readonly recorder: EventRecorder;
   readonly execTool: ExecTool;
   readonly token: (pod: Pod) => string;
+  readonly claims: ClaimVolumes;
   /** Images that this node has pulled. */
   readonly pulled: Set<string>;
   /** Gives a pod an address; throws when the node has none left. */

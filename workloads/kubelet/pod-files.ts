@@ -97,6 +97,26 @@ export class GeneratedFile implements FileSource {
   }
 }
 
+/** Another source, which is looked up each time. */
+export class ForwardedFiles implements FileSource {
+  readonly #source: () => FileSource;
+  constructor(source: () => FileSource) {
+    this.#source = source;
+  }
+  read(path: string): string | undefined {
+    return this.#source().read(path);
+  }
+  list(path: string): readonly string[] {
+    return this.#source().list(path);
+  }
+  write(path: string, text: string): void {
+    this.#source().write(path, text);
+  }
+  remove(path: string): boolean {
+    return this.#source().remove(path);
+  }
+}
+
 /** A part of another source: a volume's subPath, which may be a folder or a single file. */
 export class SubFiles implements FileSource {
   readonly #source: FileSource;

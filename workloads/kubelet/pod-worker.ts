@@ -124,8 +124,8 @@ export class PodWorker {
     }
     const { ip } = peer;
     const pod = (): Pod => this.#pod;
-    const { reader, allocatable, token } = services;
-    const volumes = new PodVolumes({ reader, pod, addresses: addressesOf(peer, services.nodePeer), allocatable, token });
+    const { reader, allocatable, token, claims } = services;
+    const volumes = new PodVolumes({ reader, pod, addresses: addressesOf(peer, services.nodePeer), allocatable, token, claims });
     for (const name of volumes.unmodelled()) {
       this.#tellOnce(
         "Warning",

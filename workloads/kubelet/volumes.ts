@@ -1,11 +1,13 @@
 // A pod's volumes as text files: made from the cluster's state each time they are read, so that a changed ConfigMap shows.
-// Upstream: pkg/volume/{configmap,secret,emptydir,downwardapi,projected}. Left out: other volume types (an empty folder stands in for
+// Upstream: pkg/volume/{configmap,secret,emptydir,downwardapi,projected}, and claims. Left out: other volume types (an empty folder stands in for
 // them, with an Event), modes, and that a subPath mount does not follow changes.
-import type { Container, KeyToPath, Pod, Volume, VolumeProjection } from "../../model/kinds/core-v1.ts";
+import type { Container, KeyToPath, PersistentVolumeClaim, Pod, Volume, VolumeProjection } from "../../model/kinds/core-v1.ts";
+import { PersistentVolumeClaims } from "../../model/resources.ts";
 import type { Reader } from "../../store/contract.ts";
+import type { ClaimVolumes } from "./claim-volumes.ts";
 import { containerResource, podField, type PodAddresses } from "./downward-api.ts";
 import { configMapData, secretData } from "./environment.ts";
-import { GeneratedFile, LiveFiles, MemoryFiles, SubFiles, type FileSource, type Mount } from "./pod-files.ts";
+import { ForwardedFiles, GeneratedFile, LiveFiles, MemoryFiles, SubFiles, type FileSource, type Mount } from "./pod-files.ts";
 
 export interface VolumeSourceOptions {
   readonly reader: Reader;
@@ -14,6 +16,7 @@ export interface VolumeSourceOptions {
   readonly addresses: PodAddresses;
   readonly allocatable: Readonly<Record<string, string>>;
   readonly token: (pod: Pod) => string;
+  readonly claims: ClaimVolumes;
 }
 
 type Entries = ReadonlyMap<string, string>;
@@ -39,7 +42,7 @@ export class PodVolumes {
   }
   /** Volumes whose type is not modelled. */
   unmodelled(): readonly string[] {
-    const modelled = ["emptyDir", "configMap", "secret", "downwardAPI", "projected"];
+    const modelled = ["emptyDir", "configMap", "secret", "downwardAPI", "projected", "persistentVolumeClaim"];
     return (this.#options.pod().spec.volumes ?? [])
       .filter((volume) => !modelled.some((key) => key in volume) && Object.keys(volume).length > 1)
       .map((volume) => volume.name);
@@ -59,9 +62,15 @@ export class PodVolumes {
   }
 
   #source(volume: Volume): FileSource {
-    const { configMap, secret, downwardAPI, projected } = volume;
+    const { configMap, secret, downwardAPI, projected, persistentVolumeClaim } = volume;
+    // Found when it is used: the claim may come after the pod.
+    if (persistentVolumeClaim)
+      return new ForwardedFiles(() => this.#options.claims.filesOf(this.#claim(persistentVolumeClaim.claimName)?.metadata.uid ?? ""));
     if (!configMap && !secret && !downwardAPI && !projected) return new MemoryFiles();
     return new LiveFiles(() => this.#entries(volume));
+  }
+  #claim(name: string): PersistentVolumeClaim | undefined {
+    return this.#options.reader.get(PersistentVolumeClaims, this.#options.pod().metadata.namespace ?? "", name);
   }
   #entries({ configMap, secret, downwardAPI, projected }: Volume): Entries {
     if (projected) return new Map((projected.sources ?? []).flatMap((source) => [...this.#projection(source)]));
@@ -88,7 +97,9 @@ export class PodVolumes {
       }),
     );
   }
-  #missingOf({ configMap, secret, projected }: Volume): string | undefined {
+  #missingOf({ configMap, secret, projected, persistentVolumeClaim }: Volume): string | undefined {
+    if (persistentVolumeClaim && !this.#claim(persistentVolumeClaim.claimName))
+      return `persistentvolumeclaim "${persistentVolumeClaim.claimName}" not found`;
     const at = { reader: this.#options.reader, pod: this.#options.pod() };
     const wanted = [
       ...(configMap ? [{ kind: "configmap", ...configMap }] : []),

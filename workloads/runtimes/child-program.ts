@@ -1,6 +1,8 @@
 // A program of a process pod: a child of this process that leads a group of its own, with all that it starts.
 import { spawn, type ChildProcess } from "node:child_process";
+import { existsSync } from "node:fs";
 import { constants } from "node:os";
+import { delimiter, join } from "node:path";
 import type { Readable } from "node:stream";
 import type { Reaper } from "./reaper.ts";
 import type { ContainerExit } from "./runtime.ts";
@@ -33,7 +35,9 @@ export function startChild({ argv, env, cwd, stdin, onOutput }: ChildOptions, re
   if (stdin) stdin.pipe(child.stdin);
   else child.stdin.end();
   const exited = new Promise<ContainerExit>((resolve) => {
-    child.once("error", (error: NodeJS.ErrnoException) => resolve({ exitCode: 128, startError: startErrorText(file, error) }));
+    child.once("error", (error: NodeJS.ErrnoException) =>
+      resolve({ exitCode: 128, startError: startErrorText(file, env["PATH"] ?? "", error) }),
+    );
     child.once("exit", () => signalGroup(child, "SIGKILL"));
     child.once("close", (code, signal) => {
       release();
@@ -65,9 +69,11 @@ function exitOf(code: number | null, signal: NodeJS.Signals | null): ContainerEx
   return { exitCode: 128 + number, signal: number };
 }
 
-function startErrorText(file: string, error: NodeJS.ErrnoException): string {
-  if (error.code === "ENOENT") {
-    return `exec: "${file}": ${file.includes("/") ? `stat ${file}: no such file or directory` : "executable file not found in $PATH"}: unknown`;
-  }
-  return `exec: "${file}": ${error.code === "EACCES" ? "permission denied" : error.message}: unknown`;
+function startErrorText(file: string, path: string, error: NodeJS.ErrnoException): string {
+  const named = file.includes("/");
+  // EACCES is also what a search ends with when this user may not enter a folder of the PATH.
+  const denied = error.code === "EACCES" && (named || path.split(delimiter).some((folder) => existsSync(join(folder, file))));
+  if (denied) return `exec: "${file}": permission denied: unknown`;
+  if (error.code !== "ENOENT" && error.code !== "EACCES") return `exec: "${file}": ${error.message}: unknown`;
+  return `exec: "${file}": ${named ? `stat ${file}: no such file or directory` : "executable file not found in $PATH"}: unknown`;
 }

@@ -1,4 +1,4 @@
-// head and tail: -n, -c, -q, -v; tail +N and tail -f (files are looked at again every second; /dev/null waits for ever).
+// head and tail: -n, -c, -q, -v; tail +N, tail -f and -F (files are looked at again every second; /dev/null waits for ever).
 import { sleep } from "../../model/clock.ts";
 import { resolvePath } from "./file-tree.ts";
 import { parseGetopt } from "./flags.ts";
@@ -95,7 +95,8 @@ const tail = toolWithUsage("tail", "[-f] [-n N] [-c N] [FILE]...", async (argv, 
     }
   }
   if (!flags.has("f") && !flags.has("F")) return status;
-  const names = flags.rest.filter((name) => all.some((input) => input.name === name && input.error === undefined));
+  // -F follows the name: a file that is not there yet is waited for.
+  const names = flags.rest.filter((name) => flags.has("F") || all.some((input) => input.name === name && input.error === undefined));
   try {
     return await Promise.race(names.length > 0 ? names.map((name) => follow(io, name)) : [follow(io, "-")]);
   } catch (error) {

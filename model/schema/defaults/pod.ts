@@ -1,7 +1,18 @@
 // Defaults of pods and of everything that has a pod template.
 // Upstream: pkg/apis/core/v1/defaults.go, pkg/apis/apps/v1/defaults.go.
-import type { Deployment, ReplicaSet } from "../../kinds/apps-v1.ts";
-import type { Container, EphemeralContainer, HTTPGetAction, LifecycleHandler, Pod, PodSpec, Probe, Volume } from "../../kinds/core-v1.ts";
+import type { DaemonSet, Deployment, ReplicaSet, StatefulSet } from "../../kinds/apps-v1.ts";
+import type {
+  Container,
+  EphemeralContainer,
+  HTTPGetAction,
+  LifecycleHandler,
+  PersistentVolumeClaim,
+  Pod,
+  PodSpec,
+  Probe,
+  Volume,
+} from "../../kinds/core-v1.ts";
+import type { CronJob, Job, JobSpec } from "../../kinds/batch-v1.ts";
 import type { Draft } from "../../object.ts";
 
 export const defaultPods = {
@@ -26,7 +37,67 @@ export const defaultPods = {
     replicaSet.spec.replicas ??= 1;
     if (replicaSet.spec.template) defaultPodSpec((replicaSet.spec.template.spec ??= { containers: [] }));
   },
+  "apps/v1.StatefulSet": ({ spec }: Draft<StatefulSet>): void => {
+    defaultPodSpec((spec.template.spec ??= { containers: [] }));
+    spec.podManagementPolicy ??= "OrderedReady";
+    const strategy = (spec.updateStrategy ??= {});
+    if (strategy.type === undefined) {
+      strategy.type = "RollingUpdate";
+      strategy.rollingUpdate ??= {};
+    }
+    if (strategy.type === "RollingUpdate" && strategy.rollingUpdate) strategy.rollingUpdate.partition ??= 0;
+    spec.persistentVolumeClaimRetentionPolicy = {
+      whenDeleted: "Retain",
+      whenScaled: "Retain",
+      ...spec.persistentVolumeClaimRetentionPolicy,
+    };
+    spec.replicas ??= 1;
+    spec.revisionHistoryLimit ??= 10;
+    for (const claim of spec.volumeClaimTemplates ?? []) {
+      claim.apiVersion ??= "v1";
+      claim.kind ??= "PersistentVolumeClaim";
+      claim.spec.volumeMode ??= "Filesystem";
+      claim.status = { phase: "Pending", ...claim.status };
+    }
+  },
+  "apps/v1.DaemonSet": ({ spec }: Draft<DaemonSet>): void => {
+    defaultPodSpec((spec.template.spec ??= { containers: [] }));
+    const strategy = (spec.updateStrategy ??= {});
+    strategy.type ??= "RollingUpdate";
+    if (strategy.type === "RollingUpdate") strategy.rollingUpdate = { maxUnavailable: 1, maxSurge: 0, ...strategy.rollingUpdate };
+    spec.revisionHistoryLimit ??= 10;
+  },
+  "batch/v1.Job": (job: Draft<Job>): void => {
+    const { labels } = job.spec.template.metadata;
+    if (labels && Object.keys(job.metadata.labels ?? {}).length === 0) job.metadata.labels = { ...labels };
+    defaultJob(job.spec);
+  },
+  "batch/v1.CronJob": ({ spec }: Draft<CronJob>): void => {
+    defaultPodSpec((spec.jobTemplate.spec.template.spec ??= { containers: [] }));
+    spec.concurrencyPolicy ??= "Allow";
+    spec.suspend ??= false;
+    spec.successfulJobsHistoryLimit ??= 3;
+    spec.failedJobsHistoryLimit ??= 1;
+  },
+  "core/v1.PersistentVolumeClaim": (claim: Draft<PersistentVolumeClaim>): void => {
+    claim.spec.volumeMode ??= "Filesystem";
+    claim.status = { phase: "Pending", ...claim.status };
+  },
 };
+
+const BACKOFF_LIMIT = 6;
+const MAX_INT32 = 2_147_483_647;
+
+function defaultJob(spec: Draft<JobSpec>): void {
+  defaultPodSpec((spec.template.spec ??= { containers: [] }));
+  if (spec.completions === undefined && spec.parallelism === undefined) spec.completions = 1;
+  spec.parallelism ??= 1;
+  spec.backoffLimit ??= spec.backoffLimitPerIndex === undefined ? BACKOFF_LIMIT : MAX_INT32;
+  spec.completionMode ??= "NonIndexed";
+  spec.suspend ??= false;
+  spec.podReplacementPolicy ??= spec.podFailurePolicy ? "Failed" : "TerminatingOrFailed";
+  spec.manualSelector ??= false;
+}
 
 function defaultPodSpec(spec: Draft<PodSpec>): void {
   spec.restartPolicy ??= "Always";

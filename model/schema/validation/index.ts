@@ -10,7 +10,15 @@ import { FieldErrors } from "./field-errors.ts";
 import { validateIngress, validateIngressClass, validateIngressClassUpdate } from "./ingress.ts";
 import { type NameFormat, validateMetadata } from "./metadata.ts";
 import { validatePod, validatePodUpdate } from "./pod.ts";
-import { validateDeployment, validateReplicaSet, validateSelectorUpdate } from "./workload.ts";
+import { validateCronJob, validateJob, validateJobUpdate } from "./batch.ts";
+import {
+  validateDaemonSet,
+  validateDeployment,
+  validateReplicaSet,
+  validateSelectorUpdate,
+  validateStatefulSet,
+  validateStatefulSetUpdate,
+} from "./workload.ts";
 
 interface Validator {
   readonly name: NameFormat;
@@ -34,6 +42,12 @@ const VALIDATORS: Readonly<Record<string, Validator>> = {
   "core/v1.Event": { name: "subdomain", check: validateEvent },
   "apps/v1.Deployment": { name: "subdomain", check: validateDeployment, update: validateSelectorUpdate },
   "apps/v1.ReplicaSet": { name: "subdomain", check: validateReplicaSet, update: validateSelectorUpdate },
+  "apps/v1.StatefulSet": { name: "subdomain", check: validateStatefulSet, update: validateStatefulSetUpdate },
+  "apps/v1.DaemonSet": { name: "subdomain", check: validateDaemonSet, update: validateSelectorUpdate },
+  "apps/v1.ControllerRevision": { name: "subdomain" },
+  "core/v1.PersistentVolumeClaim": { name: "subdomain" },
+  "batch/v1.Job": { name: "subdomain", check: validateJob, update: validateJobUpdate },
+  "batch/v1.CronJob": { name: "subdomain", check: validateCronJob },
   "discovery/v1.EndpointSlice": { name: "subdomain", check: validateEndpointSlice, update: validateEndpointSliceUpdate },
   "networking/v1.Ingress": { name: "subdomain", check: validateIngress },
   "networking/v1.IngressClass": { name: "subdomain", check: validateIngressClass, update: validateIngressClassUpdate },

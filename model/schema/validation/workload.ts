@@ -1,6 +1,6 @@
-// Deployments and ReplicaSets.
+// Deployments, ReplicaSets, StatefulSets and DaemonSets.
 // Upstream: pkg/apis/apps/validation/validation.go.
-import type { Deployment, DeploymentStrategy, ReplicaSet } from "../../kinds/apps-v1.ts";
+import type { DaemonSet, DaemonSetUpdateStrategy, Deployment, DeploymentStrategy, ReplicaSet, StatefulSet } from "../../kinds/apps-v1.ts";
 import type { PodTemplateSpec } from "../../kinds/core-v1.ts";
 import type { LabelSelector } from "../../kinds/meta-v1.ts";
 import { equalJson } from "../../object.ts";
@@ -33,8 +33,87 @@ export function validateReplicaSet({ spec }: ReplicaSet, errors: FieldErrors): v
   else errors.required("spec.template");
 }
 
+export function validateStatefulSet({ spec }: StatefulSet, errors: FieldErrors): void {
+  const { podManagementPolicy = "", updateStrategy = {} } = spec;
+  if (podManagementPolicy !== "OrderedReady" && podManagementPolicy !== "Parallel") {
+    errors.invalid("spec.podManagementPolicy", podManagementPolicy, "must be 'OrderedReady' or 'Parallel'");
+  }
+  const path = "spec.updateStrategy";
+  if (updateStrategy.type === "OnDelete") {
+    if (updateStrategy.rollingUpdate)
+      errors.invalidGo(
+        `${path}.rollingUpdate`,
+        "apps.RollingUpdateStatefulSetStrategy{…}",
+        "only allowed for updateStrategy 'RollingUpdate'",
+      );
+  } else if (updateStrategy.type !== "RollingUpdate") {
+    errors.invalidGo(
+      path,
+      `apps.StatefulSetUpdateStrategy{Type:${JSON.stringify(updateStrategy.type ?? "")}, RollingUpdate:(*apps.RollingUpdateStatefulSetStrategy)(nil)}`,
+      "must be 'RollingUpdate' or 'OnDelete'",
+    );
+  }
+  errors.nonNegative(`${path}.rollingUpdate.partition`, updateStrategy.rollingUpdate?.partition);
+  errors.nonNegative("spec.replicas", spec.replicas);
+  errors.nonNegative("spec.minReadySeconds", spec.minReadySeconds);
+  errors.nonNegative("spec.ordinals.start", spec.ordinals?.start);
+  errors.nonNegative("spec.revisionHistoryLimit", spec.revisionHistoryLimit);
+  validateSelector(spec.selector, "statefulset", errors);
+  validateTemplate(spec.template, spec.selector, errors, "StatefulSet");
+}
+
+/** Fields of a StatefulSet that may change, in the order in which upstream lists them. */
+const CHANGEABLE = [
+  "replicas",
+  "ordinals",
+  "template",
+  "updateStrategy",
+  "revisionHistoryLimit",
+  "persistentVolumeClaimRetentionPolicy",
+  "minReadySeconds",
+] as const;
+
+export function validateStatefulSetUpdate(object: StatefulSet, old: StatefulSet, errors: FieldErrors): void {
+  const fixed = (spec: StatefulSet["spec"]): unknown =>
+    Object.fromEntries(Object.entries(spec).filter(([key]) => !CHANGEABLE.some((name) => name === key)));
+  if (equalJson(fixed(object.spec), fixed(old.spec))) return;
+  const names = CHANGEABLE.map((name) => `'${name}'`);
+  errors.forbidden(
+    "spec",
+    `updates to statefulset spec for fields other than ${names.slice(0, -1).join(", ")} and ${names.at(-1)} are forbidden`,
+  );
+}
+
+export function validateDaemonSet({ spec }: DaemonSet, errors: FieldErrors): void {
+  validateSelector(spec.selector, "daemonset", errors);
+  validateTemplate(spec.template, spec.selector, errors, "DaemonSet");
+  errors.nonNegative("spec.minReadySeconds", spec.minReadySeconds);
+  validateDaemonSetStrategy(spec.updateStrategy ?? {}, errors);
+  errors.nonNegative("spec.revisionHistoryLimit", spec.revisionHistoryLimit);
+}
+
+function validateDaemonSetStrategy({ type, rollingUpdate }: DaemonSetUpdateStrategy, errors: FieldErrors): void {
+  const path = "spec.updateStrategy";
+  if (type !== "RollingUpdate") return errors.supported(`${path}.type`, type ?? "", ["OnDelete", "RollingUpdate"]);
+  if (!rollingUpdate) return errors.required(`${path}.rollingUpdate`);
+  const { maxUnavailable = 0, maxSurge = 0 } = rollingUpdate;
+  for (const [name, value] of [
+    ["maxUnavailable", maxUnavailable],
+    ["maxSurge", maxSurge],
+  ] as const) {
+    validateCountOrPercent(`${path}.rollingUpdate.${name}`, value, errors);
+    if (isAboveAll(value)) errors.invalid(`${path}.rollingUpdate.${name}`, value, "must not be greater than 100%");
+  }
+  const [unavailable, surge] = [maxUnavailable, maxSurge].map((value) => Number.parseInt(String(value), 10) !== 0);
+  if (unavailable && surge) errors.invalid(`${path}.rollingUpdate.maxSurge`, maxSurge, "may not be set when maxUnavailable is non-zero");
+  else if (!unavailable && !surge) errors.required(`${path}.rollingUpdate.maxUnavailable`, "cannot be 0 when maxSurge is 0");
+}
+
+const isAboveAll = (value: number | string): boolean =>
+  typeof value === "string" && /^\d+%$/.test(value) && Number.parseInt(value, 10) > 100;
+
 /** The selector of a workload of apps/v1 never changes. */
-export function validateSelectorUpdate(object: Deployment | ReplicaSet, old: Deployment | ReplicaSet, errors: FieldErrors): void {
+export function validateSelectorUpdate<T extends Deployment | ReplicaSet | DaemonSet>(object: T, old: T, errors: FieldErrors): void {
   if (!equalJson(object.spec.selector, old.spec.selector)) {
     errors.invalidGo("spec.selector", goLabelSelector(object.spec.selector ?? {}), "field is immutable");
   }
@@ -62,23 +141,22 @@ export function validateLabelSelector(selector: LabelSelector, path: string, err
   });
 }
 
-function validateTemplate(template: PodTemplateSpec, selector: LabelSelector | undefined, errors: FieldErrors): void {
+/** A selector that is missing selects nothing, so no labels match it; an empty one has been refused already. */
+function validateTemplate(template: PodTemplateSpec, selector: LabelSelector | undefined, errors: FieldErrors, kind = "ReplicaSet"): void {
   const path = "spec.template";
   const labels = template.metadata?.labels;
-  if (
-    selector &&
-    (Object.keys(selector.matchLabels ?? {}).length > 0 || selector.matchExpressions?.length) &&
-    !compileLabelSelector(selector)(labels)
-  ) {
+  const empty = selector && Object.keys(selector.matchLabels ?? {}).length === 0 && !selector.matchExpressions?.length;
+  if (!empty && !(selector && compileLabelSelector(selector)(labels))) {
     errors.invalidGo(`${path}.metadata.labels`, goLabels(labels), "`selector` does not match template `labels`");
   }
   validateLabels(labels, `${path}.metadata.labels`, errors);
   validateAnnotations(template.metadata?.annotations, `${path}.metadata.annotations`, errors);
   const spec = template.spec ?? { containers: [] };
-  validatePodSpec(spec, `${path}.spec`, errors);
+  // A StatefulSet's pods get volumes that its template does not have: upstream leaves the rest to the pods.
+  if (kind !== "StatefulSet") validatePodSpec(spec, `${path}.spec`, errors);
   errors.supported(`${path}.spec.restartPolicy`, spec.restartPolicy, ["Always"]);
   if (spec.activeDeadlineSeconds !== undefined)
-    errors.forbidden(`${path}.spec.activeDeadlineSeconds`, "activeDeadlineSeconds in ReplicaSet is not Supported");
+    errors.forbidden(`${path}.spec.activeDeadlineSeconds`, `activeDeadlineSeconds in ${kind} is not Supported`);
 }
 
 function validateStrategy(strategy: DeploymentStrategy, path: string, errors: FieldErrors): void {
@@ -95,7 +173,7 @@ function validateStrategy(strategy: DeploymentStrategy, path: string, errors: Fi
       if (Number.parseInt(String(maxUnavailable), 10) === 0 && Number.parseInt(String(maxSurge), 10) === 0) {
         errors.invalid(`${path}.rollingUpdate.maxUnavailable`, maxUnavailable, "may not be 0 when `maxSurge` is 0");
       }
-      if (typeof maxUnavailable === "string" && /^\d+%$/.test(maxUnavailable) && Number.parseInt(maxUnavailable, 10) > 100) {
+      if (isAboveAll(maxUnavailable)) {
         errors.invalid(`${path}.rollingUpdate.maxUnavailable`, maxUnavailable, "must not be greater than 100%");
       }
       return;

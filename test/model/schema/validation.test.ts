@@ -34,6 +34,11 @@ const pod = (spec: string, container = ""): string =>
 const deployment = (spec: string): string => `kind: Deployment\napiVersion: apps/v1\nmetadata: {name: d}\nspec: {${spec}}`;
 const TEMPLATE = "template: {metadata: {labels: {a: b}}, spec: {containers: [{name: c, image: i}]}}";
 const SELECTOR = "selector: {matchLabels: {a: b}}";
+const NEVER = "template: {metadata: {labels: {a: b}}, spec: {restartPolicy: Never, containers: [{name: c, image: i}]}}";
+const statefulSet = (spec: string): string => `kind: StatefulSet\napiVersion: apps/v1\nmetadata: {name: s}\nspec: {${spec}}`;
+const daemonSet = (spec: string): string => `kind: DaemonSet\napiVersion: apps/v1\nmetadata: {name: s}\nspec: {${spec}}`;
+const job = (spec: string): string => `kind: Job\napiVersion: batch/v1\nmetadata: {name: j}\nspec: {${spec}}`;
+const cronJob = (spec: string): string => `kind: CronJob\napiVersion: batch/v1\nmetadata: {name: j}\nspec: {${spec}}`;
 const ingress = (path: string): string =>
   `kind: Ingress\napiVersion: networking.k8s.io/v1\nmetadata: {name: i}\nspec: {rules: [{http: {paths: [${path}]}}]}`;
 const BACKEND = "backend: {service: {name: s, port: {number: 80}}}";
@@ -93,7 +98,58 @@ t.test("create", (t) => {
       ['spec.containers[0].resources.requests: Invalid value: "2": must be less than or equal to cpu limit of 1'],
     ],
     [deployment(`${SELECTOR}, ${TEMPLATE}`), []],
-    [deployment(TEMPLATE), ["spec.selector: Required value"]],
+    [
+      deployment(TEMPLATE),
+      [
+        "spec.selector: Required value",
+        'spec.template.metadata.labels: Invalid value: map[string]string{"a":"b"}: `selector` does not match template `labels`',
+      ],
+    ],
+    [statefulSet(`${SELECTOR}, ${TEMPLATE}`), []],
+    [
+      statefulSet(`${SELECTOR}, ${TEMPLATE}, podManagementPolicy: Random`),
+      ["spec.podManagementPolicy: Invalid value: \"Random\": must be 'OrderedReady' or 'Parallel'"],
+    ],
+    [
+      statefulSet(`${SELECTOR}, ${TEMPLATE}, updateStrategy: {type: RollingUpdate, rollingUpdate: {partition: -1}}`),
+      ["spec.updateStrategy.rollingUpdate.partition: Invalid value: -1: must be greater than or equal to 0"],
+    ],
+    [
+      statefulSet(`selector: {}, ${TEMPLATE}`),
+      [
+        "spec.selector: Invalid value: v1.LabelSelector{MatchLabels:map[string]string(nil), MatchExpressions:[]v1.LabelSelectorRequirement(nil)}: empty selector is invalid for statefulset",
+      ],
+    ],
+    [daemonSet(`${SELECTOR}, ${TEMPLATE}`), []],
+    [
+      daemonSet(`${SELECTOR}, ${TEMPLATE}, updateStrategy: {rollingUpdate: {maxSurge: 1}}`),
+      ["spec.updateStrategy.rollingUpdate.maxSurge: Invalid value: 1: may not be set when maxUnavailable is non-zero"],
+    ],
+    [
+      daemonSet(`${SELECTOR}, ${TEMPLATE}, updateStrategy: {rollingUpdate: {maxUnavailable: 0}}`),
+      ["spec.updateStrategy.rollingUpdate.maxUnavailable: Required value: cannot be 0 when maxSurge is 0"],
+    ],
+    [
+      daemonSet(`${SELECTOR}, template: {metadata: {labels: {a: b}}, spec: {activeDeadlineSeconds: 1, containers: [{name: c, image: i}]}}`),
+      ["spec.template.spec.activeDeadlineSeconds: Forbidden: activeDeadlineSeconds in DaemonSet is not Supported"],
+    ],
+    [job(`selector: {matchLabels: {a: b}}, ${NEVER}`), []],
+    [
+      job(`selector: {matchLabels: {a: b}}, ${TEMPLATE}`),
+      ['spec.template.spec.restartPolicy: Required value: valid values: "OnFailure", "Never"'],
+    ],
+    [
+      job(`selector: {matchLabels: {a: b}}, completionMode: Indexed, parallelism: 1, ${NEVER}`),
+      ["spec.completions: Required value: when completion mode is Indexed"],
+    ],
+    [cronJob(`schedule: "*/5 * * * *", jobTemplate: {spec: {${NEVER}}}`), []],
+    [
+      cronJob(`schedule: "61 * * * *", timeZone: Nowhere/Land, jobTemplate: {spec: {${NEVER}}}`),
+      [
+        'spec.schedule: Invalid value: "61 * * * *": end of range (61) above maximum (59): 61',
+        'spec.timeZone: Invalid value: "Nowhere/Land": unknown time zone Nowhere/Land',
+      ],
+    ],
     [
       deployment(`selector: {matchLabels: {x: z}}, ${TEMPLATE}`),
       ['spec.template.metadata.labels: Invalid value: map[string]string{"a":"b"}: `selector` does not match template `labels`'],
@@ -182,6 +238,15 @@ t.test("update", (t) => {
   );
   t.match(updated(deployment(`${SELECTOR}, ${TEMPLATE}`), relabelled), [
     'spec.selector: Invalid value: v1.LabelSelector{MatchLabels:map[string]string{"a":"c"}, MatchExpressions:[]v1.LabelSelectorRequirement(nil)}: field is immutable',
+  ]);
+  const set = statefulSet(`serviceName: a, ${SELECTOR}, ${TEMPLATE}`);
+  t.same(updated(set, set.replace("image: i", "image: j")), []);
+  t.same(updated(set, set.replace("serviceName: a", "serviceName: b")), [
+    "spec: Forbidden: updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', 'updateStrategy', 'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds' are forbidden",
+  ]);
+  const work = job(`${SELECTOR}, ${NEVER}`);
+  t.same(updated(work, work.replace("image: i", "image: j")), [
+    "spec.template: Invalid value: core.PodTemplateSpec{…}: field is immutable",
   ]);
   const fixed = "kind: ConfigMap\nmetadata: {name: c}\nimmutable: true\ndata: {a: b}";
   t.same(updated(fixed, fixed.replace("a: b", "a: c")), ["data: Forbidden: field is immutable when `immutable` is set"]);

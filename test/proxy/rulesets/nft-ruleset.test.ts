@@ -1,6 +1,7 @@
 // The nftables text: its chains as upstream writes them, and the real nft loading and listing it again unchanged.
 import t from "tap";
 import { execFileSync } from "node:child_process";
+import { missingPrograms } from "../../support/command.ts";
 import { nftRuleset } from "../../../proxy/rulesets/nft-ruleset.ts";
 import { dualStack, overall } from "./overall-services.ts";
 
@@ -74,6 +75,8 @@ t.test("one Service only", async (t) => {
 });
 
 function whyNoNft(): string | false {
+  const missing = missingPrograms("nft", "unshare");
+  if (missing) return missing;
   try {
     execFileSync("unshare", ["-rn", "nft", "list", "ruleset"], { stdio: "pipe" });
     return false;

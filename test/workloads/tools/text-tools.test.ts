@@ -90,4 +90,11 @@ t.test("sleep, date and tail -f follow the cluster's clock", async (t) => {
   container.context.files.write("/var/log/a", "1\n2\n3\n4\n5\n");
   await clock.advance(1000);
   t.equal((await following).out, "2\n3\n");
+  const waiting = container.sh("tail -n +1 -F /var/log/late | head -n 1");
+  for (let i = 0; i < 50 && clock.nextDueMs() === undefined; i++) await new Promise((resolve) => setImmediate(resolve));
+  container.context.files.write("/var/log/late", "here\n");
+  await clock.advance(1000);
+  container.context.files.write("/var/log/late", "here\nand more\n");
+  await clock.advance(1000);
+  t.match(await waiting, { out: "here\n", err: "tail: can't open '/var/log/late': No such file or directory\n" });
 });

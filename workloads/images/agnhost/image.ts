@@ -4,6 +4,7 @@ import { FlagError } from "../../tools/flags.ts";
 import { fail, type NamedTool, type Tool } from "../../tools/tool.ts";
 import type { ImageSpec } from "../image.ts";
 import { connect } from "./connect.ts";
+import { grpcHealthChecking } from "./grpc-health-checking.ts";
 import { guestbook } from "./guestbook.ts";
 import { logsGenerator } from "./logs-generator.ts";
 import { netexec } from "./netexec.ts";
@@ -17,6 +18,7 @@ const subcommands: Readonly<Record<string, Tool>> = {
   "dns-suffix": dnsSuffix,
   "entrypoint-tester": entrypointTester,
   "etc-hosts": etcHosts,
+  "grpc-health-checking": grpcHealthChecking,
   guestbook,
   liveness,
   "logs-generator": logsGenerator,
@@ -63,4 +65,12 @@ export const agnhost: ImageSpec = {
   entrypoint: ["/agnhost"],
   cmd: ["pause"],
   programs: [program],
+};
+
+/** The image of its own that `agnhost serve-hostname` once was; the "Debug Services" page still names it. */
+export const serveHostnameImage: ImageSpec = {
+  repositories: ["serve_hostname", "serve-hostname", "google-containers/serve_hostname", "google_containers/serve_hostname"],
+  entrypoint: ["/serve_hostname"],
+  ports: [9376],
+  programs: [{ name: "serve_hostname", run: serveHostname }],
 };
