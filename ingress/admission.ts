@@ -1,11 +1,13 @@
 // What upstream's admission webhook refuses, in its words.
 // Upstream: internal/ingress/controller/controller.go CheckIngress, checkOverlap. The webhook's own prefix stands before each message.
+import type { Clock } from "../model/clock.ts";
 import { StatusError } from "../model/errors.ts";
 import type { Ingress } from "../model/kinds/networking-v1.ts";
 import { keyOf } from "../model/object.ts";
 import { Ingresses, IngressClasses } from "../model/resources.ts";
 import type { Admission, Reader } from "../store/index.ts";
 import { PREFIX } from "./annotations/annotation.ts";
+import type { CheckCounts } from "./check-counts.ts";
 import type { ControllerFlags } from "./config.ts";
 import { ControllerConfig } from "./config.ts";
 import { ignoredBecause } from "./ingress-class.ts";
@@ -15,15 +17,22 @@ const WEBHOOK = 'admission webhook "validate.nginx.ingress.kubernetes.io" denied
 const SNIPPETS = ["configuration-snippet", "server-snippet", "auth-snippet", "modsecurity-snippet", "stream-snippet"];
 const STRICT_PATH = /^\/[A-Za-z0-9._\-/]*$/;
 
-export function ingressAdmission(flags: ControllerFlags): readonly Admission[] {
+export function ingressAdmission(flags: ControllerFlags, checks: CheckCounts, clock: Clock): readonly Admission[] {
   const admission: Admission = {
     name: "ValidateNginxIngress",
     types: [Ingresses],
     operations: ["CREATE", "UPDATE"],
     admit({ object, subresource }, tx) {
-      if (subresource !== undefined) return;
-      const wrong = checkIngress(asIngress(object), flags, tx);
-      if (wrong !== undefined) throw new StatusError(400, "BadRequest", WEBHOOK + wrong);
+      const ingress = asIngress(object);
+      if (subresource !== undefined || !ingress) return;
+      const startedAt = clock.monotonic();
+      const wrong = checkIngress(ingress, flags, tx);
+      const totalSeconds = (clock.monotonic() - startedAt) / 1000;
+      if (wrong !== undefined) {
+        checks.refused(keyOf(ingress));
+        throw new StatusError(400, "BadRequest", WEBHOOK + wrong);
+      }
+      checks.passed(keyOf(ingress), { ingresses: tx.list(Ingresses).length, readSeconds: 0, testSeconds: totalSeconds, totalSeconds });
     },
   };
   return [admission];

@@ -6,6 +6,7 @@ import type { Random } from "../model/random.ts";
 import type { HeaderLine } from "./answer.ts";
 import type { Notes } from "./notes.ts";
 import type { RequestTarget } from "./request-path.ts";
+import type { RequestRecord } from "./request-record.ts";
 import type { Location, RouteTable, Server } from "./route-table.ts";
 
 /** A client's certificate, as far as steps look at it. */
@@ -90,6 +91,8 @@ export class Exchange {
   upstreamTarget: string;
   readonly requestId: string;
   remoteUser = "";
+  /** Filled while serving. */
+  record: RequestRecord | undefined;
 
   constructor(facts: RequestFacts, table: RouteTable, server: Server, location: Location, world: World, notes?: Notes) {
     this.facts = facts;

@@ -2,6 +2,7 @@
 // Upstream: controller.go getConfiguration, which recomputes everything on every change.
 import type { Ingress, IngressClass } from "../model/kinds/networking-v1.ts";
 import { keyOf } from "../model/object.ts";
+import { hash32 } from "../model/random.ts";
 import { compileAnnotations, type CompiledAnnotations } from "./annotations/index.ts";
 import { ControllerConfig, type ControllerFlags } from "./config.ts";
 import { ignoredBecause } from "./ingress-class.ts";
@@ -36,6 +37,14 @@ export class RouteCompiler {
   /** Every part that counts. */
   get parts(): Iterable<IngressPart> {
     return this.#parts.values();
+  }
+  /** A number that is equal for equal Ingresses and ConfigMaps. */
+  fingerprint(): number {
+    const ingresses = [...this.#parts.values()].sort(compareParts);
+    const texts = ingresses.map(
+      ({ owner, ingress: { metadata } }) => `${owner} ${metadata.uid} ${metadata.generation} ${JSON.stringify(metadata.annotations)}`,
+    );
+    return hash32(`${texts.join("\n")}\n${JSON.stringify(this.#config.data)}`);
   }
   setIngress(key: Owner, ingress: Ingress | undefined): void {
     if (ingress) this.#ingresses.set(key, ingress);

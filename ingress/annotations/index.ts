@@ -4,6 +4,7 @@ import type { ControllerConfig } from "../config.ts";
 import type { Phase } from "../route-table.ts";
 import { AnnotationReader, type CompilableGroup, type LocationFacts, LocationDenied, PREFIX, type Step } from "./annotation.ts";
 import { access } from "./access.ts";
+import { accessLog } from "./access-log.ts";
 import { affinity } from "./affinity.ts";
 import { basicAuth } from "./basic-auth.ts";
 import { blocks } from "./blocks.ts";
@@ -57,6 +58,7 @@ export const annotationGroups = {
   customErrors,
   clientCertificate,
   sslPassthrough,
+  accessLog,
 };
 
 type Groups = typeof annotationGroups;
@@ -81,7 +83,6 @@ export const UNMODELLED: ReadonlySet<string> = new Set([
   "http2-push-preload",
   "enable-rewrite-log",
   "ssl-ciphers",
-  "enable-access-log",
   "proxy-ssl-secret",
   "proxy-ssl-verify",
   "proxy-ssl-verify-depth",

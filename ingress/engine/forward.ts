@@ -33,6 +33,8 @@ export interface ForwardResponse {
   /** Name, value, name, value. */
   readonly rawHeaders: readonly string[];
   readonly body: Readable;
+  /** When the connection was there, on the monotonic clock. */
+  readonly connectedAt: number;
   /** After the body has ended: name, value, …. */
   trailers(): readonly string[];
   /** Gives the connection up. */

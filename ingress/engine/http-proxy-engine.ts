@@ -42,6 +42,8 @@ export interface UpgradeClient {
   readonly head: Buffer;
   readonly idleTimeoutMs: number;
   onUpgraded(answer: IncomingMessage): void;
+  /** The pod answers without changing the protocol. */
+  onRefused(answer: IncomingMessage): void;
 }
 
 /** `maxFreeSockets`: idle connections kept per peer. */
@@ -121,6 +123,7 @@ export function createHttpProxyEngine(clock: Clock, dial: DialPeer, maxFreeSocke
         });
         proxied.once("response", (answer: IncomingMessage) => {
           answering.cancel();
+          client.onRefused(answer);
           // http-proxy pipes a refusal to the client and forgets it.
           answer.once("end", () => socket.end());
         });

@@ -68,6 +68,7 @@ async function open(dial: DialPeer, host: string, port: number, tls: boolean): P
 
 function exchange(clock: Clock, session: ClientHttp2Session, client: ForwardClient, request: ForwardRequest): Promise<ForwardResponse> {
   const { promise, resolve, reject } = Promise.withResolvers<ForwardResponse>();
+  const connectedAt = clock.monotonic();
   const headers: Record<string, string | string[]> = {
     ":method": request.method,
     ":path": request.target,
@@ -108,7 +109,15 @@ function exchange(clock: Clock, session: ClientHttp2Session, client: ForwardClie
       if (name.startsWith(":")) continue;
       for (const one of Array.isArray(value) ? value : [value]) raw.push(name, String(one));
     }
-    resolve({ status: Number(head[":status"] ?? 502), statusText: "", rawHeaders: raw, body: stream, trailers: () => trailers, abort });
+    resolve({
+      status: Number(head[":status"] ?? 502),
+      statusText: "",
+      rawHeaders: raw,
+      body: stream,
+      connectedAt,
+      trailers: () => trailers,
+      abort,
+    });
   });
   if (request.body.type === "bytes") stream.end(request.body.bytes);
   else if (request.body.type === "stream") request.body.stream.pipe(stream);
