@@ -106,8 +106,11 @@ export function parseBool(text: string | undefined): boolean | undefined {
 /** The controller's ConfigMap: text by key, read with upstream's defaults. */
 export class ControllerConfig {
   readonly data: Readonly<Record<string, string>>;
-  constructor(data: Readonly<Record<string, string>> = {}) {
+  /** --enable-annotation-validation */
+  readonly validates: boolean;
+  constructor(data: Readonly<Record<string, string>> = {}, validates = true) {
     this.data = data;
+    this.validates = validates;
   }
   text(key: string, fallback = ""): string {
     return this.data[key]?.trim() ?? fallback;

@@ -5,7 +5,7 @@ import { belongsTo, stickyCookie } from "./annotations/affinity.ts";
 import { canaryDecision } from "./annotations/canary.ts";
 import type { Settings } from "./annotations/index.ts";
 import { BoundedRegex } from "./bounded-regex.ts";
-import { Exchange, type RequestFacts, type World } from "./exchange.ts";
+import { absoluteRedirect, Exchange, type RequestFacts, type World } from "./exchange.ts";
 import { findLocation, findServer, locationText } from "./match.ts";
 import type { Notes } from "./notes.ts";
 import type { Step } from "./annotations/annotation.ts";
@@ -47,11 +47,16 @@ export function evaluate(
   const answered = (answer: Answer): Decision => ({ type: "answer", answer, exchange });
   if (match.type === "slash") {
     const query = facts.parsed.query === undefined ? "" : `?${facts.parsed.query}`;
-    const to = `${facts.scheme}://${facts.host}${facts.parsed.path}/${query}`;
-    return answered(redirect(301, to, `${locationText(match.location)} ends in a slash that ${facts.parsed.path} lacks`));
+    return answered(
+      redirect(
+        301,
+        absoluteRedirect(exchange, `${facts.parsed.path}/${query}`),
+        `${locationText(match.location)} ends in a slash that ${facts.parsed.path} lacks`,
+      ),
+    );
   }
   const { location } = match;
-  const limit = location.settings.proxy.bodySizeBytes;
+  const limit = location.settings.proxyBodySize;
   if (limit > 0 && facts.contentLength !== undefined && facts.contentLength > limit) {
     return answered(page(413, `body of ${facts.contentLength} bytes is over proxy-body-size ${limit}`, []));
   }
@@ -116,7 +121,7 @@ function stepNote(exchange: Exchange, step: Step, answer: Answer | undefined): v
 /** Lua's rewrite: ssl-redirect when a certificate entry exists for the host, force-ssl-redirect always. */
 function httpsRedirect(exchange: Exchange): Answer | undefined {
   const { location, facts, table, server } = exchange;
-  const { sslRedirect } = location.settings;
+  const { sslRedirect, usePortInRedirects } = location.settings;
   const wanted = sslRedirect.force || (sslRedirect.redirect && server.certificate !== undefined);
   if (!wanted || exchange.scheme === "https") {
     if (exchange.notes) notRedirected(exchange);
@@ -136,7 +141,7 @@ function httpsRedirect(exchange: Exchange): Answer | undefined {
     : `ssl-redirect: ${server.certificate?.owner ?? ""} has a tls section for ${server.host}`;
   const code = table.config.number("http-redirect-code", 308);
   const uri = sslRedirect.preserveTrailingSlash || !facts.target.endsWith("/") ? facts.target : facts.target.slice(0, -1);
-  const port = sslRedirect.usePort && table.flags.httpsPort !== 443 ? `:${table.flags.httpsPort}` : "";
+  const port = usePortInRedirects && table.flags.httpsPort !== 443 ? `:${table.flags.httpsPort}` : "";
   const host = exchange.bestHost.replace(/:\d+$/, "");
   return redirect(code, `https://${host}${port}${uri}`, why);
 }
@@ -176,7 +181,7 @@ function chooseUpstream(exchange: Exchange, upstreams: Upstreams): Decision {
 /** Nothing to send to: 503, or the default-backend annotation's Service with X-Code 503 and the path as it is. */
 function withoutPeers(exchange: Exchange, backend: BackendRef, reason: string, upstreams: Upstreams): Decision {
   const other = errorBackend(exchange);
-  const upstream = exchange.location.settings.customErrors.defaultBackend === "" || !other ? undefined : upstreams.find(other);
+  const upstream = exchange.location.settings.defaultBackend === "" || !other ? undefined : upstreams.find(other);
   if (!other || upstream?.type !== "peers") return { type: "answer", answer: page(503, reason), exchange };
   exchange.note(`${reason}: the default-backend annotation's Service ${other.service} answers instead of ${backend.service}`);
   setErrorHeaders(exchange, 503);
@@ -185,7 +190,7 @@ function withoutPeers(exchange: Exchange, backend: BackendRef, reason: string, u
 
 /** The Service that answers in place of errors. */
 export function errorBackend(exchange: Exchange): BackendRef | undefined {
-  const { defaultBackend } = exchange.location.settings.customErrors;
+  const { defaultBackend } = exchange.location.settings;
   const namespace = exchange.location.owner?.split("/")[0] ?? "";
   if (defaultBackend === "") return exchange.table.defaultBackend;
   return { namespace, service: defaultBackend, port: "", upstream: `custom-default-backend-${namespace}-${defaultBackend}` };

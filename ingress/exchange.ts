@@ -143,6 +143,11 @@ export class Exchange {
   }
 }
 
+/** A path as the Location of nginx's own redirects: with scheme and host, unless relative-redirects. */
+export function absoluteRedirect({ facts, location }: Exchange, url: string): string {
+  return url.startsWith("/") && !location.settings.relativeRedirects ? `${facts.scheme}://${facts.host}${url}` : url;
+}
+
 /** What add_header without `always` acts on. */
 const SUCCESS: ReadonlySet<number> = new Set([200, 201, 204, 206, 301, 302, 303, 304, 307, 308]);
 

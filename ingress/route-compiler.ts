@@ -13,8 +13,8 @@ import { compileServer, redirectServer, type ServerContext } from "./server.ts";
 
 export class RouteCompiler {
   readonly flags: ControllerFlags;
-  #config = new ControllerConfig();
-  #defaults: CompiledAnnotations = compileAnnotations(undefined, this.#config);
+  #config: ControllerConfig;
+  #defaults: CompiledAnnotations;
   readonly #ingresses = new Map<Owner, Ingress>();
   readonly #classes = new Map<string, IngressClass>();
   readonly #parts = new Map<Owner, IngressPart>();
@@ -29,6 +29,8 @@ export class RouteCompiler {
 
   constructor(flags: ControllerFlags) {
     this.flags = flags;
+    this.#config = new ControllerConfig({}, flags.enableAnnotationValidation);
+    this.#defaults = compileAnnotations(undefined, this.#config);
   }
   /** The table of what has been told so far. */
   get table(): RouteTable {
@@ -57,7 +59,7 @@ export class RouteCompiler {
     for (const [key, ingress] of this.#ingresses) if (ingress.spec.ingressClassName === name) this.#read(key);
   }
   setConfig(data: Readonly<Record<string, string>>): void {
-    this.#config = new ControllerConfig(data);
+    this.#config = new ControllerConfig(data, this.flags.enableAnnotationValidation);
     this.#defaults = compileAnnotations(undefined, this.#config);
     this.#stale.add(CATCH_ALL);
     for (const key of this.#ingresses.keys()) this.#read(key);

@@ -14,8 +14,8 @@ export interface Blocks {
 }
 
 export const blocks = annotationGroup<Blocks>({
-  name: "blocks",
-  annotations: [],
+  upstream: "",
+  annotations: {},
   parse: ({ config }) => ({
     cidrs: config.list("block-cidrs").flatMap((text) => parseCidr(text) ?? []),
     agents: config.list("block-user-agents").flatMap((text) => mapKey(text) ?? []),

@@ -1,6 +1,7 @@
 // auth-tls-*: client certificates for the host's server. No or bad certificate: 400; the wrong name: 403.
 // Upstream: internal/ingress/annotations/authtls; nginx.tmpl server block. Server-level: the host's first Ingress with it decides.
-import { annotationGroup } from "./annotation.ts";
+import { annotationGroup, high, low, medium } from "./annotation.ts";
+import { BASIC, BOOL, COMMON_NAME, INTEGER, matching } from "./validators.ts";
 
 export interface ClientCertificateSettings {
   /** `namespace/name`; "" when not asked for. */
@@ -11,16 +12,18 @@ export interface ClientCertificateSettings {
   readonly matchCn: string;
 }
 
+const ERROR_PAGE = /^(?:@[A-Za-z0-9_-]+|(?:(?:https?:\/\/)?[A-Za-z0-9\-.]+(?::\d+)?)?(?:\/[A-Za-z0-9\-_.]+)*\/?)$/;
+
 export const clientCertificate = annotationGroup<ClientCertificateSettings>({
-  name: "clientCertificate",
-  annotations: [
-    "auth-tls-secret",
-    "auth-tls-verify-client",
-    "auth-tls-verify-depth",
-    "auth-tls-error-page",
-    "auth-tls-pass-certificate-to-upstream",
-    "auth-tls-match-cn",
-  ],
+  upstream: "CertificateAuth",
+  annotations: {
+    "auth-tls-secret": medium(BASIC, "drop"),
+    "auth-tls-verify-client": medium(matching(/^(?:on|off|optional|optional_no_ca)$/)),
+    "auth-tls-verify-depth": low(INTEGER),
+    "auth-tls-error-page": high(matching(ERROR_PAGE), "drop"),
+    "auth-tls-pass-certificate-to-upstream": low(BOOL, "drop"),
+    "auth-tls-match-cn": high(COMMON_NAME, "drop"),
+  },
   parse(read) {
     if (read.text("auth-tls-verify-depth") !== undefined)
       read.problem("auth-tls-verify-depth", "not modelled: a chain of any length is accepted");

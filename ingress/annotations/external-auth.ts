@@ -1,10 +1,12 @@
 // auth-url and its family, and the ConfigMap's global-auth-*: another server says whether a request may pass.
-// Upstream: internal/ingress/annotations/{authreq,authreqglobal}; ngx_http_auth_request_module. auth-keepalive* gets a Warning.
+// Upstream: internal/ingress/annotations/{authreq,authreqglobal}; ngx_http_auth_request_module.
 import { type Answer, type HeaderLine, page, redirect } from "../answer.ts";
 import { parseBool } from "../config.ts";
 import type { Exchange, SubrequestAnswer } from "../exchange.ts";
 import { expand } from "../variables.ts";
-import { annotationGroup, type AnnotationReader, LocationDenied, timeMs } from "./annotation.ts";
+import { enableGlobalAuth } from "./enable-global-auth.ts";
+import { annotationGroup, type AnnotationReader, LocationDenied, timeMs, high, low, medium } from "./annotation.ts";
+import { BASIC, BOOL, EXTENDED, HEADER_NAMES, INTEGER, oneOf, URL_CHARS, URL_WITH_VARIABLES, VARIABLES } from "./validators.ts";
 
 export interface ExternalAuth {
   /** "" when not asked for. */
@@ -22,29 +24,29 @@ export interface ExternalAuth {
   readonly cacheMs: ReadonlyMap<string, number>;
 }
 
-const KEEPALIVE = ["auth-keepalive", "auth-keepalive-requests", "auth-keepalive-timeout", "auth-keepalive-share-vars"];
+const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "CONNECT", "OPTIONS", "TRACE"];
 
 export const externalAuth = annotationGroup<ExternalAuth>({
-  name: "externalAuth",
-  annotations: [
-    "auth-url",
-    "auth-method",
-    "auth-signin",
-    "auth-signin-redirect-param",
-    "auth-response-headers",
-    "auth-request-redirect",
-    "auth-always-set-cookie",
-    "auth-proxy-set-headers",
-    "auth-cache-key",
-    "auth-cache-duration",
-    ...KEEPALIVE,
-    "enable-global-auth",
-  ],
+  upstream: "ExternalAuth",
+  annotations: {
+    "auth-url": high(URL_WITH_VARIABLES, "drop"),
+    "auth-method": low(oneOf(METHODS), "deny"),
+    "auth-signin": high(URL_WITH_VARIABLES),
+    "auth-signin-redirect-param": medium(URL_CHARS),
+    "auth-response-headers": medium(HEADER_NAMES, "deny"),
+    "auth-request-redirect": medium(URL_CHARS, "skip"),
+    "auth-always-set-cookie": low(BOOL, "skip"),
+    "auth-proxy-set-headers": medium(BASIC),
+    "auth-cache-key": medium(VARIABLES),
+    "auth-cache-duration": medium(EXTENDED, "skip"),
+    "auth-keepalive": low(INTEGER),
+    "auth-keepalive-requests": low(INTEGER),
+    "auth-keepalive-timeout": low(INTEGER),
+    "auth-keepalive-share-vars": low(BOOL),
+  },
   parse(read) {
     const own = read.text("auth-url");
-    for (const name of KEEPALIVE)
-      if (read.text(name) !== undefined) read.problem(name, "not modelled: connections to the authentication server are always kept");
-    const global = read.flag("enable-global-auth", true) ? read.config.text("global-auth-url") : "";
+    const global = enableGlobalAuth.parse(read) ? read.config.text("global-auth-url") : "";
     const text = (name: string): string => (own === undefined ? read.config.text(`global-${name}`) : (read.text(name) ?? ""));
     const url = own ?? global;
     if (url !== "") checkUrl(url);

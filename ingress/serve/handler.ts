@@ -69,7 +69,7 @@ export class Handler {
       if (found.exchange?.notes) this.#traced(found.exchange, found.exchange.notes, response);
       if (found.type === "answer") {
         const { answer, exchange } = found;
-        if (exchange?.location.settings.customErrors.codes.has(answer.status) !== true)
+        if (exchange?.location.settings.customHttpErrors.has(answer.status) !== true)
           return this.#refuse(request, response, answer, exchange, head);
         this.#errorPage(request, response, answer.status, exchange).catch((error: unknown) =>
           this.#broken(error, request, response, exchange),
@@ -111,17 +111,23 @@ export class Handler {
 
   async #forward(request: IncomingMessage, response: ServerResponse, decision: Forwarding): Promise<void> {
     const { exchange } = decision;
-    const { proxy } = exchange.location.settings;
+    const { settings } = exchange.location;
+    const limit = settings.proxyBodySize;
     const head = request.method === "HEAD";
     let body: ForwardBody = { type: "none" };
     if (hasBody(request) && decision.error !== true) {
       const streams = isGrpc(exchange);
       const read = streams
         ? { type: "stream" as const, stream: request }
-        : await readBody(request, exchange.facts.contentLength, proxy.bodySizeBytes, proxy.requestBuffering || proxy.httpVersion === "1.0");
+        : await readBody(
+            request,
+            exchange.facts.contentLength,
+            limit,
+            settings.proxyRequestBuffering || settings.proxyHttpVersion === "1.0",
+          );
       if (read.type === "gone") return;
       if (read.type === "too-large")
-        return this.#refuse(request, response, page(413, `body is over proxy-body-size ${proxy.bodySizeBytes}`), exchange, head);
+        return this.#refuse(request, response, page(413, `body is over proxy-body-size ${limit}`), exchange, head);
       body = read;
     }
     if (exchange.record && decision.error !== true) exchange.record.receivedBytes = sizeOf(body, exchange);
@@ -135,19 +141,18 @@ export class Handler {
     if (outcome instanceof UpstreamError) {
       return this.#refuse(request, response, page(outcome.status, outcome.message), exchange, head);
     }
-    const tooBig = headBytes(outcome) > proxy.bufferSizeBytes;
+    const tooBig = headBytes(outcome) > settings.proxyBuffering.bufferBytes;
     if (tooBig) {
       outcome.abort();
       return this.#refuse(
         request,
         response,
-        page(502, `upstream sent too big header: over proxy-buffer-size ${proxy.bufferSizeBytes}`),
+        page(502, `upstream sent too big header: over proxy-buffer-size ${settings.proxyBuffering.bufferBytes}`),
         exchange,
         head,
       );
     }
-    const { codes, interceptDisabled } = exchange.location.settings.customErrors;
-    if (codes.has(outcome.status) && !interceptDisabled && !decision.error) {
+    if (settings.customHttpErrors.has(outcome.status) && !settings.disableProxyInterceptErrors && !decision.error) {
       outcome.body.resume();
       return this.#errorPage(request, response, outcome.status, exchange);
     }
@@ -163,14 +168,16 @@ export class Handler {
     signal: ClientSignal,
   ): Promise<ForwardResponse | UpstreamError> {
     const { exchange, peers, balance, backend } = decision;
-    const { proxy } = exchange.location.settings;
+    const { conditions, timeoutMs, tries: most } = exchange.location.settings.proxyNextUpstream;
     const { clock } = this.#parts.world;
     const startedAt = clock.monotonic();
     const tried = new Set<string>();
-    const idempotent = !["POST", "LOCK", "PATCH"].includes(exchange.facts.method) || proxy.nextUpstream.has("non_idempotent");
+    const idempotent = !["POST", "LOCK", "PATCH"].includes(exchange.facts.method) || conditions.has("non_idempotent");
     const { http1, own, http2 } = this.#parts;
     const engine: Forward = isGrpc(exchange) ? http2 : request.httpVersionMajor >= 2 ? own : http1;
-    const limit = proxy.nextUpstreamTries === 0 ? Infinity : proxy.nextUpstreamTries;
+    const limit = most === 0 ? Infinity : most;
+    const unsent = body.type !== "stream";
+    const inTime = (): boolean => timeoutMs === 0 || clock.monotonic() - startedAt < timeoutMs;
     for (let tries = 0, rounds = 1; ; rounds++) {
       const peer = this.#balance.pick(backend.upstream, peers, balance, exchange, tried);
       if (!peer) return new UpstreamError("error", `upstream ${backend.upstream} has no peers`, { requestSent: false });
@@ -183,6 +190,15 @@ export class Handler {
         if (asked) {
           asked.connectedAt = answer.connectedAt;
           answeredTry(asked, answer.status, answer.rawHeaders, clock.monotonic());
+        }
+        // http_503 and the like: the answer is not passed on while another peer may be asked.
+        if (conditions.has(`http_${answer.status}`) && idempotent && unsent && tries + 1 < limit && inTime()) {
+          tries++;
+          answer.abort();
+          if (asked) asked.endedAt = clock.monotonic();
+          exchange.notes?.push(`${peer.id} answered ${answer.status}: the next is asked, as proxy-next-upstream says`);
+          this.#balance.closed(backend.upstream, peer, clock.monotonic() - tryAt, clock.monotonic());
+          continue;
         }
         exchange.notes?.push(`${peer.id} answered ${answer.status} after ${Math.round(clock.monotonic() - tryAt)} ms`);
         // Told to who asks, as the gateway does: `loopkube load` counts pods by it.
@@ -207,11 +223,9 @@ export class Handler {
           tried.delete(peer.id);
           if (asked && !signal.aborted) exchange.record?.forget(asked);
         } else tries++;
-        const allowed = proxy.nextUpstream.has(failure.failure) && (idempotent || !failure.requestSent);
-        const inTime = proxy.nextUpstreamTimeoutMs === 0 || clock.monotonic() - startedAt < proxy.nextUpstreamTimeoutMs;
-        const unsent = body.type !== "stream";
+        const allowed = conditions.has(failure.failure) && (idempotent || !failure.requestSent);
         // As upstream's balancer does, a lone peer is tried again.
-        if (signal.aborted || !allowed || !inTime || !unsent || tries >= limit || rounds >= MOST_ROUNDS) return failure;
+        if (signal.aborted || !allowed || !inTime() || !unsent || tries >= limit || rounds >= MOST_ROUNDS) return failure;
       }
     }
   }

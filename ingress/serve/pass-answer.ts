@@ -24,8 +24,8 @@ export function passAnswer(response: ServerResponse, answer: ForwardResponse, ex
     response.end();
     return;
   }
-  const { limits } = exchange.location.settings;
-  const throttle = limits.rate > 0 ? new Throttle(clock, limits.rate, limits.rateAfter) : undefined;
+  const { limitRate } = exchange.location.settings;
+  const throttle = limitRate.rate > 0 ? new Throttle(clock, limitRate.rate, limitRate.after) : undefined;
   if (!compressed && !throttle && !http2) {
     const size = sendWhole(response, body, answer.rawHeaders);
     if (size > 0) return void (record && count(record, size));

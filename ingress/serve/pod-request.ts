@@ -22,7 +22,7 @@ export function podRequest(
   upgrade: string | undefined,
 ): ForwardRequest {
   const { exchange } = decision;
-  const { proxy, backendProtocol } = exchange.location.settings;
+  const { proxyTimeouts, proxyHttpVersion, backendProtocol } = exchange.location.settings;
   const underscores = exchange.table.config.flag("enable-underscores-in-headers", false);
   const headers = podHeaders(exchange, request.rawHeaders, { underscores, upgrade });
   if (body.type === "bytes") headers["Content-Length"] = String(body.bytes.length);
@@ -39,10 +39,10 @@ export function podRequest(
     body,
     peer,
     tls: secure,
-    httpVersion: proxy.httpVersion,
-    connectTimeoutMs: proxy.connectTimeoutMs,
-    sendTimeoutMs: proxy.sendTimeoutMs,
-    readTimeoutMs: proxy.readTimeoutMs,
+    httpVersion: proxyHttpVersion,
+    connectTimeoutMs: proxyTimeouts.connectMs,
+    sendTimeoutMs: proxyTimeouts.sendMs,
+    readTimeoutMs: proxyTimeouts.readMs,
   };
 }
 
