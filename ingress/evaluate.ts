@@ -37,7 +37,7 @@ export function evaluate(
   if (notes) serverNotes(facts, server, table, notes);
   const alone = (answer: Answer): Decision => ({ type: "answer", answer, exchange: undefined });
   if (server.redirectTo !== undefined) return alone(toOtherHost(facts, server.redirectTo));
-  const uncertified = facts.scheme === "https" ? clientCertificateAnswer(facts, server, world) : undefined;
+  const uncertified = clientCertificateAnswer(facts, server, world);
   if (uncertified) return alone(uncertified);
   notes?.begin("location");
   const match = findLocation(server, facts.parsed.path, notes);
@@ -234,17 +234,30 @@ function stickyDecision(exchange: Exchange, alternative: Alternative): { readonl
 function clientCertificateAnswer(facts: RequestFacts, server: Server, world: World): Answer | undefined {
   const asked = server.clientCertificates;
   if (!asked) return undefined;
-  const { secret, verify, errorPage, matchCn } = asked.settings;
-  if (!world.secret(secret)) return page(503, `auth-tls-secret ${secret} of ${asked.owner} does not exist`);
-  if (verify === "off") return undefined;
+  const { secret, error, verify, verifyDepth, errorPage, matchCn } = asked.settings;
+  const data = world.secret(secret);
+  if (error !== "" || !data)
+    return page(403, `auth-tls-secret of ${asked.owner}: ${error === "" ? `Secret ${secret} does not exist` : error}`);
   const { certificate } = facts;
+  const named = (): Answer | undefined =>
+    matchCn === "" || matches(matchCn, certificate?.subject ?? "")
+      ? undefined
+      : {
+          ...page(403, `auth-tls-match-cn ${matchCn} does not match ${certificate?.subject ?? "no certificate"}`),
+          body: "client certificate unauthorized",
+        };
+  // Without ca.crt nobody is asked for a certificate; plain HTTP has none.
+  if (facts.scheme !== "https" || verify === "off" || !data["ca.crt"]) return named();
   const refused = (status: 495 | 496, reason: string): Answer =>
     errorPage === "" ? page(status, reason) : redirect(302, errorPage, `${reason}: auth-tls-error-page`);
-  if (!certificate) return verify === "on" ? refused(496, "auth-tls-verify-client: the client sent no certificate") : undefined;
+  if (!certificate) return verify === "on" ? refused(496, "auth-tls-verify-client: the client sent no certificate") : named();
   if (certificate.verify !== "SUCCESS" && verify !== "optional_no_ca") return refused(495, `auth-tls-verify-client: ${certificate.verify}`);
-  if (matchCn !== "" && !matches(matchCn, certificate.subject))
-    return page(403, `auth-tls-match-cn ${matchCn} does not match ${certificate.subject}`);
-  return undefined;
+  if (certificate.intermediates > verifyDepth)
+    return refused(
+      495,
+      `auth-tls-verify-depth ${verifyDepth}: ${certificate.intermediates} certificates between the client's and its authority`,
+    );
+  return named();
 }
 
 function matches(pattern: string, text: string): boolean {

@@ -16,6 +16,8 @@ export interface ClientCertificate {
   readonly pem: string;
   readonly fingerprint: string;
   readonly serial: string;
+  /** Certificates between it and its authority. */
+  readonly intermediates: number;
   /** SUCCESS, or FAILED:reason. */
   readonly verify: string;
 }
@@ -53,6 +55,21 @@ export interface SubrequestAnswer {
   readonly body: string;
 }
 
+export interface Subrequest {
+  readonly method: string;
+  readonly headers: readonly HeaderLine[];
+  readonly body?: Buffer;
+  /** Undefined: on a connection of its own. */
+  readonly keepAlive?: KeepAlive | undefined;
+}
+
+/** How many idle connections are kept, for how many requests and how long. */
+export interface KeepAlive {
+  readonly connections: number;
+  readonly requests: number;
+  readonly timeoutMs: number;
+}
+
 /** What steps may ask of the world; inert when a request is only explained. */
 export interface World {
   readonly clock: Clock;
@@ -63,10 +80,7 @@ export interface World {
   /** State kept between requests of this controller pod, made at first use. */
   state<T>(key: string, create: () => T): T;
   /** An HTTP request of the controller's own, by URL. Rejects when it cannot be made. */
-  request(
-    url: string,
-    init: { readonly method: string; readonly headers: readonly HeaderLine[]; readonly body?: Buffer },
-  ): Promise<SubrequestAnswer>;
+  request(url: string, init: Subrequest): Promise<SubrequestAnswer>;
   /** Runs after the exchange has ended. */
   onEnd(callback: () => void): void;
 }

@@ -2,7 +2,7 @@
 // Upstream: internal/ingress/annotations/{authreq,authreqglobal}; ngx_http_auth_request_module.
 import { type Answer, type HeaderLine, page, redirect } from "../answer.ts";
 import { parseBool } from "../config.ts";
-import type { Exchange, SubrequestAnswer } from "../exchange.ts";
+import type { Exchange, KeepAlive, SubrequestAnswer } from "../exchange.ts";
 import { expand } from "../variables.ts";
 import { enableGlobalAuth } from "./enable-global-auth.ts";
 import { annotationGroup, type AnnotationReader, LocationDenied, timeMs, high, low, medium } from "./annotation.ts";
@@ -20,6 +20,8 @@ export interface ExternalAuth {
   /** `namespace/name` of a ConfigMap of headers for the subrequest. */
   readonly setHeaders: string;
   readonly cacheKey: string;
+  /** Undefined: a connection for each request. */
+  readonly keepAlive: KeepAlive | undefined;
   /** Status to milliseconds; "any" for all. */
   readonly cacheMs: ReadonlyMap<string, number>;
 }
@@ -62,11 +64,28 @@ export const externalAuth = annotationGroup<ExternalAuth>({
       requestRedirect: text("auth-request-redirect"),
       alwaysSetCookie: parseBool(text("auth-always-set-cookie")) ?? false,
       setHeaders: own === undefined ? "" : qualified(read, read.text("auth-proxy-set-headers")),
+      keepAlive: own === undefined ? undefined : keepAlive(read, own),
       cacheKey: text("auth-cache-key"),
       cacheMs: durations(text("auth-cache-duration") || "200 202 401 5m"),
     };
   },
 });
+
+/** Kept connections work only where clients do not speak HTTP/2; variables in the host rule them out. */
+function keepAlive(read: AnnotationReader, url: string): KeepAlive | undefined {
+  const [connections, requests, seconds] = [
+    read.number("auth-keepalive", 0),
+    read.number("auth-keepalive-requests", 1000),
+    read.number("auth-keepalive-timeout", 60),
+  ];
+  // Variables of subrequests are not shared here in any case.
+  read.flag("auth-keepalive-share-vars", false);
+  const http2 = read.config.flag("use-http2", true);
+  if (connections > 0 && http2) read.problem("auth-keepalive", "has no effect while use-http2 is true in the ConfigMap");
+  const fixedHost = !(/^https?:\/\/([^/]*)/.exec(url)?.[1] ?? "").includes("$");
+  if (connections <= 0 || requests <= 0 || seconds <= 0 || http2 || !fixedHost) return undefined;
+  return { connections, requests, timeoutMs: seconds * 1000 };
+}
 
 const qualified = (read: AnnotationReader, name: string | undefined): string =>
   name === undefined ? "" : name.includes("/") ? name : `${read.namespace}/${name}`;
@@ -182,5 +201,5 @@ function ask(settings: ExternalAuth, exchange: Exchange): Promise<SubrequestAnsw
     if (value === undefined || name.startsWith(":") || NOT_SENT.has(name) || set.has(name)) continue;
     for (const one of Array.isArray(value) ? value : [value]) headers.push([name, one]);
   }
-  return world.request(url, { method: settings.method === "" ? "GET" : settings.method, headers });
+  return world.request(url, { method: settings.method === "" ? "GET" : settings.method, headers, keepAlive: settings.keepAlive });
 }

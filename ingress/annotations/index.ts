@@ -46,12 +46,14 @@ import { proxyHttpVersion } from "./proxy-http-version.ts";
 import { proxyNextUpstream } from "./proxy-next-upstream.ts";
 import { proxyRedirect } from "./proxy-redirect.ts";
 import { proxyRequestBuffering } from "./proxy-request-buffering.ts";
+import { proxySsl } from "./proxy-ssl.ts";
 import { proxyTimeouts } from "./proxy-timeouts.ts";
 import { redirect } from "./redirect.ts";
 import { relativeRedirects } from "./relative-redirects.ts";
 import { rewrite } from "./rewrite.ts";
 import { serverAlias } from "./server-alias.ts";
 import { serviceUpstream } from "./service-upstream.ts";
+import { sslCiphers } from "./ssl-ciphers.ts";
 import { sslPassthrough } from "./ssl-passthrough.ts";
 import { sslRedirect } from "./ssl-redirect.ts";
 import { upstreamHashBy } from "./upstream-hash-by.ts";
@@ -62,6 +64,7 @@ import { UNMODELLED } from "./unmodelled.ts";
 export const annotationGroups = {
   blocks,
   basicAuth,
+  proxySsl,
   customHeaders,
   cors,
   appRoot,
@@ -101,6 +104,7 @@ export const annotationGroups = {
   defaultBackend,
   disableProxyInterceptErrors,
   clientCertificate,
+  sslCiphers,
   sslPassthrough,
   accessLog,
 };

@@ -8,6 +8,7 @@ import type { TLSSocket } from "node:tls";
 import type { Clock } from "../../model/clock.ts";
 import type { ContainerContext, Registration } from "../../model/ports.ts";
 import type { Random } from "../../model/random.ts";
+import { intermediates } from "../annotations/proxy-ssl.ts";
 import { pageOf } from "../answer.ts";
 import { createHttpProxyEngine } from "../engine/http-proxy-engine.ts";
 import { createHttp2Engine } from "../engine/http2-engine.ts";
@@ -203,6 +204,7 @@ function certificateOf(socket: TLSSocket): ClientCertificate | undefined {
         pem: certificate.toString(),
         fingerprint: certificate.fingerprint.replaceAll(":", "").toLowerCase(),
         serial: certificate.serialNumber,
+        intermediates: intermediates(socket.getPeerCertificate(true)),
         verify: socket.authorized ? "SUCCESS" : `FAILED:${String(socket.authorizationError)}`,
       }
     : null;

@@ -7,6 +7,7 @@ import type { Exchange } from "../exchange.ts";
 import { addHsts, clientHeaders } from "../headers.ts";
 import type { RequestRecord } from "../request-record.ts";
 import { compression } from "./compression.ts";
+import { buffered, Gather } from "./gather.ts";
 import { Throttle } from "./throttle.ts";
 
 export function passAnswer(response: ServerResponse, answer: ForwardResponse, exchange: Exchange, clock: Clock): void {
@@ -24,9 +25,10 @@ export function passAnswer(response: ServerResponse, answer: ForwardResponse, ex
     response.end();
     return;
   }
-  const { limitRate } = exchange.location.settings;
+  const { limitRate, proxyBuffering } = exchange.location.settings;
+  const gather = buffered(proxyBuffering, answer.rawHeaders) ? new Gather(proxyBuffering) : undefined;
   const throttle = limitRate.rate > 0 ? new Throttle(clock, limitRate.rate, limitRate.after) : undefined;
-  if (!compressed && !throttle && !http2) {
+  if (!compressed && !throttle && !gather && !http2) {
     const size = sendWhole(response, body, answer.rawHeaders);
     if (size > 0) return void (record && count(record, size));
   }
@@ -34,9 +36,9 @@ export function passAnswer(response: ServerResponse, answer: ForwardResponse, ex
   body.once("close", () => {
     if (!body.readableEnded) response.destroy();
   });
-  if (!compressed && !throttle) body.once("end", () => addTrailers(response, answer, http2));
+  if (!compressed && !throttle && !gather) body.once("end", () => addTrailers(response, answer, http2));
   let from: Readable = body;
-  for (const stage of [compressed?.stream, throttle]) {
+  for (const stage of [gather, compressed?.stream, throttle]) {
     if (!stage) continue;
     stage.once("error", () => response.destroy());
     response.once("close", () => stage.destroy());

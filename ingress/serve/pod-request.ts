@@ -1,6 +1,7 @@
 // What a pod is sent for a request: target, headers, framing and limits. And its copy for a mirror.
 // Upstream: the template's proxy_* lines; ngx_http_mirror_module.
 import type { IncomingMessage } from "node:http";
+import { peerTls } from "../annotations/proxy-ssl.ts";
 import type { HeaderLine } from "../answer.ts";
 import type { ForwardBody, ForwardRequest } from "../engine/forward.ts";
 import type { Decision } from "../evaluate.ts";
@@ -38,7 +39,7 @@ export function podRequest(
     headers,
     body,
     peer,
-    tls: secure,
+    tls: secure ? peerTls(exchange) : undefined,
     httpVersion: proxyHttpVersion,
     connectTimeoutMs: proxyTimeouts.connectMs,
     sendTimeoutMs: proxyTimeouts.sendMs,
