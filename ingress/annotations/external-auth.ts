@@ -1,7 +1,7 @@
 // auth-url and its family, and the ConfigMap's global-auth-*: another server says whether a request may pass.
 // Upstream: internal/ingress/annotations/{authreq,authreqglobal}; ngx_http_auth_request_module.
 import { type Answer, type HeaderLine, page, redirect } from "../answer.ts";
-import { parseBool } from "../config.ts";
+import { parseBool, splitList } from "../config.ts";
 import type { Exchange, KeepAlive, SubrequestAnswer } from "../exchange.ts";
 import { expand } from "../variables.ts";
 import { enableGlobalAuth } from "./enable-global-auth.ts";
@@ -57,10 +57,7 @@ export const externalAuth = annotationGroup<ExternalAuth>({
       method: text("auth-method"),
       signin: text("auth-signin"),
       signinParam: text("auth-signin-redirect-param") || "rd",
-      responseHeaders: text("auth-response-headers")
-        .split(",")
-        .map((name) => name.trim())
-        .filter((name) => name !== ""),
+      responseHeaders: headerNames(text("auth-response-headers")),
       requestRedirect: text("auth-request-redirect"),
       alwaysSetCookie: parseBool(text("auth-always-set-cookie")) ?? false,
       setHeaders: own === undefined ? "" : qualified(read, read.text("auth-proxy-set-headers")),
@@ -90,6 +87,12 @@ function keepAlive(read: AnnotationReader, url: string): KeepAlive | undefined {
 const qualified = (read: AnnotationReader, name: string | undefined): string =>
   name === undefined ? "" : name.includes("/") ? name : `${read.namespace}/${name}`;
 
+function headerNames(text: string): readonly string[] {
+  const names = splitList(text);
+  if (names.some((name) => !/^[\w-]+$/.test(name))) throw new LocationDenied("location denied, reason: invalid headers list");
+  return names;
+}
+
 function checkUrl(url: string): void {
   const found = /^https?:\/\/([^/?#]+)/.exec(url);
   if (!found) throw new LocationDenied(`auth-url ${url} is not an http or https URL`);
@@ -98,12 +101,14 @@ function checkUrl(url: string): void {
 
 function durations(text: string): ReadonlyMap<string, number> {
   const result = new Map<string, number>();
-  for (const item of text.split(",")) {
-    const words = item.trim().split(/\s+/);
-    const ms = timeMs(words.at(-1) ?? "");
-    if (ms === undefined) continue;
-    for (const code of words.slice(0, -1)) result.set(code, ms);
-    if (words.length === 1) for (const code of ["200", "301", "302"]) result.set(code, ms);
+  for (const item of splitList(text)) {
+    const words = item.split(/\s+/);
+    const at = words.findIndex((word) => /^\d+(?:ms|[smhdwMy])$/.test(word));
+    if (at < 0 || words.slice(at).some((word) => /^\d{3}$/.test(word)))
+      throw new LocationDenied(`location denied, reason: invalid cache duration: ${item}`);
+    const ms = timeMs(words[at] ?? "") ?? 0;
+    const codes = words.slice(0, at).filter((word) => /^(?:\d{3}|any)$/.test(word));
+    for (const code of codes.length > 0 ? codes : ["200", "301", "302"]) result.set(code, ms);
   }
   return result;
 }

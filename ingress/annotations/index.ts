@@ -59,6 +59,7 @@ import { sslRedirect } from "./ssl-redirect.ts";
 import { upstreamHashBy } from "./upstream-hash-by.ts";
 import { upstreamVhost } from "./upstream-vhost.ts";
 import { usePortInRedirects } from "./use-port-in-redirects.ts";
+import { xForwardedPrefix } from "./x-forwarded-prefix.ts";
 import { UNMODELLED } from "./unmodelled.ts";
 
 export const annotationGroups = {
@@ -69,6 +70,7 @@ export const annotationGroups = {
   cors,
   appRoot,
   rewrite,
+  xForwardedPrefix,
   redirect,
   relativeRedirects,
   sslRedirect,
@@ -120,7 +122,7 @@ export const RULES: ReadonlyMap<string, AnnotationRule> = new Map([
 ]);
 
 /** Aliases and names alike: which group of upstream has them. */
-const GROUP_OF: ReadonlyMap<string, string> = new Map([
+export const GROUP_OF: ReadonlyMap<string, string> = new Map([
   ...Object.values<CompilableGroup<unknown>>(annotationGroups).flatMap(({ upstream, annotations }) =>
     namesOf(annotations).map((name) => [name, upstream] as const),
   ),

@@ -1,4 +1,4 @@
-// rewrite-target, use-regex, x-forwarded-prefix: what the pod sees as path.
+// rewrite-target, use-regex: what the pod sees as path.
 // Upstream: internal/ingress/annotations/rewrite; template.go buildProxyPass. The rewrite's pattern is the location's path, unanchored, without case.
 import { type Answer, redirect } from "../answer.ts";
 import { BoundedRegex, RegexTimeout } from "../bounded-regex.ts";
@@ -7,12 +7,11 @@ import { escapeArguments, escapePath } from "../request-path.ts";
 import { page } from "../answer.ts";
 import { expand } from "../variables.ts";
 import { annotationGroup, type Step, low, medium } from "./annotation.ts";
-import { BOOL, PATH_WITH_CAPTURES, PATH_WITH_CAPTURES_KEPT } from "./validators.ts";
+import { BOOL, PATH_WITH_CAPTURES_KEPT } from "./validators.ts";
 
 export interface Rewrite {
   readonly target: string;
   readonly useRegex: boolean;
-  readonly forwardedPrefix: string;
 }
 
 export const rewrite = annotationGroup<Rewrite>({
@@ -20,25 +19,20 @@ export const rewrite = annotationGroup<Rewrite>({
   annotations: {
     "rewrite-target": medium(PATH_WITH_CAPTURES_KEPT),
     "use-regex": low(BOOL),
-    "x-forwarded-prefix": medium(PATH_WITH_CAPTURES, "drop"),
   },
   parse: (read) => ({
     target: read.text("rewrite-target") ?? "",
     useRegex: read.flag("use-regex", false),
-    forwardedPrefix: read.text("x-forwarded-prefix") ?? "",
   }),
-  steps: (settings, { path }) => [...(settings.target === "" || settings.target === path ? [] : [rewriteStep(settings, path)])],
+  steps: (settings, { path }) => [...(settings.target === "" || settings.target === path ? [] : [rewriteStep(settings.target, path)])],
 });
 
-function rewriteStep({ target, forwardedPrefix }: Rewrite, path: string): Step {
+function rewriteStep(target: string, path: string): Step {
   const pattern = new BoundedRegex(path, "i");
   return {
     phase: "content",
     annotation: "rewrite-target",
-    run(exchange) {
-      if (forwardedPrefix !== "") exchange.setUpstream("X-Forwarded-Prefix", forwardedPrefix);
-      return rewritten(exchange, pattern, target);
-    },
+    run: (exchange) => rewritten(exchange, pattern, target),
   };
 }
 
