@@ -45,9 +45,9 @@ async function measure(count: number): Promise<Figures> {
     spec: { controller: "k8s.io/ingress-nginx" },
   });
   for (let i = 0; i < count; i++) await store.create(Ingresses, ingress(i, 0));
-  const feed = new RoutesFeed(DEFAULT_FLAGS, store, 0);
+  const feed = new RoutesFeed(DEFAULT_FLAGS, store, realClock, 0);
   const began = realClock.monotonic();
-  await using held = feed.acquire();
+  await using held = feed.acquire("bench");
   void held;
   await feed.synced;
   const compileMs = realClock.monotonic() - began;

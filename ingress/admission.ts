@@ -1,29 +1,36 @@
 // What upstream's admission webhook refuses, in its words.
 // Upstream: internal/ingress/controller/controller.go CheckIngress, checkOverlap. The webhook's own prefix stands before each message.
+import type { Clock } from "../model/clock.ts";
 import { StatusError } from "../model/errors.ts";
 import type { Ingress } from "../model/kinds/networking-v1.ts";
-import { keyOf } from "../model/object.ts";
-import { Ingresses, IngressClasses } from "../model/resources.ts";
+import { keyOf, splitKey } from "../model/object.ts";
+import { ConfigMaps, Ingresses, IngressClasses } from "../model/resources.ts";
 import type { Admission, Reader } from "../store/index.ts";
 import { PREFIX } from "./annotations/annotation.ts";
+import type { CheckCounts } from "./check-counts.ts";
 import type { ControllerFlags } from "./config.ts";
 import { ControllerConfig } from "./config.ts";
 import { ignoredBecause } from "./ingress-class.ts";
-import { CATCH_ALL, readIngress } from "./ingress-part.ts";
+import { blockedWord, CATCH_ALL, inspectIngress, readIngress } from "./ingress-part.ts";
 
 const WEBHOOK = 'admission webhook "validate.nginx.ingress.kubernetes.io" denied the request: ';
-const SNIPPETS = ["configuration-snippet", "server-snippet", "auth-snippet", "modsecurity-snippet", "stream-snippet"];
-const STRICT_PATH = /^\/[A-Za-z0-9._\-/]*$/;
 
-export function ingressAdmission(flags: ControllerFlags): readonly Admission[] {
+export function ingressAdmission(flags: ControllerFlags, checks: CheckCounts, clock: Clock): readonly Admission[] {
   const admission: Admission = {
     name: "ValidateNginxIngress",
     types: [Ingresses],
     operations: ["CREATE", "UPDATE"],
     admit({ object, subresource }, tx) {
-      if (subresource !== undefined) return;
-      const wrong = checkIngress(asIngress(object), flags, tx);
-      if (wrong !== undefined) throw new StatusError(400, "BadRequest", WEBHOOK + wrong);
+      const ingress = asIngress(object);
+      if (subresource !== undefined || !ingress) return;
+      const startedAt = clock.monotonic();
+      const wrong = checkIngress(ingress, flags, tx);
+      const totalSeconds = (clock.monotonic() - startedAt) / 1000;
+      if (wrong !== undefined) {
+        checks.refused(keyOf(ingress));
+        throw new StatusError(400, "BadRequest", WEBHOOK + wrong);
+      }
+      checks.passed(keyOf(ingress), { ingresses: tx.list(Ingresses).length, readSeconds: 0, testSeconds: totalSeconds, totalSeconds });
     },
   };
   return [admission];
@@ -34,56 +41,73 @@ function asIngress(object: { readonly kind: string }): Ingress | undefined {
   return object.kind === "Ingress" ? (object as Ingress) : undefined;
 }
 
-/** Undefined when it is admitted. Ingresses of other classes are not looked at. */
+/** Undefined when it is admitted. Ingresses of other classes are inspected, no more. */
 export function checkIngress(
   ingress: Ingress | undefined,
   flags: ControllerFlags,
   reader: Pick<Reader, "get" | "list">,
 ): string | undefined {
-  if (!ingress) return undefined;
+  if (!ingress || ingress.metadata.deletionTimestamp !== undefined) return undefined;
+  const bad = inspectIngress(ingress);
+  if (bad !== undefined) return `invalid object: ${bad}`;
   const ignored = (candidate: Ingress): boolean =>
     ignoredBecause(candidate, flags, (name) => reader.get(IngressClasses, "", name)) !== undefined;
   if (ignored(ingress)) return undefined;
-  const annotations = ingress.metadata.annotations ?? {};
-  const snippet = SNIPPETS.find((name) => annotations[PREFIX + name] !== undefined);
-  if (snippet !== undefined) {
-    return `${PREFIX}${snippet} annotation cannot be used. Snippet directives are disabled by the Ingress administrator`;
+  if (flags.disableCatchAll && ingress.spec.defaultBackend) {
+    return "this deployment is trying to create a catch-all ingress while DisableCatchAll flag is set to true. Remove '.spec.defaultBackend' or set DisableCatchAll flag to false";
   }
-  const part = readIngress(ingress, new ControllerConfig());
-  if ("dropped" in part) return part.dropped;
-  if (flags.disableCatchAll && ingress.spec.defaultBackend && (ingress.spec.rules ?? []).length === 0) {
-    return "This deployment is trying to create a catch-all ingress while DisableCatchAll flag is set to true. Remove '.spec.defaultBackend' or set DisableCatchAll flag to false.";
+  const { namespace, name } = splitKey(flags.configMap);
+  const config = new ControllerConfig(reader.get(ConfigMaps, namespace, name)?.data, flags.enableAnnotationValidation);
+  const invalid = config.flag("strict-validate-path-type", true) ? invalidPaths(ingress) : [];
+  if (invalid.length > 0) return `ingress contains invalid paths: ${invalid.join("\n")}`;
+  const snippets = config.flag("allow-snippet-annotations", false);
+  for (const [key, value] of Object.entries(ingress.metadata.annotations ?? {})) {
+    const word = blockedWord(key, value, config);
+    if (word !== undefined) return word;
+    if (!snippets && key.endsWith("-snippet"))
+      return `${key} annotation cannot be used. Snippet directives are disabled by the Ingress administrator`;
   }
-  const invalid = (ingress.spec.rules ?? []).flatMap((rule) =>
+  const part = readIngress(ingress, config);
+  return "dropped" in part ? part.dropped : overlap(ingress, ignored, reader);
+}
+
+const STRICT_PATH = /^\/[A-Za-z0-9._\-/]*$/;
+
+/** Paths that would be read as regular expressions in an Exact or Prefix rule. */
+function invalidPaths({ spec }: Ingress): readonly string[] {
+  return (spec.rules ?? []).flatMap((rule) =>
     (rule.http?.paths ?? []).flatMap(({ path = "", pathType }) =>
-      (pathType === "Exact" || pathType === "Prefix") && path !== "" && !STRICT_PATH.test(path)
+      pathType !== "ImplementationSpecific" && path !== "" && !STRICT_PATH.test(path)
         ? [`path ${path} cannot be used with pathType ${pathType}`]
         : [],
     ),
   );
-  if (invalid.length > 0) return `ingress contains invalid paths: ${invalid.join("\n")}`;
-  return part.annotations.settings.canary.enabled ? undefined : overlap(ingress, ignored, reader);
 }
 
-/** Another Ingress that counts already has one of the host and path pairs. */
+const CANARY = `${PREFIX}canary`;
+
+/** Another Ingress that counts already has one of the host and path pairs. A `canary` annotation on either, whatever it says, permits it. */
 function overlap(ingress: Ingress, ignored: (ingress: Ingress) => boolean, reader: Pick<Reader, "list">): string | undefined {
-  const wanted = new Set(pairs(ingress));
-  if (wanted.size === 0) return undefined;
+  const wanted = pairs(ingress);
+  if (wanted.length === 0 || ingress.metadata.annotations?.[CANARY] !== undefined) return undefined;
   const own = keyOf(ingress);
+  const taken = new Map<string, string>();
   for (const other of reader.list(Ingresses)) {
-    if (keyOf(other) === own || other.metadata.annotations?.[`${PREFIX}canary`] === "true" || ignored(other)) continue;
-    const taken = pairs(other).find((pair) => wanted.has(pair));
-    if (taken === undefined) continue;
-    const [host = "", path = ""] = taken.split("\n");
-    return `host "${host}" and path "${path}" is already defined in ingress ${keyOf(other)}`;
+    if (keyOf(other) === own || other.metadata.annotations?.[CANARY] !== undefined) continue;
+    const shared = pairs(other).filter((pair) => wanted.includes(pair));
+    if (shared.length === 0 || ignored(other)) continue;
+    for (const pair of shared) if (!taken.has(pair)) taken.set(pair, keyOf(other));
   }
-  return undefined;
+  const first = wanted.find((pair) => taken.has(pair));
+  if (first === undefined) return undefined;
+  const [host = "", path = ""] = first.split("\n");
+  return `host "${host}" and path "${path}" is already defined in ingress ${taken.get(first)}`;
 }
 
-/** `host\npath` of each rule; the type of the path does not count. */
+/** `host\npath` of each rule with a Service; the type of the path does not count. */
 function pairs(ingress: Ingress): readonly string[] {
   return (ingress.spec.rules ?? []).flatMap((rule) => {
     const host = rule.host === undefined || rule.host === "" ? CATCH_ALL : rule.host;
-    return (rule.http?.paths ?? []).map((path) => `${host}\n${path.path === undefined || path.path === "" ? "/" : path.path}`);
+    return (rule.http?.paths ?? []).flatMap(({ path = "", backend }) => (backend.service ? [`${host}\n${path === "" ? "/" : path}`] : []));
   });
 }

@@ -26,13 +26,16 @@ export class Balance {
     const { affinity } = exchange.location.settings;
     const sticky = settings === exchange.location.settings || settings.affinity.canaryBehavior === "sticky";
     if (affinity.enabled && sticky) return stickyPeer(affinity, exchange, upstream, peers, tried);
-    const { algorithm, hashBy, subset, subsetSize } = settings.loadBalance;
+    const { expression: hashBy, subset, subsetSize } = settings.upstreamHashBy;
     const left = tried.size === 0 ? peers : peers.filter((peer) => !tried.has(peer.id));
     const open = left.length === 0 ? peers : left;
     if (open.length === 1) return open[0];
     const key = hashBy === "" ? "" : expand(exchange, hashBy);
     if (key !== "" && subset) return this.#fromSubset(key, open, subsetSize);
-    return this.#balancer(upstream, hashBy === "" ? algorithm : "hash").pick(open, { key, nowMs: exchange.world.clock.monotonic() });
+    return this.#balancer(upstream, hashBy === "" ? settings.loadBalance : "hash").pick(open, {
+      key,
+      nowMs: exchange.world.clock.monotonic(),
+    });
   }
   opened(upstream: string, peer: Peer): void {
     this.#states.get(upstream)?.balancer.opened(peer.id);

@@ -21,6 +21,12 @@ export interface ControllerFlags {
   readonly httpsPort: number;
   readonly healthzPort: number;
   readonly watchNamespace: string;
+  readonly metricsPerHost: boolean;
+  readonly metricsPerUndefinedHost: boolean;
+  readonly reportStatusClasses: boolean;
+  /** Names of request metrics, with or without their prefix. */
+  readonly excludeSocketMetrics: readonly string[];
+  readonly enableAnnotationValidation: boolean;
 }
 
 /** Upstream's defaults for a controller in namespace `ingress-nginx`. */
@@ -42,6 +48,11 @@ export const DEFAULT_FLAGS: ControllerFlags = {
   httpsPort: 443,
   healthzPort: 10254,
   watchNamespace: "",
+  metricsPerHost: true,
+  metricsPerUndefinedHost: false,
+  reportStatusClasses: false,
+  excludeSocketMetrics: [],
+  enableAnnotationValidation: true,
 };
 
 /** Reads `--name=value` arguments; `$(POD_NAMESPACE)` is expanded before. Unknown flags are ignored, as their effect is. */
@@ -76,6 +87,11 @@ export function parseFlags(args: readonly string[]): ControllerFlags {
     httpsPort: port("https-port", d.httpsPort),
     healthzPort: port("healthz-port", d.healthzPort),
     watchNamespace: text("watch-namespace", d.watchNamespace),
+    metricsPerHost: flag("metrics-per-host", d.metricsPerHost),
+    metricsPerUndefinedHost: flag("metrics-per-undefined-host", d.metricsPerUndefinedHost),
+    reportStatusClasses: flag("report-status-classes", d.reportStatusClasses),
+    excludeSocketMetrics: splitList(text("exclude-socket-metrics", "")),
+    enableAnnotationValidation: flag("enable-annotation-validation", d.enableAnnotationValidation),
   };
 }
 
@@ -90,8 +106,11 @@ export function parseBool(text: string | undefined): boolean | undefined {
 /** The controller's ConfigMap: text by key, read with upstream's defaults. */
 export class ControllerConfig {
   readonly data: Readonly<Record<string, string>>;
-  constructor(data: Readonly<Record<string, string>> = {}) {
+  /** --enable-annotation-validation */
+  readonly validates: boolean;
+  constructor(data: Readonly<Record<string, string>> = {}, validates = true) {
     this.data = data;
+    this.validates = validates;
   }
   text(key: string, fallback = ""): string {
     return this.data[key]?.trim() ?? fallback;

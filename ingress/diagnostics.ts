@@ -93,8 +93,8 @@ export function routesDiagnostics({ store, feeds, clock, random }: DiagnosticsOp
 
 /** Between which pods a request's upstream chooses. A cookie's answer depends on the client. */
 function balanceOf({ exchange, backend, peers, balance }: Extract<Decision, { type: "forward" }>): BalanceAnswer {
-  const { algorithm, hashBy } = balance.loadBalance;
-  const how = exchange.location.settings.affinity.enabled ? "cookie" : hashBy !== "" ? `hash of ${hashBy}` : algorithm;
+  const hashBy = balance.upstreamHashBy.expression;
+  const how = exchange.location.settings.affinity.enabled ? "cookie" : hashBy !== "" ? `hash of ${hashBy}` : balance.loadBalance;
   const endpoints = peers.map(({ id }) => ({ address: id, pod: "", node: "" }));
   return {
     service: `${backend.namespace}/${backend.service}:${backend.port}`,

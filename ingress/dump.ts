@@ -75,8 +75,8 @@ export function dumpNginx(table: RouteTable): string {
         if (location.denied !== undefined)
           lines.push(`\t\t# Location denied. Reason: ${JSON.stringify(location.denied)}`, "\t\treturn 503;");
         else {
-          const { rewrite, redirect, proxy } = location.settings;
-          lines.push(`\t\tclient_max_body_size ${proxy.bodySizeBytes};`);
+          const { rewrite, redirect, proxyBodySize } = location.settings;
+          lines.push(`\t\tclient_max_body_size ${proxyBodySize};`);
           if (redirect.url !== "") lines.push(`\t\treturn ${redirect.code} ${redirect.url};`);
           if (rewrite.target !== "" && rewrite.target !== location.path)
             lines.push(`\t\trewrite "(?i)${location.path}" ${rewrite.target} break;`);

@@ -5,7 +5,7 @@ import { belongsTo, stickyCookie } from "./annotations/affinity.ts";
 import { canaryDecision } from "./annotations/canary.ts";
 import type { Settings } from "./annotations/index.ts";
 import { BoundedRegex } from "./bounded-regex.ts";
-import { Exchange, type RequestFacts, type World } from "./exchange.ts";
+import { absoluteRedirect, Exchange, type RequestFacts, type World } from "./exchange.ts";
 import { findLocation, findServer, locationText } from "./match.ts";
 import type { Notes } from "./notes.ts";
 import type { Step } from "./annotations/annotation.ts";
@@ -37,7 +37,7 @@ export function evaluate(
   if (notes) serverNotes(facts, server, table, notes);
   const alone = (answer: Answer): Decision => ({ type: "answer", answer, exchange: undefined });
   if (server.redirectTo !== undefined) return alone(toOtherHost(facts, server.redirectTo));
-  const uncertified = facts.scheme === "https" ? clientCertificateAnswer(facts, server, world) : undefined;
+  const uncertified = clientCertificateAnswer(facts, server, world);
   if (uncertified) return alone(uncertified);
   notes?.begin("location");
   const match = findLocation(server, facts.parsed.path, notes);
@@ -47,11 +47,16 @@ export function evaluate(
   const answered = (answer: Answer): Decision => ({ type: "answer", answer, exchange });
   if (match.type === "slash") {
     const query = facts.parsed.query === undefined ? "" : `?${facts.parsed.query}`;
-    const to = `${facts.scheme}://${facts.host}${facts.parsed.path}/${query}`;
-    return answered(redirect(301, to, `${locationText(match.location)} ends in a slash that ${facts.parsed.path} lacks`));
+    return answered(
+      redirect(
+        301,
+        absoluteRedirect(exchange, `${facts.parsed.path}/${query}`),
+        `${locationText(match.location)} ends in a slash that ${facts.parsed.path} lacks`,
+      ),
+    );
   }
   const { location } = match;
-  const limit = location.settings.proxy.bodySizeBytes;
+  const limit = location.settings.proxyBodySize;
   if (limit > 0 && facts.contentLength !== undefined && facts.contentLength > limit) {
     return answered(page(413, `body of ${facts.contentLength} bytes is over proxy-body-size ${limit}`, []));
   }
@@ -116,7 +121,7 @@ function stepNote(exchange: Exchange, step: Step, answer: Answer | undefined): v
 /** Lua's rewrite: ssl-redirect when a certificate entry exists for the host, force-ssl-redirect always. */
 function httpsRedirect(exchange: Exchange): Answer | undefined {
   const { location, facts, table, server } = exchange;
-  const { sslRedirect } = location.settings;
+  const { sslRedirect, usePortInRedirects } = location.settings;
   const wanted = sslRedirect.force || (sslRedirect.redirect && server.certificate !== undefined);
   if (!wanted || exchange.scheme === "https") {
     if (exchange.notes) notRedirected(exchange);
@@ -136,7 +141,7 @@ function httpsRedirect(exchange: Exchange): Answer | undefined {
     : `ssl-redirect: ${server.certificate?.owner ?? ""} has a tls section for ${server.host}`;
   const code = table.config.number("http-redirect-code", 308);
   const uri = sslRedirect.preserveTrailingSlash || !facts.target.endsWith("/") ? facts.target : facts.target.slice(0, -1);
-  const port = sslRedirect.usePort && table.flags.httpsPort !== 443 ? `:${table.flags.httpsPort}` : "";
+  const port = usePortInRedirects && table.flags.httpsPort !== 443 ? `:${table.flags.httpsPort}` : "";
   const host = exchange.bestHost.replace(/:\d+$/, "");
   return redirect(code, `https://${host}${port}${uri}`, why);
 }
@@ -176,7 +181,7 @@ function chooseUpstream(exchange: Exchange, upstreams: Upstreams): Decision {
 /** Nothing to send to: 503, or the default-backend annotation's Service with X-Code 503 and the path as it is. */
 function withoutPeers(exchange: Exchange, backend: BackendRef, reason: string, upstreams: Upstreams): Decision {
   const other = errorBackend(exchange);
-  const upstream = exchange.location.settings.customErrors.defaultBackend === "" || !other ? undefined : upstreams.find(other);
+  const upstream = exchange.location.settings.defaultBackend === "" || !other ? undefined : upstreams.find(other);
   if (!other || upstream?.type !== "peers") return { type: "answer", answer: page(503, reason), exchange };
   exchange.note(`${reason}: the default-backend annotation's Service ${other.service} answers instead of ${backend.service}`);
   setErrorHeaders(exchange, 503);
@@ -185,7 +190,7 @@ function withoutPeers(exchange: Exchange, backend: BackendRef, reason: string, u
 
 /** The Service that answers in place of errors. */
 export function errorBackend(exchange: Exchange): BackendRef | undefined {
-  const { defaultBackend } = exchange.location.settings.customErrors;
+  const { defaultBackend } = exchange.location.settings;
   const namespace = exchange.location.owner?.split("/")[0] ?? "";
   if (defaultBackend === "") return exchange.table.defaultBackend;
   return { namespace, service: defaultBackend, port: "", upstream: `custom-default-backend-${namespace}-${defaultBackend}` };
@@ -229,17 +234,30 @@ function stickyDecision(exchange: Exchange, alternative: Alternative): { readonl
 function clientCertificateAnswer(facts: RequestFacts, server: Server, world: World): Answer | undefined {
   const asked = server.clientCertificates;
   if (!asked) return undefined;
-  const { secret, verify, errorPage, matchCn } = asked.settings;
-  if (!world.secret(secret)) return page(503, `auth-tls-secret ${secret} of ${asked.owner} does not exist`);
-  if (verify === "off") return undefined;
+  const { secret, error, verify, verifyDepth, errorPage, matchCn } = asked.settings;
+  const data = world.secret(secret);
+  if (error !== "" || !data)
+    return page(403, `auth-tls-secret of ${asked.owner}: ${error === "" ? `Secret ${secret} does not exist` : error}`);
   const { certificate } = facts;
+  const named = (): Answer | undefined =>
+    matchCn === "" || matches(matchCn, certificate?.subject ?? "")
+      ? undefined
+      : {
+          ...page(403, `auth-tls-match-cn ${matchCn} does not match ${certificate?.subject ?? "no certificate"}`),
+          body: "client certificate unauthorized",
+        };
+  // Without ca.crt nobody is asked for a certificate; plain HTTP has none.
+  if (facts.scheme !== "https" || verify === "off" || !data["ca.crt"]) return named();
   const refused = (status: 495 | 496, reason: string): Answer =>
     errorPage === "" ? page(status, reason) : redirect(302, errorPage, `${reason}: auth-tls-error-page`);
-  if (!certificate) return verify === "on" ? refused(496, "auth-tls-verify-client: the client sent no certificate") : undefined;
+  if (!certificate) return verify === "on" ? refused(496, "auth-tls-verify-client: the client sent no certificate") : named();
   if (certificate.verify !== "SUCCESS" && verify !== "optional_no_ca") return refused(495, `auth-tls-verify-client: ${certificate.verify}`);
-  if (matchCn !== "" && !matches(matchCn, certificate.subject))
-    return page(403, `auth-tls-match-cn ${matchCn} does not match ${certificate.subject}`);
-  return undefined;
+  if (certificate.intermediates > verifyDepth)
+    return refused(
+      495,
+      `auth-tls-verify-depth ${verifyDepth}: ${certificate.intermediates} certificates between the client's and its authority`,
+    );
+  return named();
 }
 
 function matches(pattern: string, text: string): boolean {

@@ -6,6 +6,7 @@ import type { Random } from "../model/random.ts";
 import type { HeaderLine } from "./answer.ts";
 import type { Notes } from "./notes.ts";
 import type { RequestTarget } from "./request-path.ts";
+import type { RequestRecord } from "./request-record.ts";
 import type { Location, RouteTable, Server } from "./route-table.ts";
 
 /** A client's certificate, as far as steps look at it. */
@@ -15,6 +16,8 @@ export interface ClientCertificate {
   readonly pem: string;
   readonly fingerprint: string;
   readonly serial: string;
+  /** Certificates between it and its authority. */
+  readonly intermediates: number;
   /** SUCCESS, or FAILED:reason. */
   readonly verify: string;
 }
@@ -52,6 +55,21 @@ export interface SubrequestAnswer {
   readonly body: string;
 }
 
+export interface Subrequest {
+  readonly method: string;
+  readonly headers: readonly HeaderLine[];
+  readonly body?: Buffer;
+  /** Undefined: on a connection of its own. */
+  readonly keepAlive?: KeepAlive | undefined;
+}
+
+/** How many idle connections are kept, for how many requests and how long. */
+export interface KeepAlive {
+  readonly connections: number;
+  readonly requests: number;
+  readonly timeoutMs: number;
+}
+
 /** What steps may ask of the world; inert when a request is only explained. */
 export interface World {
   readonly clock: Clock;
@@ -62,10 +80,7 @@ export interface World {
   /** State kept between requests of this controller pod, made at first use. */
   state<T>(key: string, create: () => T): T;
   /** An HTTP request of the controller's own, by URL. Rejects when it cannot be made. */
-  request(
-    url: string,
-    init: { readonly method: string; readonly headers: readonly HeaderLine[]; readonly body?: Buffer },
-  ): Promise<SubrequestAnswer>;
+  request(url: string, init: Subrequest): Promise<SubrequestAnswer>;
   /** Runs after the exchange has ended. */
   onEnd(callback: () => void): void;
 }
@@ -90,6 +105,8 @@ export class Exchange {
   upstreamTarget: string;
   readonly requestId: string;
   remoteUser = "";
+  /** Filled while serving. */
+  record: RequestRecord | undefined;
 
   constructor(facts: RequestFacts, table: RouteTable, server: Server, location: Location, world: World, notes?: Notes) {
     this.facts = facts;
@@ -138,6 +155,11 @@ export class Exchange {
     if (this.forwarded && typeof sent === "string" && sent !== "") return sent.split(",")[0]?.trim() ?? sent;
     return this.facts.hostHeader ?? this.facts.host;
   }
+}
+
+/** A path as the Location of nginx's own redirects: with scheme and host, unless relative-redirects. */
+export function absoluteRedirect({ facts, location }: Exchange, url: string): string {
+  return url.startsWith("/") && !location.settings.relativeRedirects ? `${facts.scheme}://${facts.host}${url}` : url;
 }
 
 /** What add_header without `always` acts on. */

@@ -115,23 +115,23 @@ const covers = (rule: string, host: string): boolean =>
   rule === host || (rule.startsWith("*.") && host.includes(".") && host.slice(host.indexOf(".")) === rule.slice(1));
 
 function forwardNotes({ exchange, peers, balance, backend }: Extract<Decision, { type: "forward" }>, random: Random, notes: Notes): void {
-  const { algorithm, hashBy } = balance.loadBalance;
-  const { affinity, proxy } = exchange.location.settings;
+  const hashBy = balance.upstreamHashBy.expression;
+  const { affinity, proxyNextUpstream, proxyTimeouts } = exchange.location.settings;
   notes.begin("balancer");
   const among = peers.map((peer) => peer.id).join(", ");
   const fixed = affinity.enabled || hashBy !== "";
   if (affinity.enabled) notes.push(`affinity: cookie ${affinity.name}, ${affinity.mode}, among ${among}`);
-  else notes.push(`balancer ${hashBy === "" ? algorithm : `hash of ${hashBy}`} among ${among}`);
+  else notes.push(`balancer ${hashBy === "" ? balance.loadBalance : `hash of ${hashBy}`} among ${among}`);
   const before = exchange.addedHeaders.length;
   const peer = fixed ? new Balance(random).pick(backend.upstream, peers, balance, exchange, new Set()) : undefined;
   const fresh = exchange.addedHeaders.length > before;
   if (peer) notes.push(fresh ? `no cookie of this upstream was sent: any of them, and Set-Cookie` : `leads to ${peer.id}`);
   notes.begin("tries");
-  const conditions = [...proxy.nextUpstream].join(", ");
-  const tries = proxy.nextUpstreamTries === 0 ? "any number" : String(proxy.nextUpstreamTries);
+  const conditions = [...proxyNextUpstream.conditions].join(", ");
+  const tries = proxyNextUpstream.tries === 0 ? "any number" : String(proxyNextUpstream.tries);
   notes.push(
-    `up to ${tries} when ${conditions}; 502 when refused or reset, 504 after ${proxy.connectTimeoutMs / 1000} s of connecting or ${proxy.readTimeoutMs / 1000} s without a byte`,
+    `up to ${tries} when ${conditions}; 502 when refused or reset, 504 after ${proxyTimeouts.connectMs / 1000} s of connecting or ${proxyTimeouts.readMs / 1000} s without a byte`,
   );
-  if (["POST", "LOCK", "PATCH"].includes(exchange.facts.method) && !proxy.nextUpstream.has("non_idempotent"))
+  if (["POST", "LOCK", "PATCH"].includes(exchange.facts.method) && !proxyNextUpstream.conditions.has("non_idempotent"))
     notes.push(`${exchange.facts.method} is not sent again once a pod may have seen it`);
 }

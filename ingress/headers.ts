@@ -1,7 +1,7 @@
 // The headers that a pod and a client see.
 // Upstream: nginx.tmpl's proxy_set_header lines, ngx_http_proxy_module (what is hidden), Lua's HSTS filter.
 import type { OutgoingHttpHeaders } from "node:http";
-import { inClientTerms } from "./annotations/proxy-cookie.ts";
+import { cookieInClientTerms } from "./annotations/proxy-cookie.ts";
 import type { Exchange } from "./exchange.ts";
 
 /** RFC 9110 §7.6.1, and what nginx replaces. */
@@ -126,14 +126,16 @@ const HIDDEN = new Set([
 export function clientHeaders(exchange: Exchange, status: number, podLines: readonly string[], http2: boolean): string[] {
   const lines: string[] = [];
   const { responseHeaders } = exchange;
-  const { proxyCookie } = exchange.location.settings;
-  const rewrites = proxyCookie.domain !== undefined || proxyCookie.path !== undefined || proxyCookie.location !== undefined;
+  const { proxyCookie, proxyRedirect } = exchange.location.settings;
+  const cookies = proxyCookie.domain !== undefined || proxyCookie.path !== undefined;
   for (let i = 0; i + 1 < podLines.length; i += 2) {
     const name = podLines[i] ?? "";
     const lower = name.toLowerCase();
     if (HOP_BY_HOP.has(lower) || HIDDEN.has(lower) || responseHeaders.has(lower)) continue;
-    const value = podLines[i + 1] ?? "";
-    lines.push(http2 ? lower : name, rewrites ? inClientTerms(proxyCookie, lower, value) : value);
+    let value = podLines[i + 1] ?? "";
+    if (proxyRedirect && (lower === "location" || lower === "refresh")) value = proxyRedirect(value);
+    else if (cookies && lower === "set-cookie") value = cookieInClientTerms(proxyCookie, value);
+    lines.push(http2 ? lower : name, value);
   }
   for (const [, [name, value]] of responseHeaders) if (value !== "") lines.push(http2 ? name.toLowerCase() : name, value);
   for (const [name, value] of exchange.added(status)) lines.push(http2 ? name.toLowerCase() : name, value);

@@ -33,11 +33,11 @@ export interface IngressFeature {
 }
 
 export function createIngress({ store, clock, random, delayMs = 0 }: IngressOptions): IngressFeature {
-  const feeds = new Feeds(store, delayMs);
+  const feeds = new Feeds(store, clock, delayMs);
   return {
     program: ingressProgram({ feeds, clock, random }),
     diagnostics: routesDiagnostics({ store, feeds, clock, random }),
-    admission: ingressAdmission(DEFAULT_FLAGS),
+    admission: ingressAdmission(DEFAULT_FLAGS, feeds.checks, clock),
     component: createStatusController({ store, clock, flags: DEFAULT_FLAGS }),
   };
 }

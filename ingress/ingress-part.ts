@@ -3,6 +3,7 @@
 import type { Ingress, IngressBackend, IngressTLS } from "../model/kinds/networking-v1.ts";
 import { keyOf } from "../model/object.ts";
 import { compareText } from "../model/text.ts";
+import { PREFIX } from "./annotations/annotation.ts";
 import { type CompiledAnnotations, compileAnnotations } from "./annotations/index.ts";
 import type { ControllerConfig } from "./config.ts";
 import type { BackendRef, Owner } from "./route-table.ts";
@@ -29,8 +30,9 @@ export const CATCH_ALL = "_";
 
 /** A part, or why the whole Ingress is dropped. */
 export function readIngress(ingress: Ingress, config: ControllerConfig): IngressPart | { readonly dropped: string } {
-  const bad = inspect(ingress) ?? blockedWord(ingress, config);
-  if (bad !== undefined) return { dropped: bad };
+  const annotations = compileAnnotations(ingress, config);
+  const dropped = inspectIngress(ingress) ?? blockedAnnotation(ingress, config) ?? annotations.dropped;
+  if (dropped !== undefined) return { dropped };
   const namespace = ingress.metadata.namespace ?? "";
   const hosts = new Map<string, PartRule[]>();
   for (const rule of ingress.spec.rules ?? []) {
@@ -54,8 +56,16 @@ export function readIngress(ingress: Ingress, config: ControllerConfig): Ingress
     hosts,
     tls: ingress.spec.tls ?? [],
     defaultBackend: ingress.spec.defaultBackend && backendRef(namespace, ingress.spec.defaultBackend),
-    annotations: compileAnnotations(ingress, config),
+    annotations,
   };
+}
+
+function blockedAnnotation({ metadata }: Ingress, config: ControllerConfig): string | undefined {
+  for (const [name, value] of Object.entries(metadata.annotations ?? {})) {
+    const word = blockedWord(name, value, config);
+    if (word !== undefined) return word;
+  }
+  return undefined;
 }
 
 /** Undefined for a resource backend: nginx serves none. */
@@ -72,32 +82,29 @@ export function compareParts(a: IngressPart, b: IngressPart): number {
   return seconds === 0 ? compareText(b.owner, a.owner) : seconds;
 }
 
-const FORBIDDEN = [
-  /(^|[\s;{}])alias\s+/i,
-  /(^|[\s;{}])root\s+/i,
-  /\/etc\/(passwd|shadow|group|nginx|ingress-controller)/i,
-  /\/var\/run\/secrets/i,
-  /by_lua/i,
-];
+/** Directives and places that a text of an Ingress must not name: nginx's configuration is made of such texts. */
+const FORBIDDEN = [/alias.*;/s, /root.*;/s, /\/etc\/(?:passwd|shadow|group|nginx|ingress-controller)/, /\/var\/run\/secrets/, /_by_lua/];
 
-/** Deep inspection: text that would break out of a generated configuration drops the Ingress. */
-function inspect({ spec }: Ingress): string | undefined {
-  const texts = [
-    ...(spec.rules ?? []).flatMap((rule) => [rule.host ?? "", ...(rule.http?.paths ?? []).map((path) => path.path ?? "")]),
-    ...(spec.tls ?? []).flatMap((tls) => [tls.secretName ?? "", ...(tls.hosts ?? [])]),
-  ];
-  const bad = texts.find((text) => FORBIDDEN.some((pattern) => pattern.test(text)));
-  return bad === undefined ? undefined : `invalid object: ${JSON.stringify(bad)} contains an invalid pattern`;
-}
-
-/** annotation-value-word-blocklist: an annotation with such a word drops the Ingress. */
-function blockedWord({ metadata }: Ingress, config: ControllerConfig): string | undefined {
-  const words = config.list("annotation-value-word-blocklist");
-  if (words.length === 0) return undefined;
-  for (const [name, value] of Object.entries(metadata.annotations ?? {})) {
-    if (!name.startsWith("nginx.ingress.kubernetes.io/")) continue;
-    const word = words.find((candidate) => value.includes(candidate));
-    if (word !== undefined) return `${name} annotation contains invalid word ${word}`;
+/** Deep inspection: what is wrong with hosts, paths and TLS, in upstream's words. */
+export function inspectIngress({ metadata, spec }: Ingress): string | undefined {
+  const bad = (text: string | undefined): boolean => text !== undefined && FORBIDDEN.some((pattern) => pattern.test(text));
+  const where = `${metadata.namespace ?? ""}/${metadata.name}`;
+  for (const { host, http } of spec.rules ?? []) {
+    if (bad(host)) return `invalid host in ingress ${where}: invalid value found: ${host}`;
+    const path = http?.paths.find((found) => bad(found.path))?.path;
+    if (path !== undefined) return `invalid rule in ingress ${where}: invalid http path: invalid value found: ${path}`;
+  }
+  for (const { secretName, hosts } of spec.tls ?? []) {
+    if (bad(secretName)) return `invalid secret in ingress ${where}: invalid value found: ${secretName}`;
+    const host = hosts?.find(bad);
+    if (host !== undefined) return `invalid host in ingress tls config ${where}: invalid value found: ${host}`;
   }
   return undefined;
+}
+
+/** annotation-value-word-blocklist: what is wrong with one annotation. */
+export function blockedWord(name: string, value: string, config: ControllerConfig): string | undefined {
+  if (!name.startsWith(PREFIX)) return undefined;
+  const word = config.list("annotation-value-word-blocklist").find((candidate) => value.includes(candidate));
+  return word === undefined ? undefined : `${name} annotation contains invalid word ${word}`;
 }

@@ -4,6 +4,7 @@ import { sleep, type Clock } from "../model/clock.ts";
 import type { InlineProgram } from "../model/ports.ts";
 import type { Random } from "../model/random.ts";
 import type { Store } from "../store/index.ts";
+import { CheckCounts } from "./check-counts.ts";
 import { type ControllerFlags, parseFlags } from "./config.ts";
 import { Controller } from "./serve/controller.ts";
 import { RoutesFeed } from "./serve/routes-feed.ts";
@@ -15,15 +16,19 @@ const SYNC_LIMIT_MS = 5000;
 export class Feeds {
   readonly #feeds = new Map<string, RoutesFeed>();
   readonly #store: Store;
+  readonly #clock: Clock;
   readonly #delayMs: number;
-  constructor(store: Store, delayMs: number) {
+  /** What admission has decided, which the controllers tell. */
+  readonly checks = new CheckCounts();
+  constructor(store: Store, clock: Clock, delayMs: number) {
     this.#store = store;
+    this.#clock = clock;
     this.#delayMs = delayMs;
   }
   of(flags: ControllerFlags): RoutesFeed {
     const key = JSON.stringify(flags);
     let feed = this.#feeds.get(key);
-    if (!feed) this.#feeds.set(key, (feed = new RoutesFeed(flags, this.#store, this.#delayMs)));
+    if (!feed) this.#feeds.set(key, (feed = new RoutesFeed(flags, this.#store, this.#clock, this.#delayMs)));
     return feed;
   }
   /** Feeds that some pod holds now. */
@@ -41,10 +46,10 @@ export interface ProgramOptions {
 export function ingressProgram({ feeds, clock, random }: ProgramOptions): InlineProgram {
   return async (context) => {
     const feed = feeds.of(parseFlags(context.argv.slice(1)));
-    await using held = feed.acquire();
+    await using held = feed.acquire(context.pod.metadata.name);
     void held;
     await Promise.race([feed.synced, sleep(clock, SYNC_LIMIT_MS, context.signal).catch(() => undefined)]);
-    const controller = new Controller({ feed, clock, random: random.fork(context.pod.metadata.name) }, context);
+    const controller = new Controller({ feed, checks: feeds.checks, clock, random: random.fork(context.pod.metadata.name) }, context);
     try {
       await controller.start();
     } catch (error) {

@@ -2,6 +2,7 @@
 // Upstream: controller.go getConfiguration, which recomputes everything on every change.
 import type { Ingress, IngressClass } from "../model/kinds/networking-v1.ts";
 import { keyOf } from "../model/object.ts";
+import { hash32 } from "../model/random.ts";
 import { compileAnnotations, type CompiledAnnotations } from "./annotations/index.ts";
 import { ControllerConfig, type ControllerFlags } from "./config.ts";
 import { ignoredBecause } from "./ingress-class.ts";
@@ -12,8 +13,8 @@ import { compileServer, redirectServer, type ServerContext } from "./server.ts";
 
 export class RouteCompiler {
   readonly flags: ControllerFlags;
-  #config = new ControllerConfig();
-  #defaults: CompiledAnnotations = compileAnnotations(undefined, this.#config);
+  #config: ControllerConfig;
+  #defaults: CompiledAnnotations;
   readonly #ingresses = new Map<Owner, Ingress>();
   readonly #classes = new Map<string, IngressClass>();
   readonly #parts = new Map<Owner, IngressPart>();
@@ -28,6 +29,8 @@ export class RouteCompiler {
 
   constructor(flags: ControllerFlags) {
     this.flags = flags;
+    this.#config = new ControllerConfig({}, flags.enableAnnotationValidation);
+    this.#defaults = compileAnnotations(undefined, this.#config);
   }
   /** The table of what has been told so far. */
   get table(): RouteTable {
@@ -36,6 +39,14 @@ export class RouteCompiler {
   /** Every part that counts. */
   get parts(): Iterable<IngressPart> {
     return this.#parts.values();
+  }
+  /** A number that is equal for equal Ingresses and ConfigMaps. */
+  fingerprint(): number {
+    const ingresses = [...this.#parts.values()].sort(compareParts);
+    const texts = ingresses.map(
+      ({ owner, ingress: { metadata } }) => `${owner} ${metadata.uid} ${metadata.generation} ${JSON.stringify(metadata.annotations)}`,
+    );
+    return hash32(`${texts.join("\n")}\n${JSON.stringify(this.#config.data)}`);
   }
   setIngress(key: Owner, ingress: Ingress | undefined): void {
     if (ingress) this.#ingresses.set(key, ingress);
@@ -48,7 +59,7 @@ export class RouteCompiler {
     for (const [key, ingress] of this.#ingresses) if (ingress.spec.ingressClassName === name) this.#read(key);
   }
   setConfig(data: Readonly<Record<string, string>>): void {
-    this.#config = new ControllerConfig(data);
+    this.#config = new ControllerConfig(data, this.flags.enableAnnotationValidation);
     this.#defaults = compileAnnotations(undefined, this.#config);
     this.#stale.add(CATCH_ALL);
     for (const key of this.#ingresses.keys()) this.#read(key);

@@ -71,6 +71,8 @@ export interface Server {
   readonly redirectTo: string | undefined;
   /** The Ingress whose server-level settings count (client certificates, passthrough): the first that sets them. */
   readonly clientCertificates: { readonly owner: Owner; readonly settings: Settings["clientCertificate"] } | undefined;
+  /** proxy-ssl-* of the host's first Ingress that has some: for locations without their own. */
+  readonly proxySsl: Settings["proxySsl"] | undefined;
   readonly passthrough: BackendRef | undefined;
 }
 

@@ -60,6 +60,9 @@ export function compileServer(host: string, parts: readonly IngressPart[], alias
     conflicts,
     redirectTo: undefined,
     clientCertificates: tls && { owner: tls.owner, settings: tls.annotations.settings.clientCertificate },
+    proxySsl: context.config.flag("proxy-ssl-location-only", false)
+      ? undefined
+      : parts.find(({ annotations }) => annotations.settings.proxySsl.secret !== "")?.annotations.settings.proxySsl,
     passthrough,
   };
 }

@@ -5,7 +5,7 @@ import type { Ingress, IngressLoadBalancerIngress } from "../model/kinds/network
 import type { Service } from "../model/kinds/core-v1.ts";
 import { draft, equalJson, keyOf, splitKey } from "../model/object.ts";
 import type { Component } from "../model/ports.ts";
-import { Ingresses, IngressClasses, Services } from "../model/resources.ts";
+import { ConfigMaps, Ingresses, IngressClasses, Services } from "../model/resources.ts";
 import { createController, on, type Store } from "../store/index.ts";
 import { createEventRecorder } from "../store/event-recorder.ts";
 import { ControllerConfig, type ControllerFlags } from "./config.ts";
@@ -20,20 +20,20 @@ export interface StatusControllerOptions {
 
 export function createStatusController({ store, clock, flags }: StatusControllerOptions): Component {
   const events = createEventRecorder({ store, clock, component: "nginx-ingress-controller" });
+  const configMap = splitKey(flags.configMap);
   const all = (): readonly string[] => store.list(Ingresses).map(keyOf);
   /** What was last told about each Ingress. */
   const told = new Map<string, string>();
   const counts = (ingress: Ingress): boolean => ignoredBecause(ingress, flags, (name) => store.get(IngressClasses, "", name)) === undefined;
 
   const warn = (ingress: Ingress): void => {
-    const part = readIngress(ingress, new ControllerConfig());
-    const problems =
-      "dropped" in part
-        ? [part.dropped]
-        : [...part.annotations.problems, ...(part.annotations.denied === undefined ? [] : [part.annotations.denied])];
-    const text = `${ingress.metadata.uid} ${problems.join("\n")}`;
+    const part = readIngress(ingress, new ControllerConfig(store.get(ConfigMaps, configMap.namespace, configMap.name)?.data));
+    const denied = "dropped" in part ? undefined : part.annotations.denied;
+    const problems = "dropped" in part ? [part.dropped] : part.annotations.problems;
+    const text = `${ingress.metadata.uid} ${problems.join("\n")} ${denied}`;
     if (told.get(keyOf(ingress)) === text) return;
     told.set(keyOf(ingress), text);
+    if (denied !== undefined) events.event(ingress, "Warning", "AnnotationParsingFailed", `Error parsing annotations: ${denied}`);
     for (const problem of problems) events.event(ingress, "Warning", "Rejected", problem);
   };
   return createController({
@@ -43,6 +43,7 @@ export function createStatusController({ store, clock, flags }: StatusController
     watches: [
       on(Ingresses, (ingress) => [keyOf(ingress)]),
       on(IngressClasses, all),
+      on(ConfigMaps, (found) => (keyOf(found) === flags.configMap ? all() : [])),
       on(Services, (service) => (keyOf(service) === flags.publishService ? all() : [])),
     ],
     async reconcile(key) {

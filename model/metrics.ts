@@ -21,10 +21,28 @@ export function linearBuckets(first: number, width: number, count: number): read
   return Array.from({ length: count }, (_, i) => first + width * i);
 }
 
-interface Histogram {
+/** One series of a histogram. For hot paths: whoever observes often holds it, and `put`s it into a registry when asked for text. */
+export class Histogram {
+  readonly #bounds: readonly number[];
+  /** Observations at or under each bound and over the one before. */
   readonly counts: number[];
-  sum: number;
-  count: number;
+  sum = 0;
+  count = 0;
+
+  constructor(bounds: readonly number[]) {
+    this.#bounds = bounds;
+    this.counts = bounds.map(() => 0);
+  }
+  observe(value: number): void {
+    this.sum += value;
+    this.count++;
+    const bounds = this.#bounds;
+    for (let i = 0; i < bounds.length; i++) {
+      if (value > (bounds[i] ?? 0)) continue;
+      this.counts[i] = (this.counts[i] ?? 0) + 1;
+      return;
+    }
+  }
 }
 
 /** The series of a set of families. A name that is not among them is a bug and throws. */
@@ -49,16 +67,14 @@ export class MetricRegistry {
     return this.#series(name).get(labelText(labels));
   }
   observe(name: string, labels: MetricLabels, value: number): void {
-    const bounds = this.#family(name).buckets ?? [];
-    let series = this.#histograms.get(name);
-    if (!series) this.#histograms.set(name, (series = new Map()));
     const key = labelText(labels);
-    let histogram = series.get(key);
-    if (!histogram) series.set(key, (histogram = { counts: bounds.map(() => 0), sum: 0, count: 0 }));
-    histogram.sum += value;
-    histogram.count++;
-    const i = bounds.findIndex((bound) => value <= bound);
-    if (i >= 0) histogram.counts[i] = (histogram.counts[i] ?? 0) + 1;
+    let histogram = this.#histograms.get(name)?.get(key);
+    if (!histogram) this.#setHistogram(name, key, (histogram = new Histogram(this.#family(name).buckets ?? [])));
+    histogram.observe(value);
+  }
+  /** A series that is observed elsewhere, over the family's own buckets. */
+  put(name: string, labels: MetricLabels, histogram: Histogram): void {
+    this.#setHistogram(name, labelText(labels), histogram);
   }
   /** The exposition, families and series sorted; families without series are left out. */
   text(): string {
@@ -71,6 +87,12 @@ export class MetricRegistry {
       if (body.length > 0) lines.push(`# HELP ${name} ${help}`, `# TYPE ${name} ${type}`, ...body);
     }
     return lines.map((line) => `${line}\n`).join("");
+  }
+  #setHistogram(name: string, key: string, histogram: Histogram): void {
+    this.#family(name);
+    let series = this.#histograms.get(name);
+    if (!series) this.#histograms.set(name, (series = new Map()));
+    series.set(key, histogram);
   }
   #family(name: string): MetricFamily {
     const family = this.#families.get(name);

@@ -1,38 +1,44 @@
 // satisfy, and the access phase itself: source ranges, external and basic authentication, all of them or any.
 // Upstream: ngx_http_core_module satisfy; nginx.tmpl leaves authentication out for no-auth-locations.
 import { type Answer, page } from "../answer.ts";
+import type { Cidr } from "../../model/ip.ts";
 import type { Exchange } from "../exchange.ts";
-import { annotationGroup, type AnnotationReader } from "./annotation.ts";
+import { annotationGroup, type AnnotationReader, low } from "./annotation.ts";
+import { oneOf } from "./validators.ts";
+import { allowlistSourceRange } from "./allowlist-source-range.ts";
 import { type BasicAuth, basicAuth, credentialsRight, unauthorized } from "./basic-auth.ts";
+import { denylistSourceRange } from "./denylist-source-range.ts";
 import { askDigest } from "./digest-auth.ts";
 import { askExternally, type ExternalAuth, externalAuth } from "./external-auth.ts";
-import { inAny, type SourceRange, sourceRange } from "./source-range.ts";
+import { inAny } from "./source-range.ts";
 
 export interface Access {
   readonly satisfy: "all" | "any";
-  readonly range: SourceRange;
+  readonly deny: readonly Cidr[];
+  /** Empty: everybody. */
+  readonly allow: readonly Cidr[];
   readonly basic: BasicAuth;
   readonly external: ExternalAuth;
   readonly openPrefixes: readonly string[];
 }
 
 export const access = annotationGroup<Access>({
-  name: "access",
-  annotations: ["satisfy"],
+  upstream: "Satisfy",
+  annotations: { satisfy: low(oneOf(["any", "all"])) },
   parse: (read: AnnotationReader) => ({
     satisfy: read.choice("satisfy", ["all", "any"], "all"),
-    range: sourceRange.parse(read),
+    deny: denylistSourceRange.parse(read),
+    allow: allowlistSourceRange.parse(read),
     basic: basicAuth.parse(read),
     external: externalAuth.parse(read),
     openPrefixes: read.config.list("no-auth-locations", "/.well-known/acme-challenge"),
   }),
   steps(settings, { path }) {
     const open = settings.openPrefixes.some((prefix) => path.startsWith(prefix));
-    const { range } = settings;
     const basic = open || settings.basic.secret === "" ? undefined : settings.basic;
     const external = open || settings.external.url === "" ? undefined : settings.external;
     const checks: Check[] = [
-      ...(range.deny.length + range.allow.length > 0 ? [rangeCheck(range)] : []),
+      ...(settings.deny.length + settings.allow.length > 0 ? [rangeCheck(settings)] : []),
       ...(external ? [{ annotation: "auth-url", run: (exchange: Exchange) => askExternally(external, exchange) }] : []),
       ...(basic ? [basicCheck(basic)] : []),
     ];
@@ -58,7 +64,7 @@ async function anyOf(checks: readonly Check[], exchange: Exchange): Promise<Answ
   return worst;
 }
 
-function rangeCheck({ deny, allow }: SourceRange): Check {
+function rangeCheck({ deny, allow }: Pick<Access, "deny" | "allow">): Check {
   return {
     annotation: deny.length > 0 ? "denylist-source-range" : "whitelist-source-range",
     run({ facts }) {

@@ -4,7 +4,8 @@ import { createHash } from "node:crypto";
 import type { Exchange } from "../exchange.ts";
 import type { Peer } from "../upstreams.ts";
 import { cookie, headerText } from "../variables.ts";
-import { annotationGroup } from "./annotation.ts";
+import { annotationGroup, low, medium } from "./annotation.ts";
+import { BASIC, BOOL, matching, oneOf, URL_CHARS } from "./validators.ts";
 
 export interface Affinity {
   readonly enabled: boolean;
@@ -22,29 +23,28 @@ export interface Affinity {
   readonly changeOnFailure: boolean;
 }
 
+const SECONDS = matching(/^0|-?[1-9]\d*$/);
+
 export const affinity = annotationGroup<Affinity>({
-  name: "affinity",
-  annotations: [
-    "affinity",
-    "affinity-mode",
-    "affinity-canary-behavior",
-    "session-cookie-name",
-    "session-cookie-path",
-    "session-cookie-domain",
-    "session-cookie-samesite",
-    "session-cookie-conditional-samesite-none",
-    "session-cookie-expires",
-    "session-cookie-max-age",
-    "session-cookie-secure",
-    "session-cookie-change-on-failure",
-    "session-cookie-hash",
-  ],
+  upstream: "SessionAffinity",
+  annotations: {
+    affinity: low(oneOf(["cookie"])),
+    "affinity-mode": medium(oneOf(["balanced", "persistent"])),
+    "affinity-canary-behavior": low(oneOf(["sticky", "legacy"])),
+    "session-cookie-name": medium(BASIC),
+    "session-cookie-path": medium(URL_CHARS),
+    "session-cookie-domain": medium(BASIC),
+    "session-cookie-samesite": low(oneOf(["none", "lax", "strict"], "any case")),
+    "session-cookie-conditional-samesite-none": low(BOOL),
+    "session-cookie-expires": medium(SECONDS),
+    "session-cookie-max-age": medium(SECONDS),
+    "session-cookie-secure": low(BOOL),
+    "session-cookie-change-on-failure": low(BOOL),
+  },
   parse(read) {
-    const type = read.text("affinity");
-    if (type !== undefined && type !== "cookie") read.problem("affinity", `${type} is not one of cookie`);
     const seconds = (name: string): number | undefined => (read.text(name) === undefined ? undefined : read.number(name, 0));
     return {
-      enabled: type === "cookie",
+      enabled: read.text("affinity") === "cookie",
       mode: read.choice("affinity-mode", ["balanced", "persistent"], "balanced"),
       canaryBehavior: read.choice("affinity-canary-behavior", ["sticky", "legacy"], "sticky"),
       name: read.text("session-cookie-name") ?? "INGRESSCOOKIE",

@@ -2,11 +2,50 @@
 // Upstream: internal/ingress/annotations/*. A group is one file and one line in the list of index.ts.
 import type { Ingress } from "../../model/kinds/networking-v1.ts";
 import type { Answer } from "../answer.ts";
+import { assertNever } from "../../model/errors.ts";
 import { type ControllerConfig, parseBool, splitList } from "../config.ts";
 import type { Exchange } from "../exchange.ts";
 import type { Phase } from "../route-table.ts";
+import type { Validator } from "./validators.ts";
 
 export const PREFIX = "nginx.ingress.kubernetes.io/";
+
+/** In ascending order: `annotations-risk-level` of the ConfigMap allows up to one of them. */
+export const RISKS = ["Low", "Medium", "High", "Critical"] as const;
+export type Risk = (typeof RISKS)[number];
+
+/** What becomes of an Ingress whose value fails its validator. */
+export type OnInvalid =
+  /** As if the annotation were absent; a Warning says so. */
+  | "default"
+  /** The Ingress is not served, and admission refuses it. */
+  | "drop"
+  /** Its locations answer 503. */
+  | "deny"
+  /** The whole group is as if absent. */
+  | "skip";
+
+export interface AnnotationRule {
+  readonly risk: Risk;
+  readonly valid: Validator;
+  readonly onInvalid: OnInvalid;
+  /** Other names, read when this one is absent. */
+  readonly aliases: readonly string[];
+}
+
+const ruleOf =
+  (risk: Risk) =>
+  (valid: Validator, onInvalid: OnInvalid = "default", aliases: readonly string[] = []): AnnotationRule => ({
+    risk,
+    valid,
+    onInvalid,
+    aliases,
+  });
+
+export const low = ruleOf("Low");
+export const medium = ruleOf("Medium");
+export const high = ruleOf("High");
+export const critical = ruleOf("Critical");
 
 /** Something a location does in one phase. An answer ends the request; undefined goes on. */
 export interface Step {
@@ -21,6 +60,16 @@ export class LocationDenied extends Error {
   override readonly name = "LocationDenied";
 }
 
+/** Thrown while reading: the Ingress is dropped, as upstream's ValidationError. */
+export class InvalidAnnotation extends Error {
+  override readonly name = "InvalidAnnotation";
+}
+
+/** Thrown while reading: the group is as if absent. */
+export class GroupSkipped extends Error {
+  override readonly name = "GroupSkipped";
+}
+
 /** What of the location a group may look at. */
 export interface LocationFacts {
   readonly path: string;
@@ -28,9 +77,10 @@ export interface LocationFacts {
 }
 
 export interface AnnotationGroup<T> {
-  readonly name: string;
-  /** Names without the prefix. */
-  readonly annotations: readonly string[];
+  /** Upstream's name of the group that it belongs to, which admission's messages use. */
+  readonly upstream: string;
+  /** By name without the prefix. */
+  readonly annotations: Readonly<Record<string, AnnotationRule>>;
   parse(read: AnnotationReader): T;
   /** Steps in the order in which they run within their phases. */
   steps?(settings: T, location: LocationFacts): readonly Step[];
@@ -64,23 +114,44 @@ export class AnnotationReader {
   /** `name: reason` of values that were not usable. */
   readonly problems: string[] = [];
   readonly #values: Readonly<Record<string, string>>;
+  readonly #rules: ReadonlyMap<string, AnnotationRule>;
 
-  constructor(ingress: Ingress | undefined, config: ControllerConfig) {
+  constructor(ingress: Ingress | undefined, config: ControllerConfig, rules: ReadonlyMap<string, AnnotationRule>) {
     this.ingress = ingress;
     this.config = config;
+    this.#rules = rules;
     this.#values = ingress?.metadata.annotations ?? {};
   }
   get namespace(): string {
     return this.ingress?.metadata.namespace ?? "";
   }
-  /** Trimmed; undefined when absent or blank. */
+  /** Trimmed; undefined when absent, blank or not valid. Throws as the annotation's rule says. */
   text(name: string): string | undefined {
-    const value = this.#values[PREFIX + name]?.trim();
-    return value === undefined || value === "" ? undefined : value;
+    const value = this.#valid(name)?.trim();
+    return value === "" ? undefined : value;
   }
-  /** As written, even when blank. */
-  raw(name: string): string | undefined {
-    return this.#values[PREFIX + name];
+  /** The value of the name or of an alias, when it is valid. */
+  #valid(name: string): string | undefined {
+    const rule = this.#rules.get(name);
+    const found = [name, ...(rule?.aliases ?? [])].find((one) => (this.#values[PREFIX + one] ?? "") !== "");
+    if (found === undefined) return undefined;
+    const value = this.#values[PREFIX + found] ?? "";
+    if (!rule || !this.config.validates || rule.valid(value)) return value;
+    const message = `annotation ${PREFIX}${found} contains invalid value`;
+    switch (rule.onInvalid) {
+      case "drop":
+        throw new InvalidAnnotation(message);
+      case "deny":
+        throw new LocationDenied(message);
+      case "skip":
+        this.problem(found, `invalid value ${JSON.stringify(value)}: it and its group have no effect`);
+        throw new GroupSkipped(message);
+      case "default":
+        this.problem(found, `invalid value ${JSON.stringify(value)}: the default is used`);
+        return undefined;
+      default:
+        return assertNever(rule.onInvalid);
+    }
   }
   flag(name: string, fallback: boolean): boolean {
     const text = this.text(name);

@@ -1,17 +1,17 @@
 // backend-protocol: what is spoken with the pods. Invalid values and FCGI mean HTTP, which a Warning says.
 // Upstream: internal/ingress/annotations/backendprotocol, proxy.
-import { annotationGroup } from "./annotation.ts";
+import { annotationGroup, low } from "./annotation.ts";
+import { oneOf } from "./validators.ts";
 
 export const BACKEND_PROTOCOLS = ["HTTP", "HTTPS", "AUTO_HTTP", "GRPC", "GRPCS", "FCGI"] as const;
 export type BackendProtocol = (typeof BACKEND_PROTOCOLS)[number];
 
 export const backendProtocol = annotationGroup<BackendProtocol>({
-  name: "backendProtocol",
-  annotations: ["backend-protocol"],
+  upstream: "BackendProtocol",
+  annotations: { "backend-protocol": low(oneOf(["auto_http", "http", "https", "grpc", "grpcs", "fcgi"], "any case")) },
   parse(read) {
     const text = read.text("backend-protocol")?.toUpperCase();
     const found = BACKEND_PROTOCOLS.find((protocol) => protocol === text);
-    if (text !== undefined && found === undefined) read.problem("backend-protocol", `protocol ${text} is not valid; HTTP is used`);
     if (found === "FCGI") read.problem("backend-protocol", "FCGI is not modelled; HTTP is used");
     return found ?? "HTTP";
   },

@@ -3,7 +3,8 @@
 import { page } from "../answer.ts";
 import { verifyPassword } from "../password.ts";
 import type { Exchange } from "../exchange.ts";
-import { annotationGroup, LocationDenied } from "./annotation.ts";
+import { annotationGroup, LocationDenied, low, medium } from "./annotation.ts";
+import { BASIC, BASIC_WITH_BLANKS, matching } from "./validators.ts";
 
 export interface BasicAuth {
   readonly type: "basic" | "digest";
@@ -16,22 +17,27 @@ export interface BasicAuth {
 const OFF: BasicAuth = { type: "basic", secret: "", secretType: "auth-file", realm: "" };
 
 export const basicAuth = annotationGroup<BasicAuth>({
-  name: "basicAuth",
-  annotations: ["auth-type", "auth-secret", "auth-secret-type", "auth-realm"],
+  upstream: "BasicDigestAuth",
+  annotations: {
+    "auth-type": low(matching(/basic|digest/), "drop"),
+    "auth-secret": medium(BASIC, "deny"),
+    "auth-secret-type": low(matching(/auth-file|auth-map/), "drop"),
+    "auth-realm": medium(BASIC_WITH_BLANKS, "drop"),
+  },
   parse(read) {
     const type = read.text("auth-type");
     if (type === undefined) return OFF;
-    if (type !== "basic" && type !== "digest") throw new LocationDenied(`auth-type ${type} is not one of basic, digest`);
+    const secretType = read.text("auth-secret-type") ?? "auth-file";
     const name = read.text("auth-secret");
-    if (name === undefined) throw new LocationDenied("error reading secret name from annotation auth-secret");
+    if (name === undefined) throw new LocationDenied("error reading secret name from annotation: ingress rule without annotations");
     const [first = "", second] = name.split("/");
     if (second !== undefined && first !== read.namespace && !read.config.flag("allow-cross-namespace-resources", false)) {
       throw new LocationDenied("cross namespace usage of secrets is not allowed");
     }
     return {
-      type,
+      type: type === "basic" ? "basic" : "digest",
       secret: second === undefined ? `${read.namespace}/${first}` : name,
-      secretType: read.choice("auth-secret-type", ["auth-file", "auth-map"], "auth-file"),
+      secretType: secretType === "auth-map" ? "auth-map" : "auth-file",
       realm: read.text("auth-realm") ?? "",
     };
   },

@@ -1,7 +1,7 @@
 // The ConfigMap's block-cidrs, block-user-agents and block-referers: 403 before anything else. No annotation.
 // Upstream: nginx.tmpl, http block.
 import { page } from "../answer.ts";
-import { BoundedRegex } from "../bounded-regex.ts";
+import { mapKey } from "../map-key.ts";
 import type { Cidr } from "../../model/ip.ts";
 import { headerText } from "../variables.ts";
 import { annotationGroup } from "./annotation.ts";
@@ -9,20 +9,17 @@ import { inAny, parseCidr } from "./source-range.ts";
 
 export interface Blocks {
   readonly cidrs: readonly Cidr[];
-  readonly agents: readonly Pattern[];
-  readonly referers: readonly Pattern[];
+  readonly agents: readonly ((text: string) => boolean)[];
+  readonly referers: readonly ((text: string) => boolean)[];
 }
 
-/** An nginx map key: `~*regex`, `~regex`, or text compared without case. */
-type Pattern = (text: string) => boolean;
-
 export const blocks = annotationGroup<Blocks>({
-  name: "blocks",
-  annotations: [],
+  upstream: "",
+  annotations: {},
   parse: ({ config }) => ({
     cidrs: config.list("block-cidrs").flatMap((text) => parseCidr(text) ?? []),
-    agents: config.list("block-user-agents").flatMap(pattern),
-    referers: config.list("block-referers").flatMap(pattern),
+    agents: config.list("block-user-agents").flatMap((text) => mapKey(text) ?? []),
+    referers: config.list("block-referers").flatMap((text) => mapKey(text) ?? []),
   }),
   steps: ({ cidrs, agents, referers }) =>
     cidrs.length + agents.length + referers.length === 0
@@ -41,14 +38,3 @@ export const blocks = annotationGroup<Blocks>({
           },
         ],
 });
-
-function pattern(text: string): readonly Pattern[] {
-  if (!text.startsWith("~")) return [(value) => value.toLowerCase() === text.toLowerCase()];
-  try {
-    const insensitive = text.startsWith("~*");
-    const regex = new BoundedRegex(text.slice(insensitive ? 2 : 1), insensitive ? "i" : "");
-    return [(value) => regex.test(value)];
-  } catch {
-    return [];
-  }
-}

@@ -3,7 +3,8 @@
 import { BoundedRegex, RegexTimeout } from "../bounded-regex.ts";
 import type { Exchange } from "../exchange.ts";
 import { cookie, headerText } from "../variables.ts";
-import { annotationGroup } from "./annotation.ts";
+import { annotationGroup, low, medium } from "./annotation.ts";
+import { BASIC, BOOL, INTEGER, REGEX } from "./validators.ts";
 
 export interface Canary {
   readonly enabled: boolean;
@@ -16,16 +17,16 @@ export interface Canary {
 }
 
 export const canary = annotationGroup<Canary>({
-  name: "canary",
-  annotations: [
-    "canary",
-    "canary-weight",
-    "canary-weight-total",
-    "canary-by-header",
-    "canary-by-header-value",
-    "canary-by-header-pattern",
-    "canary-by-cookie",
-  ],
+  upstream: "Canary",
+  annotations: {
+    canary: low(BOOL),
+    "canary-weight": low(INTEGER),
+    "canary-weight-total": low(INTEGER),
+    "canary-by-header": medium(BASIC),
+    "canary-by-header-value": medium(BASIC),
+    "canary-by-header-pattern": medium(REGEX),
+    "canary-by-cookie": medium(BASIC),
+  },
   parse: (read) => ({
     enabled: read.flag("canary", false),
     weight: read.number("canary-weight", 0),

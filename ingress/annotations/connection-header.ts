@@ -1,10 +1,11 @@
 // connection-proxy-header: the Connection header that the pod sees.
 // Upstream: internal/ingress/annotations/connection.
-import { annotationGroup } from "./annotation.ts";
+import { annotationGroup, low } from "./annotation.ts";
+import { matching } from "./validators.ts";
 
 export const connectionHeader = annotationGroup<string>({
-  name: "connectionHeader",
-  annotations: ["connection-proxy-header"],
+  upstream: "Connection",
+  annotations: { "connection-proxy-header": low(matching(/^(?:close|keep-alive)$/), "drop") },
   parse: (read) => read.text("connection-proxy-header") ?? "",
   steps: (value) =>
     value === ""

@@ -2,7 +2,8 @@
 // Upstream: internal/ingress/annotations/cors; nginx.tmpl CORS. `*` with credentials is sent as upstream sends it.
 import type { Exchange } from "../exchange.ts";
 import { headerText } from "../variables.ts";
-import { annotationGroup, type AnnotationReader } from "./annotation.ts";
+import { annotationGroup, type AnnotationReader, low, medium } from "./annotation.ts";
+import { BOOL, HEADER_NAMES, INTEGER, matching } from "./validators.ts";
 
 export interface Cors {
   readonly enabled: boolean;
@@ -18,24 +19,26 @@ export interface Cors {
 const METHODS = "GET, PUT, POST, DELETE, PATCH, OPTIONS";
 const HEADERS = "DNT,Keep-Alive,User-Agent,X-Requested-With,If-Modified-Since,Cache-Control,Content-Type,Range,Authorization";
 
+const ORIGINS = /^(?:(?:(?:(?:[a-z]+:\/\/)?(?:\*\.)?[A-Za-z0-9\-.]*(?::\d+)?,?)|null)+|\*)?$/;
+
 export const cors = annotationGroup<Cors>({
-  name: "cors",
-  annotations: [
-    "enable-cors",
-    "cors-allow-origin",
-    "cors-allow-methods",
-    "cors-allow-headers",
-    "cors-allow-credentials",
-    "cors-expose-headers",
-    "cors-max-age",
-  ],
+  upstream: "CorsConfig",
+  annotations: {
+    "enable-cors": low(BOOL),
+    "cors-allow-origin": medium(matching(ORIGINS)),
+    "cors-allow-headers": medium(HEADER_NAMES),
+    "cors-allow-methods": medium(matching(/^(?:[A-Za-z]+,?\s?)+$/)),
+    "cors-allow-credentials": low(BOOL),
+    "cors-expose-headers": medium(matching(/^(?:(?:[A-Za-z0-9\-_]+|\*),?\s?)+$/)),
+    "cors-max-age": low(INTEGER),
+  },
   parse: (read) => ({
     enabled: read.flag("enable-cors", false),
     origins: origins(read),
-    methods: matching(read, "cors-allow-methods", /^[A-Za-z, ]+$/) ?? METHODS,
-    headers: matching(read, "cors-allow-headers", /^[A-Za-z0-9\-_, ]+$/) ?? HEADERS,
+    methods: read.text("cors-allow-methods") ?? METHODS,
+    headers: read.text("cors-allow-headers") ?? HEADERS,
     credentials: read.flag("cors-allow-credentials", true),
-    exposeHeaders: matching(read, "cors-expose-headers", /^(?:[A-Za-z0-9\-_, ]+|\*)$/) ?? "",
+    exposeHeaders: read.text("cors-expose-headers") ?? "",
     maxAge: read.number("cors-max-age", 1_728_000),
   }),
   steps: (settings) =>
@@ -89,11 +92,4 @@ function origins(read: AnnotationReader): readonly RegExp[] | undefined {
     patterns.push(new RegExp(`^${quote(scheme)}${wild === undefined ? "" : "[A-Za-z0-9\\-]+\\."}${quote(host)}${port}$`, "i"));
   }
   return patterns;
-}
-
-function matching(read: AnnotationReader, name: string, pattern: RegExp): string | undefined {
-  const text = read.text(name);
-  if (text === undefined || pattern.test(text)) return text;
-  read.problem(name, `invalid value ${JSON.stringify(text)}`);
-  return undefined;
 }

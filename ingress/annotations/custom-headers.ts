@@ -3,7 +3,8 @@
 import { page } from "../answer.ts";
 import { splitList } from "../config.ts";
 import { expand } from "../variables.ts";
-import { annotationGroup, LocationDenied } from "./annotation.ts";
+import { annotationGroup, LocationDenied, medium } from "./annotation.ts";
+import { BASIC } from "./validators.ts";
 
 export interface CustomHeaders {
   /** `namespace/name`; "" when not asked for. */
@@ -13,8 +14,8 @@ export interface CustomHeaders {
 }
 
 export const customHeaders = annotationGroup<CustomHeaders>({
-  name: "customHeaders",
-  annotations: ["custom-headers"],
+  upstream: "CustomHeaders",
+  annotations: { "custom-headers": medium(BASIC) },
   parse(read) {
     const name = read.text("custom-headers") ?? "";
     const configMap = name === "" || name.includes("/") ? name : `${read.namespace}/${name}`;

@@ -1,10 +1,12 @@
 // auth-url and its family, and the ConfigMap's global-auth-*: another server says whether a request may pass.
-// Upstream: internal/ingress/annotations/{authreq,authreqglobal}; ngx_http_auth_request_module. auth-keepalive* gets a Warning.
+// Upstream: internal/ingress/annotations/{authreq,authreqglobal}; ngx_http_auth_request_module.
 import { type Answer, type HeaderLine, page, redirect } from "../answer.ts";
-import { parseBool } from "../config.ts";
-import type { Exchange, SubrequestAnswer } from "../exchange.ts";
+import { parseBool, splitList } from "../config.ts";
+import type { Exchange, KeepAlive, SubrequestAnswer } from "../exchange.ts";
 import { expand } from "../variables.ts";
-import { annotationGroup, type AnnotationReader, LocationDenied, timeMs } from "./annotation.ts";
+import { enableGlobalAuth } from "./enable-global-auth.ts";
+import { annotationGroup, type AnnotationReader, LocationDenied, timeMs, high, low, medium } from "./annotation.ts";
+import { BASIC, BOOL, EXTENDED, HEADER_NAMES, INTEGER, oneOf, URL_CHARS, URL_WITH_VARIABLES, VARIABLES } from "./validators.ts";
 
 export interface ExternalAuth {
   /** "" when not asked for. */
@@ -18,33 +20,35 @@ export interface ExternalAuth {
   /** `namespace/name` of a ConfigMap of headers for the subrequest. */
   readonly setHeaders: string;
   readonly cacheKey: string;
+  /** Undefined: a connection for each request. */
+  readonly keepAlive: KeepAlive | undefined;
   /** Status to milliseconds; "any" for all. */
   readonly cacheMs: ReadonlyMap<string, number>;
 }
 
-const KEEPALIVE = ["auth-keepalive", "auth-keepalive-requests", "auth-keepalive-timeout", "auth-keepalive-share-vars"];
+const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "CONNECT", "OPTIONS", "TRACE"];
 
 export const externalAuth = annotationGroup<ExternalAuth>({
-  name: "externalAuth",
-  annotations: [
-    "auth-url",
-    "auth-method",
-    "auth-signin",
-    "auth-signin-redirect-param",
-    "auth-response-headers",
-    "auth-request-redirect",
-    "auth-always-set-cookie",
-    "auth-proxy-set-headers",
-    "auth-cache-key",
-    "auth-cache-duration",
-    ...KEEPALIVE,
-    "enable-global-auth",
-  ],
+  upstream: "ExternalAuth",
+  annotations: {
+    "auth-url": high(URL_WITH_VARIABLES, "drop"),
+    "auth-method": low(oneOf(METHODS), "deny"),
+    "auth-signin": high(URL_WITH_VARIABLES),
+    "auth-signin-redirect-param": medium(URL_CHARS),
+    "auth-response-headers": medium(HEADER_NAMES, "deny"),
+    "auth-request-redirect": medium(URL_CHARS, "skip"),
+    "auth-always-set-cookie": low(BOOL, "skip"),
+    "auth-proxy-set-headers": medium(BASIC),
+    "auth-cache-key": medium(VARIABLES),
+    "auth-cache-duration": medium(EXTENDED, "skip"),
+    "auth-keepalive": low(INTEGER),
+    "auth-keepalive-requests": low(INTEGER),
+    "auth-keepalive-timeout": low(INTEGER),
+    "auth-keepalive-share-vars": low(BOOL),
+  },
   parse(read) {
     const own = read.text("auth-url");
-    for (const name of KEEPALIVE)
-      if (read.text(name) !== undefined) read.problem(name, "not modelled: connections to the authentication server are always kept");
-    const global = read.flag("enable-global-auth", true) ? read.config.text("global-auth-url") : "";
+    const global = enableGlobalAuth.parse(read) ? read.config.text("global-auth-url") : "";
     const text = (name: string): string => (own === undefined ? read.config.text(`global-${name}`) : (read.text(name) ?? ""));
     const url = own ?? global;
     if (url !== "") checkUrl(url);
@@ -53,21 +57,41 @@ export const externalAuth = annotationGroup<ExternalAuth>({
       method: text("auth-method"),
       signin: text("auth-signin"),
       signinParam: text("auth-signin-redirect-param") || "rd",
-      responseHeaders: text("auth-response-headers")
-        .split(",")
-        .map((name) => name.trim())
-        .filter((name) => name !== ""),
+      responseHeaders: headerNames(text("auth-response-headers")),
       requestRedirect: text("auth-request-redirect"),
       alwaysSetCookie: parseBool(text("auth-always-set-cookie")) ?? false,
       setHeaders: own === undefined ? "" : qualified(read, read.text("auth-proxy-set-headers")),
+      keepAlive: own === undefined ? undefined : keepAlive(read, own),
       cacheKey: text("auth-cache-key"),
       cacheMs: durations(text("auth-cache-duration") || "200 202 401 5m"),
     };
   },
 });
 
+/** Kept connections work only where clients do not speak HTTP/2; variables in the host rule them out. */
+function keepAlive(read: AnnotationReader, url: string): KeepAlive | undefined {
+  const [connections, requests, seconds] = [
+    read.number("auth-keepalive", 0),
+    read.number("auth-keepalive-requests", 1000),
+    read.number("auth-keepalive-timeout", 60),
+  ];
+  // Variables of subrequests are not shared here in any case.
+  read.flag("auth-keepalive-share-vars", false);
+  const http2 = read.config.flag("use-http2", true);
+  if (connections > 0 && http2) read.problem("auth-keepalive", "has no effect while use-http2 is true in the ConfigMap");
+  const fixedHost = !(/^https?:\/\/([^/]*)/.exec(url)?.[1] ?? "").includes("$");
+  if (connections <= 0 || requests <= 0 || seconds <= 0 || http2 || !fixedHost) return undefined;
+  return { connections, requests, timeoutMs: seconds * 1000 };
+}
+
 const qualified = (read: AnnotationReader, name: string | undefined): string =>
   name === undefined ? "" : name.includes("/") ? name : `${read.namespace}/${name}`;
+
+function headerNames(text: string): readonly string[] {
+  const names = splitList(text);
+  if (names.some((name) => !/^[\w-]+$/.test(name))) throw new LocationDenied("location denied, reason: invalid headers list");
+  return names;
+}
 
 function checkUrl(url: string): void {
   const found = /^https?:\/\/([^/?#]+)/.exec(url);
@@ -77,12 +101,14 @@ function checkUrl(url: string): void {
 
 function durations(text: string): ReadonlyMap<string, number> {
   const result = new Map<string, number>();
-  for (const item of text.split(",")) {
-    const words = item.trim().split(/\s+/);
-    const ms = timeMs(words.at(-1) ?? "");
-    if (ms === undefined) continue;
-    for (const code of words.slice(0, -1)) result.set(code, ms);
-    if (words.length === 1) for (const code of ["200", "301", "302"]) result.set(code, ms);
+  for (const item of splitList(text)) {
+    const words = item.split(/\s+/);
+    const at = words.findIndex((word) => /^\d+(?:ms|[smhdwMy])$/.test(word));
+    if (at < 0 || words.slice(at).some((word) => /^\d{3}$/.test(word)))
+      throw new LocationDenied(`location denied, reason: invalid cache duration: ${item}`);
+    const ms = timeMs(words[at] ?? "") ?? 0;
+    const codes = words.slice(0, at).filter((word) => /^(?:\d{3}|any)$/.test(word));
+    for (const code of codes.length > 0 ? codes : ["200", "301", "302"]) result.set(code, ms);
   }
   return result;
 }
@@ -180,5 +206,5 @@ function ask(settings: ExternalAuth, exchange: Exchange): Promise<SubrequestAnsw
     if (value === undefined || name.startsWith(":") || NOT_SENT.has(name) || set.has(name)) continue;
     for (const one of Array.isArray(value) ? value : [value]) headers.push([name, one]);
   }
-  return world.request(url, { method: settings.method === "" ? "GET" : settings.method, headers });
+  return world.request(url, { method: settings.method === "" ? "GET" : settings.method, headers, keepAlive: settings.keepAlive });
 }

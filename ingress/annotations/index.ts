@@ -2,101 +2,147 @@
 import type { Ingress } from "../../model/kinds/networking-v1.ts";
 import type { ControllerConfig } from "../config.ts";
 import type { Phase } from "../route-table.ts";
-import { AnnotationReader, type CompilableGroup, type LocationFacts, LocationDenied, PREFIX, type Step } from "./annotation.ts";
+import {
+  type AnnotationRule,
+  AnnotationReader,
+  type CompilableGroup,
+  GroupSkipped,
+  InvalidAnnotation,
+  type LocationFacts,
+  LocationDenied,
+  PREFIX,
+  RISKS,
+  type Step,
+} from "./annotation.ts";
 import { access } from "./access.ts";
+import { accessLog } from "./access-log.ts";
 import { affinity } from "./affinity.ts";
+import { allowlistSourceRange } from "./allowlist-source-range.ts";
+import { appRoot } from "./app-root.ts";
+import { backendProtocol } from "./backend-protocol.ts";
 import { basicAuth } from "./basic-auth.ts";
 import { blocks } from "./blocks.ts";
+import { canary } from "./canary.ts";
+import { clientBodyBufferSize } from "./client-body-buffer-size.ts";
+import { clientCertificate } from "./client-certificate.ts";
 import { connectionHeader } from "./connection-header.ts";
 import { cors } from "./cors.ts";
-import { customErrors } from "./custom-errors.ts";
 import { customHeaders } from "./custom-headers.ts";
+import { customHttpErrors } from "./custom-http-errors.ts";
+import { defaultBackend } from "./default-backend.ts";
+import { denylistSourceRange } from "./denylist-source-range.ts";
+import { disableProxyInterceptErrors } from "./disable-proxy-intercept-errors.ts";
+import { enableGlobalAuth } from "./enable-global-auth.ts";
 import { externalAuth } from "./external-auth.ts";
-import { limits } from "./limits.ts";
-import { mirror } from "./mirror.ts";
-import { proxyCookie } from "./proxy-cookie.ts";
-import { backendProtocol } from "./backend-protocol.ts";
-import { canary } from "./canary.ts";
-import { clientCertificate } from "./client-certificate.ts";
 import { fromToWww } from "./from-to-www.ts";
+import { limitRate } from "./limit-rate.ts";
+import { limits } from "./limits.ts";
 import { loadBalance } from "./load-balance.ts";
-import { proxy } from "./proxy.ts";
+import { mirror } from "./mirror.ts";
+import { proxyBodySize } from "./proxy-body-size.ts";
+import { proxyBuffering } from "./proxy-buffering.ts";
+import { proxyCookie } from "./proxy-cookie.ts";
+import { proxyHttpVersion } from "./proxy-http-version.ts";
+import { proxyNextUpstream } from "./proxy-next-upstream.ts";
+import { proxyRedirect } from "./proxy-redirect.ts";
+import { proxyRequestBuffering } from "./proxy-request-buffering.ts";
+import { proxySsl } from "./proxy-ssl.ts";
+import { proxyTimeouts } from "./proxy-timeouts.ts";
 import { redirect } from "./redirect.ts";
+import { relativeRedirects } from "./relative-redirects.ts";
 import { rewrite } from "./rewrite.ts";
 import { serverAlias } from "./server-alias.ts";
 import { serviceUpstream } from "./service-upstream.ts";
-import { sourceRange } from "./source-range.ts";
+import { sslCiphers } from "./ssl-ciphers.ts";
 import { sslPassthrough } from "./ssl-passthrough.ts";
 import { sslRedirect } from "./ssl-redirect.ts";
+import { upstreamHashBy } from "./upstream-hash-by.ts";
 import { upstreamVhost } from "./upstream-vhost.ts";
+import { usePortInRedirects } from "./use-port-in-redirects.ts";
+import { xForwardedPrefix } from "./x-forwarded-prefix.ts";
+import { UNMODELLED } from "./unmodelled.ts";
 
 export const annotationGroups = {
   blocks,
   basicAuth,
+  proxySsl,
   customHeaders,
   cors,
+  appRoot,
   rewrite,
+  xForwardedPrefix,
   redirect,
+  relativeRedirects,
   sslRedirect,
+  usePortInRedirects,
   limits,
-  sourceRange,
+  limitRate,
+  denylistSourceRange,
+  allowlistSourceRange,
+  enableGlobalAuth,
   externalAuth,
   access,
   upstreamVhost,
   connectionHeader,
   backendProtocol,
-  proxy,
+  proxyBodySize,
+  proxyRequestBuffering,
+  clientBodyBufferSize,
+  proxyTimeouts,
+  proxyNextUpstream,
+  proxyHttpVersion,
+  proxyBuffering,
   proxyCookie,
+  proxyRedirect,
   mirror,
   serverAlias,
   fromToWww,
   serviceUpstream,
   loadBalance,
+  upstreamHashBy,
   affinity,
   canary,
-  customErrors,
+  customHttpErrors,
+  defaultBackend,
+  disableProxyInterceptErrors,
   clientCertificate,
+  sslCiphers,
   sslPassthrough,
+  accessLog,
 };
 
 type Groups = typeof annotationGroups;
 /** All settings of one Ingress, by group. */
 export type Settings = { readonly [Name in keyof Groups]: ReturnType<Groups[Name]["parse"]> };
 
-/** Known to exist upstream, with no effect here. */
-export const UNMODELLED: ReadonlySet<string> = new Set([
-  "configuration-snippet",
-  "server-snippet",
-  "stream-snippet",
-  "auth-snippet",
-  "modsecurity-snippet",
-  "enable-modsecurity",
-  "enable-owasp-core-rules",
-  "modsecurity-transaction-id",
-  "enable-opentelemetry",
-  "opentelemetry-trust-incoming-span",
-  "opentelemetry-operation-name",
-  "fastcgi-index",
-  "fastcgi-params-configmap",
-  "http2-push-preload",
-  "enable-rewrite-log",
-  "ssl-ciphers",
-  "enable-access-log",
-  "proxy-ssl-secret",
-  "proxy-ssl-verify",
-  "proxy-ssl-verify-depth",
-  "proxy-ssl-name",
-  "proxy-ssl-server-name",
-  "proxy-ssl-protocols",
-  "proxy-ssl-ciphers",
-  "ssl-prefer-server-ciphers",
+/** Every annotation of upstream, by its name without the prefix. */
+export const RULES: ReadonlyMap<string, AnnotationRule> = new Map([
+  ...Object.values<CompilableGroup<unknown>>(annotationGroups).flatMap(({ annotations }) => Object.entries(annotations)),
+  ...Object.values(UNMODELLED).flatMap((annotations) => Object.entries(annotations)),
 ]);
 
-/** Every name that some group reads. */
-export const MODELLED: ReadonlySet<string> = new Set(Object.values(annotationGroups).flatMap((group) => group.annotations));
+/** Aliases and names alike: which group of upstream has them. */
+export const GROUP_OF: ReadonlyMap<string, string> = new Map([
+  ...Object.values<CompilableGroup<unknown>>(annotationGroups).flatMap(({ upstream, annotations }) =>
+    namesOf(annotations).map((name) => [name, upstream] as const),
+  ),
+  ...Object.entries(UNMODELLED).flatMap(([upstream, annotations]) => namesOf(annotations).map((name) => [name, upstream] as const)),
+]);
+
+function namesOf(annotations: Readonly<Record<string, AnnotationRule>>): readonly string[] {
+  return Object.entries(annotations).flatMap(([name, { aliases }]) => [name, ...aliases]);
+}
+
+const RULES_BY_ANY_NAME: ReadonlyMap<string, AnnotationRule> = new Map(
+  [...RULES].flatMap(([name, rule]) => [name, ...rule.aliases].map((one) => [one, rule] as const)),
+);
+
+const NOT_MODELLED: ReadonlySet<string> = new Set(Object.values(UNMODELLED).flatMap((annotations) => Object.keys(annotations)));
 
 export interface CompiledAnnotations {
   readonly settings: Settings;
+  /** Why the Ingress is not served at all. */
+  readonly dropped: string | undefined;
   /** Why every location of the Ingress answers 503. */
   readonly denied: string | undefined;
   /** Values that could not be used, unknown and unmodelled names: `name: reason`. */
@@ -116,8 +162,9 @@ export function compileAnnotations(ingress: Ingress | undefined, config: Control
 }
 
 function readAnnotations(ingress: Ingress | undefined, config: ControllerConfig): CompiledAnnotations {
-  const read = new AnnotationReader(ingress, config);
+  const read = new AnnotationReader(ingress, config, RULES);
   let denied: string | undefined;
+  let dropped = riskyGroup(ingress, config);
   const settings: Record<string, unknown> = {};
   const stepMakers: ((location: LocationFacts) => readonly Step[])[] = [];
   for (const [name, group] of Object.entries<CompilableGroup<unknown>>(annotationGroups)) {
@@ -126,13 +173,16 @@ function readAnnotations(ingress: Ingress | undefined, config: ControllerConfig)
       settings[name] = result.settings;
       stepMakers.push((location) => result.steps(location));
     } catch (error) {
-      if (!(error instanceof LocationDenied)) throw error;
-      denied ??= error.message;
-      settings[name] = group.parse(new AnnotationReader(undefined, config));
+      if (error instanceof InvalidAnnotation) dropped ??= error.message;
+      else if (error instanceof LocationDenied) denied ??= error.message;
+      else if (!(error instanceof GroupSkipped)) throw error;
+      settings[name] = group.parse(new AnnotationReader(undefined, config, RULES));
     }
   }
+  dropped ??= invalidUnmodelled(ingress, config);
   return {
     settings: settings as Settings,
+    dropped,
     denied,
     problems: [...new Set([...read.problems, ...unknownNames(ingress)])],
     steps(location) {
@@ -143,11 +193,39 @@ function readAnnotations(ingress: Ingress | undefined, config: ControllerConfig)
   };
 }
 
+/** annotations-risk-level: an annotation above it drops the Ingress. Snippets that are switched off are no risk: they are not read. */
+function riskyGroup(ingress: Ingress | undefined, config: ControllerConfig): string | undefined {
+  const level = config.text("annotations-risk-level", "High").toLowerCase();
+  const most = Math.max(
+    0,
+    RISKS.findIndex((risk) => risk.toLowerCase() === level),
+  );
+  const snippets = config.flag("allow-snippet-annotations", false);
+  for (const name of ownNames(ingress)) {
+    const rule = snippets || !name.endsWith("-snippet") ? RULES_BY_ANY_NAME.get(name) : undefined;
+    if (rule && RISKS.indexOf(rule.risk) > most)
+      return `annotation group ${GROUP_OF.get(name)} contains risky annotation based on ingress configuration`;
+  }
+  return undefined;
+}
+
+/** What nothing here reads is checked all the same. */
+function invalidUnmodelled(ingress: Ingress | undefined, config: ControllerConfig): string | undefined {
+  if (!config.validates) return undefined;
+  for (const name of ownNames(ingress)) {
+    const rule = NOT_MODELLED.has(name) ? RULES.get(name) : undefined;
+    const value = ingress?.metadata.annotations?.[PREFIX + name] ?? "";
+    if (rule?.onInvalid === "drop" && value !== "" && !rule.valid(value)) return `annotation ${PREFIX}${name} contains invalid value`;
+  }
+  return undefined;
+}
+
+const ownNames = (ingress: Ingress | undefined): readonly string[] =>
+  Object.keys(ingress?.metadata.annotations ?? {}).flatMap((name) => (name.startsWith(PREFIX) ? [name.slice(PREFIX.length)] : []));
+
 function unknownNames(ingress: Ingress | undefined): readonly string[] {
-  return Object.keys(ingress?.metadata.annotations ?? {}).flatMap((name) => {
-    if (!name.startsWith(PREFIX)) return [];
-    const short = name.slice(PREFIX.length);
-    if (MODELLED.has(short)) return [];
-    return [UNMODELLED.has(short) ? `${name}: not modelled, it has no effect` : `${name}: unknown annotation, it has no effect`];
+  return ownNames(ingress).flatMap((name) => {
+    if (NOT_MODELLED.has(name)) return [`${PREFIX}${name}: not modelled, it has no effect`];
+    return RULES_BY_ANY_NAME.has(name) ? [] : [`${PREFIX}${name}: unknown annotation, it has no effect`];
   });
 }

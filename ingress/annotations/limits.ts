@@ -1,9 +1,10 @@
-// limit-rps, limit-rpm, limit-connections, limit-rate: by client address, per Ingress and controller pod.
+// limit-rps, limit-rpm, limit-connections: by client address, per Ingress and controller pod.
 // Upstream: internal/ingress/annotations/ratelimit; ngx_http_limit_req_module (a leaky bucket, nodelay), ngx_http_limit_conn_module.
 import { page } from "../answer.ts";
 import type { Cidr } from "../../model/ip.ts";
-import { annotationGroup, type Step } from "./annotation.ts";
-import { inAny, parseCidr } from "./source-range.ts";
+import { annotationGroup, type Step, low } from "./annotation.ts";
+import { CIDRS, INTEGER } from "./validators.ts";
+import { cidrsOf, inAny } from "./source-range.ts";
 
 export interface Limits {
   readonly zone: string;
@@ -11,33 +12,25 @@ export interface Limits {
   readonly rps: number;
   readonly rpm: number;
   readonly burstMultiplier: number;
-  /** Bytes per second; 0: none. */
-  readonly rate: number;
-  readonly rateAfter: number;
   readonly exempt: readonly Cidr[];
 }
 
 export const limits = annotationGroup<Limits>({
-  name: "limits",
-  annotations: [
-    "limit-connections",
-    "limit-rps",
-    "limit-rpm",
-    "limit-burst-multiplier",
-    "limit-rate",
-    "limit-rate-after",
-    "limit-whitelist",
-    "limit-allowlist",
-  ],
+  upstream: "RateLimit",
+  annotations: {
+    "limit-connections": low(INTEGER, "drop"),
+    "limit-rps": low(INTEGER, "drop"),
+    "limit-rpm": low(INTEGER, "drop"),
+    "limit-burst-multiplier": low(INTEGER),
+    "limit-allowlist": low(CIDRS, "drop", ["limit-whitelist"]),
+  },
   parse: (read) => ({
     zone: `${read.namespace}_${read.ingress?.metadata.name ?? ""}_${read.ingress?.metadata.uid ?? ""}`,
     connections: read.number("limit-connections", 0),
     rps: read.number("limit-rps", 0),
     rpm: read.number("limit-rpm", 0),
     burstMultiplier: Math.max(1, read.number("limit-burst-multiplier", 5)),
-    rate: read.number("limit-rate", read.config.number("limit-rate", 0)) * 1024,
-    rateAfter: read.number("limit-rate-after", read.config.number("limit-rate-after", 0)) * 1024,
-    exempt: [...read.list("limit-whitelist"), ...read.list("limit-allowlist")].flatMap((text) => parseCidr(text) ?? []),
+    exempt: cidrsOf(read.text("limit-allowlist") ?? ""),
   }),
   steps: (settings) => [
     ...(settings.connections > 0 ? [connectionStep(settings)] : []),

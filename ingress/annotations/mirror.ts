@@ -1,6 +1,7 @@
 // mirror-target, mirror-host, mirror-request-body: a copy of each request, whose answer nobody sees.
 // Upstream: internal/ingress/annotations/mirror; ngx_http_mirror_module.
-import { annotationGroup } from "./annotation.ts";
+import { annotationGroup, high, low } from "./annotation.ts";
+import { ON_OFF, SERVER_NAME } from "./validators.ts";
 
 export interface Mirror {
   /** A URL with variables; "" is none. */
@@ -10,10 +11,14 @@ export interface Mirror {
 }
 
 export const mirror = annotationGroup<Mirror>({
-  name: "mirror",
-  annotations: ["mirror-target", "mirror-host", "mirror-request-body"],
+  upstream: "Mirror",
+  annotations: {
+    "mirror-target": high(SERVER_NAME),
+    "mirror-host": high(SERVER_NAME),
+    "mirror-request-body": low(ON_OFF),
+  },
   parse(read) {
     const target = read.text("mirror-target") ?? "";
-    return { target, host: read.text("mirror-host") ?? "", requestBody: read.choice("mirror-request-body", ["on", "off"], "on") === "on" };
+    return { target, host: read.text("mirror-host") ?? "", requestBody: read.text("mirror-request-body") !== "off" };
   },
 });

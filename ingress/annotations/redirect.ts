@@ -1,32 +1,36 @@
-// permanent-redirect, temporal-redirect, relative-redirects: the location answers with a redirect. Temporal wins.
+// permanent-redirect, temporal-redirect: the location answers with a redirect. Temporal wins.
 // Upstream: internal/ingress/annotations/redirect.
 import { redirect as redirectAnswer } from "../answer.ts";
+import { absoluteRedirect } from "../exchange.ts";
 import { expand } from "../variables.ts";
-import { annotationGroup } from "./annotation.ts";
+import { annotationGroup, low, medium } from "./annotation.ts";
+import { INTEGER, URL_CHARS_KEPT } from "./validators.ts";
 
 export interface Redirect {
   readonly url: string;
   readonly code: number;
   readonly annotation: string;
-  readonly relative: boolean;
 }
 
 export const redirect = annotationGroup<Redirect>({
-  name: "redirect",
-  annotations: ["permanent-redirect", "permanent-redirect-code", "temporal-redirect", "temporal-redirect-code", "relative-redirects"],
+  upstream: "Redirect",
+  annotations: {
+    "permanent-redirect": medium(URL_CHARS_KEPT, "drop"),
+    "permanent-redirect-code": low(INTEGER, "drop"),
+    "temporal-redirect": medium(URL_CHARS_KEPT, "drop"),
+    "temporal-redirect-code": low(INTEGER, "drop"),
+  },
   parse(read) {
-    const relative = read.flag("relative-redirects", read.config.flag("relative-redirects", false));
     const temporal = read.text("temporal-redirect");
     if (temporal !== undefined) {
       const code = read.number("temporal-redirect-code", 302);
-      return { url: temporal, code: code >= 300 && code <= 307 ? code : 302, annotation: "temporal-redirect", relative };
+      return { url: temporal, code: code >= 300 && code <= 307 ? code : 302, annotation: "temporal-redirect" };
     }
     const code = read.number("permanent-redirect-code", 301);
     return {
       url: read.text("permanent-redirect") ?? "",
       code: code >= 300 && code <= 308 ? code : 301,
       annotation: "permanent-redirect",
-      relative,
     };
   },
   steps: (settings) =>
@@ -37,9 +41,11 @@ export const redirect = annotationGroup<Redirect>({
             phase: "rewrite",
             annotation: settings.annotation,
             run(exchange) {
-              const url = expand(exchange, settings.url);
-              const absolute = url.startsWith("/") && !settings.relative ? `${exchange.facts.scheme}://${exchange.facts.host}${url}` : url;
-              return redirectAnswer(settings.code, absolute, `${settings.annotation} ${settings.url}`);
+              return redirectAnswer(
+                settings.code,
+                absoluteRedirect(exchange, expand(exchange, settings.url)),
+                `${settings.annotation} ${settings.url}`,
+              );
             },
           },
         ],

@@ -1,4 +1,4 @@
-// rewrite-target, use-regex, app-root, x-forwarded-prefix: what the pod sees as path.
+// rewrite-target, use-regex: what the pod sees as path.
 // Upstream: internal/ingress/annotations/rewrite; template.go buildProxyPass. The rewrite's pattern is the location's path, unanchored, without case.
 import { type Answer, redirect } from "../answer.ts";
 import { BoundedRegex, RegexTimeout } from "../bounded-regex.ts";
@@ -6,58 +6,33 @@ import type { Exchange } from "../exchange.ts";
 import { escapeArguments, escapePath } from "../request-path.ts";
 import { page } from "../answer.ts";
 import { expand } from "../variables.ts";
-import { annotationGroup, type Step } from "./annotation.ts";
+import { annotationGroup, type Step, low, medium } from "./annotation.ts";
+import { BOOL, PATH_WITH_CAPTURES_KEPT } from "./validators.ts";
 
 export interface Rewrite {
   readonly target: string;
   readonly useRegex: boolean;
-  readonly appRoot: string;
-  readonly forwardedPrefix: string;
 }
 
 export const rewrite = annotationGroup<Rewrite>({
-  name: "rewrite",
-  annotations: ["rewrite-target", "use-regex", "app-root", "x-forwarded-prefix"],
-  parse: (read) => {
-    const appRoot = read.text("app-root") ?? "";
-    if (appRoot !== "" && !appRoot.startsWith("/")) read.problem("app-root", "must be an absolute path");
-    return {
-      target: read.text("rewrite-target") ?? "",
-      useRegex: read.flag("use-regex", false),
-      appRoot: appRoot.startsWith("/") ? appRoot : "",
-      forwardedPrefix: read.text("x-forwarded-prefix") ?? "",
-    };
+  upstream: "Rewrite",
+  annotations: {
+    "rewrite-target": medium(PATH_WITH_CAPTURES_KEPT),
+    "use-regex": low(BOOL),
   },
-  steps: (settings, { path }) => [
-    ...(settings.appRoot === "" || path !== "/" ? [] : [appRootStep(settings.appRoot)]),
-    ...(settings.target === "" || settings.target === path ? [] : [rewriteStep(settings, path)]),
-  ],
+  parse: (read) => ({
+    target: read.text("rewrite-target") ?? "",
+    useRegex: read.flag("use-regex", false),
+  }),
+  steps: (settings, { path }) => [...(settings.target === "" || settings.target === path ? [] : [rewriteStep(settings.target, path)])],
 });
 
-function appRootStep(appRoot: string): Step {
-  return {
-    phase: "rewrite",
-    annotation: "app-root",
-    run(exchange) {
-      if (exchange.facts.parsed.path !== "/") return undefined;
-      return redirect(
-        302,
-        `${exchange.facts.scheme}://${exchange.facts.hostHeader ?? exchange.facts.host}${appRoot}`,
-        `app-root sends / to ${appRoot}`,
-      );
-    },
-  };
-}
-
-function rewriteStep({ target, forwardedPrefix }: Rewrite, path: string): Step {
+function rewriteStep(target: string, path: string): Step {
   const pattern = new BoundedRegex(path, "i");
   return {
     phase: "content",
     annotation: "rewrite-target",
-    run(exchange) {
-      if (forwardedPrefix !== "") exchange.setUpstream("X-Forwarded-Prefix", forwardedPrefix);
-      return rewritten(exchange, pattern, target);
-    },
+    run: (exchange) => rewritten(exchange, pattern, target),
   };
 }
 

@@ -1,9 +1,10 @@
 // server-alias: more names for the host's server. The first Ingress with aliases decides; an alias that is a host itself is left out.
 // Upstream: internal/ingress/annotations/alias.
-import { annotationGroup } from "./annotation.ts";
+import { annotationGroup, high } from "./annotation.ts";
+import { SERVER_NAMES } from "./validators.ts";
 
 export const serverAlias = annotationGroup<readonly string[]>({
-  name: "serverAlias",
-  annotations: ["server-alias"],
+  upstream: "Aliases",
+  annotations: { "server-alias": high(SERVER_NAMES, "drop") },
   parse: (read) => [...new Set(read.list("server-alias").map((name) => name.toLowerCase()))].sort(),
 });

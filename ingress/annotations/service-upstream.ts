@@ -1,9 +1,10 @@
 // service-upstream: the ClusterIP is the only peer, and kube-proxy balances.
 // Upstream: internal/ingress/annotations/serviceupstream.
-import { annotationGroup } from "./annotation.ts";
+import { annotationGroup, low } from "./annotation.ts";
+import { BOOL } from "./validators.ts";
 
 export const serviceUpstream = annotationGroup<boolean>({
-  name: "serviceUpstream",
-  annotations: ["service-upstream"],
+  upstream: "ServiceUpstream",
+  annotations: { "service-upstream": low(BOOL) },
   parse: (read) => read.flag("service-upstream", read.config.flag("service-upstream", false)),
 });

@@ -1,11 +1,12 @@
 // upstream-vhost: the Host that the pod sees.
 // Upstream: internal/ingress/annotations/upstreamvhost.
 import { expand } from "../variables.ts";
-import { annotationGroup } from "./annotation.ts";
+import { annotationGroup, low } from "./annotation.ts";
+import { SERVER_NAME } from "./validators.ts";
 
 export const upstreamVhost = annotationGroup<string>({
-  name: "upstreamVhost",
-  annotations: ["upstream-vhost"],
+  upstream: "UpstreamVhost",
+  annotations: { "upstream-vhost": low(SERVER_NAME, "drop") },
   parse: (read) => read.text("upstream-vhost") ?? "",
   steps: (host) =>
     host === ""

@@ -15,6 +15,7 @@ export class Attempt {
   #timer: Timer | undefined;
   #phase: "connect" | "answer" | "body" | "done" = "connect";
   #lastActivity = 0;
+  #connectedAt = 0;
   #limitMs: number;
   /** The body is on its way: proxy-send-timeout counts. */
   #sending = false;
@@ -37,6 +38,7 @@ export class Attempt {
       if (this.#phase !== "connect") return;
       this.#phase = "answer";
       this.#touch();
+      this.#connectedAt = this.#lastActivity;
       if (client.writableFinished || this.#request.body.type === "none") return void (this.#limitMs = this.#request.readTimeoutMs);
       this.#limitMs = this.#request.sendTimeoutMs;
       this.#sending = true;
@@ -81,6 +83,7 @@ export class Attempt {
       statusText: answer.statusMessage ?? "",
       rawHeaders: answer.rawHeaders,
       body: answer,
+      connectedAt: this.#connectedAt,
       trailers: () => answer.rawTrailers,
       abort: this.abort,
     });

@@ -2,6 +2,7 @@
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from "node:http";
 import type { Readable } from "node:stream";
 import type { Peer } from "../upstreams.ts";
+import type { PeerTls } from "./peer-tls.ts";
 
 /** What follows the head of the request to the pod. */
 export type ForwardBody =
@@ -18,7 +19,8 @@ export interface ForwardRequest {
   readonly headers: OutgoingHttpHeaders;
   readonly body: ForwardBody;
   readonly peer: Peer;
-  readonly tls: boolean;
+  /** Undefined: plain text. */
+  readonly tls: PeerTls | undefined;
   /** proxy-http-version, for engines of HTTP/1. */
   readonly httpVersion: "1.0" | "1.1";
   readonly connectTimeoutMs: number;
@@ -33,6 +35,8 @@ export interface ForwardResponse {
   /** Name, value, name, value. */
   readonly rawHeaders: readonly string[];
   readonly body: Readable;
+  /** When the connection was there, on the monotonic clock. */
+  readonly connectedAt: number;
   /** After the body has ended: name, value, …. */
   trailers(): readonly string[];
   /** Gives the connection up. */

@@ -14,7 +14,7 @@ import type HttpProxy from "http-proxy";
 import type { Clock } from "../../model/clock.ts";
 import { Attempt } from "./attempt.ts";
 import type { Forward, ForwardBody, ForwardClient, ForwardRequest, ForwardResponse } from "./forward.ts";
-import { type DialPeer, PeerAgent, TlsPeerAgent } from "./peer-agent.ts";
+import { type DialPeer, PeerAgent, TlsPools } from "./peer-agent.ts";
 
 /** DEP0060: http-proxy reads util._extend when it is loaded. */
 (util as unknown as { _extend: typeof Object.assign })._extend = Object.assign;
@@ -42,12 +42,14 @@ export interface UpgradeClient {
   readonly head: Buffer;
   readonly idleTimeoutMs: number;
   onUpgraded(answer: IncomingMessage): void;
+  /** The pod answers without changing the protocol. */
+  onRefused(answer: IncomingMessage): void;
 }
 
 /** `maxFreeSockets`: idle connections kept per peer. */
 export function createHttpProxyEngine(clock: Clock, dial: DialPeer, maxFreeSockets = 320): HttpProxyEngine {
   const plain = new PeerAgent(dial, maxFreeSockets);
-  const secure = new TlsPeerAgent(dial, maxFreeSockets);
+  const secure = new TlsPools(dial, maxFreeSockets);
   const proxy = createProxyServer({});
   const passes = proxy as unknown as Passes;
   passes.webPasses = passes.webPasses.filter((pass) => pass.name !== "deleteLength");
@@ -55,7 +57,7 @@ export function createHttpProxyEngine(clock: Clock, dial: DialPeer, maxFreeSocke
   proxy.on("error", () => {});
 
   const agentFor = ({ tls, target }: ForwardRequest, made: (request: ClientRequest) => void): object => {
-    const pool: RequestAgent = (tls ? secure : plain) as unknown as RequestAgent;
+    const pool: RequestAgent = (tls ? secure.of(tls) : plain) as unknown as RequestAgent;
     return {
       keepAlive: true,
       maxSockets: Infinity,
@@ -90,7 +92,7 @@ export function createHttpProxyEngine(clock: Clock, dial: DialPeer, maxFreeSocke
         ignorePath: true,
         // Else it parses a URL that it then ignores.
         toProxy: true,
-        secure: false,
+        secure: tlsChecked(request),
         buffer: pipeOf(request.body),
       };
       try {
@@ -121,6 +123,7 @@ export function createHttpProxyEngine(clock: Clock, dial: DialPeer, maxFreeSocke
         });
         proxied.once("response", (answer: IncomingMessage) => {
           answering.cancel();
+          client.onRefused(answer);
           // http-proxy pipes a refusal to the client and forgets it.
           answer.once("end", () => socket.end());
         });
@@ -137,7 +140,7 @@ export function createHttpProxyEngine(clock: Clock, dial: DialPeer, maxFreeSocke
         ignorePath: true,
         // Else it parses a URL that it then ignores.
         toProxy: true,
-        secure: false,
+        secure: tlsChecked(request),
       };
       try {
         proxy.ws(client.request, socket, client.head, options as unknown as HttpProxy.ServerOptions, (error) => reject(error));
@@ -174,6 +177,9 @@ class ShownRequest {
     return this;
   }
 }
+
+/** http-proxy would say it itself, above what the pool says. */
+const tlsChecked = ({ tls }: ForwardRequest): boolean => tls?.rejectUnauthorized ?? false;
 
 function timeoutError(): Error {
   return Object.assign(new Error("the pod did not answer in time"), { code: "ETIMEDOUT" });

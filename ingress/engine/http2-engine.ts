@@ -18,7 +18,7 @@ export function createHttp2Engine(clock: Clock, dial: DialPeer): Http2Engine {
     const key = `${tls ? "tls " : ""}${peer.id}`;
     const known = sessions.get(key);
     if (known) return known;
-    const opening = open(dial, peer.host, peer.port, tls);
+    const opening = open(dial, peer.host, peer.port, tls !== undefined);
     sessions.set(key, opening);
     const forget = (): void => {
       if (sessions.get(key) === opening) sessions.delete(key);
@@ -58,7 +58,7 @@ async function open(dial: DialPeer, host: string, port: number, tls: boolean): P
   const { promise, resolve, reject } = Promise.withResolvers<ClientHttp2Session>();
   const session = connect(
     `${tls ? "https" : "http"}://${host.includes(":") ? `[${host}]` : host}:${port}`,
-    tls ? ({ socket, rejectUnauthorized: false } as object) : { createConnection: () => socket },
+    tls ? ({ socket, rejectUnauthorized: false, servername: "" } as object) : { createConnection: () => socket },
   );
   session.once("connect", () => resolve(session));
   session.on("error", reject);
@@ -68,6 +68,7 @@ async function open(dial: DialPeer, host: string, port: number, tls: boolean): P
 
 function exchange(clock: Clock, session: ClientHttp2Session, client: ForwardClient, request: ForwardRequest): Promise<ForwardResponse> {
   const { promise, resolve, reject } = Promise.withResolvers<ForwardResponse>();
+  const connectedAt = clock.monotonic();
   const headers: Record<string, string | string[]> = {
     ":method": request.method,
     ":path": request.target,
@@ -108,7 +109,15 @@ function exchange(clock: Clock, session: ClientHttp2Session, client: ForwardClie
       if (name.startsWith(":")) continue;
       for (const one of Array.isArray(value) ? value : [value]) raw.push(name, String(one));
     }
-    resolve({ status: Number(head[":status"] ?? 502), statusText: "", rawHeaders: raw, body: stream, trailers: () => trailers, abort });
+    resolve({
+      status: Number(head[":status"] ?? 502),
+      statusText: "",
+      rawHeaders: raw,
+      body: stream,
+      connectedAt,
+      trailers: () => trailers,
+      abort,
+    });
   });
   if (request.body.type === "bytes") stream.end(request.body.bytes);
   else if (request.body.type === "stream") request.body.stream.pipe(stream);

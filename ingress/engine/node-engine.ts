@@ -4,7 +4,7 @@ import { request as httpsRequest } from "node:https";
 import type { Clock } from "../../model/clock.ts";
 import { Attempt } from "./attempt.ts";
 import type { Forward, ForwardClient, ForwardRequest, ForwardResponse } from "./forward.ts";
-import { type DialPeer, PeerAgent, TlsPeerAgent } from "./peer-agent.ts";
+import { type DialPeer, PeerAgent, TlsPools } from "./peer-agent.ts";
 
 export interface NodeEngine extends Forward {
   close(): void;
@@ -12,7 +12,7 @@ export interface NodeEngine extends Forward {
 
 export function createNodeEngine(clock: Clock, dial: DialPeer): NodeEngine {
   const plain = new PeerAgent(dial);
-  const secure = new TlsPeerAgent(dial);
+  const secure = new TlsPools(dial);
   return {
     name: "node:http",
     send(client: ForwardClient, request: ForwardRequest): Promise<ForwardResponse> {
@@ -23,7 +23,9 @@ export function createNodeEngine(clock: Clock, dial: DialPeer): NodeEngine {
       let made: ClientRequest;
       try {
         const options = { host: peer.host, port: peer.port, method, path: target, headers };
-        made = tls ? httpsRequest({ ...options, agent: secure, rejectUnauthorized: false }) : httpRequest({ ...options, agent: plain });
+        made = tls
+          ? httpsRequest({ ...options, agent: secure.of(tls), rejectUnauthorized: tls.rejectUnauthorized })
+          : httpRequest({ ...options, agent: plain });
       } catch (error) {
         attempt.fail(error);
         return attempt.result;

@@ -3,11 +3,12 @@
 import { Agent as HttpAgent, type AgentOptions, type ClientRequestArgs } from "node:http";
 import { Agent as HttpsAgent } from "node:https";
 import type { Duplex } from "node:stream";
+import { type PeerTls, UNVERIFIED } from "./peer-tls.ts";
 
 /** Connects to a peer by address or name. */
 export type DialPeer = (host: string, port: number) => Promise<Duplex>;
 
-const OPTIONS: AgentOptions = { keepAlive: true, maxFreeSockets: 320, timeout: 60_000, scheduling: "lifo" };
+const OPTIONS: AgentOptions = { keepAlive: true, scheduling: "lifo" };
 
 type Created = (error: Error | null, stream: Duplex) => void;
 
@@ -16,8 +17,8 @@ const failed = (callback: Created, error: unknown): void => (callback as (error:
 
 export class PeerAgent extends HttpAgent {
   readonly #dial: DialPeer;
-  constructor(dial: DialPeer, maxFreeSockets = 320) {
-    super({ ...OPTIONS, maxFreeSockets });
+  constructor(dial: DialPeer, maxFreeSockets = 320, timeout = 60_000) {
+    super({ ...OPTIONS, maxFreeSockets, timeout });
     this.#dial = dial;
   }
   override createConnection(options: ClientRequestArgs, callback?: Created): undefined {
@@ -37,8 +38,9 @@ export class PeerAgent extends HttpAgent {
 /** TLS to a peer over a dialled connection. */
 export class TlsPeerAgent extends HttpsAgent {
   readonly #dial: DialPeer;
-  constructor(dial: DialPeer, maxFreeSockets = 320) {
-    super({ ...OPTIONS, maxFreeSockets, maxCachedSessions: 0 });
+  constructor(dial: DialPeer, maxFreeSockets = 320, tls: PeerTls = UNVERIFIED, timeout = 60_000) {
+    const { servername, ...rest } = tls;
+    super({ ...OPTIONS, ...rest, ...(servername === undefined ? {} : { servername }), maxFreeSockets, timeout, maxCachedSessions: 0 });
     this.#dial = dial;
   }
   override createConnection(options: ClientRequestArgs, callback?: Created): undefined {
@@ -65,5 +67,25 @@ export class TlsPeerAgent extends HttpsAgent {
       resolve(secured);
     });
     return promise;
+  }
+}
+
+/** One pool for each way of making TLS. */
+export class TlsPools {
+  readonly #dial: DialPeer;
+  readonly #maxFreeSockets: number;
+  readonly #pools = new Map<PeerTls, TlsPeerAgent>();
+  constructor(dial: DialPeer, maxFreeSockets = 320) {
+    this.#dial = dial;
+    this.#maxFreeSockets = maxFreeSockets;
+  }
+  of(tls: PeerTls): TlsPeerAgent {
+    let pool = this.#pools.get(tls);
+    if (!pool) this.#pools.set(tls, (pool = new TlsPeerAgent(this.#dial, this.#maxFreeSockets, tls)));
+    return pool;
+  }
+  destroy(): void {
+    for (const pool of this.#pools.values()) pool.destroy();
+    this.#pools.clear();
   }
 }

@@ -8,26 +8,39 @@ import type { TLSSocket } from "node:tls";
 import type { Clock } from "../../model/clock.ts";
 import type { ContainerContext, Registration } from "../../model/ports.ts";
 import type { Random } from "../../model/random.ts";
+import { intermediates } from "../annotations/proxy-ssl.ts";
 import { pageOf } from "../answer.ts";
 import { createHttpProxyEngine } from "../engine/http-proxy-engine.ts";
 import { createHttp2Engine } from "../engine/http2-engine.ts";
 import { createNodeEngine } from "../engine/node-engine.ts";
 import type { DialPeer } from "../engine/peer-agent.ts";
 import type { ClientCertificate } from "../exchange.ts";
+import type { CheckCounts } from "../check-counts.ts";
+import { AccessLog } from "./access-log.ts";
 import { CertificateContexts } from "./certificates.ts";
+import { metricsText } from "./controller-metrics.ts";
 import { Handler } from "./handler.ts";
 import type { Arrival } from "./request-facts.ts";
+import { RequestMetrics } from "./request-metrics.ts";
 import type { RoutesFeed } from "./routes-feed.ts";
 import { statusPage } from "./status-page.ts";
 import { ControllerWorld } from "./world.ts";
 
-/** client-header-timeout, keep-alive and large-client-header-buffers (4 of 8k) of nginx's configuration. */
-const LIMITS = { maxHeaderSize: 32_768, headersTimeout: 60_000, requestTimeout: 0, keepAliveTimeout: 75_000, noDelay: true } as const;
+/** client-header-timeout, keep-alive and large-client-header-buffers (4 of 8k) of nginx's configuration. The handler looks at Host. */
+const LIMITS = {
+  maxHeaderSize: 32_768,
+  headersTimeout: 60_000,
+  requestTimeout: 0,
+  keepAliveTimeout: 75_000,
+  noDelay: true,
+  requireHostHeader: false,
+} as const;
 /** SIGTERM waits this long for requests under way (worker-shutdown-timeout is 240 s; the pod's grace period ends sooner). */
 const DRAIN_MS = 10_000;
 
 export interface ControllerOptions {
   readonly feed: RoutesFeed;
+  readonly checks: CheckCounts;
   readonly clock: Clock;
   readonly random: Random;
 }
@@ -47,7 +60,7 @@ export class Controller {
     return this.#handler?.requests ?? 0;
   }
   async start(): Promise<void> {
-    const { feed, clock, random } = this.#options;
+    const { feed, checks, clock, random } = this.#options;
     const context = this.#context;
     const dial: DialPeer = (host, port) => context.dial(host, port);
     const world = new ControllerWorld(feed, clock, random, dial);
@@ -55,7 +68,8 @@ export class Controller {
     const own = createNodeEngine(clock, dial);
     const http2 = createHttp2Engine(clock, dial);
     this.#closers.push(() => (world.close(), http1.close(), own.close(), http2.close()));
-    const handler = new Handler({ feed, world, http1, own, http2 });
+    const metrics = new RequestMetrics(feed.flags);
+    const handler = new Handler({ feed, world, http1, own, http2, metrics, accessLog: new AccessLog(context.stdout) });
     this.#handler = handler;
 
     const plain = createServer(LIMITS, (request, response) => handler.handle(request, response, arrivalOf(request.socket, "http", 80)));
@@ -107,13 +121,27 @@ export class Controller {
         context.stderr.write(`ssl-protocols or ssl-ciphers cannot be used: ${error instanceof Error ? error.message : String(error)}\n`);
       }
     };
+    const startedAtMs = clock.now();
+    const connections = { accepted: 0, open: 0 };
+    for (const server of [plain, secure])
+      server.on("connection", (socket: Duplex) => {
+        connections.accepted++;
+        connections.open++;
+        socket.once("close", () => connections.open--);
+      });
     refreshDefault();
     const subscription = feed.onChange(refreshDefault);
     const health = createServer(
-      statusPage(
-        feed,
-        () => this.requests,
-        () => handler.metrics.text(),
+      statusPage(() =>
+        metricsText({
+          feed,
+          checks,
+          pod: { namespace: context.pod.metadata.namespace ?? "", name: context.pod.metadata.name },
+          requests: metrics,
+          startedAtMs,
+          fakeCertificate: contexts.fake.cert,
+          connections: () => ({ ...connections, writing: handler.underWay, requests: handler.requests }),
+        }),
       ),
     );
     this.#closers.push(() => {
@@ -176,6 +204,7 @@ function certificateOf(socket: TLSSocket): ClientCertificate | undefined {
         pem: certificate.toString(),
         fingerprint: certificate.fingerprint.replaceAll(":", "").toLowerCase(),
         serial: certificate.serialNumber,
+        intermediates: intermediates(socket.getPeerCertificate(true)),
         verify: socket.authorized ? "SUCCESS" : `FAILED:${String(socket.authorizationError)}`,
       }
     : null;

@@ -3,54 +3,36 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
 import { log } from "../../model/log.ts";
-import { type Answer, type HeaderLine, page } from "../answer.ts";
+import { type Answer, page } from "../answer.ts";
 import { Balance } from "../balance.ts";
-import type { HttpProxyEngine } from "../engine/http-proxy-engine.ts";
 import type { Http2Engine } from "../engine/http2-engine.ts";
 import type { NodeEngine } from "../engine/node-engine.ts";
-import {
-  ClientSignal,
-  type Forward,
-  type ForwardBody,
-  type ForwardRequest,
-  type ForwardResponse,
-  UpstreamError,
-  upstreamError,
-} from "../engine/forward.ts";
+import { ClientSignal, type Forward, type ForwardBody, type ForwardResponse, UpstreamError, upstreamError } from "../engine/forward.ts";
 import { type Decision, errorBackend, evaluate, setErrorHeaders } from "../evaluate.ts";
 import type { Exchange, World } from "../exchange.ts";
-import { addHsts, podHeaders } from "../headers.ts";
 import { Notes } from "../notes.ts";
-import type { Peer } from "../upstreams.ts";
+import { RequestRecord } from "../request-record.ts";
 import { passAnswer } from "./pass-answer.ts";
-import { expand } from "../variables.ts";
+import { type Forwarding, mirrorRequest, podRequest } from "./pod-request.ts";
 import { hasBody, readBody } from "./request-body.ts";
-import { RequestMetrics } from "./request-metrics.ts";
+import { answeredTry, endRequest, headOf } from "./request-end.ts";
 import { type Arrival, isAnswer, requestFacts } from "./request-facts.ts";
-import type { RoutesFeed } from "./routes-feed.ts";
-import { responseOn, sendAnswer } from "./send-answer.ts";
-import { type ControllerWorld, RequestWorld } from "./world.ts";
+import { sendAnswer } from "./send-answer.ts";
+import { serveUpgrade, type UpgradeParts } from "./upgrade.ts";
+import { RequestWorld } from "./world.ts";
 
-type Forwarding = Extract<Decision, { type: "forward" }> & {
-  /** It is an error's own Service: its answer stands, whatever it is. */
-  readonly error?: true;
-};
-
-export interface HandlerParts {
-  readonly feed: RoutesFeed;
-  readonly world: ControllerWorld;
-  readonly http1: HttpProxyEngine;
+export interface HandlerParts extends UpgradeParts {
   readonly own: NodeEngine;
   readonly http2: Http2Engine;
 }
 
 export class Handler {
-  readonly metrics = new RequestMetrics();
   readonly #parts: HandlerParts;
   readonly #balance: Balance;
   /** Connections that an answer has ended. */
   readonly #ended = new WeakSet<object>();
   #requests = 0;
+  #underWay = 0;
 
   constructor(parts: HandlerParts) {
     this.#parts = parts;
@@ -59,21 +41,35 @@ export class Handler {
   get requests(): number {
     return this.#requests;
   }
+  get underWay(): number {
+    return this.#underWay;
+  }
   handle(request: IncomingMessage, response: ServerResponse, arrival: Arrival): void {
     // What came in behind a request that ended its connection is not read.
     if (this.#ended.has(request.socket)) return void request.resume();
     this.#requests++;
+    this.#underWay++;
     response.on("error", ignoreError);
+    const record = new RequestRecord(this.#parts.world.clock.monotonic());
     const head = request.method === "HEAD";
     const ends: (() => void)[] = [];
-    response.once("close", () => ends.forEach((end) => end()));
+    response.once("close", () => {
+      this.#underWay--;
+      ends.forEach((end) => end());
+    });
     const decision = this.#decide(request, arrival, (end) => ends.push(end));
     const finish = (found: Decision): void => {
-      ends.push(() => this.metrics.count(found, response.writableFinished ? response.statusCode : 499));
+      if (found.exchange) found.exchange.record = record;
+      else if (found.type === "answer" && !head) record.bodyBytes = found.answer.body.length;
+      if (found.type === "forward") record.alternative = found.alternative?.backend.upstream ?? "";
+      ends.push(() => {
+        const status = response.headersSent ? response.statusCode : 499;
+        endRequest(this.#parts, { request, arrival, exchange: found.exchange, record, status, sentHead: headOf(response) });
+      });
       if (found.exchange?.notes) this.#traced(found.exchange, found.exchange.notes, response);
       if (found.type === "answer") {
         const { answer, exchange } = found;
-        if (exchange?.location.settings.customErrors.codes.has(answer.status) !== true)
+        if (exchange?.location.settings.customHttpErrors.has(answer.status) !== true)
           return this.#refuse(request, response, answer, exchange, head);
         this.#errorPage(request, response, answer.status, exchange).catch((error: unknown) =>
           this.#broken(error, request, response, exchange),
@@ -88,35 +84,16 @@ export class Handler {
   /** A request for another protocol: the socket is the program's now. */
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer, arrival: Arrival): void {
     this.#requests++;
-    const ends: (() => void)[] = [];
-    socket.once("close", () => ends.forEach((end) => end()));
-    socket.on("error", () => {});
-    const answerOn = (answer: Answer, exchange: Exchange | undefined): void =>
-      void sendAnswer(responseOn(request, socket), answer, exchange, false);
-    const finish = async (decision: Decision): Promise<void> => {
-      if (decision.type === "answer") return answerOn(decision.answer, decision.exchange);
-      const { exchange, peers, balance, backend } = decision;
-      const peer = this.#balance.pick(backend.upstream, peers, balance, exchange, new Set());
-      if (!peer) return answerOn(page(503, `upstream ${backend.upstream} has no peers`), exchange);
-      const out = this.#request(request, decision, peer, { type: "none" }, request.headers.upgrade);
-      addHsts(exchange);
-      try {
-        await this.#parts.http1.upgrade(
-          { request, socket, head, idleTimeoutMs: out.readTimeoutMs, onUpgraded: (answer) => addToUpgrade(answer, exchange) },
-          out,
-        );
-      } catch (error) {
-        const failure = upstreamError(error, { requestSent: false });
-        if (!socket.destroyed) answerOn(page(failure.status, `upgrade: ${failure.message}`), exchange);
-      }
-    };
-    const failed = (error: unknown): void => {
-      log("error", "ingress: upgrade failed", { error });
-      socket.destroy();
-    };
-    Promise.resolve(this.#decide(request, arrival, (end) => ends.push(end)))
-      .then(finish)
-      .catch(failed);
+    this.#underWay++;
+    serveUpgrade(this.#parts, this.#balance, {
+      request,
+      socket,
+      head,
+      arrival,
+      record: new RequestRecord(this.#parts.world.clock.monotonic()),
+      decide: (onEnd) => this.#decide(request, arrival, onEnd),
+      onClose: () => this.#underWay--,
+    });
   }
 
   #decide(request: IncomingMessage, arrival: Arrival, onEnd: World["onEnd"]): Decision | Promise<Decision> {
@@ -134,20 +111,27 @@ export class Handler {
 
   async #forward(request: IncomingMessage, response: ServerResponse, decision: Forwarding): Promise<void> {
     const { exchange } = decision;
-    const { proxy } = exchange.location.settings;
+    const { settings } = exchange.location;
+    const limit = settings.proxyBodySize;
     const head = request.method === "HEAD";
     let body: ForwardBody = { type: "none" };
     if (hasBody(request) && decision.error !== true) {
       const streams = isGrpc(exchange);
       const read = streams
         ? { type: "stream" as const, stream: request }
-        : await readBody(request, exchange.facts.contentLength, proxy.bodySizeBytes, proxy.requestBuffering || proxy.httpVersion === "1.0");
+        : await readBody(
+            request,
+            exchange.facts.contentLength,
+            limit,
+            settings.proxyRequestBuffering || settings.proxyHttpVersion === "1.0",
+          );
       if (read.type === "gone") return;
       if (read.type === "too-large")
-        return this.#refuse(request, response, page(413, `body is over proxy-body-size ${proxy.bodySizeBytes}`), exchange, head);
+        return this.#refuse(request, response, page(413, `body is over proxy-body-size ${limit}`), exchange, head);
       body = read;
     }
-    if (decision.error !== true) this.#mirror(exchange, body);
+    if (exchange.record && decision.error !== true) exchange.record.receivedBytes = sizeOf(body, exchange);
+    if (decision.error !== true) mirrorRequest(this.#parts.world, exchange, body);
     const left = new ClientSignal();
     response.once("close", () => {
       if (!response.writableFinished) left.abort();
@@ -157,19 +141,18 @@ export class Handler {
     if (outcome instanceof UpstreamError) {
       return this.#refuse(request, response, page(outcome.status, outcome.message), exchange, head);
     }
-    const tooBig = headBytes(outcome) > proxy.bufferSizeBytes;
+    const tooBig = headBytes(outcome) > settings.proxyBuffering.bufferBytes;
     if (tooBig) {
       outcome.abort();
       return this.#refuse(
         request,
         response,
-        page(502, `upstream sent too big header: over proxy-buffer-size ${proxy.bufferSizeBytes}`),
+        page(502, `upstream sent too big header: over proxy-buffer-size ${settings.proxyBuffering.bufferBytes}`),
         exchange,
         head,
       );
     }
-    const { codes, interceptDisabled } = exchange.location.settings.customErrors;
-    if (codes.has(outcome.status) && !interceptDisabled && !decision.error) {
+    if (settings.customHttpErrors.has(outcome.status) && !settings.disableProxyInterceptErrors && !decision.error) {
       outcome.body.resume();
       return this.#errorPage(request, response, outcome.status, exchange);
     }
@@ -185,81 +168,66 @@ export class Handler {
     signal: ClientSignal,
   ): Promise<ForwardResponse | UpstreamError> {
     const { exchange, peers, balance, backend } = decision;
-    const { proxy } = exchange.location.settings;
+    const { conditions, timeoutMs, tries: most } = exchange.location.settings.proxyNextUpstream;
     const { clock } = this.#parts.world;
     const startedAt = clock.monotonic();
     const tried = new Set<string>();
-    const idempotent = !["POST", "LOCK", "PATCH"].includes(exchange.facts.method) || proxy.nextUpstream.has("non_idempotent");
+    const idempotent = !["POST", "LOCK", "PATCH"].includes(exchange.facts.method) || conditions.has("non_idempotent");
     const { http1, own, http2 } = this.#parts;
     const engine: Forward = isGrpc(exchange) ? http2 : request.httpVersionMajor >= 2 ? own : http1;
-    const limit = proxy.nextUpstreamTries === 0 ? Infinity : proxy.nextUpstreamTries;
+    const limit = most === 0 ? Infinity : most;
+    const unsent = body.type !== "stream";
+    const inTime = (): boolean => timeoutMs === 0 || clock.monotonic() - startedAt < timeoutMs;
     for (let tries = 0, rounds = 1; ; rounds++) {
       const peer = this.#balance.pick(backend.upstream, peers, balance, exchange, tried);
       if (!peer) return new UpstreamError("error", `upstream ${backend.upstream} has no peers`, { requestSent: false });
       tried.add(peer.id);
       this.#balance.opened(backend.upstream, peer);
       const tryAt = clock.monotonic();
+      const asked = exchange.record?.begin(peer.id, tryAt);
       try {
-        const answer = await engine.send({ request, response, signal }, this.#request(request, decision, peer, body, undefined));
+        const answer = await engine.send({ request, response, signal }, podRequest(request, decision, peer, body, undefined));
+        if (asked) {
+          asked.connectedAt = answer.connectedAt;
+          answeredTry(asked, answer.status, answer.rawHeaders, clock.monotonic());
+        }
+        // http_503 and the like: the answer is not passed on while another peer may be asked.
+        if (conditions.has(`http_${answer.status}`) && idempotent && unsent && tries + 1 < limit && inTime()) {
+          tries++;
+          answer.abort();
+          if (asked) asked.endedAt = clock.monotonic();
+          exchange.notes?.push(`${peer.id} answered ${answer.status}: the next is asked, as proxy-next-upstream says`);
+          this.#balance.closed(backend.upstream, peer, clock.monotonic() - tryAt, clock.monotonic());
+          continue;
+        }
         exchange.notes?.push(`${peer.id} answered ${answer.status} after ${Math.round(clock.monotonic() - tryAt)} ms`);
         // Told to who asks, as the gateway does: `loopkube load` counts pods by it.
         if (exchange.facts.headers["x-loopkube-endpoint"] === "tell") exchange.setResponse("X-Loopkube-Endpoint", peer.id);
-        answer.body.once("close", () => this.#balance.closed(backend.upstream, peer, clock.monotonic() - tryAt, clock.monotonic()));
+        answer.body.once("close", () => {
+          const now = clock.monotonic();
+          if (asked) asked.endedAt = now;
+          this.#balance.closed(backend.upstream, peer, now - tryAt, now);
+        });
         return answer;
       } catch (error) {
-        this.#balance.closed(backend.upstream, peer, clock.monotonic() - tryAt, clock.monotonic());
+        const now = clock.monotonic();
+        this.#balance.closed(backend.upstream, peer, now - tryAt, now);
         const failure = upstreamError(error, { requestSent: true });
+        if (asked) {
+          asked.endedAt = now;
+          asked.status = signal.aborted ? 0 : failure.status;
+        }
         exchange.notes?.push(`${peer.id} failed (${failure.failure}): ${failure.message}`);
         // A kept connection that the pod has closed meanwhile costs no try.
-        if (failure.reused && failure.failure === "error") tried.delete(peer.id);
-        else tries++;
-        const allowed = proxy.nextUpstream.has(failure.failure) && (idempotent || !failure.requestSent);
-        const inTime = proxy.nextUpstreamTimeoutMs === 0 || clock.monotonic() - startedAt < proxy.nextUpstreamTimeoutMs;
-        const unsent = body.type !== "stream";
+        if (failure.reused && failure.failure === "error") {
+          tried.delete(peer.id);
+          if (asked && !signal.aborted) exchange.record?.forget(asked);
+        } else tries++;
+        const allowed = conditions.has(failure.failure) && (idempotent || !failure.requestSent);
         // As upstream's balancer does, a lone peer is tried again.
-        if (signal.aborted || !allowed || !inTime || !unsent || tries >= limit || rounds >= MOST_ROUNDS) return failure;
+        if (signal.aborted || !allowed || !inTime() || !unsent || tries >= limit || rounds >= MOST_ROUNDS) return failure;
       }
     }
-  }
-
-  #request(request: IncomingMessage, decision: Forwarding, peer: Peer, body: ForwardBody, upgrade: string | undefined): ForwardRequest {
-    const { exchange } = decision;
-    const { proxy, backendProtocol } = exchange.location.settings;
-    const underscores = exchange.table.config.flag("enable-underscores-in-headers", false);
-    const headers = podHeaders(exchange, request.rawHeaders, { underscores, upgrade });
-    if (body.type === "bytes") headers["Content-Length"] = String(body.bytes.length);
-    else if (body.type === "stream" && exchange.facts.contentLength !== undefined)
-      headers["Content-Length"] = String(exchange.facts.contentLength);
-    else if (body.type === "stream") headers["Transfer-Encoding"] = "chunked";
-    else if (exchange.facts.contentLength === 0 && decision.error !== true) headers["Content-Length"] = "0";
-    const secure =
-      backendProtocol === "HTTPS" || backendProtocol === "GRPCS" || (backendProtocol === "AUTO_HTTP" && exchange.facts.scheme === "https");
-    return {
-      method: exchange.facts.method,
-      target: exchange.upstreamTarget,
-      headers,
-      body,
-      peer,
-      tls: secure,
-      httpVersion: proxy.httpVersion,
-      connectTimeoutMs: proxy.connectTimeoutMs,
-      sendTimeoutMs: proxy.sendTimeoutMs,
-      readTimeoutMs: proxy.readTimeoutMs,
-    };
-  }
-
-  /** mirror-target: a copy, whose answer and failure nobody sees. */
-  #mirror(exchange: Exchange, body: ForwardBody): void {
-    const { target, host, requestBody } = exchange.location.settings.mirror;
-    if (target === "") return;
-    const url = expand(exchange, target).replace(/(?<!:)\/{2,}/g, "/");
-    if (!URL.canParse(url)) return;
-    const bytes = requestBody && body.type === "bytes" ? body.bytes : undefined;
-    const headers: HeaderLine[] = [["Host", host === "" ? new URL(url).host : expand(exchange, host)]];
-    for (const [name, value] of Object.entries(podHeaders(exchange, [], { underscores: false, upgrade: undefined })))
-      if (name !== "Host") headers.push([name, String(value)]);
-    if (bytes) headers.push(["Content-Length", String(bytes.length)]);
-    this.#parts.world.request(url, { method: exchange.facts.method, headers, ...(bytes ? { body: bytes } : {}) }).catch(() => {});
   }
 
   /** custom-http-errors: another Service gives the answer, with a status of its own. */
@@ -270,6 +238,7 @@ export class Handler {
     if (!backend) return this.#refuse(request, response, page(404, `custom-http-errors ${status}: no default backend`), exchange, head);
     if (upstream?.type !== "peers") return this.#refuse(request, response, page(503, upstream?.reason ?? ""), exchange, head);
     setErrorHeaders(exchange, status);
+    exchange.record?.turnElsewhere();
     exchange.upstreamTarget = "/";
     const settings = exchange.location.settings;
     await this.#forward(request, response, {
@@ -318,22 +287,16 @@ const MOST_ROUNDS = 64;
 /** A client that has left is told by 'close'. */
 const ignoreError = (): void => {};
 
-/** Headers of steps stand on a 101 too. */
-function addToUpgrade(answer: IncomingMessage, exchange: Exchange): void {
-  for (const [, [name, value]] of exchange.responseHeaders) answer.headers[name.toLowerCase()] = value;
-  const cookies = exchange
-    .added(101)
-    .filter(([name]) => name.toLowerCase() === "set-cookie")
-    .map(([, value]) => value);
-  if (cookies.length > 0) answer.headers["set-cookie"] = [...(answer.headers["set-cookie"] ?? []), ...cookies];
-  delete answer.headers["server"];
-}
-
 /** Size of an answer's head on the wire, about. */
 function headBytes({ rawHeaders }: ForwardResponse): number {
   let size = 32;
   for (const text of rawHeaders) size += text.length + 2;
   return size;
+}
+
+/** What is known of it before it is sent. */
+function sizeOf(body: ForwardBody, { facts }: Exchange): number {
+  return body.type === "bytes" ? body.bytes.length : body.type === "stream" ? (facts.contentLength ?? 0) : 0;
 }
 
 function isGrpc({ location }: Exchange): boolean {

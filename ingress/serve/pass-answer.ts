@@ -5,7 +5,9 @@ import type { Clock } from "../../model/clock.ts";
 import type { ForwardResponse } from "../engine/forward.ts";
 import type { Exchange } from "../exchange.ts";
 import { addHsts, clientHeaders } from "../headers.ts";
+import type { RequestRecord } from "../request-record.ts";
 import { compression } from "./compression.ts";
+import { buffered, Gather } from "./gather.ts";
 import { Throttle } from "./throttle.ts";
 
 export function passAnswer(response: ServerResponse, answer: ForwardResponse, exchange: Exchange, clock: Clock): void {
@@ -17,41 +19,66 @@ export function passAnswer(response: ServerResponse, answer: ForwardResponse, ex
   if (http2) response.writeHead(answer.status, compressed?.lines ?? lines);
   else response.writeHead(answer.status, answer.statusText, compressed?.lines ?? lines);
   const { body } = answer;
+  const { record } = exchange;
   if (bodiless) {
     body.resume();
     response.end();
     return;
   }
-  const { limits } = exchange.location.settings;
-  const throttle = limits.rate > 0 ? new Throttle(clock, limits.rate, limits.rateAfter) : undefined;
-  if (!compressed && !throttle && !http2 && sendWhole(response, body, answer.rawHeaders)) return;
+  const { limitRate, proxyBuffering } = exchange.location.settings;
+  const gather = buffered(proxyBuffering, answer.rawHeaders) ? new Gather(proxyBuffering) : undefined;
+  const throttle = limitRate.rate > 0 ? new Throttle(clock, limitRate.rate, limitRate.after) : undefined;
+  if (!compressed && !throttle && !gather && !http2) {
+    const size = sendWhole(response, body, answer.rawHeaders);
+    if (size > 0) return void (record && count(record, size));
+  }
   body.once("error", () => response.destroy());
   body.once("close", () => {
     if (!body.readableEnded) response.destroy();
   });
-  if (!compressed && !throttle) body.once("end", () => addTrailers(response, answer, http2));
+  if (!compressed && !throttle && !gather) body.once("end", () => addTrailers(response, answer, http2));
   let from: Readable = body;
-  for (const stage of [compressed?.stream, throttle]) {
+  for (const stage of [gather, compressed?.stream, throttle]) {
     if (!stage) continue;
     stage.once("error", () => response.destroy());
     response.once("close", () => stage.destroy());
     from = from.pipe(stage);
   }
+  if (record) countPassed(record, body, from, response);
   from.pipe(response as Writable);
 }
 
 /** Bodies up to this size are sent with their head in one write, when they are there whole. */
 const WHOLE_BYTES = 8192;
 
-/** True when it was sent: a small body that came with its head needs no stream. Text of one encoding with the head is one write. */
-function sendWhole(response: ServerResponse, body: Readable, rawHeaders: readonly string[]): boolean {
+/** Its size when it was sent, else 0: a small body that came with its head needs no stream. Text of one encoding with the head is one write. */
+function sendWhole(response: ServerResponse, body: Readable, rawHeaders: readonly string[]): number {
   const size = body.readableLength;
-  if (size === 0 || size > WHOLE_BYTES || size !== contentLength(rawHeaders)) return false;
+  if (size === 0 || size > WHOLE_BYTES || size !== contentLength(rawHeaders)) return 0;
   const chunk: unknown = body.read();
-  if (!Buffer.isBuffer(chunk)) return false;
+  if (!Buffer.isBuffer(chunk)) return 0;
   response.end(chunk.toString("latin1"), "latin1");
   body.resume();
-  return true;
+  return size;
+}
+
+/** A body that came whole. */
+function count(record: RequestRecord, size: number): void {
+  record.bodyBytes = size;
+  if (record.lastTry) record.lastTry.bytes = size;
+}
+
+/** What comes from the pod, what goes to the client, and the chunks around it. */
+function countPassed(record: RequestRecord, body: Readable, passed: Readable, response: ServerResponse): void {
+  const asked = record.lastTry;
+  const chunked = response.chunkedEncoding;
+  if (asked && passed !== body) body.on("data", (chunk: Buffer) => void (asked.bytes += chunk.length));
+  passed.on("data", (chunk: Buffer) => {
+    record.bodyBytes += chunk.length;
+    if (asked && passed === body) asked.bytes += chunk.length;
+    if (chunked) record.framingBytes += chunk.length.toString(16).length + 4;
+  });
+  if (chunked) passed.once("end", () => void (record.framingBytes += 5));
 }
 
 function contentLength(rawHeaders: readonly string[]): number | undefined {

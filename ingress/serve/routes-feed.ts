@@ -1,6 +1,6 @@
 // The route table kept up to date: one reader of the store for all controller pods with equal flags, which share what it compiles.
 // Upstream: the informers of internal/ingress/controller/store. It runs while somebody holds it.
-import { nextTurn } from "../../model/clock.ts";
+import { type Clock, nextTurn } from "../../model/clock.ts";
 import { keyOf, splitKey } from "../../model/object.ts";
 import { ConfigMaps, EndpointSlices, Ingresses, IngressClasses, Secrets, Services } from "../../model/resources.ts";
 import type { Change, Cursor, Store } from "../../store/index.ts";
@@ -29,13 +29,20 @@ export class RoutesFeed {
   #running: { readonly cursor: Cursor; readonly abort: AbortController; readonly done: Promise<void> } | undefined;
   #synced: PromiseWithResolvers<void> = Promise.withResolvers();
   #reloads = 0;
+  #changedAtMs: number;
+  /** Controller pods that hold it, the leader first. */
+  readonly #pods = new Set<string>();
   /** What is served: the next one takes its place when all its hosts are compiled. */
   #table: RouteTable | undefined;
 
-  constructor(flags: ControllerFlags, store: Store, delayMs: number) {
+  readonly #clock: Clock;
+
+  constructor(flags: ControllerFlags, store: Store, clock: Clock, delayMs: number) {
     this.flags = flags;
     this.#compiler = new RouteCompiler(flags);
     this.#store = store;
+    this.#clock = clock;
+    this.#changedAtMs = clock.now();
     this.#delayMs = delayMs;
   }
   get upstreams(): Upstreams {
@@ -51,9 +58,20 @@ export class RoutesFeed {
   get holders(): number {
     return this.#holders;
   }
-  /** Batches of changes taken so far. */
+  /** Changes of the configuration so far; endpoints are none. */
   get reloads(): number {
     return this.#reloads;
+  }
+  get changedAtMs(): number {
+    return this.#changedAtMs;
+  }
+  /** Equal for equal configurations. */
+  get configHash(): number {
+    return this.#compiler.fingerprint();
+  }
+  /** The pod that has held it longest. */
+  leads(pod: string): boolean {
+    return this.#pods.values().next().value === pod;
   }
   secret(key: string): Readonly<Record<string, Buffer>> | undefined {
     return this.#secrets.get(key);
@@ -66,14 +84,16 @@ export class RoutesFeed {
     this.#listeners.add(listener);
     return { [Symbol.dispose]: () => void this.#listeners.delete(listener) };
   }
-  /** Starts reading for the first holder, and stops with the last. */
-  acquire(): AsyncDisposable {
+  /** Starts reading for the first holder, a pod by its name, and stops with the last. */
+  acquire(pod: string): AsyncDisposable {
+    this.#pods.add(pod);
     if (this.#holders++ === 0) this.#start();
     let released = false;
     return {
       [Symbol.asyncDispose]: async () => {
         if (released) return;
         released = true;
+        this.#pods.delete(pod);
         if (--this.#holders > 0) return;
         const running = this.#running;
         this.#running = undefined;
@@ -102,8 +122,11 @@ export class RoutesFeed {
         if (index % CHUNK === CHUNK - 1) await nextTurn();
         this.#apply(change);
       }
-      this.#reloads++;
       while (this.#compiler.prepare(HOSTS)) await nextTurn();
+      if (this.#table !== this.#compiler.table) {
+        this.#reloads++;
+        this.#changedAtMs = this.#clock.now();
+      }
       this.#table = this.#compiler.table;
       this.#synced.resolve();
       for (const listener of this.#listeners) listener();

@@ -6,9 +6,9 @@ import type { Answer } from "../answer.ts";
 import type { Exchange } from "../exchange.ts";
 import { addHsts } from "../headers.ts";
 
-/** Head and body of an answer; steps' response headers stand on it as on any other. Returns the body's size. */
-export function sendAnswer(response: ServerResponse, answer: Answer, exchange: Exchange | undefined, head: boolean): number {
-  if (response.headersSent || response.destroyed) return 0;
+/** Head and body of an answer; steps' response headers stand on it as on any other. */
+export function sendAnswer(response: ServerResponse, answer: Answer, exchange: Exchange | undefined, head: boolean): void {
+  if (response.headersSent || response.destroyed) return;
   const http2 = "stream" in response;
   const lines: string[] = [];
   const put = (name: string, value: string): void => void lines.push(http2 ? name.toLowerCase() : name, value);
@@ -21,8 +21,9 @@ export function sendAnswer(response: ServerResponse, answer: Answer, exchange: E
   put("Content-Length", String(body.length));
   if (answer.close === true && !http2) put("Connection", "close");
   response.writeHead(answer.status, lines);
-  response.end(head || answer.status === 204 || answer.status === 304 ? undefined : body);
-  return body.length;
+  const bodiless = head || answer.status === 204 || answer.status === 304;
+  if (exchange?.record && !bodiless) exchange.record.bodyBytes = body.length;
+  response.end(bodiless ? undefined : body);
 }
 
 /** A response object for a socket that Node's server has let go. */

@@ -1,16 +1,56 @@
 // What steps may ask of the world while a request is really served by a controller pod.
 import { request as httpRequest } from "node:http";
 import { request as httpsRequest } from "node:https";
+import type { Duplex } from "node:stream";
 import type { Clock } from "../../model/clock.ts";
 import type { Random } from "../../model/random.ts";
-import type { HeaderLine } from "../answer.ts";
 import { type DialPeer, PeerAgent, TlsPeerAgent } from "../engine/peer-agent.ts";
-import type { SubrequestAnswer, World } from "../exchange.ts";
+import type { HeaderLine } from "../answer.ts";
+import type { KeepAlive, Subrequest, SubrequestAnswer, World } from "../exchange.ts";
 import type { RoutesFeed } from "./routes-feed.ts";
 
 /** Bodies of subrequests are read up to this size. */
 const BODY_LIMIT = 1024 * 1024;
 const TIMEOUT_MS = 60_000;
+
+/** auth-keepalive-requests: how often a connection may be used. */
+class Uses {
+  readonly #most: number;
+  readonly #uses = new WeakMap<object, number>();
+  constructor(keep: KeepAlive | undefined) {
+    this.#most = keep?.requests ?? 1;
+  }
+  spent(socket: object): boolean {
+    const used = (this.#uses.get(socket) ?? 0) + 1;
+    this.#uses.set(socket, used);
+    return used >= this.#most;
+  }
+}
+
+class KeptPlain extends PeerAgent {
+  readonly #uses: Uses;
+  constructor(dial: DialPeer, keep: KeepAlive | undefined) {
+    super(dial, keep?.connections ?? 1, keep?.timeoutMs);
+    this.#uses = new Uses(keep);
+  }
+  override keepSocketAlive(socket: Duplex): boolean {
+    const kept: unknown = super.keepSocketAlive(socket);
+    return !this.#uses.spent(socket) && kept !== false;
+  }
+}
+
+class KeptSecure extends TlsPeerAgent {
+  readonly #uses: Uses;
+  constructor(dial: DialPeer, keep: KeepAlive | undefined) {
+    // SNI is the name that is asked, as proxy_ssl_server_name in the template's auth location says.
+    super(dial, keep?.connections ?? 1, { rejectUnauthorized: false, servername: undefined }, keep?.timeoutMs);
+    this.#uses = new Uses(keep);
+  }
+  override keepSocketAlive(socket: Duplex): boolean {
+    const kept: unknown = super.keepSocketAlive(socket);
+    return !this.#uses.spent(socket) && kept !== false;
+  }
+}
 
 /** The parts of a world that all requests of a controller share. */
 export class ControllerWorld implements Omit<World, "onEnd"> {
@@ -18,15 +58,14 @@ export class ControllerWorld implements Omit<World, "onEnd"> {
   readonly random: Random;
   readonly #feed: RoutesFeed;
   readonly #states = new Map<string, unknown>();
-  readonly #plain: PeerAgent;
-  readonly #secure: TlsPeerAgent;
+  readonly #dial: DialPeer;
+  readonly #kept = new Map<string, { readonly plain: KeptPlain; readonly secure: KeptSecure }>();
 
   constructor(feed: RoutesFeed, clock: Clock, random: Random, dial: DialPeer) {
     this.#feed = feed;
     this.clock = clock;
     this.random = random;
-    this.#plain = new PeerAgent(dial);
-    this.#secure = new TlsPeerAgent(dial);
+    this.#dial = dial;
   }
   secret(key: string): Readonly<Record<string, Buffer>> | undefined {
     return this.#feed.secret(key);
@@ -38,10 +77,14 @@ export class ControllerWorld implements Omit<World, "onEnd"> {
     if (!this.#states.has(key)) this.#states.set(key, create());
     return this.#states.get(key) as T;
   }
-  request(
-    url: string,
-    init: { readonly method: string; readonly headers: readonly HeaderLine[]; readonly body?: Buffer },
-  ): Promise<SubrequestAnswer> {
+  /** Connections kept as one setting says, and for one request alone without. */
+  #agents(keep: KeepAlive | undefined): { readonly plain: KeptPlain; readonly secure: KeptSecure } {
+    const key = keep ? `${keep.connections} ${keep.requests} ${keep.timeoutMs}` : "";
+    let agents = this.#kept.get(key);
+    if (!agents) this.#kept.set(key, (agents = { plain: new KeptPlain(this.#dial, keep), secure: new KeptSecure(this.#dial, keep) }));
+    return agents;
+  }
+  request(url: string, init: Subrequest): Promise<SubrequestAnswer> {
     const { promise, resolve, reject } = Promise.withResolvers<SubrequestAnswer>();
     const target = new URL(url);
     const secure = target.protocol === "https:";
@@ -50,6 +93,8 @@ export class ControllerWorld implements Omit<World, "onEnd"> {
       const before = headers[name];
       headers[name] = before === undefined ? value : [...(Array.isArray(before) ? before : [before]), value];
     }
+    if (!init.keepAlive) headers["Connection"] = "close";
+    const { plain, secure: tls } = this.#agents(init.keepAlive);
     const options = {
       host: target.hostname,
       port: target.port === "" ? (secure ? 443 : 80) : Number(target.port),
@@ -57,9 +102,7 @@ export class ControllerWorld implements Omit<World, "onEnd"> {
       path: `${target.pathname}${target.search}`,
       headers,
     };
-    const sent = secure
-      ? httpsRequest({ ...options, agent: this.#secure, rejectUnauthorized: false })
-      : httpRequest({ ...options, agent: this.#plain });
+    const sent = secure ? httpsRequest({ ...options, agent: tls, rejectUnauthorized: false }) : httpRequest({ ...options, agent: plain });
     const timer = this.clock.after(TIMEOUT_MS, () => sent.destroy(new Error(`${url} did not answer`)), { background: true });
     sent.once("close", () => timer.cancel());
     sent.once("error", reject);
@@ -80,8 +123,10 @@ export class ControllerWorld implements Omit<World, "onEnd"> {
     return promise;
   }
   close(): void {
-    this.#plain.destroy();
-    this.#secure.destroy();
+    for (const { plain, secure } of this.#kept.values()) {
+      plain.destroy();
+      secure.destroy();
+    }
   }
 }
 

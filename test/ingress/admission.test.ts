@@ -3,7 +3,7 @@ import t from "tap";
 import { checkIngress } from "../../ingress/admission.ts";
 import { DEFAULT_FLAGS } from "../../ingress/config.ts";
 import type { Ingress, IngressClass } from "../../model/kinds/networking-v1.ts";
-import { IngressClasses, Ingresses } from "../../model/resources.ts";
+import { ConfigMaps, IngressClasses, Ingresses } from "../../model/resources.ts";
 import { testStore } from "../support/store.ts";
 import { ingress } from "./raw.ts";
 
@@ -46,3 +46,146 @@ for (const [name, object, message] of rows) {
     t.equal(checkIngress(object, DEFAULT_FLAGS, store), message);
   });
 }
+
+const two = ingress("b", "b.example", "web", {}, "/a;");
+const lines = {
+  ...two,
+  spec: { ...two.spec, rules: [...(two.spec.rules ?? []), ...(ingress("b", "c.example", "web", {}, "/[b]", "Exact").spec.rules ?? [])] },
+};
+const catchAll: Ingress = {
+  ...two,
+  spec: { ingressClassName: "nginx", defaultBackend: { service: { name: "web", port: { number: 80 } } } },
+};
+const secured = (hosts: readonly string[], secretName: string): Ingress => ({
+  ...two,
+  spec: { ...two.spec, rules: [], tls: [{ hosts: [...hosts], secretName }] },
+});
+const resource = ingress("b", "shop.example", "web", {}, "/cart");
+const unserved: Ingress = {
+  ...resource,
+  spec: {
+    ...resource.spec,
+    rules: [
+      {
+        host: "shop.example",
+        http: { paths: [{ path: "/cart", pathType: "Prefix", backend: { resource: { kind: "Bucket", name: "b" } } }] },
+      },
+    ],
+  },
+};
+
+/** What an administrator has set, the object, and the answer (controller.go CheckIngress, in its order; inspector/*.go). */
+const settings: readonly (readonly [
+  name: string,
+  config: Readonly<Record<string, string>>,
+  object: Ingress,
+  message: string | undefined,
+])[] = [
+  [
+    "each path has its line",
+    {},
+    lines,
+    "ingress contains invalid paths: path /a; cannot be used with pathType Prefix\npath /[b] cannot be used with pathType Exact",
+  ],
+  ["strict-validate-path-type false", { "strict-validate-path-type": "false" }, lines, undefined],
+  [
+    "a snippet of any prefix",
+    {},
+    { ...ingress("b", "b.example", "web"), metadata: { namespace: "default", name: "b", annotations: { "example.com/x-snippet": "" } } },
+    "example.com/x-snippet annotation cannot be used. Snippet directives are disabled by the Ingress administrator",
+  ],
+  [
+    "a word of the block list",
+    { "annotation-value-word-blocklist": "load_module,lua_package,_by_lua" },
+    ingress("b", "b.example", "web", { "auth-url": "http://a/_by_lua" }),
+    `${P}auth-url annotation contains invalid word _by_lua`,
+  ],
+  [
+    "the block list looks at our annotations only",
+    { "annotation-value-word-blocklist": "word" },
+    { ...ingress("b", "b.example", "web"), metadata: { namespace: "default", name: "b", annotations: { other: "word" } } },
+    undefined,
+  ],
+  [
+    "a value that is not valid",
+    {},
+    ingress("b", "b.example", "web", { "limit-rps": "many" }),
+    `annotation ${P}limit-rps contains invalid value`,
+  ],
+  ["a value that falls back to its default", {}, ingress("b", "b.example", "web", { "proxy-body-size": "much" }), undefined],
+  ["a denied location is admitted", {}, ingress("b", "b.example", "web", { "auth-type": "basic" }), undefined],
+  [
+    "risk",
+    { "annotations-risk-level": "Low" },
+    ingress("b", "b.example", "web", { "rewrite-target": "/" }),
+    "annotation group Rewrite contains risky annotation based on ingress configuration",
+  ],
+  [
+    "snippets allowed, but a risk",
+    { "allow-snippet-annotations": "true" },
+    ingress("b", "b.example", "web", { "server-snippet": "x" }),
+    "annotation group ServerSnippet contains risky annotation based on ingress configuration",
+  ],
+  [
+    "snippets allowed, and the risk",
+    { "allow-snippet-annotations": "true", "annotations-risk-level": "Critical" },
+    ingress("b", "b.example", "web", { "server-snippet": "x" }),
+    undefined,
+  ],
+  [
+    "deep inspection of a path",
+    {},
+    ingress("b", "b.example", "web", {}, "/x/etc/passwd", "ImplementationSpecific"),
+    "invalid object: invalid rule in ingress default/b: invalid http path: invalid value found: /x/etc/passwd",
+  ],
+  [
+    "deep inspection comes before the class",
+    {},
+    other(ingress("b", "b.example", "web", {}, "/a{root /;}", "ImplementationSpecific")),
+    "invalid object: invalid rule in ingress default/b: invalid http path: invalid value found: /a{root /;}",
+  ],
+  ["a path with the word root alone", {}, ingress("b", "b.example", "web", {}, "/root alias", "ImplementationSpecific"), undefined],
+  [
+    "deep inspection of tls hosts",
+    {},
+    secured(["a.example", "/var/run/secrets"], "x"),
+    "invalid object: invalid host in ingress tls config default/b: invalid value found: /var/run/secrets",
+  ],
+  [
+    "deep inspection of tls Secrets",
+    {},
+    secured([], "content_by_lua_block"),
+    "invalid object: invalid secret in ingress default/b: invalid value found: content_by_lua_block",
+  ],
+  ["catch-all", {}, catchAll, undefined],
+  [
+    "a canary annotation permits the overlap, whatever it says",
+    {},
+    ingress("b", "shop.example", "web", { canary: "false" }, "/cart"),
+    undefined,
+  ],
+  ["a backend that is no Service does not overlap", {}, unserved, undefined],
+];
+for (const [name, data, object, message] of settings) {
+  t.test(name, async (t) => {
+    const { store } = await testStore();
+    await store.create(IngressClasses, nginx);
+    await store.create(Ingresses, ingress("web", "shop.example", "web", {}, "/cart"));
+    await store.create(ConfigMaps, {
+      apiVersion: "v1",
+      kind: "ConfigMap",
+      metadata: { namespace: "ingress-nginx", name: "ingress-nginx-controller" },
+      data,
+    });
+    t.equal(checkIngress(object, DEFAULT_FLAGS, store), message);
+  });
+}
+
+t.test("--disable-catch-all", async (t) => {
+  const message =
+    "this deployment is trying to create a catch-all ingress while DisableCatchAll flag is set to true. Remove '.spec.defaultBackend' or set DisableCatchAll flag to false";
+  const flags = { ...DEFAULT_FLAGS, disableCatchAll: true };
+  t.equal(checkIngress(catchAll, flags, store), message);
+  t.equal(checkIngress({ ...catchAll, spec: { ...ingress("b", "b.example", "web").spec, ...catchAll.spec } }, flags, store), message);
+  t.equal(checkIngress(ingress("b", "b.example", "web"), flags, store), undefined);
+});

@@ -86,6 +86,6 @@ await t.test("10254 answers health and metrics", async (t) => {
   t.equal((await ask(world.socket(10254), { path: "/healthz" })).body.toString(), "ok");
   t.match(
     (await ask(world.socket(10254), { path: "/metrics" })).body.toString(),
-    /nginx_ingress_controller_config_last_reload_successful 1/,
+    /nginx_ingress_controller_config_last_reload_successful\{[^}]*\} 1\n/,
   );
 });

@@ -1,12 +1,12 @@
 // The proxy-* annotations that a pod or a client can see, and the Warnings of those that nothing here acts on.
 import { createServer as createHttpServer } from "node:http";
-import { createServer as createTcpServer } from "node:net";
+import { connect, createServer as createTcpServer } from "node:net";
 import t from "tap";
 import { compileAnnotations } from "../../ingress/annotations/index.ts";
 import { ControllerConfig } from "../../ingress/config.ts";
 import { ask } from "./client.ts";
 import { createHarness } from "./harness.ts";
-import { addIngress, ingress } from "./raw.ts";
+import { addIngress, ingress, until } from "./raw.ts";
 
 const harness = await createHarness(t);
 await using world = await harness.start();
@@ -41,24 +41,83 @@ await t.test("proxy-send-timeout: a pod that does not read its request is 504", 
   t.equal(answer.status, 504);
 });
 
+await t.test("proxy-buffering on: pieces wait for a buffer or for the end; X-Accel-Buffering of the pod stands above it", async (t) => {
+  const release = Promise.withResolvers<void>();
+  const server = (): ReturnType<typeof createHttpServer> =>
+    createHttpServer((request, response) => {
+      const asked = /x=(\w+)/.exec(request.url ?? "")?.[1];
+      if (asked !== undefined) response.setHeader("X-Accel-Buffering", asked);
+      response.write("first");
+      release.promise.then(() => response.end("last"));
+    });
+  await world.service("pieces", { server });
+  await addIngress(
+    world,
+    ingress("held", "held.example", "pieces", { "proxy-buffering": "on" }),
+    ingress("passed", "passed.example", "pieces", { "proxy-buffering": "off" }),
+  );
+  const parts: Record<string, string[]> = {};
+  const answers = ["held.example/", "passed.example/", "held.example/?x=no", "passed.example/?x=yes"].map((url) => {
+    const [host = ""] = url.split("/");
+    const socket = connect(world.socket(80).port, world.socket(80).ip);
+    const got: string[] = (parts[url] = []);
+    socket.on("data", (chunk) => got.push(chunk.toString()));
+    socket.write(`GET ${url.slice(host.length)} HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`);
+    return new Promise((resolve) => socket.once("close", resolve));
+  });
+  const has = (url: string, text: string): boolean => (parts[url] ?? []).join("").includes(text);
+  await until(() => has("passed.example/", "first") && has("held.example/?x=no", "first"));
+  t.notOk(has("held.example/", "first"));
+  t.notOk(has("passed.example/?x=yes", "first"));
+  release.resolve();
+  await Promise.all(answers);
+  for (const url of Object.keys(parts)) t.ok(has(url, "first") && has(url, "last"), url);
+});
+
+await t.test("proxy-next-upstream with statuses: another pod is asked, the last answer stands", async (t) => {
+  const calls: string[] = [];
+  const server = (pod: string): ReturnType<typeof createHttpServer> =>
+    createHttpServer((request, response) => {
+      calls.push(`${request.method} ${pod}`);
+      request.resume().once("end", () => response.writeHead(pod.endsWith("-0") || request.url === "/all" ? 503 : 200).end(pod));
+    });
+  await world.service("ailing", { replicas: 3, server });
+  await addIngress(world, ingress("ailing", "ailing.example", "ailing", { "proxy-next-upstream": "error http_503 non_idempotent" }));
+  const status = async (method: string, path: string): Promise<number> =>
+    (await ask(world.socket(80), { host: "ailing.example", method, path, body: method === "POST" ? "x" : "" })).status;
+  t.strictSame(await Promise.all([status("GET", "/"), status("GET", "/"), status("GET", "/")]), [200, 200, 200]);
+  calls.length = 0;
+  t.equal(await status("GET", "/all"), 503);
+  t.equal(calls.length, 3);
+  calls.length = 0;
+  await status("POST", "/all");
+  t.equal(calls.length, 1, "non_idempotent is the ConfigMap's to give (template.go buildNextUpstream)");
+});
+
 await t.test("annotations without effect are told", (t) => {
   const rows: readonly (readonly [name: string, value: string, says: RegExp | undefined])[] = [
-    ["proxy-buffering", "on", /not modelled/],
-    ["proxy-buffering", "off", undefined],
-    ["auth-tls-verify-depth", "3", /not modelled/],
-    ["auth-keepalive", "10", /not modelled/],
-    ["auth-keepalive-requests", "10", /not modelled/],
-    ["auth-keepalive-timeout", "10", /not modelled/],
-    ["auth-keepalive-share-vars", "true", /not modelled/],
+    ["proxy-buffering", "on", undefined],
+    ["auth-tls-verify-depth", "3", undefined],
+    ["proxy-ssl-verify", "on", undefined],
+    ["ssl-ciphers", "AES256-SHA", /not modelled/],
+    ["ssl-prefer-server-ciphers", "true", undefined],
+    ["ssl-prefer-server-ciphers", "false", /not modelled/],
     ["backend-protocol", "FCGI", /HTTP is used/],
     ["ssl-passthrough", "true", /is not modelled; TLS ends at the controller/],
     ["proxy-http-version", "1.0", undefined],
     ["proxy-send-timeout", "5", undefined],
+    ["enable-rewrite-log", "true", /not modelled/],
+    ["proxy-read-timeout", "5s", /the default is used/],
+    ["no-such-thing", "x", /unknown annotation/],
   ];
   for (const [name, value, says] of rows) {
     const { problems } = compileAnnotations(ingress("x", "x.example", "x", { [name]: value }), new ControllerConfig());
     t.equal(problems.length, says ? 1 : 0, name);
     if (says) t.match(problems[0], new RegExp(`^nginx\\.ingress\\.kubernetes\\.io/${name}: .*${says.source}`));
   }
+  const keep = { "auth-url": "http://auth.default/", "auth-keepalive": "10" };
+  const told = (config: Record<string, string>): number =>
+    compileAnnotations(ingress("x", "x.example", "x", keep), new ControllerConfig(config)).problems.length;
+  t.strictSame([told({}), told({ "use-http2": "false" })], [1, 0], "auth-keepalive works without HTTP/2 only");
   t.end();
 });

@@ -1,0 +1,129 @@
+// proxy-ssl-*: TLS towards HTTPS pods: our certificate, whom we trust, by which name, with which protocols and ciphers.
+// Upstream: internal/ingress/annotations/proxyssl; nginx.tmpl. The Secret is `namespace/name` with ca.crt, tls.crt and tls.key. Settings
+// of the location's own Ingress count, else those of the host's first Ingress that has some, unless `proxy-ssl-location-only`.
+import { X509Certificate } from "node:crypto";
+import { page } from "../answer.ts";
+import { type PeerTls, UNVERIFIED } from "../engine/peer-tls.ts";
+import type { Exchange } from "../exchange.ts";
+import { annotationGroup, high, LocationDenied, low, medium } from "./annotation.ts";
+import { BASIC, INTEGER, matching, SERVER_NAME } from "./validators.ts";
+
+export interface ProxySsl {
+  /** `namespace/name`; "" when not asked for, and then nothing else counts. */
+  readonly secret: string;
+  readonly verify: boolean;
+  readonly verifyDepth: number;
+  /** Name that the pod's certificate must have; "": upstream_balancer, as nginx's configuration calls every pod. */
+  readonly name: string;
+  /** The name is sent as SNI. */
+  readonly serverName: boolean;
+  /** Of TLSv1.2 and TLSv1.3. */
+  readonly protocols: readonly string[];
+  readonly ciphers: string;
+}
+
+const ON_OFF = matching(/^(?:on|off)$/);
+
+export const proxySsl = annotationGroup<ProxySsl>({
+  upstream: "ProxySSL",
+  annotations: {
+    "proxy-ssl-secret": medium(BASIC, "drop"),
+    "proxy-ssl-verify": low(ON_OFF),
+    "proxy-ssl-verify-depth": low(INTEGER),
+    "proxy-ssl-name": high(SERVER_NAME),
+    "proxy-ssl-server-name": low(ON_OFF),
+    "proxy-ssl-protocols": low(matching(/^(?:TLSv1\.2|TLSv1\.3| )*$/)),
+    "proxy-ssl-ciphers": medium(matching(/^[A-Za-z0-9+:_\-!]*$/)),
+  },
+  parse(read) {
+    const secret = read.text("proxy-ssl-secret") ?? "";
+    if (secret !== "") {
+      const parts = secret.split("/");
+      if (parts.length !== 2) throw new LocationDenied(`location denied, reason: invalid format (namespace/name) found in '${secret}'`);
+      if (parts[0] !== read.namespace && !read.config.flag("allow-cross-namespace-resources", false))
+        throw new LocationDenied("location denied, reason: cross namespace secrets are not supported");
+    }
+    return {
+      secret,
+      verify: read.text("proxy-ssl-verify") === "on",
+      verifyDepth: read.number("proxy-ssl-verify-depth", 1) || 1,
+      name: read.text("proxy-ssl-name") ?? "",
+      serverName: read.text("proxy-ssl-server-name") === "on",
+      protocols: (read.text("proxy-ssl-protocols") ?? "TLSv1.2").split(/\s+/),
+      ciphers: read.text("proxy-ssl-ciphers") ?? "DEFAULT",
+    };
+  },
+  steps: ({ secret }) =>
+    secret === ""
+      ? []
+      : [
+          {
+            phase: "rewrite",
+            annotation: "proxy-ssl-secret",
+            run: ({ world }) => (world.secret(secret) ? undefined : page(503, `proxy-ssl-secret: Secret ${secret} does not exist`)),
+          },
+        ],
+});
+
+interface Made {
+  readonly data: object;
+  readonly tls: PeerTls;
+}
+
+/** TLS to the pods of a location, the same object while settings and Secret stay: connections are kept by it. */
+export function peerTls(exchange: Exchange): PeerTls {
+  const own = exchange.location.settings.proxySsl;
+  const settings = own.secret !== "" ? own : exchange.server.proxySsl;
+  const data = settings && exchange.world.secret(settings.secret);
+  if (!settings || !data) return UNVERIFIED;
+  const made = exchange.world.state("proxy-ssl", () => new WeakMap<ProxySsl, Made>());
+  const known = made.get(settings);
+  if (known?.data === data) return known.tls;
+  const tls = tlsOf(settings, data);
+  made.set(settings, { data, tls });
+  return tls;
+}
+
+function tlsOf({ verify, verifyDepth, name, serverName, protocols, ciphers }: ProxySsl, data: Readonly<Record<string, Buffer>>): PeerTls {
+  const text = (key: string): string | undefined => data[key]?.toString();
+  const [ca, cert, key] = [text("ca.crt"), text("tls.crt"), text("tls.key")];
+  const expected = name === "" ? "upstream_balancer" : name;
+  return {
+    ...(cert !== undefined && key !== undefined ? { cert, key } : {}),
+    // Without ca.crt only the certificate counts, as in the template.
+    ...(ca === undefined
+      ? {}
+      : {
+          ca,
+          ciphers,
+          minVersion: protocols.includes("TLSv1.2") ? ("TLSv1.2" as const) : ("TLSv1.3" as const),
+          maxVersion: protocols.includes("TLSv1.3") ? ("TLSv1.3" as const) : ("TLSv1.2" as const),
+        }),
+    rejectUnauthorized: verify && ca !== undefined,
+    servername: serverName && name !== "" ? name : "",
+    checkServerIdentity(_host, shown) {
+      if (new X509Certificate(shown.raw).checkHost(expected) === undefined)
+        return new Error(`the pod's certificate is not of ${expected}: proxy-ssl-verify`);
+      const between = intermediates(shown);
+      return between > verifyDepth
+        ? new Error(`${between} certificates between the pod's and its authority: proxy-ssl-verify-depth`)
+        : undefined;
+    },
+  };
+}
+
+interface Chain {
+  readonly fingerprint256: string;
+  readonly issuerCertificate?: Chain;
+}
+
+/** Certificates between this one and its authority's own, which signs itself and may be left out. */
+export function intermediates(certificate: Chain): number {
+  let count = 0;
+  let at = certificate.issuerCertificate;
+  while (at && at.issuerCertificate?.fingerprint256 !== at.fingerprint256) {
+    count++;
+    at = at.issuerCertificate;
+  }
+  return count;
+}

@@ -1,0 +1,29 @@
+// Annotations that upstream knows and nothing here acts on: checked as upstream checks them, then named by a Warning.
+// Upstream: internal/ingress/annotations/{snippet,serversnippet,streamsnippet,authreq,modsecurity,opentelemetry,fastcgi,http2pushpreload,log}.
+import { type AnnotationRule, critical, high, low, medium } from "./annotation.ts";
+import { ANYTHING, BASIC, BOOL, matching, VARIABLES } from "./validators.ts";
+
+/** By upstream's group, then by name without the prefix. */
+export const UNMODELLED: Readonly<Record<string, Readonly<Record<string, AnnotationRule>>>> = {
+  ConfigurationSnippet: { "configuration-snippet": critical(ANYTHING) },
+  ServerSnippet: { "server-snippet": critical(ANYTHING) },
+  StreamSnippet: { "stream-snippet": critical(ANYTHING) },
+  ExternalAuth: { "auth-snippet": critical(ANYTHING) },
+  ModSecurity: {
+    "enable-modsecurity": low(BOOL),
+    "enable-owasp-core-rules": low(BOOL),
+    "modsecurity-transaction-id": high(VARIABLES),
+    "modsecurity-snippet": critical(ANYTHING),
+  },
+  Opentelemetry: {
+    "enable-opentelemetry": low(BOOL),
+    "opentelemetry-trust-incoming-span": low(BOOL),
+    "opentelemetry-operation-name": medium(matching(/^[A-Za-z0-9_-]*$/), "drop"),
+  },
+  FastCGI: {
+    "fastcgi-index": medium(matching(/^[A-Za-z0-9.\-_]+$/), "drop"),
+    "fastcgi-params-configmap": medium(BASIC, "drop"),
+  },
+  HTTP2PushPreload: { "http2-push-preload": low(BOOL, "drop") },
+  Logs: { "enable-rewrite-log": low(BOOL) },
+};

@@ -1,0 +1,62 @@
+// What a pod is sent for a request: target, headers, framing and limits. And its copy for a mirror.
+// Upstream: the template's proxy_* lines; ngx_http_mirror_module.
+import type { IncomingMessage } from "node:http";
+import { peerTls } from "../annotations/proxy-ssl.ts";
+import type { HeaderLine } from "../answer.ts";
+import type { ForwardBody, ForwardRequest } from "../engine/forward.ts";
+import type { Decision } from "../evaluate.ts";
+import type { Exchange, World } from "../exchange.ts";
+import { podHeaders } from "../headers.ts";
+import type { Peer } from "../upstreams.ts";
+import { expand } from "../variables.ts";
+
+export type Forwarding = Extract<Decision, { type: "forward" }> & {
+  /** It is an error's own Service: its answer stands, whatever it is. */
+  readonly error?: true;
+};
+
+export function podRequest(
+  request: IncomingMessage,
+  decision: Forwarding,
+  peer: Peer,
+  body: ForwardBody,
+  upgrade: string | undefined,
+): ForwardRequest {
+  const { exchange } = decision;
+  const { proxyTimeouts, proxyHttpVersion, backendProtocol } = exchange.location.settings;
+  const underscores = exchange.table.config.flag("enable-underscores-in-headers", false);
+  const headers = podHeaders(exchange, request.rawHeaders, { underscores, upgrade });
+  if (body.type === "bytes") headers["Content-Length"] = String(body.bytes.length);
+  else if (body.type === "stream" && exchange.facts.contentLength !== undefined)
+    headers["Content-Length"] = String(exchange.facts.contentLength);
+  else if (body.type === "stream") headers["Transfer-Encoding"] = "chunked";
+  else if (exchange.facts.contentLength === 0 && decision.error !== true) headers["Content-Length"] = "0";
+  const secure =
+    backendProtocol === "HTTPS" || backendProtocol === "GRPCS" || (backendProtocol === "AUTO_HTTP" && exchange.facts.scheme === "https");
+  return {
+    method: exchange.facts.method,
+    target: exchange.upstreamTarget,
+    headers,
+    body,
+    peer,
+    tls: secure ? peerTls(exchange) : undefined,
+    httpVersion: proxyHttpVersion,
+    connectTimeoutMs: proxyTimeouts.connectMs,
+    sendTimeoutMs: proxyTimeouts.sendMs,
+    readTimeoutMs: proxyTimeouts.readMs,
+  };
+}
+
+/** mirror-target: a copy, whose answer and failure nobody sees. */
+export function mirrorRequest(world: Pick<World, "request">, exchange: Exchange, body: ForwardBody): void {
+  const { target, host, requestBody } = exchange.location.settings.mirror;
+  if (target === "") return;
+  const url = expand(exchange, target).replace(/(?<!:)\/{2,}/g, "/");
+  if (!URL.canParse(url)) return;
+  const bytes = requestBody && body.type === "bytes" ? body.bytes : undefined;
+  const headers: HeaderLine[] = [["Host", host === "" ? new URL(url).host : expand(exchange, host)]];
+  for (const [name, value] of Object.entries(podHeaders(exchange, [], { underscores: false, upgrade: undefined })))
+    if (name !== "Host") headers.push([name, String(value)]);
+  if (bytes) headers.push(["Content-Length", String(bytes.length)]);
+  world.request(url, { method: exchange.facts.method, headers, ...(bytes ? { body: bytes } : {}) }).catch(() => {});
+}

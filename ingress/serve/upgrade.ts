@@ -1,0 +1,122 @@
+// A request for another protocol on its connection: decided as any other, then the socket is joined with the pod's.
+// Upstream: ngx_http_upstream_upgrade. One peer is asked; a refusal of the pod is passed on.
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Duplex } from "node:stream";
+import { log } from "../../model/log.ts";
+import { type Answer, page } from "../answer.ts";
+import type { Balance } from "../balance.ts";
+import { upstreamError } from "../engine/forward.ts";
+import type { HttpProxyEngine } from "../engine/http-proxy-engine.ts";
+import type { Decision } from "../evaluate.ts";
+import type { Exchange, World } from "../exchange.ts";
+import { addHsts } from "../headers.ts";
+import type { RequestRecord } from "../request-record.ts";
+import { type Forwarding, podRequest } from "./pod-request.ts";
+import { answeredTry, endRequest, type EndParts, headOf } from "./request-end.ts";
+import type { Arrival } from "./request-facts.ts";
+import { responseOn, sendAnswer } from "./send-answer.ts";
+
+export interface UpgradeParts extends EndParts {
+  readonly http1: HttpProxyEngine;
+}
+
+export interface UpgradeRequest {
+  readonly request: IncomingMessage;
+  readonly socket: Duplex;
+  readonly head: Buffer;
+  readonly arrival: Arrival;
+  readonly record: RequestRecord;
+  decide(onEnd: World["onEnd"]): Decision | Promise<Decision>;
+  /** The socket is closed. */
+  onClose(): void;
+}
+
+/** From the decision to the end of the connection. */
+export function serveUpgrade(parts: UpgradeParts, balance: Balance, asking: UpgradeRequest): void {
+  const { request, socket, arrival, record } = asking;
+  const ends: (() => void)[] = [];
+  socket.once("close", () => {
+    asking.onClose();
+    ends.forEach((end) => end());
+  });
+  socket.on("error", () => {});
+  /** Our answer, or the pod's, which may be 101. */
+  let own: ServerResponse | undefined;
+  let answered: IncomingMessage | undefined;
+  const writtenBefore = bytesWritten(socket);
+  const answerOn = (answer: Answer, exchange: Exchange | undefined): void => {
+    own = responseOn(request, socket);
+    sendAnswer(own, answer, exchange, false);
+  };
+  const finish = async (decision: Decision): Promise<void> => {
+    const { exchange } = decision;
+    if (exchange) exchange.record = record;
+    ends.push(() => {
+      const sentHead = own ? headOf(own) : answered ? passedHead(answered) : "";
+      if (answered) record.bodyBytes = Math.max(0, bytesWritten(socket) - writtenBefore - sentHead.length);
+      endRequest(parts, { request, arrival, exchange, record, status: own?.statusCode ?? answered?.statusCode ?? 499, sentHead });
+    });
+    if (decision.type === "answer") return answerOn(decision.answer, exchange);
+    record.alternative = decision.alternative?.backend.upstream ?? "";
+    const failure = await join(decision);
+    if (failure && !socket.destroyed) answerOn(failure, exchange);
+  };
+  /** Resolves when it is over, with an answer when the pod gave none. */
+  const join = async (decision: Forwarding): Promise<Answer | undefined> => {
+    const { exchange, peers, backend } = decision;
+    const { clock } = parts.world;
+    const peer = balance.pick(backend.upstream, peers, decision.balance, exchange, new Set());
+    if (!peer) return page(503, `upstream ${backend.upstream} has no peers`);
+    const out = podRequest(request, decision, peer, { type: "none" }, request.headers.upgrade);
+    addHsts(exchange);
+    const asked = record.begin(peer.id, clock.monotonic());
+    const onAnswer = (answer: IncomingMessage): void => {
+      answered = answer;
+      answeredTry(asked, answer.statusCode ?? 502, answer.rawHeaders, clock.monotonic());
+    };
+    const onUpgraded = (answer: IncomingMessage): void => {
+      onAnswer(answer);
+      addToUpgrade(answer, exchange);
+    };
+    try {
+      await parts.http1.upgrade(
+        { request, socket, head: asking.head, idleTimeoutMs: out.readTimeoutMs, onUpgraded, onRefused: onAnswer },
+        out,
+      );
+      return undefined;
+    } catch (error) {
+      const failure = upstreamError(error, { requestSent: false });
+      asked.endedAt = clock.monotonic();
+      asked.status = failure.status;
+      return page(failure.status, `upgrade: ${failure.message}`);
+    }
+  };
+  Promise.resolve(asking.decide((end) => ends.push(end)))
+    .then(finish)
+    .catch((error: unknown) => {
+      log("error", "ingress: upgrade failed", { error });
+      socket.destroy();
+    });
+}
+
+/** Headers of steps stand on a 101 too. */
+function addToUpgrade(answer: IncomingMessage, exchange: Exchange): void {
+  for (const [, [name, value]] of exchange.responseHeaders) answer.headers[name.toLowerCase()] = value;
+  const cookies = exchange
+    .added(101)
+    .filter(([name]) => name.toLowerCase() === "set-cookie")
+    .map(([, value]) => value);
+  if (cookies.length > 0) answer.headers["set-cookie"] = [...(answer.headers["set-cookie"] ?? []), ...cookies];
+  delete answer.headers["server"];
+}
+
+/** The head of a pod's answer as it is passed on after an upgrade request. */
+function passedHead({ statusCode = 101, statusMessage = "", headers }: IncomingMessage): string {
+  const lines = Object.entries(headers).flatMap(([name, value]) =>
+    (Array.isArray(value) ? value : [value]).map((one) => `${name}: ${one}\r\n`),
+  );
+  return `HTTP/1.1 ${statusCode} ${statusMessage}\r\n${lines.join("")}\r\n`;
+}
+
+const bytesWritten = (socket: Duplex): number =>
+  "bytesWritten" in socket && typeof socket.bytesWritten === "number" ? socket.bytesWritten : 0;
