@@ -97,6 +97,7 @@ t.test("the rules can tell right from wrong", (t) => {
     'const text = "as any"; // any, Date.now()',
     "const date = new Date(clock.now());",
     "const pattern = /Math.random(any)/;",
+    "const matches = (word: string) => /^as any$/.test(word);",
     "/** setTimeout( and `any` in prose */",
   ];
   for (const text of right) t.strictSame(brokenRules(parseSource("dns/x.ts", `// What it is.\n${text}`)), [], text);
