@@ -1,6 +1,6 @@
 // The one place where TCP listeners are made. noDelay: without it an answer in two writes takes 44 ms; backlog: with the default
 // a burst of connections waits a second; pauseOnConnect: nothing is read before the verdict; allowHalfOpen: the pod decides.
-import { createServer, type Socket } from "node:net";
+import { createServer, type Server, type Socket } from "node:net";
 import type { SocketAddress } from "../model/ports.ts";
 import { addressError, errnoOf } from "./errno.ts";
 
@@ -12,6 +12,9 @@ export interface OpenListener {
 }
 
 const BACKLOG = 4096;
+
+/** Linux gives a listener's TCP_NODELAY to the sockets that it accepts (tcp(7)): one system call less for each. */
+const INHERITS_NO_DELAY = process.platform === "linux";
 
 /** Failures after which the next candidate may still work. */
 const movesOn = new Set(["EACCES", "EADDRINUSE", "EADDRNOTAVAIL", "EAFNOSUPPORT"]);
@@ -42,11 +45,12 @@ export function nextPorts(ip: string, port: number, tries: number): SocketAddres
 }
 
 function listenOn(at: SocketAddress, onSocket: (socket: Socket) => void): Promise<OpenListener> {
-  const server = createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: true }, onSocket);
+  const server = createServer({ allowHalfOpen: true, noDelay: !INHERITS_NO_DELAY, pauseOnConnect: true }, onSocket);
   return new Promise((resolve, reject) => {
     server.once("error", reject);
     server.listen({ host: at.ip, port: at.port, backlog: BACKLOG, exclusive: true }, () => {
       server.off("error", reject);
+      if (INHERITS_NO_DELAY) setNoDelay(server);
       server.on("error", () => {});
       const bound = server.address();
       const port = bound !== null && typeof bound === "object" ? bound.port : at.port;
@@ -59,4 +63,10 @@ function listenOn(at: SocketAddress, onSocket: (socket: Socket) => void): Promis
       resolve({ socket: { ip: at.ip, port }, close });
     });
   });
+}
+
+function setNoDelay(server: Server): void {
+  const handle: unknown = Reflect.get(server, "_handle");
+  if (typeof handle === "object" && handle !== null && "setNoDelay" in handle && typeof handle.setNoDelay === "function")
+    handle.setNoDelay(true);
 }

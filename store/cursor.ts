@@ -56,7 +56,12 @@ export class StoreCursor implements Cursor, Activity {
   batches(types: readonly ResourceType[], signal?: AbortSignal): AsyncIterable<readonly Change[]> {
     const subscription = new Subscription();
     this.#subscriptions.add(subscription);
-    return subscription.iterate(types, (type) => this.#present(type), signal, () => this.#subscriptions.delete(subscription));
+    return subscription.iterate(
+      types,
+      (type) => this.#present(type),
+      signal,
+      () => this.#subscriptions.delete(subscription),
+    );
   }
   #present(type: ResourceType): readonly Change[] {
     return this.list(type).map((object) => ({

@@ -1,9 +1,12 @@
-// The end of a handed-over HTTP connection: the answer arrives whole before the FIN, whoever is slow and whatever is unread.
+// A handed-over connection as its client sees it: no write waits for an acknowledgement, and the answer of an HTTP connection that ends arrives
+// whole before the FIN, whoever is slow and whatever is unread.
+import { once } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { connect } from "node:net";
 import t from "tap";
-import { nextTurn } from "../../model/clock.ts";
-import { testFabric } from "./test-fabric.ts";
+import { nextTurn, realClock } from "../../model/clock.ts";
+import { createTcpServer } from "../../netsim/tcp-server.ts";
+import { connected, testFabric } from "./test-fabric.ts";
 
 /** Answers with as many bytes as the path says; POST bodies are read only by /read/N. */
 function handler(request: IncomingMessage, response: ServerResponse): void {
@@ -62,4 +65,33 @@ t.test("Connection: close", async (t) => {
   );
   while (fabric.stats().live > 0) await nextTurn();
   t.equal(fabric.stats().descriptors.open, 0, "nothing stays open");
+});
+
+/** Linux holds an acknowledgement back for so long, and Nagle's algorithm the second write with it. */
+const DELAYED_ACK_MS = 40;
+
+t.test("an answer in two writes", async (t) => {
+  const { fabric, pod: podNamed } = await testFabric(t);
+  const pod = podNamed("web", 5);
+  const server = createTcpServer((socket) => {
+    socket.on("data", async () => {
+      socket.write("first ");
+      await nextTurn();
+      socket.write("second");
+    });
+  });
+  const { socket: at } = await fabric.expose({ ip: pod.ip, port: 8080 }, "TCP", { type: "server", server }, pod);
+  const client = await connected(at);
+  const tookMs: number[] = [];
+  // A fresh connection acknowledges at once: the delay sets in after some exchanges.
+  for (let exchange = 0; exchange < 60; exchange++) {
+    const startedAt = realClock.monotonic();
+    let text = "";
+    client.write("go");
+    while (text.length < "first second".length) text += String(await once(client, "data"));
+    tookMs.push(realClock.monotonic() - startedAt);
+  }
+  client.destroy();
+  const median = tookMs.slice(-21).sort((a, b) => a - b)[10] ?? 0;
+  t.ok(median < DELAYED_ACK_MS * 0.75, `the second write waits for no acknowledgement: ${median.toFixed(1)} ms`);
 });

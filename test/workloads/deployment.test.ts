@@ -8,7 +8,8 @@ const sets = (store: Store): readonly string[] =>
   store
     .list(ReplicaSets)
     .map(
-      (set) => `rev ${set.metadata.annotations?.["deployment.kubernetes.io/revision"]}: ${set.spec.replicas}/${set.status?.readyReplicas ?? 0}`,
+      (set) =>
+        `rev ${set.metadata.annotations?.["deployment.kubernetes.io/revision"]}: ${set.spec.replicas}/${set.status?.readyReplicas ?? 0}`,
     )
     .toSorted();
 
