@@ -90,6 +90,7 @@ export class FabricState {
   readonly #end = new AbortController();
   #nodes: readonly FabricNode[] = [];
   #nodeByIp = new Map<string, Peer>();
+  #nodeByName = new Map<string, FabricNode>();
   #nextFlow = 1;
   readonly #nextPort = new Map<string, number>();
   readonly #balancerStreams = new Map<string, Random>();
@@ -114,6 +115,7 @@ export class FabricState {
   }
   set nodes(nodes: readonly FabricNode[]) {
     this.#nodes = nodes;
+    this.#nodeByName = new Map(nodes.map((node) => [node.name, node]));
     this.#nodeByIp = new Map(
       nodes.flatMap(({ name, ip, ips }): [string, Peer][] =>
         ips ? ips.map((each) => [each, { kind: "node", name, ip: each, ips }]) : [[ip, { kind: "node", name, ip }]],
@@ -153,7 +155,7 @@ export class FabricState {
   }
   /** The address that a pod sees of a masqueraded flow to `to`. */
   nodeIp(name: string, to: string): string | undefined {
-    const node = this.#nodes.find((each) => each.name === name);
+    const node = this.#nodeByName.get(name);
     return node?.ips?.find((ip) => sameFamily(ip, to)) ?? node?.ip;
   }
   /** Whose rules apply: a pod's or node's own; else the addressed node, a seeded choice for a load balancer, the first node. */
