@@ -3,7 +3,7 @@
 import { type Balancer, balancerKind } from "../balancers/index.ts";
 import { assertNever } from "../model/errors.ts";
 import { hash32, type Random } from "../model/random.ts";
-import { stickyPeer } from "./annotations/affinity.ts";
+import { stickiness, stickyPeer } from "./annotations/affinity.ts";
 import type { Settings } from "./annotations/index.ts";
 import type { Exchange } from "./exchange.ts";
 import type { Peer } from "./upstreams.ts";
@@ -23,16 +23,17 @@ export class Balance {
   }
   /** A peer not among `tried`, or any when all have been; `upstream` is its name. */
   pick(upstream: string, peers: readonly Peer[], settings: Settings, exchange: Exchange, tried: ReadonlySet<string>): Peer | undefined {
-    const { affinity } = exchange.location.settings;
+    const affinity = stickiness(exchange);
     const sticky = settings === exchange.location.settings || settings.affinity.canaryBehavior === "sticky";
-    if (affinity.enabled && sticky) return stickyPeer(affinity, exchange, upstream, peers, tried);
-    const { expression: hashBy, subset, subsetSize } = settings.upstreamHashBy;
+    if (affinity && sticky) return stickyPeer(affinity, exchange, upstream, peers, tried);
+    const { upstreamHashBy, loadBalance } = exchange.table.policies.get(upstream) ?? settings;
+    const { expression: hashBy, subset, subsetSize } = upstreamHashBy;
     const left = tried.size === 0 ? peers : peers.filter((peer) => !tried.has(peer.id));
     const open = left.length === 0 ? peers : left;
     if (open.length === 1) return open[0];
     const key = hashBy === "" ? "" : expand(exchange, hashBy);
     if (key !== "" && subset) return this.#fromSubset(key, open, subsetSize);
-    return this.#balancer(upstream, hashBy === "" ? settings.loadBalance : "hash").pick(open, {
+    return this.#balancer(upstream, hashBy === "" ? loadBalance : "hash").pick(open, {
       key,
       nowMs: exchange.world.clock.monotonic(),
     });

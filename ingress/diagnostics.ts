@@ -5,6 +5,7 @@ import type { Random } from "../model/random.ts";
 import { ConfigMaps, Ingresses, IngressClasses, Services } from "../model/resources.ts";
 import { splitKey } from "../model/object.ts";
 import type { Store } from "../store/index.ts";
+import { stickiness } from "./annotations/affinity.ts";
 import { DEFAULT_FLAGS } from "./config.ts";
 import { dumpNginx, dumpRoutes } from "./dump.ts";
 import { type ExplainParts, explainRequest } from "./explain.ts";
@@ -93,8 +94,9 @@ export function routesDiagnostics({ store, feeds, clock, random }: DiagnosticsOp
 
 /** Between which pods a request's upstream chooses. A cookie's answer depends on the client. */
 function balanceOf({ exchange, backend, peers, balance }: Extract<Decision, { type: "forward" }>): BalanceAnswer {
-  const hashBy = balance.upstreamHashBy.expression;
-  const how = exchange.location.settings.affinity.enabled ? "cookie" : hashBy !== "" ? `hash of ${hashBy}` : balance.loadBalance;
+  const { upstreamHashBy, loadBalance } = exchange.table.policies.get(backend.upstream) ?? balance;
+  const hashBy = upstreamHashBy.expression;
+  const how = stickiness(exchange) ? "cookie" : hashBy !== "" ? `hash of ${hashBy}` : loadBalance;
   const endpoints = peers.map(({ id }) => ({ address: id, pod: "", node: "" }));
   return {
     service: `${backend.namespace}/${backend.service}:${backend.port}`,

@@ -1,7 +1,7 @@
 // What happens to a request before it is sent anywhere: server, location, phases, upstream. The same code serves and explains.
 // Upstream: nginx's phase engine as the template fills it; facts in the order of docs/fidelity.md's phase table.
 import { type Answer, page, redirect } from "./answer.ts";
-import { belongsTo, stickyCookie } from "./annotations/affinity.ts";
+import { belongsTo, stickiness, stickyCookie } from "./annotations/affinity.ts";
 import { canaryDecision } from "./annotations/canary.ts";
 import type { Settings } from "./annotations/index.ts";
 import { BoundedRegex } from "./bounded-regex.ts";
@@ -36,9 +36,16 @@ export function evaluate(
   const server = findServer(table, facts.host);
   if (notes) serverNotes(facts, server, table, notes);
   const alone = (answer: Answer): Decision => ({ type: "answer", answer, exchange: undefined });
-  if (server.redirectTo !== undefined) return alone(toOtherHost(facts, server.redirectTo));
+  if (server.redirectTo !== undefined)
+    return alone(toOtherHost(facts, server.redirectTo, table.config.flag("use-forwarded-headers", false)));
   const uncertified = clientCertificateAnswer(facts, server, world);
   if (uncertified) return alone(uncertified);
+  if (server.appRoot && facts.parsed.path === "/") {
+    const { owner, target } = server.appRoot;
+    return alone(
+      redirect(302, `${facts.scheme}://${facts.hostHeader ?? facts.host}${target}`, `app-root of ${owner} sends / to ${target}`),
+    );
+  }
   notes?.begin("location");
   const match = findLocation(server, facts.parsed.path, notes);
   if (match.type === "failed") return alone(page(500, match.reason));
@@ -162,7 +169,7 @@ function chooseUpstream(exchange: Exchange, upstreams: Upstreams): Decision {
   const alternative = table.alternatives.get(backend.upstream);
   const chosen = alternative && canaryChosen(exchange, alternative, upstreams);
   const used = chosen?.backend ?? backend;
-  const upstream = upstreams.find(used, location.settings.serviceUpstream);
+  const upstream = upstreams.find(used, table.policies.get(used.upstream)?.serviceUpstream ?? false);
   if (upstream.type === "none") return withoutPeers(exchange, used, upstream.reason, upstreams);
   exchange.note(
     `goes to Service ${used.namespace}/${used.service} port ${used.port}${location.owner === undefined ? "" : `, as Ingress ${location.owner} says`}`,
@@ -202,11 +209,20 @@ export function setErrorHeaders(exchange: Exchange, status: number): void {
   const [namespace = "", name = ""] = location.owner?.split("/") ?? [];
   exchange.setUpstream("X-Code", String(status));
   exchange.setUpstream("X-Format", facts.headers.accept ?? "");
-  exchange.setUpstream("X-Original-URI", facts.target);
   exchange.setUpstream("X-Namespace", namespace);
   exchange.setUpstream("X-Ingress-Name", name);
   exchange.setUpstream("X-Service-Name", location.backend?.service ?? "");
   exchange.setUpstream("X-Service-Port", location.backend?.port ?? "");
+}
+
+/** The request for the page of an error: of the headers for pods it has only these. */
+export function errorRequest(exchange: Exchange, status: number): void {
+  exchange.upstreamHeaders.clear();
+  for (const name of ["X-Real-IP", "X-Forwarded-Host", "X-Forwarded-Port", "X-Forwarded-Proto", "X-Forwarded-Scheme", "X-Scheme"])
+    exchange.removeUpstream(name);
+  exchange.setUpstream("X-Forwarded-For", exchange.facts.clientIp);
+  setErrorHeaders(exchange, status);
+  exchange.setUpstream("X-Original-URI", exchange.facts.target);
 }
 
 function canaryChosen(exchange: Exchange, alternative: Alternative, upstreams: Upstreams): Alternative | undefined {
@@ -218,8 +234,8 @@ function canaryChosen(exchange: Exchange, alternative: Alternative, upstreams: U
 
 /** The affinity cookie of the main rule remembers which of the two upstreams gave it out. */
 function stickyDecision(exchange: Exchange, alternative: Alternative): { readonly chosen: boolean; readonly why: string } | undefined {
-  const { affinity } = exchange.location.settings;
-  if (!affinity.enabled || alternative.settings.affinity.canaryBehavior === "legacy") return undefined;
+  const affinity = stickiness(exchange);
+  if (!affinity || alternative.settings.affinity.canaryBehavior === "legacy") return undefined;
   const sent = stickyCookie(affinity, exchange);
   if (!sent) return undefined;
   if (belongsTo(sent.backend, alternative.backend.upstream))
@@ -269,9 +285,17 @@ function matches(pattern: string, text: string): boolean {
 }
 
 /** from-to-www: the port is always written. */
-function toOtherHost(facts: RequestFacts, host: string): Answer {
+function toOtherHost(facts: RequestFacts, host: string, forwarded: boolean): Answer {
+  const sent = (name: string): string | undefined => {
+    const value = forwarded ? facts.headers[name] : undefined;
+    return typeof value === "string" ? value : undefined;
+  };
   const uri = facts.target.endsWith("/") ? facts.target.slice(0, -1) : facts.target;
-  return redirect(308, `${facts.scheme}://${host}:${facts.serverPort}${uri}`, `from-to-www-redirect sends ${facts.host} to ${host}`);
+  return redirect(
+    308,
+    `${sent("x-forwarded-proto") ?? facts.scheme}://${host}:${sent("x-forwarded-port") ?? facts.serverPort}${uri}`,
+    `from-to-www-redirect sends ${facts.host} to ${host}`,
+  );
 }
 
 function serverNotes(facts: RequestFacts, server: Server, table: RouteTable, notes: Notes): void {

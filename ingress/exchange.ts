@@ -103,6 +103,7 @@ export class Exchange {
   readonly successHeaders: HeaderLine[] = [];
   /** Path and query for the pod. */
   upstreamTarget: string;
+  /** $req_id; "" when the client sent none and generate-request-id is false. */
   readonly requestId: string;
   remoteUser = "";
   /** Filled while serving. */
@@ -117,7 +118,8 @@ export class Exchange {
     this.notes = notes;
     this.upstreamTarget = facts.parsed.raw;
     const sent = facts.headers["x-request-id"];
-    this.requestId = typeof sent === "string" && sent !== "" ? sent : randomHex(world.random);
+    if (typeof sent === "string" && sent !== "") this.requestId = sent;
+    else this.requestId = table.config.flag("generate-request-id", true) ? randomHex(world.random) : "";
   }
   /** Lines to add to an answer of this status. */
   added(status: number): readonly HeaderLine[] {

@@ -4,6 +4,7 @@ import type { Clock } from "../model/clock.ts";
 import type { Ingress } from "../model/kinds/networking-v1.ts";
 import { compareText } from "../model/text.ts";
 import type { Random } from "../model/random.ts";
+import { stickiness } from "./annotations/affinity.ts";
 import { Balance } from "./balance.ts";
 import { type Decision, evaluate } from "./evaluate.ts";
 import type { RequestFacts, World } from "./exchange.ts";
@@ -115,13 +116,19 @@ const covers = (rule: string, host: string): boolean =>
   rule === host || (rule.startsWith("*.") && host.includes(".") && host.slice(host.indexOf(".")) === rule.slice(1));
 
 function forwardNotes({ exchange, peers, balance, backend }: Extract<Decision, { type: "forward" }>, random: Random, notes: Notes): void {
-  const hashBy = balance.upstreamHashBy.expression;
-  const { affinity, proxyNextUpstream, proxyTimeouts } = exchange.location.settings;
+  const policy = exchange.table.policies.get(backend.upstream);
+  const { upstreamHashBy, loadBalance } = policy ?? balance;
+  const hashBy = upstreamHashBy.expression;
+  const affinity = stickiness(exchange);
+  const { proxyNextUpstream, proxyTimeouts } = exchange.location.settings;
   notes.begin("balancer");
   const among = peers.map((peer) => peer.id).join(", ");
-  const fixed = affinity.enabled || hashBy !== "";
-  if (affinity.enabled) notes.push(`affinity: cookie ${affinity.name}, ${affinity.mode}, among ${among}`);
-  else notes.push(`balancer ${hashBy === "" ? balance.loadBalance : `hash of ${hashBy}`} among ${among}`);
+  const fixed = affinity !== undefined || hashBy !== "";
+  if (affinity) notes.push(`affinity: cookie ${affinity.name}, ${affinity.mode}, among ${among}`);
+  else
+    notes.push(
+      `balancer ${hashBy === "" ? loadBalance : `hash of ${hashBy}`} among ${among}${policy ? `, as ${policy.owner} says, which names the Service first` : ""}`,
+    );
   const before = exchange.addedHeaders.length;
   const peer = fixed ? new Balance(random).pick(backend.upstream, peers, balance, exchange, new Set()) : undefined;
   const fresh = exchange.addedHeaders.length > before;

@@ -49,6 +49,7 @@ export interface PodHeaderOptions {
 export function podHeaders(exchange: Exchange, rawHeaders: readonly string[], options: PodHeaderOptions): OutgoingHttpHeaders {
   const { facts, upstreamHeaders } = exchange;
   const headers: Record<string, string | string[]> = { Host: exchange.bestHost, "X-Request-ID": exchange.requestId };
+  if (exchange.requestId === "") delete headers["X-Request-ID"];
   headers["X-Real-IP"] = facts.clientIp;
   const sentFor = facts.headers["x-forwarded-for"];
   const forwardedFor = typeof sentFor === "string" ? sentFor : undefined;
@@ -126,12 +127,13 @@ const HIDDEN = new Set([
 export function clientHeaders(exchange: Exchange, status: number, podLines: readonly string[], http2: boolean): string[] {
   const lines: string[] = [];
   const { responseHeaders } = exchange;
-  const { proxyCookie, proxyRedirect } = exchange.location.settings;
+  const { proxyCookie, proxyRedirect, hideHeaders } = exchange.location.settings;
   const cookies = proxyCookie.domain !== undefined || proxyCookie.path !== undefined;
   for (let i = 0; i + 1 < podLines.length; i += 2) {
     const name = podLines[i] ?? "";
     const lower = name.toLowerCase();
     if (HOP_BY_HOP.has(lower) || HIDDEN.has(lower) || responseHeaders.has(lower)) continue;
+    if (hideHeaders.size > 0 && hideHeaders.has(lower)) continue;
     let value = podLines[i + 1] ?? "";
     if (proxyRedirect && (lower === "location" || lower === "refresh")) value = proxyRedirect(value);
     else if (cookies && lower === "set-cookie") value = cookieInClientTerms(proxyCookie, value);

@@ -9,6 +9,7 @@ import { ignoredBecause } from "./ingress-class.ts";
 import { CATCH_ALL, compareParts, type IngressPart, readIngress } from "./ingress-part.ts";
 import { backendRef } from "./ingress-part.ts";
 import type { Alternative, Owner, RouteTable, Server } from "./route-table.ts";
+import { upstreamPolicies } from "./upstream-policy.ts";
 import { compileServer, redirectServer, type ServerContext } from "./server.ts";
 
 export class RouteCompiler {
@@ -140,6 +141,7 @@ export class RouteCompiler {
       }
     }
     this.#addRedirectHosts(hosts);
+    const counted = [...this.#parts.values()].sort(compareParts);
     const fallback = this.#servers.get(CATCH_ALL) ?? compileServer(CATCH_ALL, [], [], this.#context());
     return {
       flags: this.flags,
@@ -148,8 +150,9 @@ export class RouteCompiler {
       wildcards,
       fallback,
       defaultBackend: backendOf(this.flags.defaultBackendService),
+      policies: upstreamPolicies(counted),
       alternatives: this.#alternatives(hosts, wildcards, fallback),
-      counted: [...this.#parts.values()].sort(compareParts).map((part) => part.owner),
+      counted: counted.map((part) => part.owner),
       ignored: new Map(this.#ignored),
     };
   }

@@ -4,6 +4,7 @@ import type { BoundedRegex } from "./bounded-regex.ts";
 import type { ControllerConfig, ControllerFlags } from "./config.ts";
 import type { Settings } from "./annotations/index.ts";
 import type { Step } from "./annotations/annotation.ts";
+import type { UpstreamPolicy } from "./upstream-policy.ts";
 import type { Canary } from "./annotations/canary.ts";
 
 /** Who asked for something: `namespace/name` of the Ingress. */
@@ -67,6 +68,8 @@ export interface Server {
   readonly owners: readonly Owner[];
   /** Losers of a host+path conflict: `owner path → winner`. */
   readonly conflicts: readonly { readonly owner: Owner; readonly path: string; readonly winner: Owner }[];
+  /** The first location's app-root, for `/` of the whole server. */
+  readonly appRoot: { readonly owner: Owner; readonly target: string } | undefined;
   /** from-to-www: every request is sent to this host. */
   readonly redirectTo: string | undefined;
   /** The Ingress whose server-level settings count (client certificates, passthrough): the first that sets them. */
@@ -94,6 +97,8 @@ export interface RouteTable {
   readonly fallback: Server;
   /** --default-backend-service; undefined: the built-in 404 page. */
   readonly defaultBackend: BackendRef | undefined;
+  /** By upstream. */
+  readonly policies: ReadonlyMap<string, UpstreamPolicy>;
   /** The first canary of each main upstream. */
   readonly alternatives: ReadonlyMap<string, Alternative>;
   /** Ingresses that count, first first. */

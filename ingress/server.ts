@@ -58,6 +58,7 @@ export function compileServer(host: string, parts: readonly IngressPart[], alias
     certificate: certificateOf(host, parts),
     owners: parts.map((part) => part.owner),
     conflicts,
+    appRoot: appRootOf(locations),
     redirectTo: undefined,
     clientCertificates: tls && { owner: tls.owner, settings: tls.annotations.settings.clientCertificate },
     proxySsl: context.config.flag("proxy-ssl-location-only", false)
@@ -65,6 +66,11 @@ export function compileServer(host: string, parts: readonly IngressPart[], alias
       : parts.find(({ annotations }) => annotations.settings.proxySsl.secret !== "")?.annotations.settings.proxySsl,
     passthrough,
   };
+}
+
+function appRootOf(locations: readonly Location[]): Server["appRoot"] {
+  const found = locations.find(({ settings }) => settings.appRoot !== "");
+  return found && { owner: found.owner ?? "", target: found.settings.appRoot };
 }
 
 /** The first Ingress of the host fills `/`: its default backend, else the controller's. */

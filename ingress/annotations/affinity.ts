@@ -63,6 +63,17 @@ export const affinity = annotationGroup<Affinity>({
 const md5 = (text: string): string => createHash("md5").update(text).digest("hex");
 const upstreamHash = (upstream: string): string => md5(md5(upstream) + upstream);
 
+/** The affinity of the location's upstream, whichever Ingress asked for it. */
+export function stickiness({ location, table }: Exchange): Affinity | undefined {
+  return location.backend && table.policies.get(location.backend.upstream)?.affinity;
+}
+
+/** Only locations of Ingresses that ask for it set the cookie. */
+function setsCookie({ location, table, server }: Exchange): boolean {
+  const policy = location.backend && table.policies.get(location.backend.upstream);
+  return policy?.cookieLocations.has(`${server.host} ${location.path}`) ?? false;
+}
+
 /** The client's cookie, split; undefined without one. */
 export function stickyCookie(settings: Affinity, exchange: Exchange): { readonly key: string; readonly backend: string } | undefined {
   const value = cookie(headerText(exchange, "cookie"), settings.name);
@@ -82,7 +93,8 @@ export function stickyPeer(
   tried: ReadonlySet<string>,
 ): Peer | undefined {
   const sent = stickyCookie(settings, exchange);
-  const known = sent && (sent.backend === "" || belongsTo(sent.backend, upstream)) ? sent.key : undefined;
+  // A key of another upstream is as good as any.
+  const known = sent?.key;
   if (known !== undefined) {
     const found = settings.mode === "persistent" ? peers.find((peer) => md5(peer.id) === known) : rendezvous(known, peers);
     const failed = found !== undefined && tried.has(found.id);
@@ -94,7 +106,8 @@ export function stickyPeer(
   const fresh = `${(clock.now() / 1000).toFixed(3)}.${1 + random.int(9999)}.${random.int(1_000_000)}`;
   const picked = settings.mode === "persistent" ? open[random.int(open.length)] : rendezvous(fresh, open);
   if (!picked) return undefined;
-  setCookie(settings, exchange, `${settings.mode === "persistent" ? md5(picked.id) : fresh}|${upstreamHash(upstream)}`);
+  if (setsCookie(exchange))
+    setCookie(settings, exchange, `${settings.mode === "persistent" ? md5(picked.id) : fresh}|${upstreamHash(upstream)}`);
   return picked;
 }
 
@@ -123,7 +136,7 @@ function setCookie(settings: Affinity, exchange: Exchange, value: string): void 
   if (settings.maxAgeSeconds !== undefined) parts.push(`Max-Age=${settings.maxAgeSeconds}`);
   if (settings.domain !== "") parts.push(`Domain=${settings.domain}`);
   parts.push(`Path=${settings.path === "" ? exchange.location.path : settings.path}`);
-  const https = exchange.scheme === "https" || settings.secure;
+  const https = exchange.facts.scheme === "https" || settings.secure;
   if (https) parts.push("Secure");
   parts.push("HttpOnly");
   const agent = headerText(exchange, "user-agent");

@@ -1,6 +1,5 @@
-// app-root: GET / is sent to a path.
-// Upstream: internal/ingress/annotations/rewrite. An absolute path only.
-import { redirect } from "../answer.ts";
+// app-root: `/` of the host is sent to a path, wherever the Ingress's own paths are, before any location is looked for (evaluate.ts).
+// Upstream: internal/ingress/annotations/rewrite. An absolute path only; nginx.tmpl server block: the first location with it decides.
 import { annotationGroup, medium } from "./annotation.ts";
 import { PATH_WITH_CAPTURES_KEPT } from "./validators.ts";
 
@@ -14,18 +13,4 @@ export const appRoot = annotationGroup<string>({
     read.problem("app-root", "must be an absolute path");
     return "";
   },
-  // The server asks before any location: of each of its locations' app-roots the first would answer.
-  steps: (target, { path }) =>
-    target === "" || path !== "/"
-      ? []
-      : [
-          {
-            phase: "rewrite",
-            annotation: "app-root",
-            run({ facts }) {
-              if (facts.parsed.path !== "/") return undefined;
-              return redirect(302, `${facts.scheme}://${facts.hostHeader ?? facts.host}${target}`, `app-root sends / to ${target}`);
-            },
-          },
-        ],
 });

@@ -82,6 +82,10 @@ function origins(read: AnnotationReader): readonly RegExp[] | undefined {
   if (entries.length === 0 || entries.includes("*")) return undefined;
   const patterns: RegExp[] = [];
   for (const entry of entries) {
+    if (entry === "null") {
+      patterns.push(/^null$/);
+      continue;
+    }
     const found = /^([a-z][a-z0-9+.-]*:\/\/)(\*\.)?([A-Za-z0-9\-.]+)(:\d+)?$/i.exec(entry);
     if (!found) {
       read.problem("cors-allow-origin", `${entry} is not an origin`);

@@ -1,9 +1,9 @@
 // custom-headers: a ConfigMap of response headers, whose names the administrator must have allowed; without the map, 503.
 // Upstream: internal/ingress/annotations/customheaders. The ConfigMap key add-headers does the same for every location.
-import { page } from "../answer.ts";
-import { splitList } from "../config.ts";
+import { type Answer, page } from "../answer.ts";
+import type { Exchange } from "../exchange.ts";
 import { expand } from "../variables.ts";
-import { annotationGroup, LocationDenied, medium } from "./annotation.ts";
+import { annotationGroup, medium } from "./annotation.ts";
 import { BASIC } from "./validators.ts";
 
 export interface CustomHeaders {
@@ -16,47 +16,42 @@ export interface CustomHeaders {
 export const customHeaders = annotationGroup<CustomHeaders>({
   upstream: "CustomHeaders",
   annotations: { "custom-headers": medium(BASIC) },
-  parse(read) {
-    const name = read.text("custom-headers") ?? "";
-    const configMap = name === "" || name.includes("/") ? name : `${read.namespace}/${name}`;
-    if (configMap !== "" && configMap.split("/")[0] !== read.namespace && !read.config.flag("allow-cross-namespace-resources", false)) {
-      throw new LocationDenied("different namespace is not supported on custom_headers annotation");
-    }
-    return {
-      configMap,
-      allowed: splitList(read.config.text("global-allowed-response-headers").toLowerCase()),
-      addHeaders: read.config.text("add-headers"),
-    };
-  },
+  parse: (read) => ({
+    configMap: read.text("custom-headers") ?? "",
+    allowed: read.config.list("global-allowed-response-headers"),
+    addHeaders: read.config.text("add-headers"),
+  }),
   steps: ({ configMap, allowed, addHeaders }) => [
     ...(configMap === ""
       ? []
       : [
-          {
-            phase: "rewrite" as const,
-            annotation: "custom-headers",
-            run(exchange: Parameters<typeof expand>[0]) {
-              const data = exchange.world.configMap(configMap);
-              if (!data) return page(503, `custom-headers: ConfigMap ${configMap} does not exist`);
-              const refused = Object.keys(data).find((name) => !allowed.includes(name.toLowerCase()));
-              if (refused !== undefined) return page(503, `custom-headers: header ${refused} is not in global-allowed-response-headers`);
-              for (const [name, value] of Object.entries(data)) exchange.setResponse(name, expand(exchange, value));
-              return undefined;
-            },
-          },
+          { phase: "rewrite" as const, annotation: "custom-headers", run: (exchange: Exchange) => setCustom(exchange, configMap, allowed) },
         ]),
     ...(addHeaders === ""
       ? []
-      : [
-          {
-            phase: "rewrite" as const,
-            annotation: "add-headers",
-            run(exchange: Parameters<typeof expand>[0]) {
-              for (const [name, value] of Object.entries(exchange.world.configMap(addHeaders) ?? {}))
-                exchange.setResponse(name, expand(exchange, value));
-              return undefined;
-            },
-          },
-        ]),
+      : [{ phase: "rewrite" as const, annotation: "add-headers", run: (exchange: Exchange) => addAll(exchange, addHeaders) }]),
   ],
 });
+
+const NAME = /^[a-zA-Z\d\-_]+$/;
+const VALUE = /^[a-zA-Z\d_ :;.,\\/"'?!(){}[\]@<>=\-+*#$&`|~^%]+$/;
+
+/** All of the map, as it stands, or 503. */
+function setCustom(exchange: Exchange, configMap: string, allowed: readonly string[]): Answer | undefined {
+  const data = exchange.world.configMap(configMap);
+  if (!data) return page(503, `custom-headers: unable to find configMap "${configMap}"`);
+  for (const [name, value] of Object.entries(data)) {
+    if (!NAME.test(name)) return page(503, "custom-headers: invalid header name in configmap");
+    if (!VALUE.test(value)) return page(503, "custom-headers: invalid header value in configmap");
+    if (!allowed.includes(name)) return page(503, `custom-headers: header ${name} is not in global-allowed-response-headers`);
+    exchange.setResponse(name, value);
+  }
+  return undefined;
+}
+
+/** Of every location, with variables. */
+function addAll(exchange: Exchange, configMap: string): undefined {
+  for (const [name, value] of Object.entries(exchange.world.configMap(configMap) ?? {}))
+    exchange.setResponse(name, expand(exchange, value));
+  return undefined;
+}

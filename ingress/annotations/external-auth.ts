@@ -60,12 +60,27 @@ export const externalAuth = annotationGroup<ExternalAuth>({
       responseHeaders: headerNames(text("auth-response-headers")),
       requestRedirect: text("auth-request-redirect"),
       alwaysSetCookie: parseBool(text("auth-always-set-cookie")) ?? false,
-      setHeaders: own === undefined ? "" : qualified(read, read.text("auth-proxy-set-headers")),
+      setHeaders: own === undefined ? "" : headersMap(read),
       keepAlive: own === undefined ? undefined : keepAlive(read, own),
       cacheKey: text("auth-cache-key"),
       cacheMs: durations(text("auth-cache-duration") || "200 202 401 5m"),
     };
   },
+  steps: ({ setHeaders }) =>
+    setHeaders === ""
+      ? []
+      : [
+          {
+            phase: "rewrite",
+            annotation: "auth-proxy-set-headers",
+            run({ world }) {
+              const data = world.configMap(setHeaders);
+              if (!data) return page(503, `auth-proxy-set-headers: ConfigMap ${setHeaders} does not exist`);
+              const wrong = Object.keys(data).find((name) => !/^[a-zA-Z\d\-_]+$/.test(name));
+              return wrong === undefined ? undefined : page(503, `auth-proxy-set-headers: ${wrong} is no header name`);
+            },
+          },
+        ],
 });
 
 /** Kept connections work only where clients do not speak HTTP/2; variables in the host rule them out. */
@@ -84,8 +99,14 @@ function keepAlive(read: AnnotationReader, url: string): KeepAlive | undefined {
   return { connections, requests, timeoutMs: seconds * 1000 };
 }
 
-const qualified = (read: AnnotationReader, name: string | undefined): string =>
-  name === undefined ? "" : name.includes("/") ? name : `${read.namespace}/${name}`;
+/** `namespace/name` of a ConfigMap, which must be of the Ingress's own namespace. */
+function headersMap(read: AnnotationReader): string {
+  const name = read.text("auth-proxy-set-headers") ?? "";
+  const [namespace, rest] = name.includes("/") ? name.split("/") : [undefined, name];
+  if (namespace !== undefined && namespace !== read.namespace && !read.config.flag("allow-cross-namespace-resources", false))
+    throw new LocationDenied(`cross namespace usage of secrets is not allowed: ${rest}`);
+  return name;
+}
 
 function headerNames(text: string): readonly string[] {
   const names = splitList(text);
@@ -183,6 +204,7 @@ const NOT_SENT = new Set([
   "te",
   "trailer",
   "x-original-url",
+  "x-forwarded-proto",
   "x-request-id",
 ]);
 
@@ -190,7 +212,7 @@ function ask(settings: ExternalAuth, exchange: Exchange): Promise<SubrequestAnsw
   const { facts, world } = exchange;
   const url = expand(exchange, settings.url);
   const headers: HeaderLine[] = [
-    ["Host", new URL(url).host],
+    ["Host", new URL(url).hostname],
     ["X-Original-URL", expand(exchange, "$scheme://$http_host$request_uri")],
     ["X-Original-Method", facts.method],
     ["X-Sent-From", "nginx-ingress-controller"],
@@ -199,6 +221,7 @@ function ask(settings: ExternalAuth, exchange: Exchange): Promise<SubrequestAnsw
     ["X-Auth-Request-Redirect", settings.requestRedirect === "" ? facts.target : expand(exchange, settings.requestRedirect)],
     ["X-Request-ID", exchange.requestId],
   ];
+  if (settings.method !== "") headers.push(["X-Original-URI", facts.target], ["X-Scheme", exchange.scheme]);
   const own = settings.setHeaders === "" ? undefined : world.configMap(settings.setHeaders);
   for (const [name, value] of Object.entries(own ?? {})) headers.push([name, expand(exchange, value)]);
   const set = new Set(headers.map(([name]) => name.toLowerCase()));

@@ -35,6 +35,7 @@ import { disableProxyInterceptErrors } from "./disable-proxy-intercept-errors.ts
 import { enableGlobalAuth } from "./enable-global-auth.ts";
 import { externalAuth } from "./external-auth.ts";
 import { fromToWww } from "./from-to-www.ts";
+import { hideHeaders } from "./hide-headers.ts";
 import { limitRate } from "./limit-rate.ts";
 import { limits } from "./limits.ts";
 import { loadBalance } from "./load-balance.ts";
@@ -46,6 +47,7 @@ import { proxyHttpVersion } from "./proxy-http-version.ts";
 import { proxyNextUpstream } from "./proxy-next-upstream.ts";
 import { proxyRedirect } from "./proxy-redirect.ts";
 import { proxyRequestBuffering } from "./proxy-request-buffering.ts";
+import { proxySetHeaders } from "./proxy-set-headers.ts";
 import { proxySsl } from "./proxy-ssl.ts";
 import { proxyTimeouts } from "./proxy-timeouts.ts";
 import { redirect } from "./redirect.ts";
@@ -84,6 +86,8 @@ export const annotationGroups = {
   access,
   upstreamVhost,
   connectionHeader,
+  proxySetHeaders,
+  hideHeaders,
   backendProtocol,
   proxyBodySize,
   proxyRequestBuffering,

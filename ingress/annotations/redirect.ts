@@ -3,7 +3,7 @@
 import { redirect as redirectAnswer } from "../answer.ts";
 import { absoluteRedirect } from "../exchange.ts";
 import { expand } from "../variables.ts";
-import { annotationGroup, low, medium } from "./annotation.ts";
+import { annotationGroup, GroupSkipped, low, medium } from "./annotation.ts";
 import { INTEGER, URL_CHARS_KEPT } from "./validators.ts";
 
 export interface Redirect {
@@ -23,6 +23,10 @@ export const redirect = annotationGroup<Redirect>({
   parse(read) {
     const temporal = read.text("temporal-redirect");
     if (temporal !== undefined) {
+      if (!/^http[a-z]*:/i.test(temporal)) {
+        read.problem("temporal-redirect", `only http and https are valid protocols (${/^([a-z]*):/i.exec(temporal)?.[1] ?? ""})`);
+        throw new GroupSkipped(temporal);
+      }
       const code = read.number("temporal-redirect-code", 302);
       return { url: temporal, code: code >= 300 && code <= 307 ? code : 302, annotation: "temporal-redirect" };
     }

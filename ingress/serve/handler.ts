@@ -8,7 +8,7 @@ import { Balance } from "../balance.ts";
 import type { Http2Engine } from "../engine/http2-engine.ts";
 import type { NodeEngine } from "../engine/node-engine.ts";
 import { ClientSignal, type Forward, type ForwardBody, type ForwardResponse, UpstreamError, upstreamError } from "../engine/forward.ts";
-import { type Decision, errorBackend, evaluate, setErrorHeaders } from "../evaluate.ts";
+import { type Decision, errorBackend, errorRequest, evaluate } from "../evaluate.ts";
 import type { Exchange, World } from "../exchange.ts";
 import { Notes } from "../notes.ts";
 import { RequestRecord } from "../request-record.ts";
@@ -237,7 +237,7 @@ export class Handler {
     const head = request.method === "HEAD";
     if (!backend) return this.#refuse(request, response, page(404, `custom-http-errors ${status}: no default backend`), exchange, head);
     if (upstream?.type !== "peers") return this.#refuse(request, response, page(503, upstream?.reason ?? ""), exchange, head);
-    setErrorHeaders(exchange, status);
+    errorRequest(exchange, status);
     exchange.record?.turnElsewhere();
     exchange.upstreamTarget = "/";
     const settings = exchange.location.settings;

@@ -47,6 +47,18 @@ export function podRequest(
   };
 }
 
+const NOT_MIRRORED = new Set([
+  "host",
+  "connection",
+  "keep-alive",
+  "upgrade",
+  "content-length",
+  "transfer-encoding",
+  "te",
+  "trailer",
+  "expect",
+]);
+
 /** mirror-target: a copy, whose answer and failure nobody sees. */
 export function mirrorRequest(world: Pick<World, "request">, exchange: Exchange, body: ForwardBody): void {
   const { target, host, requestBody } = exchange.location.settings.mirror;
@@ -55,8 +67,11 @@ export function mirrorRequest(world: Pick<World, "request">, exchange: Exchange,
   if (!URL.canParse(url)) return;
   const bytes = requestBody && body.type === "bytes" ? body.bytes : undefined;
   const headers: HeaderLine[] = [["Host", host === "" ? new URL(url).host : expand(exchange, host)]];
-  for (const [name, value] of Object.entries(podHeaders(exchange, [], { underscores: false, upgrade: undefined })))
-    if (name !== "Host") headers.push([name, String(value)]);
+  // The mirror's location sets Host alone: the rest is the client's.
+  for (const [name, value] of Object.entries(exchange.facts.headers)) {
+    if (value === undefined || name.startsWith(":") || NOT_MIRRORED.has(name)) continue;
+    for (const one of Array.isArray(value) ? value : [value]) headers.push([name, one]);
+  }
   if (bytes) headers.push(["Content-Length", String(bytes.length)]);
   world.request(url, { method: exchange.facts.method, headers, ...(bytes ? { body: bytes } : {}) }).catch(() => {});
 }

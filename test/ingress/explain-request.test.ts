@@ -16,10 +16,11 @@ await world.create(IngressClasses, {
   spec: { controller: "example.com/other" },
 });
 const foreign = ingress("foreign", "shop.example", "web", {}, "/elsewhere");
-const wild = ingress("wild", "*.example", "web", {}, "/only-here");
+// The same second, so the greater name comes first: it decides for the Service.
+const wild = ingress("wild", "*.example", "web", { "upstream-hash-by": "$http_x_user" }, "/only-here");
 await addIngress(
   world,
-  ingress("shop", "shop.example", "web", { "enable-cors": "true", "upstream-hash-by": "$http_x_user" }, "/cart"),
+  ingress("shop", "shop.example", "web", { "enable-cors": "true" }, "/cart"),
   ingress("canary", "shop.example", "next", { canary: "true", "canary-by-header": "X-Next" }, "/cart"),
   { ...foreign, spec: { ...foreign.spec, ingressClassName: "other" } },
   wild,
@@ -61,7 +62,7 @@ await t.test("every step from class to answer, in order", async (t) => {
   t.match(steps["rewrite phase"], /rewrite: enable-cors of default\/shop lets it pass/);
   t.match(steps["https redirect"], /no tls section names shop\.example/);
   t.match(steps["upstream"], /canary default\/canary: not chosen[\s\S]*default-web-80: 2 ready endpoints/);
-  t.match(steps["balancer"], /hash of \$http_x_user among [\s\S]*leads to 127\./);
+  t.match(steps["balancer"], /hash of \$http_x_user among .*, as default\/wild says, which names the Service first\n[\s\S]*leads to 127\./);
   t.match(steps["tries"], /POST is not sent again/);
   t.match(steps["answer"], /the pod sees POST \/cart\/1%20a/);
 });
