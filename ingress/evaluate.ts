@@ -6,7 +6,7 @@ import { canaryDecision } from "./annotations/canary.ts";
 import type { Settings } from "./annotations/index.ts";
 import { BoundedRegex } from "./bounded-regex.ts";
 import { absoluteRedirect, Exchange, type RequestFacts, type World } from "./exchange.ts";
-import { findLocation, findServer, locationText } from "./match.ts";
+import { certificateFor, findLocation, findServer, locationText } from "./match.ts";
 import type { Notes } from "./notes.ts";
 import type { Step } from "./annotations/annotation.ts";
 import { type Alternative, type BackendRef, type Phase, PHASES, type RouteTable, type Server } from "./route-table.ts";
@@ -129,8 +129,9 @@ function stepNote(exchange: Exchange, step: Step, answer: Answer | undefined): v
 function httpsRedirect(exchange: Exchange): Answer | undefined {
   const { location, facts, table, server } = exchange;
   const { sslRedirect, usePortInRedirects } = location.settings;
-  const wanted = sslRedirect.force || (sslRedirect.redirect && server.certificate !== undefined);
-  if (!wanted || exchange.scheme === "https") {
+  const certificate = certificateFor(table, facts.host) ?? server.certificate;
+  const wanted = sslRedirect.force || (sslRedirect.redirect && certificate !== undefined);
+  if (!wanted || exchange.scheme !== "http") {
     if (exchange.notes) notRedirected(exchange);
     return undefined;
   }
@@ -143,19 +144,18 @@ function httpsRedirect(exchange: Exchange): Answer | undefined {
   }
   if (exchange.notes && facts.headers["x-forwarded-proto"] === "https")
     exchange.note("X-Forwarded-Proto: https is not trusted: use-forwarded-headers is false in the ConfigMap");
-  const why = sslRedirect.force
-    ? "force-ssl-redirect"
-    : `ssl-redirect: ${server.certificate?.owner ?? ""} has a tls section for ${server.host}`;
-  const code = table.config.number("http-redirect-code", 308);
+  const why = sslRedirect.force ? "force-ssl-redirect" : `ssl-redirect: ${certificate?.owner ?? ""} has a tls section for ${server.host}`;
+  const asked = table.config.number("http-redirect-code", 308);
+  const code = [301, 302, 307, 308].includes(asked) ? asked : 308;
   const uri = sslRedirect.preserveTrailingSlash || !facts.target.endsWith("/") ? facts.target : facts.target.slice(0, -1);
-  const port = usePortInRedirects && table.flags.httpsPort !== 443 ? `:${table.flags.httpsPort}` : "";
+  const port = usePortInRedirects ? `:${table.flags.httpsPort}` : "";
   const host = exchange.bestHost.replace(/:\d+$/, "");
   return redirect(code, `https://${host}${port}${uri}`, why);
 }
 
 function notRedirected({ location, server, scheme, notes }: Exchange): void {
   const { force, redirect } = location.settings.sslRedirect;
-  if (scheme === "https") notes?.push("none: the request came by https");
+  if (scheme !== "http") notes?.push(`none: the request came by ${scheme}`);
   else if (!force && !redirect) notes?.push("none: ssl-redirect is false");
   else if (!server.certificate) notes?.push(`none: no tls section names ${server.host}, and force-ssl-redirect is not set`);
 }

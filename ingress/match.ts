@@ -2,7 +2,7 @@
 // Upstream: nginx's server names hash and ngx_http_core_find_location.
 import { RegexTimeout } from "./bounded-regex.ts";
 import type { Notes } from "./notes.ts";
-import type { Location, RouteTable, Server } from "./route-table.ts";
+import type { CertificateRef, Location, RouteTable, Server } from "./route-table.ts";
 
 export type LocationMatch =
   | { readonly type: "location"; readonly location: Location }
@@ -90,4 +90,9 @@ function explainPlain(server: Server, path: string, notes: Notes): void {
 export function locationText({ match }: Location): string {
   if (match.type === "Exact") return `location = ${match.path}`;
   return match.type === "Prefix" ? `location ${match.path}` : `location ~* "${match.regex.source}"`;
+}
+
+/** Whose certificate a host has: its own server's, else that of the wildcard above it, whichever server answers (lua/certificate.lua). */
+export function certificateFor(table: RouteTable, host: string): CertificateRef | undefined {
+  return table.hosts.get(host)?.certificate ?? table.wildcards.get(host.slice(host.indexOf(".") + 1))?.certificate;
 }

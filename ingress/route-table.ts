@@ -50,6 +50,8 @@ export interface CertificateRef {
   readonly owner: Owner;
   /** `namespace/name` of the Secret; undefined: the default certificate. */
   readonly secret: string | undefined;
+  /** Secrets of entries that do not name the host: the first that covers it counts. */
+  readonly candidates: readonly string[];
 }
 
 export interface Server {

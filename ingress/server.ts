@@ -137,11 +137,10 @@ function certificateOf(host: string, parts: readonly IngressPart[]): Certificate
   if (!part) return undefined;
   const namespace = part.ingress.metadata.namespace ?? "";
   const entry = part.tls.find((tls) => tls.hosts?.some((name) => name.toLowerCase() === host));
-  // Without an entry for the host, a Secret whose certificate covers it is taken: the certificates' holder asks each of them.
-  const secret = entry
-    ? entry.secretName
-    : part.tls.find((tls) => tls.secretName !== undefined && (tls.hosts ?? []).length === 0)?.secretName;
-  return { owner: part.owner, secret: secret === undefined || secret === "" ? undefined : `${namespace}/${secret}` };
+  const named = (secret: string | undefined): readonly string[] =>
+    secret === undefined || secret === "" ? [] : [`${namespace}/${secret}`];
+  if (entry) return { owner: part.owner, secret: named(entry.secretName)[0], candidates: [] };
+  return { owner: part.owner, secret: undefined, candidates: part.tls.flatMap(({ secretName }) => named(secretName)) };
 }
 
 /** A server that only redirects to another host: from-to-www. */

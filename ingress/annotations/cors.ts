@@ -83,7 +83,7 @@ function origins(read: AnnotationReader): readonly RegExp[] | undefined {
   const patterns: RegExp[] = [];
   for (const entry of entries) {
     if (entry === "null") {
-      patterns.push(/^null$/);
+      patterns.push(/null$/i);
       continue;
     }
     const found = /^([a-z][a-z0-9+.-]*:\/\/)(\*\.)?([A-Za-z0-9\-.]+)(:\d+)?$/i.exec(entry);
@@ -93,7 +93,8 @@ function origins(read: AnnotationReader): readonly RegExp[] | undefined {
     }
     const [, scheme = "", wild, host = "", port = ""] = found;
     const quote = (text: string): string => text.replace(/[.*+?^${}()|[\]\\/]/g, "\\$&");
-    patterns.push(new RegExp(`^${quote(scheme)}${wild === undefined ? "" : "[A-Za-z0-9\\-]+\\."}${quote(host)}${port}$`, "i"));
+    // Open at its beginning, as the template writes it.
+    patterns.push(new RegExp(`${quote(scheme)}${wild === undefined ? "" : "[A-Za-z0-9\\-]+\\."}${quote(host)}${port}$`, "i"));
   }
   return patterns;
 }

@@ -8,7 +8,8 @@ export const customHttpErrors = annotationGroup<ReadonlySet<number>>({
   annotations: { "custom-http-errors": low(matching(/^(?:[4,5]\d{2},?)*$/), "drop") },
   parse(read) {
     const own = read.list("custom-http-errors");
+    // The ConfigMap may name redirects too (configmap.go filterErrors).
     const codes = (own.length > 0 ? own : read.config.list("custom-http-errors")).map(Number);
-    return new Set(codes.filter((code) => Number.isInteger(code) && code >= 400 && code <= 599));
+    return new Set(codes.filter((code) => Number.isInteger(code) && code >= 300 && code <= 599));
   },
 });

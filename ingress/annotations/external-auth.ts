@@ -26,6 +26,7 @@ export interface ExternalAuth {
   readonly cacheMs: ReadonlyMap<string, number>;
 }
 
+const CACHE_DURATION = "200 202 401 5m";
 const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "CONNECT", "OPTIONS", "TRACE"];
 
 export const externalAuth = annotationGroup<ExternalAuth>({
@@ -50,20 +51,20 @@ export const externalAuth = annotationGroup<ExternalAuth>({
     const own = read.text("auth-url");
     const global = enableGlobalAuth.parse(read) ? read.config.text("global-auth-url") : "";
     const text = (name: string): string => (own === undefined ? read.config.text(`global-${name}`) : (read.text(name) ?? ""));
-    const url = own ?? global;
-    if (url !== "") checkUrl(url);
+    if (own !== undefined && !isUrl(own)) throw new LocationDenied(`could not parse auth-url annotation: ${urlProblem(own)}`);
+    const url = own ?? (isUrl(global) ? global : "");
     return {
       url,
-      method: text("auth-method"),
-      signin: text("auth-signin"),
+      method: METHODS.includes(text("auth-method")) ? text("auth-method") : "",
+      signin: own !== undefined || isUrl(text("auth-signin")) ? text("auth-signin") : "",
       signinParam: text("auth-signin-redirect-param") || "rd",
-      responseHeaders: headerNames(text("auth-response-headers")),
+      responseHeaders: headerNames(text("auth-response-headers"), own !== undefined),
       requestRedirect: text("auth-request-redirect"),
       alwaysSetCookie: parseBool(text("auth-always-set-cookie")) ?? false,
       setHeaders: own === undefined ? "" : headersMap(read),
       keepAlive: own === undefined ? undefined : keepAlive(read, own),
       cacheKey: text("auth-cache-key"),
-      cacheMs: durations(text("auth-cache-duration") || "200 202 401 5m"),
+      cacheMs: durations(text("auth-cache-duration") || CACHE_DURATION, own !== undefined),
     };
   },
   steps: ({ setHeaders }) =>
@@ -108,25 +109,34 @@ function headersMap(read: AnnotationReader): string {
   return name;
 }
 
-function headerNames(text: string): readonly string[] {
+/** Of the ConfigMap, what is no name is left out. */
+function headerNames(text: string, own: boolean): readonly string[] {
   const names = splitList(text);
+  if (!own) return names.filter((name) => /^[\w-]+$/.test(name));
   if (names.some((name) => !/^[\w-]+$/.test(name))) throw new LocationDenied("location denied, reason: invalid headers list");
   return names;
 }
 
-function checkUrl(url: string): void {
-  const found = /^https?:\/\/([^/?#]+)/.exec(url);
-  if (!found) throw new LocationDenied(`auth-url ${url} is not an http or https URL`);
-  if (found[1]?.includes("..") === true) throw new LocationDenied(`invalid url host: ${found[1]}`);
+const isUrl = (url: string): boolean => urlProblem(url) === undefined;
+
+/** In the words of parser.StringToURL. */
+function urlProblem(url: string): string | undefined {
+  const [, scheme, host] = /^(?:([a-z][a-z0-9+.-]*):\/\/)?([^/?#]*)/i.exec(url) ?? [];
+  if (scheme === undefined) return "url scheme is empty";
+  if (host === undefined || host === "") return "url host is empty";
+  if (host.includes("..")) return "invalid url host";
+  return /^https?$/i.test(scheme) ? undefined : `${scheme} is neither http nor https`;
 }
 
-function durations(text: string): ReadonlyMap<string, number> {
+/** Of the ConfigMap, what cannot be read leaves the default. */
+function durations(text: string, own: boolean): ReadonlyMap<string, number> {
   const result = new Map<string, number>();
   for (const item of splitList(text)) {
     const words = item.split(/\s+/);
     const at = words.findIndex((word) => /^\d+(?:ms|[smhdwMy])$/.test(word));
-    if (at < 0 || words.slice(at).some((word) => /^\d{3}$/.test(word)))
-      throw new LocationDenied(`location denied, reason: invalid cache duration: ${item}`);
+    const wrong = at < 0 || words.slice(at).some((word) => /^\d{3}$/.test(word));
+    if (wrong && !own) return durations(CACHE_DURATION, own);
+    if (wrong) throw new LocationDenied(`location denied, reason: invalid cache duration: ${item}`);
     const ms = timeMs(words[at] ?? "") ?? 0;
     const codes = words.slice(0, at).filter((word) => /^(?:\d{3}|any)$/.test(word));
     for (const code of codes.length > 0 ? codes : ["200", "301", "302"]) result.set(code, ms);
@@ -163,7 +173,7 @@ export async function askExternally(settings: ExternalAuth, exchange: Exchange):
 
 function signinUrl(settings: ExternalAuth, exchange: Exchange): string {
   const url = expand(exchange, settings.signin);
-  if (new RegExp(`[?&]${settings.signinParam.replace(/\W/g, "\\$&")}=`).test(url)) return url;
+  if (new RegExp(`[?&]${settings.signinParam.replace(/\W/g, "\\$&")}=[^&]`).test(url)) return url;
   const back = expand(exchange, "$pass_access_scheme://$http_host$escaped_request_uri");
   return `${url}${url.includes("?") ? "&" : "?"}${settings.signinParam}=${back}`;
 }

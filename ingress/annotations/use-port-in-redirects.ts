@@ -1,5 +1,5 @@
-// use-port-in-redirects: redirects to https name the port when it is not 443.
-// Upstream: internal/ingress/annotations/portinredirect.
+// use-port-in-redirects: redirects to https name the listener's port, 443 too.
+// Upstream: internal/ingress/annotations/portinredirect; lua_ingress.lua.
 import { annotationGroup, low } from "./annotation.ts";
 import { BOOL } from "./validators.ts";
 

@@ -4,7 +4,7 @@ import { X509Certificate } from "node:crypto";
 import type { SecureContextOptions } from "node:tls";
 import { type KeyPair, selfSignedCertificate } from "../../model/x509.ts";
 import { createTlsContext, type SecureContext } from "../../netsim/index.ts";
-import { findServer } from "../match.ts";
+import { certificateFor, findServer } from "../match.ts";
 import type { RouteTable } from "../route-table.ts";
 
 export const FAKE_NAME = "Kubernetes Ingress Controller Fake Certificate";
@@ -31,8 +31,7 @@ export function fakeCertificate(now: number): KeyPair {
 
 /** Which Secret serves a name, and why. */
 export function chooseCertificate(table: RouteTable, secretOf: SecretOf, sni: string | undefined): ChosenCertificate {
-  const server = sni === undefined ? undefined : findServer(table, sni.toLowerCase());
-  const entry = server?.certificate;
+  const entry = sni === undefined ? undefined : certificateFor(table, sni.toLowerCase());
   const fallback = (why: string): ChosenCertificate => {
     const { defaultSslCertificate } = table.flags;
     if (defaultSslCertificate !== "" && pairOf(secretOf(defaultSslCertificate)))
@@ -41,6 +40,12 @@ export function chooseCertificate(table: RouteTable, secretOf: SecretOf, sni: st
   };
   if (sni === undefined) return fallback("the client sent no SNI");
   if (!entry) return fallback(`no tls section for ${sni}`);
+  // No entry names the host: the first Secret that covers it.
+  const covering = entry.candidates.find((secret) => {
+    const pair = pairOf(secretOf(secret));
+    return pair !== undefined && covers(pair.cert, sni);
+  });
+  if (covering !== undefined) return { secret: covering, why: `Secret ${covering} of ${entry.owner}, which covers ${sni}` };
   if (entry.secret === undefined) return fallback(`the tls section of ${entry.owner} names no Secret`);
   const data = secretOf(entry.secret);
   if (!data) return fallback(`Secret ${entry.secret} does not exist`);

@@ -1,5 +1,5 @@
 // Behaviours of upstream that its own tests take for granted: what the template, the Lua balancers and the parsers do, row by row.
-import { createServer, type Server } from "node:http";
+import { createServer } from "node:http";
 import t from "tap";
 import { ConfigMaps } from "../../model/resources.ts";
 import type { Ingress } from "../../model/kinds/networking-v1.ts";
@@ -23,6 +23,8 @@ interface Row {
   readonly path?: string;
   readonly service?: string;
 }
+
+const withTls = (made: Ingress, host: string): Ingress => ({ ...made, spec: { ...made.spec, tls: [{ hosts: [host] }] } });
 
 const on = (host: string, path = "/", more: Partial<Asked> = {}): Asked => ({ host, path, ...more });
 
@@ -147,11 +149,11 @@ const ROWS: readonly Row[] = [
   },
   {
     what: "hide-headers",
-    config: { "hide-headers": "X-Secret,x-other" },
+    config: { "hide-headers": "X-Service,x-other" },
     ingresses: [ingress("a", "a.example", "web")],
     asked: on("a.example"),
     status: 200,
-    headers: { "x-secret": undefined, "x-pod": "web-0" },
+    headers: { "x-service": undefined, "x-pod": "web-0" },
   },
   {
     what: "proxy-add-original-uri-header",
@@ -262,19 +264,123 @@ const ROWS: readonly Row[] = [
     status: 200,
     headers: { "access-control-allow-origin": "app://x.b.example:9" },
   },
+  {
+    what: "cors: the pattern is open at its beginning (buildCorsOriginRegex)",
+    ingresses: [ingress("a", "a.example", "web", { "enable-cors": "true", "cors-allow-origin": "https://b.example" })],
+    asked: on("a.example", "/", { headers: { Origin: "evilhttps://b.example" } }),
+    status: 200,
+    headers: { "access-control-allow-origin": "evilhttps://b.example" },
+  },
+  // lua_ingress.lua redirect_to_https
+  {
+    what: "https redirect: the port is named, 443 too",
+    ingresses: [ingress("a", "a.example", "web", { "force-ssl-redirect": "true", "use-port-in-redirects": "true" })],
+    asked: on("a.example", "/x"),
+    status: 308,
+    headers: { location: "https://a.example:443/x" },
+  },
+  {
+    what: "https redirect: a code that is none leaves 308",
+    config: { "http-redirect-code": "418" },
+    ingresses: [ingress("a", "a.example", "web", { "force-ssl-redirect": "true" })],
+    asked: on("a.example", "/x"),
+    status: 308,
+  },
+  {
+    what: "https redirect: another code",
+    config: { "http-redirect-code": "302" },
+    ingresses: [ingress("a", "a.example", "web", { "force-ssl-redirect": "true" })],
+    asked: on("a.example", "/x"),
+    status: 302,
+  },
+  {
+    what: "https redirect: only http is redirected",
+    config: { "use-forwarded-headers": "true" },
+    ingresses: [ingress("a", "a.example", "web", { "force-ssl-redirect": "true" })],
+    asked: on("a.example", "/x", { headers: { "X-Forwarded-Proto": "ws" } }),
+    status: 200,
+  },
+  {
+    what: "https redirect: the wildcard's certificate counts for an exact host (certificate.lua)",
+    ingresses: [withTls(ingress("w", "*.example", "web"), "*.example"), ingress("a", "a.example", "web")],
+    asked: on("a.example", "/x"),
+    status: 308,
+  },
+  {
+    what: "https redirect: a tls section that names another host counts, with the default certificate",
+    ingresses: [withTls(ingress("a", "a.example", "web"), "b.example")],
+    asked: on("a.example", "/x"),
+    status: 308,
+  },
+  // configmap.go ReadConfig
+  {
+    what: "global-auth-url that is no URL is none",
+    config: { "global-auth-url": "auth.default" },
+    ingresses: [ingress("a", "a.example", "web")],
+    asked: on("a.example"),
+    status: 200,
+  },
+  {
+    what: "global-auth-url asks everywhere",
+    config: { "global-auth-url": "http://failing.default/" },
+    ingresses: [ingress("a", "a.example", "web")],
+    asked: on("a.example"),
+    status: 500,
+  },
+  {
+    what: "enable-global-auth false leaves an Ingress out",
+    config: { "global-auth-url": "http://failing.default/" },
+    ingresses: [ingress("a", "a.example", "web", { "enable-global-auth": "false" })],
+    asked: on("a.example"),
+    status: 200,
+  },
+  {
+    what: "custom-http-errors of the ConfigMap below 300 are none",
+    config: { "custom-http-errors": "200,x" },
+    ingresses: [ingress("a", "a.example", "web", { "default-backend": "failing" })],
+    asked: on("a.example"),
+    status: 200,
+  },
+  // template.go buildAuthSignURL
+  {
+    what: "auth-signin",
+    ingresses: [ingress("a", "a.example", "web", { "auth-url": "http://refusing.default/", "auth-signin": "http://in.example?cat=0" })],
+    asked: on("a.example", "/x?y=1"),
+    status: 302,
+    headers: { location: "http://in.example?cat=0&rd=http://a.example%2Fx%3Fy%3D1" },
+  },
+  {
+    what: "auth-signin with its own parameter",
+    ingresses: [
+      ingress("a", "a.example", "web", {
+        "auth-url": "http://refusing.default/",
+        "auth-signin": "http://in.example?cat&rd=$request_method",
+      }),
+    ],
+    asked: on("a.example"),
+    status: 302,
+    headers: { location: "http://in.example?cat&rd=GET" },
+  },
+  {
+    what: "auth-signin-redirect-param",
+    ingresses: [
+      ingress("a", "a.example", "web", {
+        "auth-url": "http://refusing.default/",
+        "auth-signin": "http://in.example",
+        "auth-signin-redirect-param": "orig",
+      }),
+    ],
+    asked: on("a.example", "/"),
+    status: 302,
+    headers: { location: "http://in.example?orig=http://a.example%2F" },
+  },
 ];
-
-/** Tells what it saw. */
-const echo = (pod: string): Server =>
-  createServer((request, response) => {
-    response.setHeader("x-pod", pod).setHeader("x-secret", "1");
-    response.end(JSON.stringify({ path: request.url, headers: request.headers }));
-  });
 
 async function prepare(config: Readonly<Record<string, string>> = {}): Promise<World> {
   const world = await harness.start({ config });
-  await world.service("web", { server: echo });
+  await world.service("web");
   await world.service("failing", { server: () => createServer((_, response) => response.writeHead(418).end("short and stout")) });
+  await world.service("refusing", { server: () => createServer((_, response) => response.writeHead(401).end()) });
   await world.service("empty", { replicas: 0 });
   return world;
 }
@@ -298,97 +404,3 @@ for (const { what, ingresses, config, configMaps = {}, asked, status, headers = 
     for (const [name, value] of Object.entries(sees ?? {})) t.equal(saw(answer).headers[name], value, name);
   });
 }
-
-await t.test("one upstream for each Service: the first Ingress that names it decides how it is balanced", async (t) => {
-  await using world = await prepare();
-  await world.scale("web", 4, { server: echo });
-  await addIngress(world, ingress("first", "one.example", "web", { "upstream-hash-by": "$arg_user" }));
-  await world.clock.advance(2000);
-  await addIngress(world, ingress("second", "two.example", "web"));
-  const pods = async (host: string): Promise<number> => {
-    const seen = new Set<unknown>();
-    for (let i = 0; i < 8; i++) seen.add((await ask(world.socket(80), on(host, "/?user=ann"))).headers["x-pod"]);
-    return seen.size;
-  };
-  t.strictSame([await pods("one.example"), await pods("two.example")], [1, 1]);
-});
-
-await t.test("affinity is the upstream's: other locations heed the cookie and do not set it", async (t) => {
-  await using world = await prepare();
-  await world.scale("web", 5, { server: echo });
-  await addIngress(world, ingress("sticky", "one.example", "web", { affinity: "cookie" }), ingress("plain", "two.example", "web"));
-  const first = await ask(world.socket(80), on("one.example"));
-  const cookie = [first.headers["set-cookie"]].flat()[0]?.split(";")[0] ?? "";
-  t.match(cookie, /^INGRESSCOOKIE=\d+\.\d+\.\d+\.\d+\|[0-9a-f]{32}$/);
-  const other = await ask(world.socket(80), on("two.example"));
-  t.equal(other.headers["set-cookie"], undefined);
-  for (let i = 0; i < 6; i++)
-    t.equal(
-      (await ask(world.socket(80), on("two.example", "/", { headers: { Cookie: cookie } }))).headers["x-pod"],
-      first.headers["x-pod"],
-    );
-  const foreign = await ask(world.socket(80), on("one.example", "/", { headers: { Cookie: "INGRESSCOOKIE=a|b" } }));
-  t.equal(foreign.headers["set-cookie"], undefined, "the key of another upstream is kept (sticky.lua balance)");
-});
-
-await t.test("auth-url: what the authentication server sees", async (t) => {
-  await using world = await prepare();
-  const seen: Readonly<Record<string, unknown>>[] = [];
-  await world.service("auth", {
-    server: () => createServer((request, response) => (seen.push({ ...request.headers, method: request.method }), response.end())),
-  });
-  await addIngress(
-    world,
-    ingress("get", "get.example", "web", { "auth-url": "http://auth.default:80/" }),
-    ingress("post", "post.example", "web", { "auth-url": "http://auth.default:80/", "auth-method": "POST" }),
-  );
-  const headers = { "X-Forwarded-Proto": "https", Cookie: "a=1", "X-Own": "2" };
-  for (const host of ["get.example", "post.example"]) await ask(world.socket(80), on(host, "/x?y=1", { headers }));
-  const common = {
-    host: "auth.default",
-    cookie: "a=1",
-    "x-own": "2",
-    "x-original-url": undefined,
-    "x-forwarded-proto": undefined,
-    "x-original-method": "GET",
-    "x-sent-from": "nginx-ingress-controller",
-    "x-auth-request-redirect": "/x?y=1",
-    "x-forwarded-for": "127.0.0.1",
-    connection: "close",
-  };
-  for (const [i, more] of [
-    { method: "GET", "x-original-url": "http://get.example/x?y=1", "x-original-uri": undefined, "x-scheme": undefined },
-    { method: "POST", "x-original-url": "http://post.example/x?y=1", "x-original-uri": "/x?y=1", "x-scheme": "http" },
-  ].entries())
-    for (const [name, value] of Object.entries({ ...common, ...more })) t.equal(seen[i]?.[name], value, name);
-});
-
-await t.test("auth-proxy-set-headers: without the ConfigMap the location is 503", async (t) => {
-  await using world = await prepare();
-  await world.service("auth");
-  const auth = (map: string): Readonly<Record<string, string>> => ({ "auth-url": "http://auth.default/", "auth-proxy-set-headers": map });
-  await configMap(world, "mine", { "X-A": "1" });
-  await configMap(world, "wrong", { "X A": "1" });
-  for (const [map, status] of [
-    ["default/mine", 200],
-    ["default/absent", 503],
-    ["mine", 503],
-    ["default/wrong", 503],
-    ["other/mine", 503],
-  ] as const) {
-    const name = map.replace("/", "-");
-    await addIngress(world, ingress(name, `${name}.example`, "web", auth(map)));
-    t.equal((await ask(world.socket(80), on(`${name}.example`))).status, status, map);
-  }
-});
-
-await t.test("mirror: the client's headers, and Host of the target alone", async (t) => {
-  await using world = await prepare();
-  const mirrored = Promise.withResolvers<Readonly<Record<string, unknown>>>();
-  await world.service("mirror", { server: () => createServer((request, response) => (mirrored.resolve(request.headers), response.end())) });
-  await addIngress(world, ingress("a", "a.example", "web", { "mirror-target": "http://mirror.default$request_uri" }));
-  await ask(world.socket(80), on("a.example", "/x", { headers: { "X-Own": "2" } }));
-  const headers = await mirrored.promise;
-  t.match(headers, { host: "mirror.default", "x-own": "2", connection: "close" });
-  t.notOk("x-real-ip" in headers);
-});

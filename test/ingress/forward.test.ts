@@ -171,6 +171,14 @@ await t.test("certificates by SNI: exact, wildcard, and the fake one for the res
   t.equal(await name("a.wild.example"), "*.wild.example");
   t.match(await name("a.b.wild.example"), /Fake/);
   t.match(await name("two.example"), /Fake/);
+  // An exact host without tls has the wildcard's; an entry for another host serves those that its certificate covers.
+  const other = ingress("sub", "c.wild.example", "echo");
+  await addIngress(world, ingress("exact", "b.wild.example", "echo"), {
+    ...other,
+    spec: { ...other.spec, tls: [{ hosts: ["elsewhere.example"], secretName: "w.wild.example" }] },
+  });
+  t.equal(await name("b.wild.example"), "*.wild.example");
+  t.equal(await name("c.wild.example"), "*.wild.example");
 });
 
 await t.test("HTTP/2 to clients, over the same routes", async (t) => {

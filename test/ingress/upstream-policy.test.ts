@@ -1,0 +1,43 @@
+// One upstream for each Service and port: what the first Ingress says holds for all that use it (controller.go createUpstreams, sticky.lua).
+import t from "tap";
+import { createHarness } from "./harness.ts";
+import { ask } from "./client.ts";
+import { addIngress, ingress } from "./raw.ts";
+
+const harness = await createHarness(t);
+await using world = await harness.start();
+await world.service("web");
+
+await t.test("one upstream for each Service: the first Ingress that names it decides how it is balanced", async (t) => {
+  await world.scale("web", 4);
+  await addIngress(world, ingress("first", "one.example", "web", { "upstream-hash-by": "$arg_user" }));
+  await world.clock.advance(2000);
+  await addIngress(world, ingress("second", "two.example", "web"));
+  const pods = async (host: string): Promise<number> => {
+    const seen = new Set<unknown>();
+    for (let i = 0; i < 8; i++) seen.add((await ask(world.socket(80), { host: host, path: "/?user=ann" })).headers["x-pod"]);
+    return seen.size;
+  };
+  t.strictSame([await pods("one.example"), await pods("two.example")], [1, 1]);
+});
+
+await t.test("affinity is the upstream's: other locations heed the cookie and do not set it", async (t) => {
+  await world.service("sessions", { replicas: 5 });
+  await addIngress(
+    world,
+    ingress("sticky", "sticky-one.example", "sessions", { affinity: "cookie" }),
+    ingress("plain", "sticky-two.example", "sessions"),
+  );
+  const first = await ask(world.socket(80), { host: "sticky-one.example" });
+  const cookie = [first.headers["set-cookie"]].flat()[0]?.split(";")[0] ?? "";
+  t.match(cookie, /^INGRESSCOOKIE=\d+\.\d+\.\d+\.\d+\|[0-9a-f]{32}$/);
+  const other = await ask(world.socket(80), { host: "sticky-two.example" });
+  t.equal(other.headers["set-cookie"], undefined);
+  for (let i = 0; i < 6; i++)
+    t.equal(
+      (await ask(world.socket(80), { host: "sticky-two.example", path: "/", headers: { Cookie: cookie } })).headers["x-pod"],
+      first.headers["x-pod"],
+    );
+  const foreign = await ask(world.socket(80), { host: "sticky-one.example", path: "/", headers: { Cookie: "INGRESSCOOKIE=a|b" } });
+  t.equal(foreign.headers["set-cookie"], undefined, "the key of another upstream is kept (sticky.lua balance)");
+});
