@@ -28,11 +28,12 @@ export class Balance {
     if (affinity && sticky) return stickyPeer(affinity, exchange, upstream, peers, tried);
     const { upstreamHashBy, loadBalance } = exchange.table.policies.get(upstream) ?? settings;
     const { expression: hashBy, subset, subsetSize } = upstreamHashBy;
-    const left = tried.size === 0 ? peers : peers.filter((peer) => !tried.has(peer.id));
+    const key = hashBy === "" ? "" : expand(exchange, hashBy);
+    if (hashBy !== "" && subset) return this.#fromSubset(key, peers, subsetSize);
+    // A hash leads to the same peer again, also after it has failed.
+    const left = tried.size === 0 || hashBy !== "" ? peers : peers.filter((peer) => !tried.has(peer.id));
     const open = left.length === 0 ? peers : left;
     if (open.length === 1) return open[0];
-    const key = hashBy === "" ? "" : expand(exchange, hashBy);
-    if (key !== "" && subset) return this.#fromSubset(key, open, subsetSize);
     return this.#balancer(upstream, hashBy === "" ? loadBalance : "hash").pick(open, {
       key,
       nowMs: exchange.world.clock.monotonic(),
@@ -44,11 +45,10 @@ export class Balance {
   closed(upstream: string, peer: Peer, latencyMs: number, nowMs: number): void {
     this.#states.get(upstream)?.balancer.closed(peer.id, latencyMs, nowMs);
   }
-  /** The key chooses a subset of neighbours, chance one of them. */
+  /** The key chooses a subset of neighbours, chance one of them; the last subset is filled up with the first peers. */
   #fromSubset(key: string, peers: readonly Peer[], size: number): Peer | undefined {
-    const start = hash32(key) % Math.ceil(peers.length / size);
-    const subset = peers.slice(start * size, start * size + size);
-    return subset[this.#random.int(subset.length)];
+    const start = (hash32(key) % Math.ceil(peers.length / size)) * size;
+    return peers[(start + this.#random.int(size)) % peers.length];
   }
   #balancer(upstream: string, algorithm: "round_robin" | "ewma" | "hash"): Balancer {
     const state = this.#states.get(upstream);

@@ -21,6 +21,7 @@ export interface ControllerFlags {
   readonly httpsPort: number;
   readonly healthzPort: number;
   readonly watchNamespace: string;
+  readonly disableSvcExternalName: boolean;
   readonly metricsPerHost: boolean;
   readonly metricsPerUndefinedHost: boolean;
   readonly reportStatusClasses: boolean;
@@ -48,6 +49,7 @@ export const DEFAULT_FLAGS: ControllerFlags = {
   httpsPort: 443,
   healthzPort: 10254,
   watchNamespace: "",
+  disableSvcExternalName: false,
   metricsPerHost: true,
   metricsPerUndefinedHost: false,
   reportStatusClasses: false,
@@ -87,6 +89,7 @@ export function parseFlags(args: readonly string[]): ControllerFlags {
     httpsPort: port("https-port", d.httpsPort),
     healthzPort: port("healthz-port", d.healthzPort),
     watchNamespace: text("watch-namespace", d.watchNamespace),
+    disableSvcExternalName: flag("disable-svc-external-name", d.disableSvcExternalName),
     metricsPerHost: flag("metrics-per-host", d.metricsPerHost),
     metricsPerUndefinedHost: flag("metrics-per-undefined-host", d.metricsPerUndefinedHost),
     reportStatusClasses: flag("report-status-classes", d.reportStatusClasses),

@@ -26,6 +26,12 @@ export class Upstreams {
   readonly #slices = new Map<string, Map<string, EndpointSlice>>();
   readonly #sliceService = new Map<string, string>();
   readonly #compiled = new Map<string, Map<string, Upstream>>();
+  readonly #externalNames: boolean;
+
+  /** Without external names: --disable-svc-external-name. */
+  constructor(externalNames = true) {
+    this.#externalNames = externalNames;
+  }
 
   setService(key: string, service: Service | undefined): void {
     if (service) this.#services.set(key, service);
@@ -60,7 +66,13 @@ export class Upstreams {
     if (!upstream)
       ports.set(
         which,
-        (upstream = compileUpstream(backend, this.#services.get(key), [...(this.#slices.get(key)?.values() ?? [])], viaService)),
+        (upstream = compileUpstream(
+          backend,
+          this.#services.get(key),
+          [...(this.#slices.get(key)?.values() ?? [])],
+          viaService,
+          this.#externalNames,
+        )),
       );
     return upstream;
   }
@@ -72,6 +84,7 @@ export function compileUpstream(
   service: Service | undefined,
   slices: readonly EndpointSlice[],
   viaService: boolean,
+  externalNames = true,
 ): Upstream {
   const name = backend.upstream;
   const key = `${backend.namespace}/${backend.service}`;
@@ -79,11 +92,14 @@ export function compileUpstream(
   if (!service) return none(`Service ${key} does not exist`);
   const port = findPort(service, backend.port);
   if (service.spec.type === "ExternalName") {
+    if (!externalNames) return none(`ExternalName Service ${key} is not allowed: --disable-svc-external-name`);
     const target = port === undefined ? Number(backend.port) : externalPort(port);
     const host = service.spec.externalName?.replace(/\.$/, "") ?? "";
     if (!(target > 0) || host === "") return none(`ExternalName Service ${key} has no port ${backend.port}`);
-    if (canonicalIp(host)?.startsWith("127.") === true && host === "127.0.0.1")
-      return none(`ExternalName Service ${key} names a loopback address`);
+    // Other addresses of 127.0.0.0/8 are the cluster's here.
+    if (["localhost", "127.0.0.1", "::1"].includes(host)) return none(`ExternalName Service ${key} names a loopback address`);
+    if (canonicalIp(host) === undefined && !/^[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?$/.test(host))
+      return none(`ExternalName Service ${key}: ${host} is no DNS name`);
     return { type: "peers", name, peers: [peer(host, target)] };
   }
   if (!port) return none(`Service ${key} has no port ${backend.port === "" ? "(none named)" : backend.port}: it has ${portsText(service)}`);
@@ -94,15 +110,14 @@ export function compileUpstream(
   let unready = 0;
   for (const slice of slices) {
     if (slice.addressType === "FQDN") continue;
-    for (const slicePort of slice.ports ?? []) {
-      if (slicePort.port === undefined || (slicePort.protocol ?? "TCP") !== "TCP" || (slicePort.name ?? "") !== (port.name ?? "")) continue;
+    for (const targetPort of targetPorts(slice, port)) {
       for (const endpoint of slice.endpoints ?? []) {
         if (endpoint.conditions?.ready === false) {
           unready++;
           continue;
         }
         for (const address of endpoint.addresses) {
-          const found = peer(address, slicePort.port);
+          const found = peer(address, targetPort);
           peers.set(found.id, found);
         }
       }
@@ -114,6 +129,14 @@ export function compileUpstream(
 }
 
 const peer = (host: string, port: number): Peer => ({ id: host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`, host, port });
+
+/** A slice's ports that stand for the Service's: by name when it has one, else any; a number as targetPort stands in for what is missing. */
+function targetPorts(slice: EndpointSlice, { name = "", port, targetPort = port }: ServicePort): readonly number[] {
+  const stated = typeof targetPort === "number" ? [targetPort] : [];
+  const ports = (slice.ports ?? []).filter(({ protocol = "TCP" }) => protocol === "TCP");
+  if ((slice.ports ?? []).length === 0) return stated;
+  return ports.flatMap((one) => ((name === "" || one.name === name) && one.port !== undefined ? [one.port] : stated));
+}
 
 /** By number, target port or name. */
 function findPort(service: Service, wanted: string): ServicePort | undefined {

@@ -18,7 +18,7 @@ const HOSTS = 100;
 export class RoutesFeed {
   readonly flags: ControllerFlags;
   #compiler: RouteCompiler;
-  #upstreams = new Upstreams();
+  #upstreams: Upstreams;
   readonly #store: Store;
   readonly #delayMs: number;
   readonly #secrets = new Map<string, Readonly<Record<string, Buffer>>>();
@@ -40,6 +40,7 @@ export class RoutesFeed {
   constructor(flags: ControllerFlags, store: Store, clock: Clock, delayMs: number) {
     this.flags = flags;
     this.#compiler = new RouteCompiler(flags);
+    this.#upstreams = new Upstreams(!flags.disableSvcExternalName);
     this.#store = store;
     this.#clock = clock;
     this.#changedAtMs = clock.now();
@@ -107,7 +108,7 @@ export class RoutesFeed {
   #start(): void {
     // What was deleted while nobody read is not told: begin anew.
     this.#compiler = new RouteCompiler(this.flags);
-    this.#upstreams = new Upstreams();
+    this.#upstreams = new Upstreams(!this.flags.disableSvcExternalName);
     this.#secrets.clear();
     this.#configMaps.clear();
     this.#table = undefined;
