@@ -138,7 +138,7 @@ function durations(text: string, own: boolean): ReadonlyMap<string, number> {
     if (wrong && !own) return durations(CACHE_DURATION, own);
     if (wrong) throw new LocationDenied(`location denied, reason: invalid cache duration: ${item}`);
     const ms = timeMs(words[at] ?? "") ?? 0;
-    const codes = words.slice(0, at).filter((word) => /^(?:\d{3}|any)$/.test(word));
+    const codes = words.slice(0, at).filter((word) => word === "any" || /^\d{3}$/.test(word));
     for (const code of codes.length > 0 ? codes : ["200", "301", "302"]) result.set(code, ms);
   }
   return result;
