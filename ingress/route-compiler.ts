@@ -8,7 +8,7 @@ import { ControllerConfig, type ControllerFlags } from "./config.ts";
 import { ignoredBecause } from "./ingress-class.ts";
 import { CATCH_ALL, compareParts, type IngressPart, readIngress } from "./ingress-part.ts";
 import { backendRef } from "./ingress-part.ts";
-import type { Alternative, Owner, RouteTable, Server } from "./route-table.ts";
+import type { Alternative, BackendRef, Owner, RouteTable, Server } from "./route-table.ts";
 import { upstreamPolicies } from "./upstream-policy.ts";
 import { compileServer, redirectServer, type ServerContext } from "./server.ts";
 
@@ -175,16 +175,20 @@ export class RouteCompiler {
     fallback: Server,
   ): ReadonlyMap<string, Alternative> {
     const alternatives = new Map<string, Alternative>();
+    const attach = ({ owner, annotations: { settings } }: IngressPart, main: BackendRef | undefined, backend: BackendRef): void => {
+      if (!main || main.upstream === backend.upstream || alternatives.has(main.upstream)) return;
+      alternatives.set(main.upstream, { owner, backend, canary: settings.canary, settings });
+    };
     for (const part of [...this.#canaries.values()].sort(compareParts)) {
+      // A default backend is an alternative for every location of the catch-all.
+      if (part.defaultBackend) for (const { backend } of fallback.locations) attach(part, backend, part.defaultBackend);
       for (const [host, rules] of part.hosts) {
         const server = host === CATCH_ALL ? fallback : host.startsWith("*.") ? wildcards.get(host.slice(2)) : hosts.get(host);
         for (const rule of rules) {
           const main = server?.locations.find(
             ({ path, pathType, owner }) => owner !== undefined && path === rule.path && pathType === rule.pathType,
           );
-          if (!main?.backend || main.backend.upstream === rule.backend.upstream || alternatives.has(main.backend.upstream)) continue;
-          const { settings } = part.annotations;
-          alternatives.set(main.backend.upstream, { owner: part.owner, backend: rule.backend, canary: settings.canary, settings });
+          attach(part, main?.backend, rule.backend);
         }
       }
     }

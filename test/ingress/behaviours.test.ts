@@ -26,6 +26,14 @@ interface Row {
 
 const withTls = (made: Ingress, host: string): Ingress => ({ ...made, spec: { ...made.spec, tls: [{ hosts: [host] }] } });
 
+const catchAll = (name: string, service: string, annotations: Readonly<Record<string, string>> = {}): Ingress => {
+  const { rules: _, ...spec } = ingress(name, "x", service, annotations).spec;
+  return {
+    ...ingress(name, "x", service, annotations),
+    spec: { ...spec, defaultBackend: { service: { name: service, port: { number: 80 } } } },
+  };
+};
+
 const on = (host: string, path = "/", more: Partial<Asked> = {}): Asked => ({ host, path, ...more });
 
 const ROWS: readonly Row[] = [
@@ -311,6 +319,19 @@ const ROWS: readonly Row[] = [
     ingresses: [withTls(ingress("a", "a.example", "web"), "b.example")],
     asked: on("a.example", "/x"),
     status: 308,
+  },
+  // controller.go mergeAlternativeBackends: catch-all
+  {
+    what: "a canary with a default backend is an alternative of the catch-all",
+    ingresses: [catchAll("main", "web"), catchAll("next", "failing", { canary: "true", "canary-by-header": "X-Next" })],
+    asked: on("any.example", "/", { headers: { "X-Next": "always" } }),
+    status: 418,
+  },
+  {
+    what: "and is not asked without its header",
+    ingresses: [catchAll("main", "web"), catchAll("next", "failing", { canary: "true", "canary-by-header": "X-Next" })],
+    asked: on("any.example"),
+    status: 200,
   },
   // configmap.go ReadConfig
   {
