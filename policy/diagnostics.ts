@@ -53,7 +53,7 @@ function explainPolicy({ parties, policies }: PolicyView, question: ExplainQuest
   const allowed = answers.filter((answer) => answer.allowed).length;
   const lines = [...new Set(answers.flatMap(({ egress, ingress }) => [egress.reason, ingress.reason]))];
   if (allowed === answers.length) return { title: "NetworkPolicy: allowed", lines };
-  if (allowed === 0) return { title: "NetworkPolicy: denied (the client times out)", lines };
+  if (allowed === 0) return { title: "NetworkPolicy: denied (the client times out)", lines, ends: true };
   return { title: `NetworkPolicy: allowed to ${allowed} of ${answers.length} endpoints, to the others the client times out`, lines };
 }
 
