@@ -3,7 +3,16 @@ import type { JsonObject } from "../model/object.ts";
 import type { Diagnostics, ExplainAnswer, ExplainQuestion, SocketAddress } from "../model/ports.ts";
 import { faultPeerText, faultSettingsText } from "../model/fault-text.ts";
 import type { CompiledPolicy } from "./network-policy.ts";
-import type { PolicyView } from "./policy.ts";
+import type { FaultTable } from "./fault-table.ts";
+import type { Parties } from "./parties.ts";
+import type { PolicyTable } from "./policy-table.ts";
+
+/** The tables in force now, as diagnostics read them. */
+export interface PolicyView {
+  readonly parties: Parties;
+  readonly policies: PolicyTable;
+  readonly faults: FaultTable;
+}
 
 /** Named `policy`: the compiled NetworkPolicies, and the one rule that decides for a client and an endpoint. */
 export function policyDiagnostics(view: PolicyView): Diagnostics {

@@ -4,8 +4,8 @@
 import { type Cidr, ipFamily } from "../model/ip.ts";
 import type { Flow } from "../model/ports.ts";
 import type { Rule, Rules } from "./rules.ts";
-import type { ProxyEndpoint, ServicePort } from "./service-port.ts";
-import { categorize, type EndpointSets, type NodeView } from "./topology.ts";
+import type { EndpointSets, ProxyEndpoint, ServicePort } from "./service-port.ts";
+import { categorize, type NodeView } from "./topology.ts";
 
 export type ProxyMode = "iptables" | "nftables" | "ipvs" | "userspace";
 export const PROXY_MODES: readonly ProxyMode[] = ["iptables", "nftables", "ipvs", "userspace"];
