@@ -1,6 +1,6 @@
 // From a command to the API server of the cluster it means.
 import { readFileSync } from "node:fs";
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import { type ApiClient, createApiClient } from "../cluster/api-client.ts";
 import type { JsonObject } from "../model/object.ts";
 import { Failure } from "./failure.ts";
@@ -11,6 +11,11 @@ export const DIAGNOSTICS_PATH = "/apis/loopkube.dev/v1alpha1";
 /** Adds `--name`, by which a command finds its cluster. */
 export function withName(command: Command): Command {
   return command.option("--name <name>", "the cluster's name (default: the only one running)");
+}
+
+/** Adds `-o json`. */
+export function withJson(command: Command): Command {
+  return command.addOption(new Option("-o, --output <format>", "print it as data").choices(["json"]));
 }
 
 /** Runs `work` with a client of the running cluster. */

@@ -1,6 +1,9 @@
 // Values of command-line options: each parses its text or throws InvalidArgumentError, which commander prints with the option's name.
 import { InvalidArgumentError } from "commander";
+import { type ClusterOptions, PROXY_MODES } from "../cluster/options.ts";
 import { isCidr } from "../model/ip.ts";
+
+type NodeModes = NonNullable<ClusterOptions["nodeProxyModes"]>;
 
 /** An address block. */
 export const cidr = (text: string): string => {
@@ -29,4 +32,13 @@ export const duration = (text: string): number => {
   const match = /^(\d+(?:\.\d+)?)(ms|s)?$/.exec(text);
   if (!match) throw new InvalidArgumentError("not a duration such as 200ms or 2s");
   return Number(match[1]) * (match[2] === "s" ? 1000 : 1);
+};
+
+/** `node=mode`, collected over repetitions. */
+export const nodeProxyMode = (text: string, all: NodeModes): NodeModes => {
+  const [, node, mode] = /^([^=]+)=(\w+)$/.exec(text) ?? [];
+  const known = PROXY_MODES.find((each) => each === mode);
+  if (node === undefined || !known)
+    throw new InvalidArgumentError(`not a node and its mode such as loopkube-worker=ipvs; modes: ${PROXY_MODES.join(", ")}`);
+  return { ...all, [node]: known };
 };

@@ -48,6 +48,11 @@ export function createProgress(quiet: boolean, stream: NodeJS.WriteStream = proc
   };
 }
 
+/** Prints data as indented JSON. */
+export function printJson(data: unknown): void {
+  print(JSON.stringify(data, undefined, 2));
+}
+
 /** Columns padded to their widest cell, two spaces apart, as kubectl prints. */
 export function textTable(header: readonly string[], rows: readonly (readonly string[])[]): string {
   const all = [header, ...rows];

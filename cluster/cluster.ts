@@ -73,7 +73,7 @@ async function build(options: ClusterOptions, life: Lifecycle): Promise<Cluster>
   const diagnostics = [
     self,
     network.dns.diagnostics,
-    listenerDiagnostics(fabric),
+    listenerDiagnostics(fabric, hostPorts),
     proxy,
     ...policy.diagnostics,
     ingress.diagnostics,

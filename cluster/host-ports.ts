@@ -17,14 +17,33 @@ export interface HostPorts {
   publishIngress(ip: string): Promise<void>;
   /** `127.0.0.1:6443`; "" when it is not there. */
   text(name: keyof Ports): string;
+  /** What is behind a port of this machine. */
+  at(socket: SocketAddress): PublishedPort | undefined;
 }
+
+export interface PublishedPort {
+  /** For people: "the Ingress (HTTP)". */
+  readonly what: string;
+  /** The cluster address at which its flows behave as if they had arrived; undefined: it is a server beside the cluster. */
+  readonly to: SocketAddress | undefined;
+}
+
+const WHAT: Readonly<Record<keyof Ports, string>> = {
+  api: "the API server",
+  gateway: "the gateway (SOCKS5 and HTTP proxy)",
+  dns: "cluster DNS",
+  http: "the Ingress (HTTP)",
+  https: "the Ingress (HTTPS)",
+};
 
 export function createHostPorts(fabric: Fabric, options: ClusterOptions): HostPorts {
   const wanted = { ...FREE_PORTS, ...options.ports };
   const sockets: Partial<Record<keyof Ports, SocketAddress>> = {};
+  const targets: Partial<Record<keyof Ports, SocketAddress>> = {};
   const hostPort = (name: keyof Ports): HostPort => ({ ip: HOST, port: wanted[name], ...(wanted[name] === 0 ? { tries: 1 } : {}) });
   const publish = async (name: keyof Ports, to: SocketAddress, protocol: Protocol): Promise<void> => {
     sockets[name] = (await fabric.publish(hostPort(name), to, protocol)).socket;
+    targets[name] = to;
   };
   return {
     wanted: hostPort,
@@ -34,7 +53,8 @@ export function createHostPorts(fabric: Fabric, options: ClusterOptions): HostPo
     },
     gatewayIs: (socket) => void (socket && (sockets.gateway = socket)),
     async publishDns(dnsIp) {
-      sockets.dns = await publishBoth(fabric, hostPort("dns"), { ip: dnsIp, port: 53 });
+      targets.dns = { ip: dnsIp, port: 53 };
+      sockets.dns = await publishBoth(fabric, hostPort("dns"), targets.dns);
     },
     async publishIngress(ip) {
       await publish("http", { ip, port: 80 }, "TCP");
@@ -43,6 +63,13 @@ export function createHostPorts(fabric: Fabric, options: ClusterOptions): HostPo
     text(name) {
       const socket = sockets[name];
       return socket ? `${socket.ip}:${socket.port}` : "";
+    },
+    at({ ip, port }) {
+      for (const name of ["api", "gateway", "dns", "http", "https"] as const) {
+        const socket = sockets[name];
+        if (socket?.ip === ip && socket.port === port) return { what: WHAT[name], to: targets[name] };
+      }
+      return undefined;
     },
   };
 }

@@ -31,6 +31,10 @@ export function createNetwork({ store, clock, random, delayMs, plan, nodes, cont
     onPressure: descriptorEvents({ store, clock, node: controlPlane.name }),
     ...(options.descriptorBudget === undefined ? {} : { descriptorBudget: options.descriptorBudget }),
   });
+  const { nodeProxyModes = {} } = options;
+  const unknown = Object.keys(nodeProxyModes).find((name) => !nodes.some((node) => node.name === name));
+  if (unknown !== undefined)
+    throw new RangeError(`no node ${JSON.stringify(unknown)}; there is: ${nodes.map((node) => node.name).join(", ")}`);
   const proxy = createProxy({
     store,
     fabric,
@@ -38,7 +42,7 @@ export function createNetwork({ store, clock, random, delayMs, plan, nodes, cont
     random: random.fork("proxy"),
     delayMs,
     mode: options.proxyMode ?? "iptables",
-    nodeModes: options.nodeProxyModes ?? {},
+    nodeModes: nodeProxyModes,
     scheduler: options.ipvsScheduler ?? "rr",
     onSynced: () => fabric.decideAgain(),
     serviceCIDRs: blocksOf(plan, "services"),

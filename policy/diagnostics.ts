@@ -3,7 +3,16 @@ import type { JsonObject } from "../model/object.ts";
 import type { Diagnostics, ExplainAnswer, ExplainQuestion, SocketAddress } from "../model/ports.ts";
 import { faultPeerText, faultSettingsText } from "../model/fault-text.ts";
 import type { CompiledPolicy } from "./network-policy.ts";
-import type { PolicyView } from "./policy.ts";
+import type { FaultTable } from "./fault-table.ts";
+import type { Parties } from "./parties.ts";
+import type { PolicyTable } from "./policy-table.ts";
+
+/** The tables in force now, as diagnostics read them. */
+export interface PolicyView {
+  readonly parties: Parties;
+  readonly policies: PolicyTable;
+  readonly faults: FaultTable;
+}
 
 /** Named `policy`: the compiled NetworkPolicies, and the one rule that decides for a client and an endpoint. */
 export function policyDiagnostics(view: PolicyView): Diagnostics {
@@ -53,7 +62,7 @@ function explainPolicy({ parties, policies }: PolicyView, question: ExplainQuest
   const allowed = answers.filter((answer) => answer.allowed).length;
   const lines = [...new Set(answers.flatMap(({ egress, ingress }) => [egress.reason, ingress.reason]))];
   if (allowed === answers.length) return { title: "NetworkPolicy: allowed", lines };
-  if (allowed === 0) return { title: "NetworkPolicy: denied (the client times out)", lines };
+  if (allowed === 0) return { title: "NetworkPolicy: denied (the client times out)", lines, ends: true };
   return { title: `NetworkPolicy: allowed to ${allowed} of ${answers.length} endpoints, to the others the client times out`, lines };
 }
 

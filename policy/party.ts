@@ -26,9 +26,11 @@ export function partyOfPod({ metadata, spec, status }: Pod): PodParty | undefine
   const ip = status?.podIP;
   if (ip === undefined || ip === "" || status?.phase === "Succeeded" || status?.phase === "Failed") return undefined;
   const namedPorts = new Map<string, number>();
-  for (const container of spec.containers) {
+  const sidecars = (spec.initContainers ?? []).filter((container) => container.restartPolicy === "Always");
+  for (const container of [...spec.containers, ...sidecars]) {
     for (const { name, containerPort, protocol = "TCP" } of container.ports ?? []) {
-      if (name !== undefined && name !== "") namedPorts.set(`${protocol}/${name}`, containerPort);
+      const key = `${protocol}/${name}`;
+      if (name && !namedPorts.has(key)) namedPorts.set(key, containerPort);
     }
   }
   const party: PodParty = {

@@ -11,9 +11,9 @@ import type { Component, Diagnostics, Flow, Peer, SocketAddress } from "../model
 import type { Random } from "../model/random.ts";
 import { Faults, NetworkPolicies, Services } from "../model/resources.ts";
 import { type Fabric, meetFaults, type Ordinals } from "../netsim/index.ts";
-import type { Change, Cursor, Store } from "../store/index.ts";
+import { type Change, type Cursor, Follower, type Store } from "../store/index.ts";
 import { type CompiledFault, compileFault } from "./compile-fault.ts";
-import { faultDiagnostics, policyDiagnostics } from "./diagnostics.ts";
+import { faultDiagnostics, policyDiagnostics, type PolicyView } from "./diagnostics.ts";
 import { concerns, type FaultQuestion, FaultTable } from "./fault-table.ts";
 import { LiveStalls } from "./live-stalls.ts";
 import { type CompiledPolicy, compileNetworkPolicy } from "./network-policy.ts";
@@ -36,13 +36,6 @@ export interface Policy extends Component {
   readonly diagnostics: readonly Diagnostics[];
 }
 
-/** The tables in force now, as diagnostics read them. */
-export interface PolicyView {
-  readonly parties: Parties;
-  readonly policies: PolicyTable;
-  readonly faults: FaultTable;
-}
-
 /** An open flow whose endpoint is known, TCP or UDP. */
 interface OpenFlow {
   readonly from: Peer;
@@ -61,41 +54,28 @@ class FabricPolicy implements Policy, PolicyView {
   policies: PolicyTable;
   faults = new FaultTable([]);
   readonly #options: PolicyOptions;
-  readonly #abort = new AbortController();
+  readonly #follower: Follower;
   readonly #compiledPolicies = new Map<ObjectKey, CompiledPolicy>();
   readonly #compiledFaults = new Map<ObjectKey, CompiledFault>();
   readonly #stalls: LiveStalls;
   /** Flows that a fault has dropped: when they are decided anew they are no further flows of their clients. */
   readonly #waiting = new WeakMap<Flow, Ordinals>();
-  #running: Promise<void> | undefined;
 
   constructor(options: PolicyOptions) {
+    const { store, delayMs = 0 } = options;
     this.#options = options;
+    const types = [...Parties.types, NetworkPolicies, Faults];
+    this.#follower = new Follower({ store, name: "policy", delayMs, types, take: (batch, cursor) => this.#sync(batch, cursor) });
     this.parties = new Parties((ip) => options.fabric.identify(ip));
     this.policies = this.#policyTable();
     this.#stalls = new LiveStalls(options.fabric);
     this.diagnostics = [policyDiagnostics(this), faultDiagnostics(this)];
   }
-  async start(): Promise<void> {
-    const { store, delayMs = 0 } = this.#options;
-    const cursor = store.cursor({ name: "policy", delayMs });
-    await new Promise<void>((resolve, reject) => {
-      this.#running = (async () => {
-        try {
-          for await (const batch of cursor.batches([...Parties.types, NetworkPolicies, Faults], this.#abort.signal)) {
-            await this.#sync(batch, cursor);
-            resolve();
-          }
-        } finally {
-          cursor.close();
-        }
-      })();
-      this.#running.then(resolve, reject);
-    });
+  start(): Promise<void> {
+    return this.#follower.start();
   }
   async stop(): Promise<void> {
-    this.#abort.abort();
-    await this.#running;
+    await this.#follower.stop();
     const { hooks } = this.#options.fabric;
     hooks.policy = undefined;
     hooks.fault = undefined;

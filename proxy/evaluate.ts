@@ -4,8 +4,8 @@
 import { type Cidr, ipFamily } from "../model/ip.ts";
 import type { Flow } from "../model/ports.ts";
 import type { Rule, Rules } from "./rules.ts";
-import type { ProxyEndpoint, ServicePort } from "./service-port.ts";
-import { categorize, type EndpointSets, type NodeView } from "./topology.ts";
+import type { EndpointSets, ProxyEndpoint, ServicePort } from "./service-port.ts";
+import { categorize, type NodeView } from "./topology.ts";
 
 export type ProxyMode = "iptables" | "nftables" | "ipvs" | "userspace";
 export const PROXY_MODES: readonly ProxyMode[] = ["iptables", "nftables", "ipvs", "userspace"];
@@ -52,7 +52,7 @@ export function sourceOf(flow: Pick<Flow, "from" | "source">, node: NodeView): S
 export function evaluate(rules: Rules, flow: Flow, node: NodeView, config: ProxyConfig): Decision {
   const { ip, port } = flow.destination;
   const rule = rules.atAddress(ip, port, flow.protocol) ?? nodePortRule(rules, flow, node, config);
-  if (rule) return rule.destination === "ClusterIP" ? internal(rule, flow, node, config) : external(rule, flow, node);
+  if (rule) return rule.destination === "ClusterIP" ? internal(rule, flow, node, config) : external(rule, flow, node, config);
   return unmatched(rules, flow, node, config);
 }
 
@@ -81,10 +81,12 @@ function internal(rule: Rule, flow: Flow, node: NodeView, config: ProxyConfig): 
   return balance(rule, sets, "cluster", masquerade, "internalTrafficPolicy Cluster");
 }
 
-function external(rule: Rule, flow: Flow, node: NodeView): Decision {
+function external(rule: Rule, flow: Flow, node: NodeView, config: ProxyConfig): Decision {
   const { port } = rule;
   const sets = categorize(port, node);
-  if (rule.destination === "LoadBalancer" && !allowedBySourceRanges(port, flow)) {
+  // iptables has a firewall chain only where there are endpoints: without any, all are rejected.
+  const isFiltered = port.usable || config.mode === "nftables" || config.mode === "ipvs";
+  if (rule.destination === "LoadBalancer" && isFiltered && !allowedBySourceRanges(port, flow, node)) {
     const ranges = port.sourceRanges.join(", ");
     return { type: "drop", rule, matched: [rule.label, `loadBalancerSourceRanges [${ranges}] do not hold ${flow.source.ip}`] };
   }
@@ -97,10 +99,14 @@ function external(rule: Rule, flow: Flow, node: NodeView): Decision {
   return balance(rule, sets, "local", false, "externalTrafficPolicy Local");
 }
 
-/** No range: all are allowed. A packet whose source is already the load balancer's address is let through, as upstream does. */
-function allowedBySourceRanges(port: ServicePort, flow: Flow): boolean {
-  if (port.sourceRanges.length === 0 || flow.source.ip === flow.destination.ip) return true;
-  return port.sourceRanges.some((range) => range.contains(flow.source.ip));
+/**
+ * No range: all are allowed. On a node inside the ranges the load balancer's own addresses are let through, since a packet of the node may
+ * have been given one as its source.
+ */
+function allowedBySourceRanges({ sourceRanges, loadBalancerIPs }: ServicePort, { source }: Flow, node: NodeView): boolean {
+  if (sourceRanges.length === 0) return true;
+  const isInside = (ip: string): boolean => sourceRanges.some((range) => range.contains(ip));
+  return isInside(source.ip) || (loadBalancerIPs.includes(source.ip) && node.addresses.some(isInside));
 }
 
 function balance(rule: Rule, sets: EndpointSets, which: "cluster" | "local", masquerade: boolean, policy: string): Decision {

@@ -18,6 +18,7 @@ import type {
 } from "../model/ports.ts";
 import { Nodes } from "../model/resources.ts";
 import type { Change, Store } from "../store/contract.ts";
+import { Follower } from "../store/follower.ts";
 import { isStaleUdp } from "./conntrack.ts";
 import { dumpRules } from "./dump.ts";
 import { evaluate } from "./evaluate.ts";
@@ -84,8 +85,7 @@ class KubeProxy implements Proxy {
   readonly #healthChecks: HealthChecks;
   readonly #nodeServers: NodeServers;
   readonly #metrics: ProxyMetrics;
-  readonly #abort = new AbortController();
-  #running: Promise<void> | undefined;
+  readonly #follower: Follower;
   #syncs = 0;
   /** Services that the last sync replaced. */
   #lastChanged = new Set<string>();
@@ -93,9 +93,10 @@ class KubeProxy implements Proxy {
   #syncingSinceMs: number | undefined;
 
   constructor(options: ProxyOptions) {
-    const { clock, fabric, store } = options;
+    const { clock, fabric, store, delayMs = 0 } = options;
     const { rules, nodes } = this.#builder;
     this.#options = options;
+    this.#follower = new Follower({ store, name: "kube-proxy", delayMs, types: RuleBuilder.types, take: (batch) => this.#sync(batch) });
     this.#clock = clock;
     this.#proxiers = new Proxiers(options);
     const { config } = this.#proxiers.default;
@@ -121,26 +122,11 @@ class KubeProxy implements Proxy {
     });
   }
 
-  async start(): Promise<void> {
-    const { store, delayMs = 0 } = this.#options;
-    const cursor = store.cursor({ name: "kube-proxy", delayMs });
-    await new Promise<void>((resolve, reject) => {
-      this.#running = (async () => {
-        try {
-          for await (const batch of cursor.batches(RuleBuilder.types, this.#abort.signal)) {
-            await this.#sync(batch);
-            resolve();
-          }
-        } finally {
-          cursor.close();
-        }
-      })();
-      this.#running.then(resolve, reject);
-    });
+  start(): Promise<void> {
+    return this.#follower.start();
   }
   async stop(): Promise<void> {
-    this.#abort.abort();
-    await this.#running;
+    await this.#follower.stop();
     await Promise.all([this.#listeners.stop(), this.#healthChecks.stop(), this.#nodeServers.stop()]);
   }
   [Symbol.asyncDispose](): Promise<void> {

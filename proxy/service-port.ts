@@ -2,7 +2,6 @@
 // Upstream: pkg/proxy/serviceport.go, pkg/proxy/endpoint.go.
 import type { Cidr, IpFamily } from "../model/ip.ts";
 import type { Protocol } from "../model/ports.ts";
-import type { EndpointSets } from "./topology.ts";
 import type { Target } from "../balancers/index.ts";
 
 export interface ProxyEndpoint extends Target {
@@ -19,6 +18,21 @@ export interface ProxyEndpoint extends Target {
   readonly nodeHints: readonly string[];
   /** `namespace/name` of the pod, for people. */
   readonly pod: string;
+}
+
+/** Which of a port's endpoints a node's rules may use. */
+export interface EndpointSets {
+  /** For Cluster policies; undefined when no policy of the port is Cluster. */
+  readonly cluster: readonly ProxyEndpoint[] | undefined;
+  /** For Local policies; undefined when none is. */
+  readonly local: readonly ProxyEndpoint[] | undefined;
+  /** Both together, in the order of the endpoints. */
+  readonly reachable: readonly ProxyEndpoint[];
+  /** Which hints chose `cluster`. */
+  readonly topology: "" | "node" | "zone";
+  /** For people: "2 of 3 endpoints, hinted for this zone". */
+  readonly clusterText: string;
+  readonly localText: string;
 }
 
 export interface ServicePort {

@@ -1,6 +1,6 @@
 // Which endpoints of a ServicePort a node's rules may use: readiness, terminating fall-back, topology hints, local policies.
 // Upstream: pkg/proxy/topology.go CategorizeEndpoints.
-import { externallyAccessible, type ProxyEndpoint, type ServicePort } from "./service-port.ts";
+import { type EndpointSets, externallyAccessible, type ProxyEndpoint, type ServicePort } from "./service-port.ts";
 
 /** A node as its rules see it. */
 export interface NodeView {
@@ -10,20 +10,6 @@ export interface NodeView {
   readonly zone: string;
   /** False when the node is being deleted, or about to be by the cluster autoscaler: load balancers should let go of it. */
   readonly eligible?: boolean;
-}
-
-export interface EndpointSets {
-  /** For Cluster policies; undefined when no policy of the port is Cluster. */
-  readonly cluster: readonly ProxyEndpoint[] | undefined;
-  /** For Local policies; undefined when none is. */
-  readonly local: readonly ProxyEndpoint[] | undefined;
-  /** Both together, in the order of the endpoints. */
-  readonly reachable: readonly ProxyEndpoint[];
-  /** Which hints chose `cluster`. */
-  readonly topology: "" | "node" | "zone";
-  /** For people: "2 of 3 endpoints, hinted for this zone". */
-  readonly clusterText: string;
-  readonly localText: string;
 }
 
 const isReady = (endpoint: ProxyEndpoint): boolean => endpoint.ready;

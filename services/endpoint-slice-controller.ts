@@ -3,7 +3,7 @@ import type { Clock } from "../model/clock.ts";
 import { ipFamily, type IpFamily } from "../model/ip.ts";
 import type { Pod, Service } from "../model/kinds/core-v1.ts";
 import type { EndpointSlice } from "../model/kinds/discovery-v1.ts";
-import { keyOf, type ObjectKey, splitKey } from "../model/object.ts";
+import { type ObjectKey, splitKey } from "../model/object.ts";
 import type { Component } from "../model/ports.ts";
 import { EndpointSlices, Nodes, Pods, Services } from "../model/resources.ts";
 import { matchesSelectorMap } from "../model/selectors.ts";
@@ -83,15 +83,7 @@ export function createEndpointSliceController({ store, clock, maxEndpointsPerSli
     name: "endpointslice-controller",
     store,
     clock,
-    watches: [
-      on(Services, (service) => {
-        index.note(service);
-        return [keyOf(service)];
-      }),
-      on(Pods, (pod) => index.servicesOf(pod)),
-      on(EndpointSlices, serviceKeyOf),
-      on(Nodes, () => [...waitingForNodes, ...hints.nodesChanged()]),
-    ],
+    watches: [...index.watches, on(EndpointSlices, serviceKeyOf), on(Nodes, () => [...waitingForNodes, ...hints.nodesChanged()])],
     reconcile,
   });
 }

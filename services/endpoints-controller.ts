@@ -4,7 +4,7 @@ import { isStatus } from "../model/errors.ts";
 import type { Endpoints, Service } from "../model/kinds/core-v1.ts";
 import { equalJson, keyOf, type ObjectKey, splitKey } from "../model/object.ts";
 import type { Component } from "../model/ports.ts";
-import { EndpointsResource, Pods, Services } from "../model/resources.ts";
+import { EndpointsResource, Services } from "../model/resources.ts";
 import type { Store } from "../store/contract.ts";
 import { createController, on } from "../store/controller.ts";
 import { HEADLESS, hasManagedEndpoints, isHeadlessService, podsOf } from "./endpoint-slice-controller.ts";
@@ -67,14 +67,7 @@ export function createEndpointsController({ store, clock }: { readonly store: St
     name: "endpoint-controller",
     store,
     clock,
-    watches: [
-      on(Services, (service) => {
-        index.note(service);
-        return [keyOf(service)];
-      }),
-      on(Pods, (pod) => index.servicesOf(pod)),
-      on(EndpointsResource, (endpoints) => [keyOf(endpoints)]),
-    ],
+    watches: [...index.watches, on(EndpointsResource, (endpoints) => [keyOf(endpoints)])],
     reconcile,
   });
 }

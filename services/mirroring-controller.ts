@@ -8,6 +8,7 @@ import type { Component } from "../model/ports.ts";
 import { EndpointSlices, EndpointsResource, Services } from "../model/resources.ts";
 import type { Store } from "../store/contract.ts";
 import { createController, on } from "../store/controller.ts";
+import { createEventRecorder } from "../store/event-recorder.ts";
 import { HEADLESS, MANAGED_BY, SERVICE_NAME } from "./endpoint-slice-controller.ts";
 import type { PodEndpoint } from "./pod-endpoints.ts";
 import { serviceKeyOf } from "./selector-index.ts";
@@ -21,6 +22,16 @@ const NOT_MIRRORED = [TRIGGER_TIME, "kubectl.kubernetes.io/last-applied-configur
 const MAX_PER_SUBSET = 1000;
 
 export function createMirroringController({ store, clock }: { readonly store: Store; readonly clock: Clock }): Component {
+  const recorder = createEventRecorder({ store, clock, component: "endpoint-slice-mirroring-controller" });
+  const tellSkipped = (endpoints: Endpoints): void => {
+    const sizes = (endpoints.subsets ?? []).map(
+      ({ addresses = [], notReadyAddresses = [] }) => addresses.length + notReadyAddresses.length,
+    );
+    const skipped = sizes.reduce((sum, size) => sum + Math.max(0, size - MAX_PER_SUBSET), 0);
+    if (skipped === 0) return;
+    const message = `A max of ${MAX_PER_SUBSET} addresses can be mirrored to EndpointSlices per Endpoints subset. ${skipped} addresses were skipped`;
+    recorder.event(endpoints, "Warning", "TooManyAddressesToMirror", message);
+  };
   const reconcile = async (key: ObjectKey): Promise<void> => {
     const { namespace, name } = splitKey(key);
     const slices = store.list(EndpointSlices, {
@@ -38,6 +49,7 @@ export function createMirroringController({ store, clock }: { readonly store: St
         desired.length === 0
           ? { create: [], update: [], remove: existing }
           : packSlices(existing, desired, MAX_PER_SUBSET, (slice) => isStale(slice, template));
+      if (mirrored && changes.create.length + changes.update.length > 0) tellSkipped(endpoints);
       await writeSlices(store, changes, template);
     }
   };

@@ -2,8 +2,9 @@
 import type { Pod, Service } from "../model/kinds/core-v1.ts";
 import { keyOf, type ObjectKey, objectKey } from "../model/object.ts";
 import { matchesSelectorMap } from "../model/selectors.ts";
-import { Services } from "../model/resources.ts";
+import { Pods, Services } from "../model/resources.ts";
 import type { Reader } from "../store/contract.ts";
+import { on, type Watch } from "../store/controller.ts";
 
 export class SelectorIndex {
   readonly #reader: Reader;
@@ -13,8 +14,17 @@ export class SelectorIndex {
   constructor(reader: Reader) {
     this.#reader = reader;
   }
+  /** What brings a Service back to its controller: itself, and the pods that it selects or did. */
+  readonly watches: readonly Watch[] = [
+    on(Services, (service) => {
+      this.#note(service);
+      return [keyOf(service)];
+    }),
+    on(Pods, (pod) => this.#servicesOf(pod)),
+  ];
+
   /** Notes a Service, at its creation and at each change. */
-  note(service: Service): void {
+  #note(service: Service): void {
     const [pair] = Object.entries(service.spec?.selector ?? {});
     if (!pair) return;
     const key = `${service.metadata.namespace ?? ""} ${pair[0]}=${pair[1]}`;
@@ -23,7 +33,7 @@ export class SelectorIndex {
     else this.#names.set(key, new Set([service.metadata.name]));
   }
   /** Keys of the Services that select this pod. */
-  servicesOf(pod: Pod): readonly ObjectKey[] {
+  #servicesOf(pod: Pod): readonly ObjectKey[] {
     const { namespace = "", labels = {} } = pod.metadata;
     const found: ObjectKey[] = [];
     for (const [label, value] of Object.entries(labels)) {

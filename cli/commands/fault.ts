@@ -5,9 +5,9 @@ import { realClock } from "../../model/clock.ts";
 import { isStatus } from "../../model/errors.ts";
 import { faultPeerText, faultSettingsText, parseFaultPeer, parseFaultSettings } from "../../model/fault-text.ts";
 import type { Fault, FaultSettings, FaultSpec } from "../../model/kinds/loopkube-v1alpha1.ts";
-import { connected, DIAGNOSTICS_PATH, withName } from "../connect.ts";
+import { connected, DIAGNOSTICS_PATH, withJson, withName } from "../connect.ts";
 import { Failure } from "../failure.ts";
-import { print, textTable } from "../terminal.ts";
+import { print, printJson, textTable } from "../terminal.ts";
 
 const FAULTS_PATH = `${DIAGNOSTICS_PATH}/faults`;
 /** A cluster with a propagation delay puts a fault in force that much later. */
@@ -41,9 +41,11 @@ export function faultCommand(): Command {
       }),
   );
   fault.addCommand(
-    withName(new Command("list").description("list the faults in force")).action((options: { name?: string }) =>
+    withJson(withName(new Command("list").description("list the faults in force"))).action((options: { name?: string; output?: string }) =>
       connected(options, async (client) => {
         const { items } = (await client.request("GET", FAULTS_PATH)) as unknown as { items: readonly Fault[] };
+        if (options.output === "json")
+          return printJson({ faults: items.map(({ metadata, spec, status }) => ({ name: metadata.name, spec, status })) });
         const rows = items.map(({ metadata, spec }) => [
           metadata.name,
           faultPeerText(spec.from),

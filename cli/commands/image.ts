@@ -4,9 +4,9 @@ import { Command } from "commander";
 import type { ApiClient } from "../../cluster/api-client.ts";
 import type { ConfigMap } from "../../model/kinds/core-v1.ts";
 import { isStatus } from "../../model/errors.ts";
-import { connected, withName } from "../connect.ts";
+import { connected, withJson, withName } from "../connect.ts";
 import { Failure } from "../failure.ts";
-import { print, textTable } from "../terminal.ts";
+import { print, printJson, textTable } from "../terminal.ts";
 
 const IMAGES_PATH = "/api/v1/namespaces/kube-system/configmaps";
 const IMAGES_NAME = "loopkube-images";
@@ -40,9 +40,10 @@ export function imageCommand(): Command {
       }),
   );
   image.addCommand(
-    withName(new Command("list").description("list the images added")).action((options: { name?: string }) =>
+    withJson(withName(new Command("list").description("list the images added"))).action((options: { name?: string; output?: string }) =>
       connected(options, async (client) => {
         const entries = Object.values((await readImages(client))?.data ?? {}).map((text) => JSON.parse(text) as ImageEntry);
+        if (options.output === "json") return printJson({ images: entries });
         print(
           textTable(
             ["IMAGE", "RUNS"],

@@ -11,7 +11,7 @@ import { detach, type Ready } from "../detach.ts";
 import { Failure } from "../failure.ts";
 import { kubeconfigPath, mergeKubeconfig, removeFromKubeconfig } from "../kubeconfig-file.ts";
 import { nextCommands } from "../next-commands.ts";
-import { cidr, cidrs, count, duration, portRange } from "../option-values.ts";
+import { cidr, cidrs, count, duration, nodeProxyMode, portRange } from "../option-values.ts";
 import { isAlive, processStart, readState, removeState, type RunState, stateDirectory, writeState } from "../run-state.ts";
 import { createProgress, print, type Progress, style } from "../terminal.ts";
 import { DEMO_DIRECTORY } from "../demo.ts";
@@ -29,6 +29,7 @@ export interface UpOptions {
   readonly serviceNodePortRange?: NonNullable<ClusterOptions["nodePortRange"]>;
   readonly propagationDelay: number;
   readonly proxyMode: NonNullable<ClusterOptions["proxyMode"]>;
+  readonly nodeProxyMode: NonNullable<ClusterOptions["nodeProxyModes"]>;
   readonly ipvsScheduler?: string;
   readonly kubeconfig?: string;
   readonly ownKubeconfig?: boolean;
@@ -57,6 +58,7 @@ export function upCommand(): Command {
     .option("--seed <seed>", "seed of all random choices (default: the time)")
     .option("--propagation-delay <duration>", "how late nodes, DNS and ingress see changes", duration, 0)
     .addOption(new Option("--proxy-mode <mode>", "how Services choose pods").choices([...PROXY_MODES]).default("iptables"))
+    .option("--node-proxy-mode <node=mode>", "the mode of one node where it is another, may be repeated", nodeProxyMode, {})
     .addOption(new Option("--ipvs-scheduler <name>", "how proxy mode ipvs chooses (default: rr)").choices([...IPVS_SCHEDULERS]))
     .option("--nodeport-addresses <blocks>", "node addresses at which NodePorts answer, e.g. 127.18.0.2/32 (default: all)", cidrs)
     .option("--service-node-port-range <range>", "e.g. 30000-32767", portRange)
@@ -174,6 +176,7 @@ function clusterOptions(options: UpOptions): ClusterOptions {
     nodes: options.nodes,
     propagationDelayMs: options.propagationDelay,
     proxyMode: options.proxyMode,
+    nodeProxyModes: options.nodeProxyMode,
     ports: WELL_KNOWN_PORTS,
     ...(options.ipFamily === "dual" ? { ipFamilies: ["IPv4", "IPv6"] } : {}),
     ...(options.addressPlan ? { addressPlan: options.addressPlan } : {}),

@@ -121,7 +121,7 @@ function addPort(table: NftTable, plan: PortPlan, { config, node }: RulesetInput
     for (const address of outside) refuse("no-endpoint-services", to(address), externalRefusal);
     if (port.nodePort !== 0) refuse("no-endpoint-nodeports", `${protocol} . ${port.nodePort}`, externalRefusal);
   }
-  if (reachable.length > 0 && port.loadBalancerIPs.length > 0 && port.sourceRanges.length > 0) {
+  if (port.loadBalancerIPs.length > 0 && port.sourceRanges.length > 0) {
     for (const address of port.loadBalancerIPs) put("firewall-ips", to(address), `goto firewall-${base}`);
     table.chains.set(`firewall-${base}`, { rules: [`${ip} saddr != ${nftGroup(sourceRanges(port, node))} drop`] });
   }

@@ -30,6 +30,60 @@ const rows: readonly (readonly [to: string, last: RegExp])[] = [
   ["http://nope/", /nope has no address: nothing is tried$/],
 ];
 
+t.test("ports that are published on 127.0.0.1", async (t) => {
+  await using cluster = await startCluster({ nodes: 1, seed: 1 });
+  await cluster.ready();
+  using client = createApiClient(cluster.kubeconfig);
+  const status = (await client.request("GET", "/apis/loopkube.dev/v1alpha1/status")) as unknown as {
+    cluster: { api: string; dns: string; gateway: string; ingress: { http: string; https: string } };
+  };
+  const { api, dns, gateway, ingress } = status.cluster;
+  const published: readonly (readonly [to: string, expected: RegExp, last: RegExp])[] = [
+    [
+      `http://${ingress.http}/`,
+      /is the Ingress \(HTTP\): its flows go on as if they had arrived at 127\.\d+\.255\.\d+:80$/,
+      /verdict: DNAT/,
+    ],
+    [`https://${ingress.https}/`, /is the Ingress \(HTTPS\): .*:443$/, /verdict: DNAT/],
+    [dns, /is cluster DNS: .*:53$/, /verdict: DNAT/],
+    [gateway, /is the gateway \(SOCKS5 and HTTP proxy\): it answers itself$/, /it answers itself$/],
+    [api, /is the API server: it answers itself$/, /it answers itself$/],
+  ];
+  for (const [to, expected, last] of published) {
+    const { steps } = (await client.request("GET", `/apis/loopkube.dev/v1alpha1/explain?to=${encodeURIComponent(to)}`)) as unknown as {
+      steps: readonly ExplainAnswer[];
+    };
+    const lines = steps.flatMap((step) => step.lines);
+    t.ok(
+      lines.some((line) => expected.test(line)),
+      to,
+      { lines },
+    );
+    t.ok(
+      lines.some((line) => last.test(line)),
+      to,
+      { lines },
+    );
+  }
+});
+
+t.test("a denied flow goes no further", async (t) => {
+  await using cluster = await startCluster({ nodes: 1, seed: 1 });
+  await cluster.apply(OBJECTS);
+  await cluster.apply(`
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: deny}
+spec: {podSelector: {matchLabels: {app: web}}, policyTypes: [Ingress]}
+`);
+  await cluster.ready();
+  using client = createApiClient(cluster.kubeconfig);
+  const { steps } = (await client.request("GET", "/apis/loopkube.dev/v1alpha1/explain?to=pod/web:80")) as unknown as {
+    steps: readonly ExplainAnswer[];
+  };
+  t.equal(steps.at(-1)?.title, "NetworkPolicy: denied (the client times out)");
+});
+
 t.test("the last step is the outcome", async (t) => {
   await using cluster = await startCluster({ nodes: 1, seed: 1 });
   await cluster.apply(OBJECTS);

@@ -175,6 +175,17 @@ function steps(cluster: RunningCluster, portOf: (port: number) => number): reado
       expect: /web\.default\.svc\.cluster\.local[\s\S]*KUBE-SVC|web[\s\S]*verdict/,
     },
     {
+      title: "faults as data",
+      command: "loopkube fault add --from pod/nobody latency=5ms --as slow && loopkube fault list -o json && loopkube fault remove slow",
+      expect: /"name": "slow",\s+"spec": \{\s+"from": \{[\s\S]*"latency": "5ms"/,
+    },
+    { title: "images as data", command: "loopkube image list -o json", expect: /"images": \[\s+\{\s+"image": / },
+    {
+      title: "explain knows the published port of the Ingress",
+      command: `loopkube explain --to http://${status.ingress.http}/`,
+      expect: /is the Ingress \(HTTP\)[\s\S]*verdict: DNAT/,
+    },
+    {
       title: "apply a folder",
       command: "kubectl apply -f examples/guestbook/",
       expect: /deployment\.apps\/frontend created[\s\S]*service\/frontend created/,

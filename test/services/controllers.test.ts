@@ -5,7 +5,7 @@ import { createIds } from "../../model/ids.ts";
 import type { Node, Pod, Service, ServiceSpec } from "../../model/kinds/core-v1.ts";
 import type { EndpointSlice } from "../../model/kinds/discovery-v1.ts";
 import { seededRandom } from "../../model/random.ts";
-import { EndpointSlices, EndpointsResource, Nodes, Pods, Services } from "../../model/resources.ts";
+import { EndpointSlices, EndpointsResource, Events, Nodes, Pods, Services } from "../../model/resources.ts";
 import { createServiceControllers, serviceAdmission } from "../../services/index.ts";
 import { createStore, type Store } from "../../store/index.ts";
 
@@ -225,6 +225,25 @@ t.test("hand-made Endpoints are mirrored", async (t) => {
   t.same(await slices(store, "db"), ["sql/TCP/5432: 127.18.0.2 r undefined/undefined, 127.18.0.3 - undefined/undefined"]);
   await store.delete(EndpointsResource, "default", "db");
   t.same(await slices(store, "db"), []);
+});
+
+t.test("of a hand-made subset 1000 addresses are mirrored, and an Event says so", async (t) => {
+  const store = await start(t);
+  await store.create(Services, service("big", { ports: [{ port: 80 }] }));
+  const addresses = Array.from({ length: 1003 }, (_, i) => ({ ip: `127.18.${10 + (i >> 8)}.${i & 255}` }));
+  await store.create(EndpointsResource, {
+    apiVersion: "v1",
+    kind: "Endpoints",
+    metadata: { name: "big", namespace: "default" },
+    subsets: [{ addresses, ports: [{ port: 80 }] }],
+  });
+  await store.settle();
+  t.equal(
+    store.list(EndpointSlices).reduce((sum, slice) => sum + (slice.endpoints?.length ?? 0), 0),
+    1000,
+  );
+  const [event] = store.list(Events).filter(({ reason }) => reason === "TooManyAddressesToMirror");
+  t.match(event?.message, /^A max of 1000 addresses can be mirrored .* 3 addresses were skipped$/);
 });
 
 t.test("load balancer addresses", async (t) => {

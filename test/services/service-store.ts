@@ -4,7 +4,6 @@ import { StatusError } from "../../model/errors.ts";
 import { createIds } from "../../model/ids.ts";
 import type { Service, ServiceSpec } from "../../model/kinds/core-v1.ts";
 import { seededRandom } from "../../model/random.ts";
-import { Services } from "../../model/resources.ts";
 import { serviceAdmission } from "../../services/index.ts";
 import { createStore, type Store } from "../../store/index.ts";
 

@@ -7,7 +7,13 @@ import { validateEvent, validateLease, validateNetworkPolicy, validateNode, vali
 import { validateConfigMap, validateConfigMapUpdate, validateSecret, validateSecretUpdate } from "./config.ts";
 import { validateEndpointSlice, validateEndpointSliceUpdate, validateEndpoints } from "./endpoints.ts";
 import { FieldErrors } from "./field-errors.ts";
-import { validateIngress, validateIngressClass, validateIngressClassUpdate } from "./ingress.ts";
+import {
+  validateIngress,
+  validateIngressClass,
+  validateIngressClassUpdate,
+  validateIngressCreate,
+  validateIngressUpdate,
+} from "./ingress.ts";
 import { type NameFormat, validateMetadata } from "./metadata.ts";
 import { validatePod, validatePodUpdate } from "./pod.ts";
 import { validateCronJob, validateJob, validateJobUpdate } from "./batch.ts";
@@ -24,6 +30,8 @@ interface Validator {
   readonly name: NameFormat;
   /** The whole object, on create and on update. */
   readonly check?: (object: never, errors: FieldErrors) => void;
+  /** What is looked at on create only. */
+  readonly create?: (object: never, errors: FieldErrors) => void;
   /** What may not change. */
   readonly update?: (object: never, old: never, errors: FieldErrors, subresource: Subresource | undefined) => void;
   /** An update that leaves the checked part alone need not check it again. */
@@ -49,7 +57,7 @@ const VALIDATORS: Readonly<Record<string, Validator>> = {
   "batch/v1.Job": { name: "subdomain", check: validateJob, update: validateJobUpdate },
   "batch/v1.CronJob": { name: "subdomain", check: validateCronJob },
   "discovery/v1.EndpointSlice": { name: "subdomain", check: validateEndpointSlice, update: validateEndpointSliceUpdate },
-  "networking/v1.Ingress": { name: "subdomain", check: validateIngress },
+  "networking/v1.Ingress": { name: "subdomain", check: validateIngress, create: validateIngressCreate, update: validateIngressUpdate },
   "networking/v1.IngressClass": { name: "subdomain", check: validateIngressClass, update: validateIngressClassUpdate },
   "networking/v1.NetworkPolicy": { name: "subdomain", check: validateNetworkPolicy },
   "coordination/v1.Lease": { name: "subdomain", check: validateLease },
@@ -63,6 +71,7 @@ export function validateCreate<T extends KubeObject>(type: ResourceType<T>, obje
   const errors = new FieldErrors();
   validateMetadata(object, validator.name, errors);
   validator.check?.(object as never, errors);
+  validator.create?.(object as never, errors);
   return errors.list;
 }
 

@@ -2,8 +2,9 @@
 // Upstream: pkg/apis/networking/validation/validation.go.
 import type { HTTPIngressPath, Ingress, IngressBackend, IngressClass, IngressClassParametersReference } from "../../kinds/networking-v1.ts";
 import { ipFamily } from "../../ip.ts";
+import type { Subresource } from "../../resources.ts";
 import type { FieldErrors } from "./field-errors.ts";
-import { formatErrors, portNameErrors } from "./names.ts";
+import { formatErrors, ipErrors, portNameErrors } from "./names.ts";
 
 const PATH_TYPES = ["Exact", "ImplementationSpecific", "Prefix"];
 const FORBIDDEN_SEQUENCES = ["//", "/./", "/../", "%2f", "%2F"];
@@ -30,6 +31,26 @@ export function validateIngress(ingress: Ingress, errors: FieldErrors): void {
   if (spec.ingressClassName !== undefined) {
     errors.invalid("spec.ingressClassName", spec.ingressClassName, ...formatErrors("subdomain", spec.ingressClassName));
   }
+}
+
+const CLASS_ANNOTATION = "kubernetes.io/ingress.class";
+
+export function validateIngressCreate({ metadata, spec }: Ingress, errors: FieldErrors): void {
+  const annotated = metadata.annotations?.[CLASS_ANNOTATION];
+  if (annotated === undefined || spec?.ingressClassName === undefined || annotated === spec.ingressClassName) return;
+  errors.invalid(`annotations.${CLASS_ANNOTATION}`, annotated, "must match `ingressClassName` when both are specified");
+}
+
+/** By way of its status: the addresses that a controller announces. */
+export function validateIngressUpdate({ status }: Ingress, _old: Ingress, errors: FieldErrors, subresource: Subresource | undefined): void {
+  if (subresource !== "status") return;
+  (status?.loadBalancer?.ingress ?? []).forEach(({ ip, hostname }, i) => {
+    const field = `status.loadBalancer.ingress[${i}]`;
+    if (ip) errors.invalid(`${field}.ip`, ip, ...ipErrors(ip));
+    if (!hostname) return;
+    errors.invalid(`${field}.hostname`, hostname, ...formatErrors("subdomain", hostname));
+    if (ipFamily(hostname)) errors.invalid(`${field}.hostname`, hostname, "must be a DNS name, not an IP address");
+  });
 }
 
 const hostErrors = (host: string): string[] => formatErrors(host.includes("*") ? "wildcard" : "subdomain", host);

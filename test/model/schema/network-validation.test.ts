@@ -1,6 +1,7 @@
 // Objects of the network, refused word for word. k8s pkg/apis/networking/validation, pkg/apis/discovery/validation, pkg/apis/core/validation.
 import t from "tap";
 import { fieldErrorText } from "../../../model/errors.ts";
+import type { Ingress } from "../../../model/kinds/networking-v1.ts";
 import type { Draft, KubeObject } from "../../../model/object.ts";
 import {
   BUILT_IN_RESOURCES,
@@ -10,15 +11,15 @@ import {
   Ingresses,
   NetworkPolicies,
 } from "../../../model/resources.ts";
-import { applyDefaults, decodeBody, validateCreate } from "../../../model/schema/index.ts";
+import { applyDefaults, decodeBody, validateCreate, validateUpdate } from "../../../model/schema/index.ts";
 
 const KINDS = [...BUILT_IN_RESOURCES, NetworkPolicies, EndpointSlices, EndpointsResource, IngressClasses, Ingresses];
 
-function errorsOf(kind: string, yaml: string): readonly string[] {
+function errorsOf(kind: string, yaml: string, annotations = "{}"): readonly string[] {
   const type = KINDS.find((candidate) => candidate.kind === kind);
   if (!type) throw new Error(`no kind ${kind}`);
   const apiVersion = type.group === "" ? type.version : `${type.group}/${type.version}`;
-  const text = `{apiVersion: ${apiVersion}, kind: ${kind}, metadata: {name: x, namespace: default}, ${yaml}}`;
+  const text = `{apiVersion: ${apiVersion}, kind: ${kind}, metadata: {name: x, namespace: default, annotations: ${annotations}}, ${yaml}}`;
   const { object } = decodeBody(type, new TextEncoder().encode(text), { contentType: "application/yaml", fieldValidation: "Strict" });
   const draft = structuredClone(object) as unknown as Draft<KubeObject>;
   applyDefaults(type, draft);
@@ -184,3 +185,28 @@ const ROWS: readonly (readonly [kind: string, yaml: string, ...expected: readonl
 ];
 
 for (const [kind, yaml, ...expected] of ROWS) t.strictSame(errorsOf(kind, yaml), expected, `${kind} ${yaml.slice(0, 120)}`);
+
+t.test("an Ingress whose two classes disagree", async (t) => {
+  const yaml = "spec: {ingressClassName: a, defaultBackend: {service: {name: s, port: {number: 80}}}}";
+  t.strictSame(errorsOf("Ingress", yaml, "{kubernetes.io/ingress.class: a}"), []);
+  t.strictSame(errorsOf("Ingress", yaml, "{kubernetes.io/ingress.class: b}"), [
+    'annotations.kubernetes.io/ingress.class: Invalid value: "b": must match `ingressClassName` when both are specified',
+  ]);
+});
+
+t.test("what an Ingress's status may announce", async (t) => {
+  const ingress = (announced: object): Ingress => ({
+    apiVersion: "networking.k8s.io/v1",
+    kind: "Ingress",
+    metadata: { name: "x", namespace: "default" },
+    spec: { defaultBackend: { service: { name: "s", port: { number: 80 } } } },
+    status: { loadBalancer: { ingress: [announced] } },
+  });
+  const errors = (announced: object): readonly string[] =>
+    validateUpdate(Ingresses, ingress(announced), ingress({}), "status").map(fieldErrorText);
+  const field = "status.loadBalancer.ingress[0]";
+  t.strictSame(errors({ ip: "127.18.255.1" }), []);
+  t.strictSame(errors({ hostname: "lb.example" }), []);
+  t.strictSame(errors({ ip: "1.2" }), [`${field}.ip: Invalid value: "1.2": must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)`]);
+  t.strictSame(errors({ hostname: "1.2.3.4" }), [`${field}.hostname: Invalid value: "1.2.3.4": must be a DNS name, not an IP address`]);
+});
