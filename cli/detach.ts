@@ -3,7 +3,7 @@ import { spawn } from "node:child_process";
 import { closeSync, mkdirSync, openSync, readFileSync } from "node:fs";
 import type { JsonObject } from "../model/object.ts";
 import { Failure } from "./failure.ts";
-import { logFileOf, type RunState, stateRoot } from "./run-state.ts";
+import { logFileOf, type RunState, stateRoot, writing } from "./run-state.ts";
 
 /** What `up` knows when the cluster is ready. */
 export interface Ready {
@@ -14,9 +14,11 @@ export interface Ready {
 
 /** Starts this very command without -d in the background; resolves when it is ready, throws with its last words when it is not. */
 export async function detach(name: string): Promise<Ready> {
-  mkdirSync(stateRoot(), { recursive: true, mode: 0o700 });
   const logFile = logFileOf(name);
-  const log = openSync(logFile, "w", 0o600);
+  const log = writing(() => {
+    mkdirSync(stateRoot(), { recursive: true, mode: 0o700 });
+    return openSync(logFile, "w", 0o600);
+  });
   const args = process.argv.slice(1).filter((arg) => arg !== "-d" && arg !== "--detach");
   const child = spawn(process.execPath, [...process.execArgv, ...args], {
     detached: true,
@@ -31,13 +33,16 @@ export async function detach(name: string): Promise<Ready> {
       resolve(message as Ready);
     });
     child.once("exit", (code) => {
-      const words = readFileSync(logFile, "utf8")
-        .trim()
-        .split("\n")
-        .slice(-5)
-        .join("\n  ")
-        .replace(/^error: /, "");
-      reject(new Failure(words === "" ? `the cluster ended with code ${code}` : words, { advice: [`its log: ${logFile}`] }));
+      const { message, advice } = lastWords(readFileSync(logFile, "utf8"));
+      reject(new Failure(message || `the cluster ended with code ${code}`, { advice: [...advice, `its log: ${logFile}`] }));
     });
   });
+}
+
+/** The error that a cluster ended with and the advice below it; its last lines when it said no such thing. */
+function lastWords(log: string): { readonly message: string; readonly advice: readonly string[] } {
+  const lines = log.trim().split("\n");
+  const at = lines.findLastIndex((line) => line.startsWith("error: "));
+  const [first = "", ...rest] = lines.slice(at < 0 ? -5 : at);
+  return { message: first.replace(/^error: /, ""), advice: rest.map((line) => line.trim()) };
 }

@@ -50,6 +50,16 @@ export async function removeFromKubeconfig(path: string, name: string): Promise<
   });
 }
 
+/** The same for a cluster that ended without stopping: a file that cannot be changed is told on stderr and left as it is. */
+export async function takeBack(path: string, name: string): Promise<void> {
+  try {
+    await removeFromKubeconfig(path, name);
+  } catch (error) {
+    if (!(error instanceof Failure)) throw error;
+    process.stderr.write(`   context "${name}" is still in ${path}: ${error.message}\n`);
+  }
+}
+
 const replaceNamed = <T extends { name: string }>(old: readonly T[], added: readonly T[]): T[] => [
   ...old.filter((item) => !added.some(({ name }) => name === item.name)),
   ...added,
@@ -73,12 +83,27 @@ function readConfig(path: string): Kubeconfig {
 
 function writeAtomically(path: string, text: string): void {
   const temporary = `${path}.${process.pid}.tmp`;
-  writeFileSync(temporary, text, { mode: 0o600 });
-  renameSync(temporary, path);
+  try {
+    writeFileSync(temporary, text, { mode: 0o600 });
+    renameSync(temporary, path);
+  } catch (error) {
+    rmSync(temporary, { force: true });
+    throw cannotWrite(path, error);
+  }
+}
+
+function cannotWrite(path: string, cause: unknown): Failure {
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  const advice = ["use another one: loopkube up --kubeconfig FILE", "or none of yours: loopkube up --own-kubeconfig"];
+  return new Failure(`cannot write the kubeconfig ${path}: ${reason}`, { advice, cause });
 }
 
 async function withLock(path: string, work: () => void): Promise<void> {
-  mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
+  try {
+    mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
+  } catch (error) {
+    throw cannotWrite(path, error);
+  }
   const lock = `${path}.lock`;
   for (const delayMs of LOCK_RETRIES_MS) {
     await sleep(realClock, delayMs);
@@ -87,9 +112,7 @@ async function withLock(path: string, work: () => void): Promise<void> {
       handle = openSync(lock, "wx", 0o600);
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === "EEXIST") continue;
-      throw new Failure(`cannot write the kubeconfig ${path}: ${(error as Error).message}`, {
-        advice: ["use another one: loopkube up --kubeconfig FILE"],
-      });
+      throw cannotWrite(path, error);
     }
     closeSync(handle);
     try {

@@ -47,8 +47,14 @@ export function createProgram(): Command {
     .helpCommand("help [command]", "show help for a command")
     .showHelpAfterError("(loopkube help shows every command)")
     .exitOverride();
-  for (const create of COMMANDS) program.addCommand(create().exitOverride().showHelpAfterError("(add --help for its options)"));
+  for (const create of COMMANDS) program.addCommand(helpful(create()));
   return program;
+}
+
+/** With a hint at the help after each error, in its subcommands too. */
+function helpful(command: Command): Command {
+  for (const inner of command.commands) helpful(inner);
+  return command.exitOverride().showHelpAfterError("(add --help for its options)");
 }
 
 /** Runs the command line; resolves with the exit code. */

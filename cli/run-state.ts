@@ -36,11 +36,32 @@ export function readState(name: string): RunState | undefined {
   }
 }
 
+/** Makes the folder that a cluster's state goes to. Throws Failure when this user cannot write there. */
+export function makeStateDirectory(name: string): void {
+  writing(() => mkdirSync(stateDirectory(name), { recursive: true, mode: 0o700 }));
+}
+
+/** Throws Failure when the folder cannot be written any more. */
 export function writeState(state: RunState, kubeconfig: string): void {
-  const directory = stateDirectory(state.name);
-  mkdirSync(directory, { recursive: true, mode: 0o700 });
-  writeFileSync(state.kubeconfig, kubeconfig, { mode: 0o600 });
-  writeFileSync(join(directory, "run.json"), `${JSON.stringify(state, undefined, 2)}\n`, { mode: 0o600 });
+  writing(() => {
+    writeFileSync(state.kubeconfig, kubeconfig, { mode: 0o600 });
+    writeFileSync(join(stateDirectory(state.name), "run.json"), `${JSON.stringify(state, undefined, 2)}\n`, { mode: 0o600 });
+  });
+}
+
+/** Runs a step that writes below the state folder; its error says where that is and how to choose another. */
+export function writing<T>(step: () => T): T {
+  try {
+    return step();
+  } catch (error) {
+    throw new Failure(
+      `cannot write below ${stateRoot()}, where running clusters are noted: ${error instanceof Error ? error.message : String(error)}`,
+      {
+        advice: ["choose another folder: XDG_STATE_HOME=DIR loopkube up"],
+        cause: error,
+      },
+    );
+  }
 }
 
 export function removeState(name: string): void {

@@ -17,6 +17,15 @@ interface Manifest {
   readonly items?: readonly Manifest[];
 }
 
+/** YAML or JSON text, one object, or a list of objects. */
+export type Manifests = string | object;
+
+/** Manifests as text: JSON is YAML. */
+export function manifestText(manifests: Manifests): string {
+  if (typeof manifests === "string") return manifests;
+  return (Array.isArray(manifests) ? manifests : [manifests]).map((object) => JSON.stringify(object)).join("\n---\n");
+}
+
 /** A manifest that cannot be read or sent, with the file and line where it begins. */
 export class ManifestError extends Error {
   override readonly name = "ManifestError";

@@ -1,6 +1,6 @@
 // The cluster's own authority, the API server's certificate and the administrator's: made at start, kept in memory.
 // Upstream: kubeadm's certs phase (the administrator is in group system:masters).
-import type { Clock } from "../model/clock.ts";
+import { realClock } from "../model/clock.ts";
 import { createCa, issueCertificate, type KeyPair } from "../model/x509.ts";
 
 export interface ClusterCertificates {
@@ -13,8 +13,9 @@ export interface ClusterCertificates {
 const DAYS = 365;
 
 /** `addresses`: every IP at which the API can be reached. */
-export function createCertificates(clock: Clock, addresses: readonly string[]): ClusterCertificates {
-  const ca = createCa("kubernetes", clock.now());
+export function createCertificates(addresses: readonly string[]): ClusterCertificates {
+  // Clients judge them by the machine's time, whatever time it is in the cluster.
+  const ca = createCa("kubernetes", realClock.now());
   const server = issueCertificate(ca, {
     commonName: "kube-apiserver",
     dnsNames: ["localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local"],

@@ -61,7 +61,7 @@ async function build(options: ClusterOptions, life: Lifecycle): Promise<Cluster>
   );
   const network = createNetwork(foundation, options);
   const { fabric, proxy, policy, gateway, hostPorts, resolve } = network;
-  const certificates = createCertificates(clock, ["127.0.0.1", "::1", plan.apiIp, ...nodes.flatMap((node) => node.ips ?? [node.ip])]);
+  const certificates = createCertificates(["127.0.0.1", "::1", plan.apiIp, ...nodes.flatMap((node) => node.ips ?? [node.ip])]);
   const images = new Map<string, Image>([
     [COREDNS_IMAGE, { runtime: "inline", program: network.dns.program }],
     [INGRESS_IMAGE, { runtime: "inline", program: ingress.program }],

@@ -7,7 +7,7 @@ import { Services } from "../model/resources.ts";
 import { addressError, type AddressPlan, type Fabric } from "../netsim/index.ts";
 import type { Store } from "../store/index.ts";
 import { type ApiClient, createApiClient } from "./api-client.ts";
-import { type Applied, applyManifests } from "./apply.ts";
+import { type Applied, applyManifests, type Manifests, manifestText } from "./apply.ts";
 import { addFault, type ClusterFault, type FaultOptions } from "./faults.ts";
 import { clusterFetch, type ClusterFetchInit } from "./fetch.ts";
 import type { HostPorts } from "./host-ports.ts";
@@ -30,8 +30,8 @@ export interface Cluster extends AsyncDisposable {
   readonly kubeconfigEntry: Kubeconfig;
   /** Every address: `{api, dns, gateway, ingress: {http, https}, nodes, addressPlan, …}`. */
   status(): JsonObject;
-  /** Server-side applies manifests; throws ManifestError with the line of the first that is refused. */
-  apply(yaml: string): Promise<readonly Applied[]>;
+  /** Server-side applies manifests: YAML, an object, or a list of them. Throws ManifestError with the line of the first that is refused. */
+  apply(manifests: Manifests): Promise<readonly Applied[]>;
   /** Resolves when every controller, kubelet and proxy has done what there is to do. */
   settle(options?: { readonly timeoutMs?: number }): Promise<void>;
   /** Resolves when every Deployment and pod is ready; rejects after the timeout (default 30 s), naming what is not. */
@@ -87,7 +87,7 @@ export function createRunningCluster(parts: RunningParts): Cluster {
     kubeconfig: kubeconfigText(parts.entry),
     kubeconfigEntry: parts.entry,
     status: () => statusOf(parts),
-    apply: (yaml) => applyManifests((client ??= createApiClient(parts.entry)), store.resources, yaml),
+    apply: (manifests) => applyManifests((client ??= createApiClient(parts.entry)), store.resources, manifestText(manifests)),
     settle: (options) => store.settle(options),
     ready: (options) => waitUntilReady(store, options),
     fetch: async (url, { from, ...init } = {}) =>

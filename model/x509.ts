@@ -54,7 +54,7 @@ const OID = {
 const LEAF_USAGE = bitString(Buffer.of(0x80), 7);
 const CA_USAGE = bitString(Buffer.of(0x86), 1);
 
-/** A new authority, valid for ten years from `now` (epoch milliseconds, from the cluster's clock). */
+/** A new authority, valid for ten years from `now` (epoch milliseconds). */
 export function createCa(commonName: string, now: number): CertificateAuthority {
   const keys = generateKeys();
   const name = distinguishedName(commonName, []);

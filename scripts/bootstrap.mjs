@@ -157,11 +157,12 @@ function npm(node, args, cwd) {
     stopped = true;
     child.kill(signal);
   };
-  process.on("SIGINT", stop).on("SIGTERM", stop);
+  const signals = ["SIGINT", "SIGTERM", "SIGHUP"];
+  for (const signal of signals) process.on(signal, stop);
   return new Promise((resolve, reject) => {
     child.once("error", reject);
     child.once("close", (code) => {
-      process.off("SIGINT", stop).off("SIGTERM", stop);
+      for (const signal of signals) process.off(signal, stop);
       if (stopped) reject(new BootstrapError("interrupted while installing; the next run starts over"));
       else if (code === 0) resolve();
       else reject(new BootstrapError(explain(output)));

@@ -3,7 +3,7 @@ import { rmSync } from "node:fs";
 import { Command } from "commander";
 import { realClock, sleep } from "../../model/clock.ts";
 import { Failure } from "../failure.ts";
-import { removeFromKubeconfig } from "../kubeconfig-file.ts";
+import { takeBack } from "../kubeconfig-file.ts";
 import { isAlive, listStates, logFileOf, readState, removeState, type RunState } from "../run-state.ts";
 import { createProgress, print } from "../terminal.ts";
 
@@ -26,7 +26,7 @@ export function downCommand(): Command {
       const state = readState(name);
       await createProgress(options.quiet ?? false).phase(`stopping "${name}"`, async () => {
         if (state && isAlive(state)) await stopProcess(state);
-        if (state?.merged) await removeFromKubeconfig(state.merged, state.context);
+        if (state?.merged) await takeBack(state.merged, state.context);
         removeState(name);
         rmSync(logFileOf(name), { force: true });
       });

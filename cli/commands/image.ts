@@ -1,5 +1,6 @@
 // `loopkube image add NAME -- command…`: a program of the user's own stands in for a container image.
-import { resolve } from "node:path";
+import { existsSync } from "node:fs";
+import { delimiter, join, resolve } from "node:path";
 import { Command } from "commander";
 import type { ApiClient } from "../../cluster/api-client.ts";
 import type { ConfigMap } from "../../model/kinds/core-v1.ts";
@@ -32,6 +33,7 @@ export function imageCommand(): Command {
         if (command.length === 0 && options.worker === undefined) {
           throw new Failure("which program should the image run?", { advice: [`loopkube image add ${name} -- node server.js`] });
         }
+        warnIfAbsent(options.worker ?? command[0] ?? "", options.worker !== undefined);
         const entry: ImageEntry =
           options.worker === undefined ? { image: name, command, cwd: process.cwd() } : { image: name, module: resolve(options.worker) };
         await connected(options, (client) => writeEntry(client, keyOfImage(name), entry));
@@ -72,6 +74,20 @@ export function imageCommand(): Command {
   );
   return image;
 }
+
+/** It may be there by the time a pod starts: said, not refused. */
+function warnIfAbsent(program: string, isFile: boolean): void {
+  const found = isFile || program.includes("/") ? existsSync(program) : isOnPath(program);
+  if (!found)
+    process.stderr.write(
+      `warning: there is no ${isFile ? "file" : "program"} ${program} yet: pods of this image cannot start without it\n`,
+    );
+}
+
+const isOnPath = (name: string): boolean =>
+  (process.env["PATH"] ?? "")
+    .split(delimiter)
+    .some((folder) => ["", ".exe", ".cmd"].some((end) => existsSync(join(folder, `${name}${end}`))));
 
 /** An image name as a ConfigMap key, which allows [-._a-zA-Z0-9] only. */
 function keyOfImage(name: string): string {

@@ -9,10 +9,19 @@ import { type ClusterOptions, IPVS_SCHEDULERS, PROXY_MODES, WELL_KNOWN_PORTS } f
 import { realClock } from "../../model/clock.ts";
 import { detach, type Ready } from "../detach.ts";
 import { Failure } from "../failure.ts";
-import { kubeconfigPath, mergeKubeconfig, removeFromKubeconfig } from "../kubeconfig-file.ts";
-import { nextCommands } from "../next-commands.ts";
+import { kubeconfigPath, mergeKubeconfig, removeFromKubeconfig, takeBack } from "../kubeconfig-file.ts";
+import { nameOption, nextCommands } from "../next-commands.ts";
 import { cidr, cidrs, count, duration, nodeProxyMode, portRange } from "../option-values.ts";
-import { isAlive, processStart, readState, removeState, type RunState, stateDirectory, writeState } from "../run-state.ts";
+import {
+  isAlive,
+  makeStateDirectory,
+  processStart,
+  readState,
+  removeState,
+  type RunState,
+  stateDirectory,
+  writeState,
+} from "../run-state.ts";
 import { createProgress, print, type Progress, style } from "../terminal.ts";
 import { DEMO_DIRECTORY } from "../demo.ts";
 
@@ -86,7 +95,7 @@ function refuseSecond(name: string): void {
   const state = readState(name);
   if (state && isAlive(state)) {
     throw new Failure(`a cluster named "${name}" is already running (pid ${state.pid})`, {
-      advice: ["stop it: loopkube down", "or start another one beside it: loopkube up --name lab"],
+      advice: [`stop it: loopkube down${nameOption(name)}`, "or start another one beside it: loopkube up --name lab"],
     });
   }
 }
@@ -108,6 +117,23 @@ async function run(options: UpOptions): Promise<void> {
   await cleanStale(options);
   const files = manifestFiles(options);
   const corefile = await readCorefile(options.corefile);
+  makeStateDirectory(options.name);
+  try {
+    await runCluster(options, { began, progress, interrupted, files, corefile });
+  } finally {
+    removeState(options.name);
+  }
+}
+
+interface Preparations {
+  readonly began: number;
+  readonly progress: Progress;
+  readonly interrupted: AbortSignal;
+  readonly files: ReturnType<typeof manifestFiles>;
+  readonly corefile: string | undefined;
+}
+
+async function runCluster(options: UpOptions, { began, progress, interrupted, files, corefile }: Preparations): Promise<void> {
   await using cluster = await progress.phase(
     `cluster "${options.name}" with ${options.nodes} ${options.nodes === 1 ? "node" : "nodes"}`,
     async () => {
@@ -131,7 +157,6 @@ async function run(options: UpOptions): Promise<void> {
     await progress.phase("stopping", () => cluster.stop());
   } finally {
     if (merged) await removeFromKubeconfig(merged, state.context);
-    removeState(options.name);
   }
 }
 
@@ -166,7 +191,7 @@ async function cleanStale(options: UpOptions): Promise<void> {
   if (!stale && !existsSync(stateDirectory(options.name))) return;
   if (!options.quiet && options.output !== "json")
     process.stderr.write(` • cleaning up after "${options.name}", which ended without stopping\n`);
-  if (stale?.merged) await removeFromKubeconfig(stale.merged, stale.context);
+  if (stale?.merged) await takeBack(stale.merged, stale.context);
   removeState(options.name);
 }
 
@@ -257,5 +282,5 @@ function show(ready: Ready, options: UpOptions): void {
     `\nReady in ${(ready.elapsedMs / 1000).toFixed(2)} s. ${ready.state.merged ? context : "Your kubeconfig is untouched; in another terminal:"}`,
   );
   if (!ready.state.merged) print(`\n  ${context}`);
-  print(`\n${nextCommands(ready.status, { demo: options.demo ?? false, detached: options.detach ?? false })}`);
+  print(`\n${nextCommands(ready.status, { name: options.name, demo: options.demo ?? false, detached: options.detach ?? false })}`);
 }

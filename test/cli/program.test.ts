@@ -1,6 +1,7 @@
 // The command line by itself: help, completion, refusals that say what to do.
 import t from "tap";
-import { run } from "../support/command.ts";
+import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { run, temporaryHome } from "../support/command.ts";
 
 const LOOPKUBE = `'${process.execPath}' bin/loopkube.mjs`;
 const env = { XDG_STATE_HOME: "/nonexistent/state", KUBECONFIG: "/nonexistent/config", NO_COLOR: "1" };
@@ -18,6 +19,8 @@ const refusals: readonly (readonly [args: string, code: number, stderr: RegExp])
   ["up --service-cidr x", 1, /not an address block such as 127\.96\.0\.0\/16/],
   ["up --name Lab_1 --own-kubeconfig", 1, /"Lab_1" is no valid cluster name\n {2}use lower-case letters/],
   ["up -f nothere.yaml --own-kubeconfig", 1, /the path "nothere\.yaml" does not exist/],
+  ["dig web WRONG", 1, /value 'WRONG' is invalid for argument 'type'\. there are A, AAAA, SRV, PTR, CNAME, TXT, NS, SOA/],
+  ["image add", 1, /missing required argument 'name'\n\(add --help for its options\)/],
   ["image add x", 1, /which program should the image run\?/],
   ["completion tcsh", 1, /Allowed choices are bash, zsh, fish/],
 ];
@@ -28,6 +31,49 @@ t.test("refusals", async (t) => {
     t.equal(output.code, code, args, { ...output });
     t.match(output.stderr, stderr, args);
   }
+});
+
+t.test("folders and files that cannot be written", async (t) => {
+  const home = temporaryHome("self");
+  t.teardown(() => home.remove());
+  const state = { XDG_STATE_HOME: `${home.path}/state` };
+  const nowhere = { XDG_STATE_HOME: "/dev/null/state" };
+  const rows: readonly (readonly [args: string, env: Record<string, string>, stderr: RegExp])[] = [
+    [
+      "up --own-kubeconfig",
+      nowhere,
+      /^error: cannot write below \/dev\/null\/state\/loopkube, .*: ENOTDIR.*\n {2}choose another folder: XDG_STATE_HOME=DIR/,
+    ],
+    [
+      "up --own-kubeconfig -d",
+      nowhere,
+      /^error: cannot write below \/dev\/null\/state\/loopkube, .*: ENOTDIR.*\n {2}choose another folder/,
+    ],
+    [
+      "up --kubeconfig /dev/null/c -d",
+      state,
+      /^error: cannot write the kubeconfig \/dev\/null\/c: E[A-Z]+: .*\n {2}use another one: .*\n {2}or none of yours: .*\n {2}its log: /,
+    ],
+  ];
+  for (const [args, more, stderr] of rows) {
+    const output = await run(`${LOOPKUBE} ${args}`, { env: { ...env, ...more } });
+    t.equal(output.code, 1, args, { ...output });
+    t.match(output.stderr, stderr, args);
+  }
+  t.strictSame(readdirSync(`${home.path}/state/loopkube`), ["loopkube.log"], "nothing but the log is left");
+
+  const broken = `${home.path}/broken`;
+  const stale = { name: "old", pid: 2 ** 22 + 1, started: "", kubeconfig: "", merged: broken, context: "loopkube-old" };
+  mkdirSync(`${home.path}/state/loopkube/old`);
+  writeFileSync(`${home.path}/state/loopkube/old/run.json`, JSON.stringify(stale));
+  writeFileSync(broken, "{ bad");
+  const down = await run(`${LOOPKUBE} down --name old`, { env: { ...env, ...state } });
+  t.match(
+    down,
+    { code: 0, stderr: /context "loopkube-old" is still in .*broken: cannot read the kubeconfig/ },
+    "a broken kubeconfig is told, and does not stay in the way",
+  );
+  t.notOk(existsSync(`${home.path}/state/loopkube/old`));
 });
 
 t.test("help, version, completion", async (t) => {

@@ -21,11 +21,16 @@ t.test("the library example", async (t) => {
   });
 });
 
+const CLUSTER = `import { resources, startCluster } from "ROOT/cluster/index.ts";\nawait using cluster = await startCluster();`;
+
 const FOLDER_EXAMPLES: Readonly<Record<string, { readonly before: string; readonly after?: string; readonly prints: RegExp }>> = {
   cluster: {
     before: `import { readFile } from "node:fs/promises";\nimport { startCluster } from "ROOT/cluster/index.ts";`,
     prints: /shop-/,
   },
+  netsim: { before: CLUSTER, prints: /dnat/ },
+  services: { before: CLUSTER, prints: /^kube-dns 2$/m },
+  workloads: { before: CLUSTER, prints: /^db-0 Running\ndb-1 Running$/m },
   policy: {
     before: `import { startCluster } from "ROOT/cluster/index.ts";\nawait using cluster = await startCluster();`,
     after: `console.log(fault !== undefined);`,

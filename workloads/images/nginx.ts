@@ -1,11 +1,12 @@
 // nginx: static files from /usr/share/nginx/html, its pages, headers and access log. Counterpart: the official image with its
-// stock configuration. Files in /etc/nginx are not interpreted: one that is mounted there is named in the log.
+// stock configuration. Of files in /etc/nginx only `listen … ssl` is interpreted: one that is mounted there is named in the log.
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { walk } from "../tools/file-tree.ts";
 import { fail, type NamedTool, type ToolIo } from "../tools/tool.ts";
 import { formatDate } from "../tools/date.ts";
 import { imageTag, mountPaths, type ImageSpec } from "./image.ts";
 import { answer, clientOf, httpDate, serveHttp, type ServeOptions } from "./serve.ts";
+import { tlsListeners } from "./nginx-tls.ts";
 import { findFile } from "./static-site.ts";
 
 export const NGINX_ROOT = "/usr/share/nginx/html";
@@ -158,11 +159,21 @@ const program: NamedTool = {
     for (const mount of mountPaths(io.context).filter((path) => path.startsWith("/etc/nginx"))) {
       for (const { path, folder } of walk(io.files, mount)) {
         if (!folder && path.endsWith(".conf"))
-          io.stderr.write(`nginx: [warn] ${path} is not interpreted by loopkube's stand-in, which serves ${NGINX_ROOT} on port 80\n`);
+          io.stderr.write(
+            `nginx: [warn] ${path} is not interpreted by loopkube's stand-in but for listen … ssl: it serves ${NGINX_ROOT} on port 80\n`,
+          );
       }
     }
     const startedMs = io.context.clock.now();
-    return serveHttp(io, 80, (request, response) => serveStatic(io, request, response, version, startedMs), nginxServeOptions(io, version));
+    const handle = (request: IncomingMessage, response: ServerResponse): void => serveStatic(io, request, response, version, startedMs);
+    const tls = tlsListeners(io, "/etc/nginx/conf.d");
+    if (typeof tls === "string") return fail(io, `nginx: [emerg] ${tls}`);
+    const served = [
+      serveHttp(io, 80, handle, nginxServeOptions(io, version)),
+      ...tls.map(({ port, server }) => serveHttp(io, port, handle, { server, keepAliveMs: 75_000 })),
+    ];
+    // One that cannot listen ends them all; otherwise all end together, on SIGTERM.
+    return (await Promise.race(served)) || Math.max(...(await Promise.all(served)));
   },
 };
 
@@ -171,6 +182,8 @@ export const nginx: ImageSpec = {
     "nginx",
     "nginxinc/nginx-unprivileged",
     "e2e-test-images/nginx",
+    "bprashanth/nginxhttps",
+    "ymqytw/nginxhttps",
     "nginx-slim",
     "google-containers/nginx-slim",
     "google_containers/nginx-slim",

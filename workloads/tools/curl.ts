@@ -3,21 +3,13 @@
 import { posix } from "node:path";
 import { sleep } from "../../model/clock.ts";
 import { resolvePath, writeFile } from "./file-tree.ts";
+import { CurlFailure, failureOf } from "./curl-failure.ts";
 import { CurlUsage, parseCurl, type CurlOptions } from "./curl-options.ts";
+import { requestHeaders, VERSION } from "./curl-request.ts";
 import { progressMeter, writeOut, type TransferFigures } from "./curl-report.ts";
 import { exchange, ExchangeError, hostOf, portOf, type ExchangeAnswer } from "./http-exchange.ts";
 import { sinkStream, write } from "./streams.ts";
 import { errnoOf, errnoText, type NamedTool, type ToolIo } from "./tool.ts";
-
-const VERSION = "8.10.1";
-
-class CurlFailure extends Error {
-  readonly code: number;
-  constructor(code: number, message: string) {
-    super(message);
-    this.code = code;
-  }
-}
 
 export const curl: NamedTool = {
   name: "curl",
@@ -202,40 +194,6 @@ async function attemptTransfer(written: string, index: number, options: CurlOpti
   return { code: figures.exitCode, status: figures.status, refused };
 }
 
-function requestHeaders(url: URL, body: Buffer | undefined, options: CurlOptions, trusted: boolean): (readonly [string, string])[] {
-  const custom = options.headers.map((line) => {
-    const at = line.search(/[:;]/);
-    return at < 0 ? undefined : ([line.slice(0, at).trim(), line.slice(at + 1).trim(), line[at] === ";"] as const);
-  });
-  const overridden = new Set(custom.map((header) => header?.[0].toLowerCase()));
-  const user =
-    options.values.get("user") ??
-    (url.username === "" ? undefined : `${decodeURIComponent(url.username)}:${decodeURIComponent(url.password)}`);
-  const defaults: readonly (readonly [string, string | undefined])[] = [
-    ["Host", url.host],
-    [
-      "Authorization",
-      user === undefined || !trusted ? undefined : `Basic ${Buffer.from(user.includes(":") ? user : `${user}:`).toString("base64")}`,
-    ],
-    ["User-Agent", options.values.get("user-agent") ?? `curl/${VERSION}`],
-    ["Accept", "*/*"],
-    ["Accept-Encoding", options.on.has("compressed") ? "identity" : undefined],
-    ["Referer", options.values.get("referer")],
-    ["Cookie", options.values.get("cookie")],
-    ["Content-Length", body ? String(body.length) : undefined],
-    ["Content-Type", body ? "application/x-www-form-urlencoded" : undefined],
-  ];
-  const out: (readonly [string, string])[] = [];
-  const host = custom.findLast((header) => header?.[0].toLowerCase() === "host");
-  for (const [name, value] of defaults) {
-    if (name === "Host" && host && host[1] !== "") out.push(["Host", host[1]]);
-    else if (value !== undefined && value !== "" && !overridden.has(name.toLowerCase())) out.push([name, value]);
-  }
-  for (const header of custom)
-    if (header && header[0].toLowerCase() !== "host" && (header[1] !== "" || header[2])) out.push([header[0], header[1]]);
-  return out;
-}
-
 async function ask(
   url: URL,
   method: string,
@@ -290,46 +248,6 @@ async function ask(
     });
     verbose(`* ${failure.message}\n* Closing connection\n`);
     throw failure;
-  }
-}
-
-function failureOf(
-  error: ExchangeError,
-  host: string,
-  port: number,
-  time: { elapsed: number; maxMs: number; connectMs: number | undefined; timedOut: boolean },
-): CurlFailure {
-  const code = errnoOf(error.cause);
-  if (time.timedOut)
-    return new CurlFailure(
-      28,
-      error.step === "connect" || error.step === "lookup"
-        ? `Connection timed out after ${time.elapsed} milliseconds`
-        : `Operation timed out after ${time.elapsed} milliseconds with 0 bytes received`,
-    );
-  switch (error.step) {
-    case "lookup":
-      return new CurlFailure(6, `Could not resolve host: ${host}`);
-    case "connect":
-      if (code === "ETIMEDOUT")
-        return time.connectMs === undefined
-          ? new CurlFailure(28, `Failed to connect to ${host} port ${port} after ${time.elapsed} ms: Could not connect to server`)
-          : new CurlFailure(28, `Connection timed out after ${time.elapsed} milliseconds`);
-      return new CurlFailure(7, `Failed to connect to ${host} port ${port} after ${time.elapsed} ms: Could not connect to server`);
-    case "tls":
-      return code === "ECONNRESET" || code === undefined || code.startsWith("ERR_SSL") || code === "EPROTO"
-        ? new CurlFailure(35, `TLS connect error: ${error.message.split("\n")[0] ?? ""}`)
-        : new CurlFailure(60, `SSL certificate problem: ${error.message}`);
-    case "send":
-    case "receive":
-      if (code?.startsWith("HPE_"))
-        return new CurlFailure(
-          code === "HPE_INVALID_CONSTANT" ? 1 : 8,
-          code === "HPE_INVALID_CONSTANT" ? "Received HTTP/0.9 when not allowed" : "Weird server reply",
-        );
-      return error.message === "socket hang up"
-        ? new CurlFailure(52, "Empty reply from server")
-        : new CurlFailure(56, `Recv failure: ${errnoText(code)}`);
   }
 }
 

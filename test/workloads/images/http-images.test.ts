@@ -1,5 +1,6 @@
 import t from "tap";
 import type { InlineProgram } from "../../../model/ports.ts";
+import { createCa, issueCertificate } from "../../../model/x509.ts";
 import { fakeContainer, FakeNetwork, type FakeContainer, type FakeOptions } from "../../support/fake-container.ts";
 import { builtInImages, findImage, programsOf } from "../../../workloads/images/index.ts";
 
@@ -186,6 +187,39 @@ t.test("a mounted web root hides the image's pages", async (t) => {
   t.equal(await mounted.curl("/"), "mounted\n");
   t.match(await mounted.curl("-i", "/a/b.json"), /Content-Type: application\/json\r\n/);
   t.equal(await mounted.curl("-o", "/dev/null", "-w", "%{http_code} %{redirect_url}", "/a"), "301 http://127.244.1.9/a/");
+});
+
+t.test("nginx listens with TLS where its mounted configuration says so", async (t) => {
+  const ca = createCa("the tutorial", Date.now());
+  const pair = issueCertificate(ca, { commonName: "my-nginx", dnsNames: ["my-nginx"], usages: ["server"], days: 1 });
+  const conf = `server {
+    listen 80 default_server;
+    # listen 9443 ssl;
+    listen [::]:80 default_server ipv6only=on;
+    listen 443 ssl;
+    root /usr/share/nginx/html;
+    ssl_certificate /etc/nginx/ssl/tls.crt;
+    ssl_certificate_key /etc/nginx/ssl/tls.key;
+  }`;
+  const files = { "/etc/nginx/conf.d/default.conf": conf, "/etc/nginx/ssl/tls.crt": pair.cert, "/etc/nginx/ssl/tls.key": pair.key };
+  const network = new FakeNetwork();
+  network.addName("my-nginx", "127.244.1.9");
+  const { curl, server } = await start("bprashanth/nginxhttps:1.0", { network, port: 443, files, mounts: ["/etc/nginx/conf.d"] });
+  const client = fakeContainer({ network, files: { "/etc/nginx/ssl/tls.crt": ca.cert } });
+  const page = /<title>Welcome to nginx!<\/title>/;
+  t.match((await client.sh("curl -s https://my-nginx --cacert /etc/nginx/ssl/tls.crt")).out, page);
+  t.match(await client.sh("curl -sS https://my-nginx"), { code: 60, err: /^curl: \(60\) SSL certificate problem: / });
+  t.match(await curl("-k", "https://127.244.1.9"), page);
+  t.match((await client.sh("curl -s http://my-nginx")).out, page, "and port 80 as ever");
+  t.equal((await client.sh("curl -s https://my-nginx:9443")).code, 7, "a comment opens nothing");
+  t.equal((await client.sh("curl -sk -o /dev/null -w '%{http_code}' https://my-nginx/nope")).out, "404");
+  t.match(server.log.text, /"GET \/nope HTTP\/1\.1" 404/);
+
+  const { "/etc/nginx/ssl/tls.key": _key, ...keyless } = files;
+  await t.rejects(
+    start("nginx", { files: keyless, mounts: ["/etc/nginx/conf.d"] }),
+    /exited with 1: [^]*nginx: \[emerg\] cannot load certificate key "\/etc\/nginx\/ssl\/tls\.key"/,
+  );
 });
 
 t.test("SIGTERM: accepts no more, finishes what is under way, returns", async (t) => {
