@@ -94,6 +94,11 @@ t.test("a deleted pod comes back under its name", async (t) => {
   await pass(made, 5);
   const uid = store.get(Pods, "default", "db-1")?.metadata.uid;
   await store.delete(Pods, "default", "db-1");
+  await store.settle();
+  t.equal(names(store), "db-0 db-2");
+  await made.clock.advance(999);
+  await store.settle();
+  t.equal(names(store), "db-0 db-2", "the name rests, so that kubectl delete sees the pod gone");
   await pass(made, 35);
   t.equal(names(store), "db-0 db-1 db-2");
   t.not(store.get(Pods, "default", "db-1")?.metadata.uid, uid);

@@ -30,6 +30,11 @@ import {
   revisionNameOf,
 } from "./statefulset-pods.ts";
 
+/**
+ * How long a name stays free. `kubectl delete` asks for the pod, then lists it by name: one that came back in between would be waited for
+ * without end. Elsewhere a kubelet's own pace keeps the two apart.
+ */
+const NAME_REST_MS = 1000;
 const HASH_LABEL = "controller.kubernetes.io/hash";
 
 /** Everything that one reconcile decides with. */
@@ -42,27 +47,46 @@ interface World {
   readonly update: ControllerRevision;
   /** False for a pod that is ready but not for minReadySeconds. */
   readonly isAvailable: (pod: Pod) => boolean;
+  /** How long the name of a pod that has gone has to rest before it is given again; 0 when it has rested. */
+  readonly restMs: (podName: string) => number;
 }
 
 /** Keeps every StatefulSet's pods, claims, revisions and status as its spec says. */
 export function createStatefulSetController({ store, clock }: ControllerDependencies): Component {
   const recorder = createEventRecorder({ store, clock, component: "statefulset-controller" });
+  /** When each pod that is going or gone was last seen, by namespace and name. */
+  const going = new Map<string, number>();
+  const noteGoing = (pod: Pod): void => {
+    if (controllerOf(pod)?.kind !== "StatefulSet") return;
+    const present = store.get(Pods, namespaceOf(pod), pod.metadata.name);
+    if (!present || isTerminating(present)) going.set(keyOf(pod), clock.monotonic());
+    else going.delete(keyOf(pod));
+  };
   return createController({
     name: "statefulset",
     store,
     clock,
-    watches: [on(StatefulSets, (set) => [keyOf(set)]), on(Pods, (pod) => ownersOf(store, pod))],
+    watches: [on(StatefulSets, (set) => [keyOf(set)]), on(Pods, (pod) => (noteGoing(pod), ownersOf(store, pod)))],
     async reconcile(key) {
       const { namespace, name } = splitKey(key);
       const set = store.get(StatefulSets, namespace, name);
-      if (!set) return;
+      if (!set) {
+        for (const pod of going.keys()) if (!store.get(Pods, splitKey(pod).namespace, splitKey(pod).name)) going.delete(pod);
+        return;
+      }
+      const rests: number[] = [];
+      const restMs = (podName: string): number => {
+        const rest = (going.get(objectKey(namespace, podName)) ?? Number.NEGATIVE_INFINITY) + NAME_REST_MS - clock.monotonic();
+        if (rest > 0) rests.push(rest);
+        return Math.max(0, rest);
+      };
       const selected = await claim({ store, type: Pods, owner: set, matches: compileLabelSelector(set.spec.selector) });
       const pods = selected.filter((pod) => ordinalOf(set, pod.metadata.name) !== undefined);
       const update = await presentRevision(store, set, HASH_LABEL);
       const current = revisionsOf(store, set).find(({ metadata }) => metadata.name === set.status?.currentRevision) ?? update;
       const waits = pods.map((pod) => [pod, availableInMs(pod, set.spec.minReadySeconds ?? 0, clock.now())] as const);
       const available = new Set(waits.filter(([, wait]) => wait === 0).map(([pod]) => pod));
-      const world: World = { store, recorder, set, pods, current, update, isAvailable: (pod) => available.has(pod) };
+      const world: World = { store, recorder, set, pods, current, update, isAvailable: (pod) => available.has(pod), restMs };
       if (set.metadata.deletionTimestamp === undefined) await step(world);
       await writeStatus(store, statusOf(world));
       await truncateHistory(
@@ -73,7 +97,7 @@ export function createStatefulSetController({ store, clock }: ControllerDependen
           metadata.name === current.metadata.name ||
           pods.some((pod) => revisionNameOf(pod) === metadata.name),
       );
-      const pending = waits.flatMap(([, wait]) => (wait !== undefined && wait > 0 ? [wait] : []));
+      const pending = [...rests, ...waits.flatMap(([, wait]) => (wait !== undefined && wait > 0 ? [wait] : []))];
       return pending.length > 0 ? { requeueAfterMs: Math.min(...pending) } : undefined;
     },
   });
@@ -104,7 +128,7 @@ async function fill(world: World): Promise<boolean> {
   for (let ordinal = first; ordinal < first + replicasOfSet(set); ordinal++) {
     const pod = pods.find((each) => ordinalOf(set, each.metadata.name) === ordinal);
     if (!pod) {
-      await createPod(world, ordinal);
+      if (world.restMs(`${set.metadata.name}-${ordinal}`) === 0) await createPod(world, ordinal);
       if (monotonic) return true;
     } else if (isPodFinished(pod) && !isTerminating(pod)) {
       await deletePod(world, pod);
