@@ -135,6 +135,7 @@ export class MemoryConnection implements ResponseSink {
       stream.off("data", onData);
       stream.off("end", onSent);
       socket.off("drain", onDrain);
+      socket.off("close", over);
       if (this.#body === stream) this.#body = undefined;
     };
     const onSent = (): void => {

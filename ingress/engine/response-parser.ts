@@ -115,7 +115,6 @@ export class ResponseParser {
   finish(): void {
     if (this.#state === "until-close") return this.#end(NOTHING);
     if (this.#state === "idle") return;
-    if (this.#state === "head" && this.#kept.length > 0) throw invalid("the connection ended within the head of an answer");
     throw new Error("the pod closed the connection before its answer was whole");
   }
 
