@@ -72,7 +72,7 @@ export class StreamedResponse implements ForwardResponse {
   takeWhole(limitBytes: number): string | undefined {
     const size = this.stream.readableLength;
     if (size === 0 || size > limitBytes || size !== contentLength(this.rawHeaders)) return undefined;
-    const chunk: unknown = this.stream.read();
+    const chunk: unknown = this.stream.read(size);
     if (!Buffer.isBuffer(chunk)) return undefined;
     this.stream.resume();
     return chunk.toString("latin1");

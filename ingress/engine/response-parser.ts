@@ -27,7 +27,7 @@ const EMPTY = Buffer.alloc(0);
 const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 const STATUS_LINE = /^HTTP\/1\.([01]) (\d{3})(?: (.*))?$/;
 /** Controls, and CR or LF but as a pair. */
-const ILLEGAL = /[\0-\x08\x0b\x0c\x0e-\x1f\x7f]|\r(?!\n)|(?<!\r)\n/;
+const ILLEGAL = /[\0-\x08\x0b\x0c\x0e-\x1f\x7f]|\r(?!\n|$)|(?<!\r)\n/;
 
 export class ResponseParser {
   readonly #sink: ResponseSink;
@@ -59,7 +59,10 @@ export class ResponseParser {
           throw invalid("bytes after the answer");
         case "head": {
           const end = bytes.indexOf("\r\n\r\n", at, "latin1");
-          if (end < 0) return this.#keep(bytes, at);
+          if (end < 0) {
+            refuseEarly(bytes.toString("latin1", at));
+            return this.#keep(bytes, at);
+          }
           if (end - at > MAX_HEAD) throw invalid("upstream sent too big header");
           const head = bytes.toString("latin1", at, end + 2);
           at = end + 4;
@@ -147,6 +150,11 @@ export class ResponseParser {
     this.#sink.onHead(status, text, rawHeaders, framing.length);
     if (bodiless || (this.#state === "length" && this.#left === 0)) this.#end(NOTHING);
   }
+}
+
+/** What can be no head, whatever follows, is not waited for. */
+function refuseEarly(start: string): void {
+  if (!"HTTP/1.".startsWith(start.slice(0, 7)) || ILLEGAL.test(start)) throw invalid("no HTTP/1 status line");
 }
 
 interface Framing {
