@@ -94,12 +94,14 @@ export async function outcome(sent: Promise<ForwardResponse>): Promise<string> {
   const head = `${answer.status} ${answer.statusText} [${pairs(answer.rawHeaders)}]`;
   let body = answer.takeWhole(8192);
   if (body === undefined) {
-    body = "";
-    try {
-      for await (const chunk of answer.stream) body += (chunk as Buffer).toString("latin1");
-    } catch {
-      return `${head} ${body}…`;
-    }
+    const { stream } = answer;
+    const { promise: closed, resolve } = Promise.withResolvers<void>();
+    let read = "";
+    stream.on("data", (chunk: Buffer) => (read += chunk.toString("latin1")));
+    stream.once("close", resolve).resume();
+    if (!stream.closed) await closed;
+    if (!stream.readableEnded) return `${head} ${read}…`;
+    body = read;
   }
   const trailers = pairs(answer.trailers());
   return `${head} ${body}${trailers === "" ? "" : ` {${trailers}}`}`;
