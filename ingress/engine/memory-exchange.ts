@@ -92,7 +92,9 @@ export class MemoryExchange implements ForwardResponse {
   }
   /** No reader takes what has come, so the pod's silence is not its fault. */
   get unread(): boolean {
-    return this.#answered && (this.#stream ? this.#stream.readableLength >= this.#stream.readableHighWaterMark : this.#heldBytes >= HELD_BYTES);
+    return (
+      this.#answered && (this.#stream ? this.#stream.readableLength >= this.#stream.readableHighWaterMark : this.#heldBytes >= HELD_BYTES)
+    );
   }
 
   // What the handler asks.

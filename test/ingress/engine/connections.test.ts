@@ -128,7 +128,9 @@ for (const engine of ENGINES) {
     await t.test("a body larger than the pod takes holds the client back", async (t) => {
       using setup = new Setup(engine);
       const body = new PassThrough();
-      const sent = outcome(setup.send({ method: "POST", headers: { Host: "x", "Transfer-Encoding": "chunked" }, body: { type: "stream", stream: body } }));
+      const sent = outcome(
+        setup.send({ method: "POST", headers: { Host: "x", "Transfer-Encoding": "chunked" }, body: { type: "stream", stream: body } }),
+      );
       body.write("x");
       await until(() => (setup.connections[0]?.seen.length ?? 0) > 0);
       const connection = setup.connections[0];
@@ -167,7 +169,9 @@ await t.test("memory: a pod that answers before it has the body gets no more of 
   using setup = new Setup("memory");
   const body = new PassThrough();
   setup.answer = ({ socket, seen }) => void (seen.endsWith("x") && socket.write(HELLO));
-  const sent = outcome(setup.send({ method: "POST", headers: { Host: "x", "Content-Length": "10" }, body: { type: "stream", stream: body } }));
+  const sent = outcome(
+    setup.send({ method: "POST", headers: { Host: "x", "Content-Length": "10" }, body: { type: "stream", stream: body } }),
+  );
   body.write("x");
   t.equal(await sent, SHOWN);
   await until(() => setup.connections[0]?.closed === true);

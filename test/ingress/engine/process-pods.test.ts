@@ -34,7 +34,10 @@ await t.test("requests at one time have one each, which are used again", async (
     await until(() => waiting?.length === 8);
     for (const answer of waiting) answer();
     waiting = undefined;
-    t.strictSame(await Promise.all(answers), Array.from({ length: 8 }, () => "outside"));
+    t.strictSame(
+      await Promise.all(answers),
+      Array.from({ length: 8 }, () => "outside"),
+    );
     t.equal(sockets.size, 8);
   }
 });

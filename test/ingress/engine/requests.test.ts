@@ -26,7 +26,11 @@ const ROWS: readonly { readonly name: string; readonly request: () => Partial<Fo
     request: () => ({ headers: { Host: "x", Connection: "close" } }),
     seen: "GET / HTTP/1.1|Host: x|Connection: close||",
   },
-  { name: "POST without a body", request: () => ({ method: "POST" }), seen: "POST / HTTP/1.1|Host: pod|Connection: keep-alive|Content-Length: 0||" },
+  {
+    name: "POST without a body",
+    request: () => ({ method: "POST" }),
+    seen: "POST / HTTP/1.1|Host: pod|Connection: keep-alive|Content-Length: 0||",
+  },
   { name: "DELETE without a body", request: () => ({ method: "DELETE" }), seen: "DELETE / HTTP/1.1|Host: pod|Connection: keep-alive||" },
   {
     name: "a body at hand",
@@ -60,7 +64,12 @@ for (const engine of ENGINES) {
 }
 
 await t.test("memory: what would break the framing is not sent", async (t) => {
-  for (const request of [{ headers: { Host: "x", "X-A": "1\r\nX-B: 2" } }, { headers: { Host: "x\0" } }, { target: "/a b" }, { target: "/\r\nX: y" }]) {
+  for (const request of [
+    { headers: { Host: "x", "X-A": "1\r\nX-B: 2" } },
+    { headers: { Host: "x\0" } },
+    { target: "/a b" },
+    { target: "/\r\nX: y" },
+  ]) {
     using setup = new Setup("memory");
     t.equal(await outcome(setup.send(request)), "error", JSON.stringify(request));
     await turns();
