@@ -69,7 +69,7 @@ export class Setup implements Disposable {
       headers: { Host: "pod" },
       body: { type: "none" },
       peer: { id: "127.244.1.9:8080", host: POD.ip, port: POD.port },
-      tls: false,
+      tls: undefined,
       httpVersion: "1.1",
       connectTimeoutMs: 5000,
       sendTimeoutMs: 60_000,
