@@ -18,21 +18,22 @@ const failed = (callback: Created, error: unknown): void => (callback as (error:
 
 export class PeerAgent extends HttpAgent {
   readonly #dial: DialPeer;
-  /** Connections that wait for their first request, by peer. */
+  /** Connections that wait for their first request, by the pool's name of the peer. */
   readonly #adopted = new Map<string, Duplex[]>();
   constructor(dial: DialPeer, maxFreeSockets = 320, timeout = 60_000) {
     super({ ...OPTIONS, maxFreeSockets, timeout });
     this.#dial = dial;
   }
-  /** An idle connection to the peer is kept. */
+  /** An idle connection to the peer is at hand. */
   keeps({ host, port }: Peer): boolean {
-    return (this.freeSockets[`${host}:${port}:`]?.length ?? 0) > 0;
+    const name = poolName(host, port);
+    return (this.freeSockets[name]?.length ?? 0) > 0 || (this.#adopted.get(name)?.length ?? 0) > 0;
   }
   /** A connection for the next request to the peer that finds none idle. */
   adopt({ host, port }: Peer, socket: Duplex): void {
-    const key = `${host}:${port}`;
-    const waiting = this.#adopted.get(key) ?? [];
-    this.#adopted.set(key, waiting);
+    const name = poolName(host, port);
+    const waiting = this.#adopted.get(name) ?? [];
+    this.#adopted.set(name, waiting);
     waiting.push(socket);
     socket.once("close", () => {
       const at = waiting.indexOf(socket);
@@ -45,7 +46,7 @@ export class PeerAgent extends HttpAgent {
   }
   override createConnection(options: ClientRequestArgs, callback?: Created): undefined {
     if (!callback) return;
-    const adopted = this.#adopted.get(`${options.host}:${options.port}`)?.pop();
+    const adopted = this.#adopted.get(poolName(options.host ?? "", Number(options.port)))?.pop();
     if (adopted) callback(null, adopted);
     else void this.#connect(options, callback);
   }
@@ -59,6 +60,9 @@ export class PeerAgent extends HttpAgent {
     callback(null, socket);
   }
 }
+
+/** As Node's Agent names the pool of a peer. */
+const poolName = (host: string, port: number): string => `${host}:${port}:`;
 
 /** TLS to a peer over a dialled connection. */
 export class TlsPeerAgent extends HttpsAgent {
