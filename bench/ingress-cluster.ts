@@ -1,4 +1,6 @@
 // The cluster whose Ingress is measured, in a process of its own: hosts inline.example and process.example. Over IPC it tells its memory.
+// Started as the command is.
+import "../bin/lean-http.mjs";
 import "../cli/v8-flags.ts";
 import { createServer } from "node:http";
 import { join } from "node:path";
@@ -48,8 +50,5 @@ spec:
 await cluster.apply(manifests.join("---"));
 await cluster.ready({ timeoutMs: 60_000 });
 process.send?.({ status: cluster.status() });
-process.on("message", () => {
-  globalThis.gc?.();
-  process.send?.({ rssBytes: process.memoryUsage.rss() });
-});
+process.on("message", () => process.send?.({ rssBytes: process.memoryUsage.rss() }));
 process.on("SIGTERM", () => void cluster.stop().then(() => process.exit(0)));

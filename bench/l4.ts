@@ -5,24 +5,12 @@ import { type ChildProcess, fork } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { bulkGbits } from "./bulk-client.ts";
+import { comparison, type Load, type Server } from "./comparison.ts";
 import { echoedPerSecond } from "./datagram-client.ts";
 import type { L4Addresses, Switch } from "./l4-cluster.ts";
-import { figure, interleave, startPeer, summarise, temporaryFolder, waitForPort, wrk } from "./measure.ts";
-import { processorTimeUs } from "./server-time.ts";
+import { startPeer, temporaryFolder, waitForPort, wrk } from "./measure.ts";
 
 const [BARE, HAPROXY] = [42_160, 42_161];
-
-/** Where a contestant answers, and which processes do the work. */
-interface Server {
-  readonly name: string;
-  readonly host: string;
-  readonly port: number;
-  readonly pids: readonly number[];
-  /** Done before each of its turns. */
-  readonly before?: () => Promise<void>;
-}
-
-type Load = (server: Server, seconds: number) => Promise<number>;
 
 const url = ({ host, port }: Server): string => `http://${host}:${port}/`;
 const keptAlive: Load = (server, seconds) => wrk(url(server), seconds);
@@ -86,41 +74,4 @@ async function turn(cluster: ChildProcess, on: readonly Switch[]): Promise<void>
     cluster.send({ what, on: on.includes(what) });
     await done;
   }
-}
-
-/** A Markdown table: every contestant as a ratio of the first, with the processor time of all its processes for one unit. */
-async function comparison(
-  title: string,
-  unit: string,
-  servers: readonly Server[],
-  load: Load,
-  rounds: number,
-  seconds: number,
-): Promise<string> {
-  const costs = new Map(servers.map(({ name }): [string, number[]] => [name, []]));
-  const measure = async (server: Server): Promise<number> => {
-    await server.before?.();
-    const before = processorTimeUs(server.pids);
-    const rate = await load(server, seconds);
-    costs.get(server.name)?.push((processorTimeUs(server.pids) - before) / (rate * seconds));
-    return rate;
-  };
-  const results = await interleave(
-    servers.map((server) => ({ name: server.name, measure: () => measure(server) })),
-    rounds,
-  );
-  const base = results[0]?.median ?? Number.NaN;
-  const rows = results.map(({ name, median, low, high }) => {
-    const cost = figure(summarise(name, costs.get(name) ?? []).median);
-    return `| ${name} | ${(median / base).toFixed(2)} | ${figure(median)} | ${figure(low)} … ${figure(high)} | ${cost} |`;
-  });
-  const one = unit.replace(/s?\/s$/, "");
-  return [
-    `### ${title}`,
-    "",
-    `| contestant | ratio | median ${unit} | range | processor time, µs per ${one} |`,
-    "| --- | --- | --- | --- | --- |",
-    ...rows,
-    "",
-  ].join("\n");
 }

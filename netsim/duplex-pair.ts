@@ -9,6 +9,9 @@ import { putOnWire, type Arrival } from "./wire.ts";
 
 type Done = (error?: Error | null) => void;
 
+/** What crosses at a time: a large write is copied as the other end takes it, as a kernel does. */
+const PIECE_BYTES = 65_536;
+
 /** One end of a connection as its program sees it. */
 export interface PairEnd {
   readonly local: SocketAddress;
@@ -38,7 +41,10 @@ export class MemorySocket extends Duplex implements Arrival {
   timeout = 0;
   readonly #clock: Clock;
   #peer: MemorySocket | undefined;
+  /** The write under way, and how much of it has crossed: chunks, then bytes of the next one. */
   #chunks: readonly Uint8Array[] | undefined;
+  #crossedChunks = 0;
+  #crossedBytes = 0;
   #written: Done | undefined;
   /** The peer's write that waits for room here. */
   #waiting: MemorySocket | undefined;
@@ -164,22 +170,46 @@ export class MemorySocket extends Duplex implements Arrival {
   /** What this end sent reaches the other: its one write or FIN under way. */
   arrive(): void {
     const peer = this.#peer;
-    const chunks = this.#chunks;
-    this.#chunks = undefined;
     if (!peer) return;
-    if (!chunks) {
+    if (!this.#chunks) {
       peer.#onFin();
       return this.#finishWrite();
     }
-    if (peer.destroyed) return this.#finishWrite(streamError("write", this.readableEnded ? "EPIPE" : "ECONNRESET"));
-    let room = true;
-    for (const chunk of chunks) {
-      peer.bytesRead += chunk.byteLength;
-      room = peer.push(Buffer.from(chunk));
+    this.#cross(peer);
+  }
+  /** The other end has room again for the write that waits. */
+  #goOn(peer: MemorySocket): void {
+    if (this.#held) this.#held.push(this);
+    else this.#cross(peer);
+  }
+  /** Copies the write to the other end until that is full; it goes on when that is read. */
+  #cross(peer: MemorySocket): void {
+    const chunks = this.#chunks ?? [];
+    if (peer.destroyed) {
+      this.#crossed();
+      return this.#finishWrite(streamError("write", this.readableEnded ? "EPIPE" : "ECONNRESET"));
     }
     peer.#touch();
-    if (room) this.#finishWrite();
-    else peer.#waiting = this;
+    for (let chunk = chunks[this.#crossedChunks]; chunk; chunk = chunks[this.#crossedChunks]) {
+      const from = this.#crossedBytes;
+      const to = Math.min(chunk.byteLength, from + PIECE_BYTES);
+      if (to === chunk.byteLength) {
+        this.#crossedChunks++;
+        this.#crossedBytes = 0;
+      } else this.#crossedBytes = to;
+      peer.bytesRead += to - from;
+      if (!peer.push(Buffer.from(from === 0 && to === chunk.byteLength ? chunk : chunk.subarray(from, to)))) {
+        peer.#waiting = this;
+        return;
+      }
+    }
+    this.#crossed();
+    this.#finishWrite();
+  }
+  #crossed(): void {
+    this.#chunks = undefined;
+    this.#crossedChunks = 0;
+    this.#crossedBytes = 0;
   }
   #finishWrite(error?: Error): void {
     const done = this.#written;
@@ -189,11 +219,12 @@ export class MemorySocket extends Duplex implements Arrival {
   override _read(): void {
     const waiting = this.#waiting;
     this.#waiting = undefined;
-    if (waiting) waiting.#finishWrite();
+    if (waiting) waiting.#goOn(this);
   }
   #onFin(): void {
     if (this.#finReceived || this.destroyed) return;
     this.#finReceived = true;
+    this.#waiting = undefined;
     this.push(null);
     this.read(0);
   }
@@ -206,6 +237,7 @@ export class MemorySocket extends Duplex implements Arrival {
     const peer = this.#peer;
     if (peer && peer.#waiting === this) {
       peer.#waiting = undefined;
+      this.#crossed();
       this.#finishWrite(streamError("write", "ECONNRESET"));
     }
     this.#onFin();
@@ -213,6 +245,9 @@ export class MemorySocket extends Duplex implements Arrival {
   override _destroy(error: Error | null, done: Done): void {
     this.#timer?.cancel();
     this.#timer = undefined;
+    // What has not crossed yet never does.
+    const peer = this.#peer;
+    if (peer && peer.#waiting === this) peer.#waiting = undefined;
     this.#send({ arrive: () => this.#peer && this.#peer.#onPeerGone() });
     done(error);
   }

@@ -4,7 +4,7 @@ import type { ClientRequest, IncomingMessage } from "node:http";
 import { Duplex } from "node:stream";
 import type { Clock, Timer } from "../../model/clock.ts";
 import { speakHttp10 } from "./http10.ts";
-import { type ForwardRequest, type ForwardResponse, upstreamError, UpstreamError } from "./forward.ts";
+import { type ForwardRequest, type ForwardResponse, StreamedResponse, upstreamError, UpstreamError } from "./forward.ts";
 
 export class Attempt {
   readonly #clock: Clock;
@@ -78,15 +78,17 @@ export class Attempt {
     answer.pause();
     answer.once("close", () => this.#finish());
     answer.on("error", () => {});
-    this.#result.resolve({
-      status: answer.statusCode ?? 502,
-      statusText: answer.statusMessage ?? "",
-      rawHeaders: answer.rawHeaders,
-      body: answer,
-      connectedAt: this.#connectedAt,
-      trailers: () => answer.rawTrailers,
-      abort: this.abort,
-    });
+    this.#result.resolve(
+      new StreamedResponse({
+        status: answer.statusCode ?? 502,
+        statusText: answer.statusMessage ?? "",
+        rawHeaders: answer.rawHeaders,
+        stream: answer,
+        connectedAt: this.#connectedAt,
+        trailers: () => answer.rawTrailers,
+        abort: this.abort,
+      }),
+    );
   }
   #touch = (): void => {
     this.#lastActivity = this.#clock.monotonic();

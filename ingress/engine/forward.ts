@@ -34,7 +34,14 @@ export interface ForwardResponse {
   readonly statusText: string;
   /** Name, value, name, value. */
   readonly rawHeaders: readonly string[];
-  readonly body: Readable;
+  /** The body as Latin-1 text when all of it has come with the head and is no larger than this; asked once, before `stream`. */
+  takeWhole(limitBytes: number): string | undefined;
+  /** The body as it comes. */
+  readonly stream: Readable;
+  /** Reads the body to its end for nobody. */
+  discard(): void;
+  /** Runs when the body has been read or given up; one listener. */
+  onClosed(listener: () => void): void;
   /** When the connection was there, on the monotonic clock. */
   readonly connectedAt: number;
   /** After the body has ended: name, value, …. */
@@ -43,24 +50,68 @@ export interface ForwardResponse {
   abort(): void;
 }
 
-/** Tells that the client has left. An AbortSignal in small: one is made for every request. */
+/** An answer whose body Node reads for us: of node:http or node:http2. */
+export class StreamedResponse implements ForwardResponse {
+  readonly status: number;
+  readonly statusText: string;
+  readonly rawHeaders: readonly string[];
+  readonly stream: Readable;
+  readonly connectedAt: number;
+  readonly trailers: () => readonly string[];
+  readonly abort: () => void;
+
+  constructor(head: Pick<ForwardResponse, "status" | "statusText" | "rawHeaders" | "stream" | "connectedAt" | "trailers" | "abort">) {
+    this.status = head.status;
+    this.statusText = head.statusText;
+    this.rawHeaders = head.rawHeaders;
+    this.stream = head.stream;
+    this.connectedAt = head.connectedAt;
+    this.trailers = head.trailers;
+    this.abort = head.abort;
+  }
+  takeWhole(limitBytes: number): string | undefined {
+    const size = this.stream.readableLength;
+    if (size === 0 || size > limitBytes || size !== contentLength(this.rawHeaders)) return undefined;
+    const chunk: unknown = this.stream.read(size);
+    if (!Buffer.isBuffer(chunk)) return undefined;
+    this.stream.resume();
+    return chunk.toString("latin1");
+  }
+  discard(): void {
+    this.stream.resume();
+  }
+  onClosed(listener: () => void): void {
+    this.stream.once("close", listener);
+  }
+}
+
+function contentLength(rawHeaders: readonly string[]): number | undefined {
+  for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
+    const name = rawHeaders[i];
+    if (name?.length === 14 && name.toLowerCase() === "content-length") return Number(rawHeaders[i + 1]);
+  }
+  return undefined;
+}
+
+/** Tells that the client has left. An AbortSignal in small, one is made for every request; the try under way listens. */
 export class ClientSignal {
   #aborted = false;
-  readonly #listeners = new Set<() => void>();
+  #listener: (() => void) | undefined;
 
   get aborted(): boolean {
     return this.#aborted;
   }
+  /** In place of the listener before it, whose try is over. */
   onAbort(listener: () => void): void {
-    this.#listeners.add(listener);
+    this.#listener = listener;
   }
   offAbort(listener: () => void): void {
-    this.#listeners.delete(listener);
+    if (this.#listener === listener) this.#listener = undefined;
   }
   abort(): void {
     if (this.#aborted) return;
     this.#aborted = true;
-    for (const listener of this.#listeners) listener();
+    this.#listener?.();
   }
 }
 

@@ -12,6 +12,7 @@ import type { Duplex } from "node:stream";
 import util from "node:util";
 import type HttpProxy from "http-proxy";
 import type { Clock } from "../../model/clock.ts";
+import type { Peer } from "../upstreams.ts";
 import { Attempt } from "./attempt.ts";
 import type { Forward, ForwardBody, ForwardClient, ForwardRequest, ForwardResponse } from "./forward.ts";
 import { type DialPeer, PeerAgent, TlsPools } from "./peer-agent.ts";
@@ -33,6 +34,10 @@ interface RequestAgent {
 export interface HttpProxyEngine extends Forward {
   /** Carries an upgraded connection; resolves when it is over. `edit` may change the 101's headers. */
   upgrade(client: UpgradeClient, request: ForwardRequest): Promise<void>;
+  /** An idle plain connection to the peer is at hand. */
+  keeps(peer: Peer): boolean;
+  /** Takes a plain connection that was dialled elsewhere, for the next request to the peer. */
+  adopt(peer: Peer, socket: Duplex): void;
   close(): void;
 }
 
@@ -149,6 +154,8 @@ export function createHttpProxyEngine(clock: Clock, dial: DialPeer, maxFreeSocke
       }
       return promise;
     },
+    keeps: (peer) => plain.keeps(peer),
+    adopt: (peer, socket) => plain.adopt(peer, socket),
     close() {
       plain.destroy();
       secure.destroy();

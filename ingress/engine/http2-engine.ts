@@ -3,7 +3,15 @@
 import { type ClientHttp2Session, connect, constants } from "node:http2";
 import type { Clock } from "../../model/clock.ts";
 import { type DialPeer } from "./peer-agent.ts";
-import { type Forward, type ForwardClient, type ForwardRequest, type ForwardResponse, upstreamError, UpstreamError } from "./forward.ts";
+import {
+  type Forward,
+  type ForwardClient,
+  type ForwardRequest,
+  type ForwardResponse,
+  StreamedResponse,
+  upstreamError,
+  UpstreamError,
+} from "./forward.ts";
 
 export interface Http2Engine extends Forward {
   close(): void;
@@ -109,15 +117,8 @@ function exchange(clock: Clock, session: ClientHttp2Session, client: ForwardClie
       if (name.startsWith(":")) continue;
       for (const one of Array.isArray(value) ? value : [value]) raw.push(name, String(one));
     }
-    resolve({
-      status: Number(head[":status"] ?? 502),
-      statusText: "",
-      rawHeaders: raw,
-      body: stream,
-      connectedAt,
-      trailers: () => trailers,
-      abort,
-    });
+    const status = Number(head[":status"] ?? 502);
+    resolve(new StreamedResponse({ status, statusText: "", rawHeaders: raw, stream, connectedAt, trailers: () => trailers, abort }));
   });
   if (request.body.type === "bytes") stream.end(request.body.bytes);
   else if (request.body.type === "stream") request.body.stream.pipe(stream);

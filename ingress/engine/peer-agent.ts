@@ -3,6 +3,7 @@
 import { Agent as HttpAgent, type AgentOptions, type ClientRequestArgs } from "node:http";
 import { Agent as HttpsAgent } from "node:https";
 import type { Duplex } from "node:stream";
+import type { Peer } from "../upstreams.ts";
 import { type PeerTls, UNVERIFIED } from "./peer-tls.ts";
 
 /** Connects to a peer by address or name. */
@@ -17,12 +18,37 @@ const failed = (callback: Created, error: unknown): void => (callback as (error:
 
 export class PeerAgent extends HttpAgent {
   readonly #dial: DialPeer;
+  /** Connections that wait for their first request, by the pool's name of the peer. */
+  readonly #adopted = new Map<string, Duplex[]>();
   constructor(dial: DialPeer, maxFreeSockets = 320, timeout = 60_000) {
     super({ ...OPTIONS, maxFreeSockets, timeout });
     this.#dial = dial;
   }
+  /** An idle connection to the peer is at hand. */
+  keeps({ host, port }: Peer): boolean {
+    const name = poolName(host, port);
+    return (this.freeSockets[name]?.length ?? 0) > 0 || (this.#adopted.get(name)?.length ?? 0) > 0;
+  }
+  /** A connection for the next request to the peer that finds none idle. */
+  adopt({ host, port }: Peer, socket: Duplex): void {
+    const name = poolName(host, port);
+    const waiting = this.#adopted.get(name) ?? [];
+    this.#adopted.set(name, waiting);
+    waiting.push(socket);
+    socket.once("close", () => {
+      const at = waiting.indexOf(socket);
+      if (at >= 0) waiting.splice(at, 1);
+    });
+  }
+  override destroy(): void {
+    for (const socket of [...this.#adopted.values()].flat()) socket.destroy();
+    super.destroy();
+  }
   override createConnection(options: ClientRequestArgs, callback?: Created): undefined {
-    if (callback) void this.#connect(options, callback);
+    if (!callback) return;
+    const adopted = this.#adopted.get(poolName(options.host ?? "", Number(options.port)))?.pop();
+    if (adopted) callback(null, adopted);
+    else void this.#connect(options, callback);
   }
   async #connect(options: ClientRequestArgs, callback: Created): Promise<void> {
     let socket: Duplex;
@@ -34,6 +60,9 @@ export class PeerAgent extends HttpAgent {
     callback(null, socket);
   }
 }
+
+/** As Node's Agent names the pool of a peer. */
+const poolName = (host: string, port: number): string => `${host}:${port}:`;
 
 /** TLS to a peer over a dialled connection. */
 export class TlsPeerAgent extends HttpsAgent {

@@ -12,6 +12,7 @@ import { intermediates } from "../annotations/proxy-ssl.ts";
 import { pageOf } from "../answer.ts";
 import { createHttpProxyEngine } from "../engine/http-proxy-engine.ts";
 import { createHttp2Engine } from "../engine/http2-engine.ts";
+import { createMemoryEngine } from "../engine/memory-engine.ts";
 import { createNodeEngine } from "../engine/node-engine.ts";
 import type { DialPeer } from "../engine/peer-agent.ts";
 import type { ClientCertificate } from "../exchange.ts";
@@ -65,11 +66,12 @@ export class Controller {
     const dial: DialPeer = (host, port) => context.dial(host, port);
     const world = new ControllerWorld(feed, clock, random, dial);
     const http1 = createHttpProxyEngine(clock, dial);
+    const memory = createMemoryEngine(clock, dial, http1);
     const own = createNodeEngine(clock, dial);
     const http2 = createHttp2Engine(clock, dial);
-    this.#closers.push(() => (world.close(), http1.close(), own.close(), http2.close()));
+    this.#closers.push(() => (world.close(), memory.close(), http1.close(), own.close(), http2.close()));
     const metrics = new RequestMetrics(feed.flags);
-    const handler = new Handler({ feed, world, http1, own, http2, metrics, accessLog: new AccessLog(context.stdout) });
+    const handler = new Handler({ feed, world, memory, http1, own, http2, metrics, accessLog: new AccessLog(context.stdout) });
     this.#handler = handler;
 
     const plain = createServer(LIMITS, (request, response) => handler.handle(request, response, arrivalOf(request.socket, "http", 80)));

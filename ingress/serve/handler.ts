@@ -6,6 +6,7 @@ import { log } from "../../model/log.ts";
 import { type Answer, page } from "../answer.ts";
 import { Balance } from "../balance.ts";
 import type { Http2Engine } from "../engine/http2-engine.ts";
+import type { MemoryEngine } from "../engine/memory-engine.ts";
 import type { NodeEngine } from "../engine/node-engine.ts";
 import { ClientSignal, type Forward, type ForwardBody, type ForwardResponse, UpstreamError, upstreamError } from "../engine/forward.ts";
 import { type Decision, errorBackend, errorRequest, evaluate } from "../evaluate.ts";
@@ -22,6 +23,7 @@ import { serveUpgrade, type UpgradeParts } from "./upgrade.ts";
 import { RequestWorld } from "./world.ts";
 
 export interface HandlerParts extends UpgradeParts {
+  readonly memory: MemoryEngine;
   readonly own: NodeEngine;
   readonly http2: Http2Engine;
 }
@@ -153,7 +155,7 @@ export class Handler {
       );
     }
     if (settings.customHttpErrors.has(outcome.status) && !settings.disableProxyInterceptErrors && !decision.error) {
-      outcome.body.resume();
+      outcome.discard();
       return this.#errorPage(request, response, outcome.status, exchange);
     }
     passAnswer(response, outcome, exchange, this.#parts.world.clock);
@@ -173,8 +175,8 @@ export class Handler {
     const startedAt = clock.monotonic();
     const tried = new Set<string>();
     const idempotent = !["POST", "LOCK", "PATCH"].includes(exchange.facts.method) || conditions.has("non_idempotent");
-    const { http1, own, http2 } = this.#parts;
-    const engine: Forward = isGrpc(exchange) ? http2 : request.httpVersionMajor >= 2 ? own : http1;
+    const { memory, own, http2 } = this.#parts;
+    const engine: Forward = isGrpc(exchange) ? http2 : request.httpVersionMajor >= 2 ? own : memory;
     const limit = most === 0 ? Infinity : most;
     const unsent = body.type !== "stream";
     const inTime = (): boolean => timeoutMs === 0 || clock.monotonic() - startedAt < timeoutMs;
@@ -203,7 +205,7 @@ export class Handler {
         exchange.notes?.push(`${peer.id} answered ${answer.status} after ${Math.round(clock.monotonic() - tryAt)} ms`);
         // Told to who asks, as the gateway does: `loopkube load` counts pods by it.
         if (exchange.facts.headers["x-loopkube-endpoint"] === "tell") exchange.setResponse("X-Loopkube-Endpoint", peer.id);
-        answer.body.once("close", () => {
+        answer.onClosed(() => {
           const now = clock.monotonic();
           if (asked) asked.endedAt = now;
           this.#balance.closed(backend.upstream, peer, now - tryAt, now);

@@ -18,10 +18,9 @@ export function passAnswer(response: ServerResponse, answer: ForwardResponse, ex
   const compressed = bodiless ? undefined : compression(exchange, answer.status, lines);
   if (http2) response.writeHead(answer.status, compressed?.lines ?? lines);
   else response.writeHead(answer.status, answer.statusText, compressed?.lines ?? lines);
-  const { body } = answer;
   const { record } = exchange;
   if (bodiless) {
-    body.resume();
+    answer.discard();
     response.end();
     return;
   }
@@ -29,9 +28,14 @@ export function passAnswer(response: ServerResponse, answer: ForwardResponse, ex
   const gather = buffered(proxyBuffering, answer.rawHeaders) ? new Gather(proxyBuffering) : undefined;
   const throttle = limitRate.rate > 0 ? new Throttle(clock, limitRate.rate, limitRate.after) : undefined;
   if (!compressed && !throttle && !gather && !http2) {
-    const size = sendWhole(response, body, answer.rawHeaders);
-    if (size > 0) return void (record && count(record, size));
+    const whole = answer.takeWhole(WHOLE_BYTES);
+    if (whole !== undefined) {
+      // Text of one encoding with the head is one write.
+      response.end(whole, "latin1");
+      return void (record && count(record, whole.length));
+    }
   }
+  const body = answer.stream;
   body.once("error", () => response.destroy());
   body.once("close", () => {
     if (!body.readableEnded) response.destroy();
@@ -51,17 +55,6 @@ export function passAnswer(response: ServerResponse, answer: ForwardResponse, ex
 /** Bodies up to this size are sent with their head in one write, when they are there whole. */
 const WHOLE_BYTES = 8192;
 
-/** Its size when it was sent, else 0: a small body that came with its head needs no stream. Text of one encoding with the head is one write. */
-function sendWhole(response: ServerResponse, body: Readable, rawHeaders: readonly string[]): number {
-  const size = body.readableLength;
-  if (size === 0 || size > WHOLE_BYTES || size !== contentLength(rawHeaders)) return 0;
-  const chunk: unknown = body.read();
-  if (!Buffer.isBuffer(chunk)) return 0;
-  response.end(chunk.toString("latin1"), "latin1");
-  body.resume();
-  return size;
-}
-
 /** A body that came whole. */
 function count(record: RequestRecord, size: number): void {
   record.bodyBytes = size;
@@ -79,14 +72,6 @@ function countPassed(record: RequestRecord, body: Readable, passed: Readable, re
     if (chunked) record.framingBytes += chunk.length.toString(16).length + 4;
   });
   if (chunked) passed.once("end", () => void (record.framingBytes += 5));
-}
-
-function contentLength(rawHeaders: readonly string[]): number | undefined {
-  for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
-    const name = rawHeaders[i];
-    if (name?.length === 14 && name.toLowerCase() === "content-length") return Number(rawHeaders[i + 1]);
-  }
-  return undefined;
 }
 
 /** Trailers of a chunked answer, where the client's protocol carries them. */

@@ -6,8 +6,10 @@ import t, { type Test } from "tap";
 import { realClock } from "../../model/clock.ts";
 import { ClientSignal, type Forward, type ForwardRequest, type ForwardResponse, UpstreamError } from "../../ingress/engine/forward.ts";
 import { createHttpProxyEngine } from "../../ingress/engine/http-proxy-engine.ts";
+import { createMemoryEngine } from "../../ingress/engine/memory-engine.ts";
 import { createNodeEngine } from "../../ingress/engine/node-engine.ts";
 import type { DialPeer } from "../../ingress/engine/peer-agent.ts";
+import { createDuplexPair, pipeBoth } from "../../netsim/index.ts";
 import { raw, until } from "./raw.ts";
 
 type Pod = (bytes: Socket, seen: string[]) => void;
@@ -98,9 +100,10 @@ async function setUp(
         answer.statusText,
         [...answer.rawHeaders].filter((_, i, all) => !/^(?:connection|transfer-encoding|keep-alive)$/i.test(all[i - (i % 2)] ?? "")),
       );
-      answer.body.once("close", () => (answer.body.readableEnded ? undefined : response.destroy()));
-      answer.body.once("error", () => response.destroy());
-      answer.body.pipe(response);
+      const { stream } = answer;
+      stream.once("close", () => (stream.readableEnded ? undefined : response.destroy()));
+      stream.once("error", () => response.destroy());
+      stream.pipe(response);
     } catch (error) {
       if (!(error instanceof UpstreamError)) throw error;
       answers.push(error);
@@ -115,6 +118,25 @@ async function setUp(
     await Promise.all([new Promise((resolve) => front.close(resolve)), new Promise((resolve) => pods.close(resolve))]);
   });
   return { front: await listen(front), seen, answers, connections };
+}
+
+/** The same pods at the other end of in-memory connections. */
+function overMemory(dial: DialPeer): DialPeer {
+  return async (host, port) => {
+    const socket = await dial(host, port);
+    const [client, pod] = [
+      { ip: "127.244.0.5", port: 40_000 },
+      { ip: host, port },
+    ];
+    const [near, far] = createDuplexPair(
+      realClock,
+      { local: client, remote: pod, allowHalfOpen: false },
+      { local: pod, remote: client, allowHalfOpen: true },
+    );
+    near.on("error", () => {});
+    pipeBoth(far, socket);
+    return near;
+  };
 }
 
 const at = ({ address, port }: AddressInfo): { ip: string; port: number } => ({ ip: address, port });
@@ -313,6 +335,7 @@ const BEHAVIOURS: readonly Behaviour[] = [
 const ENGINES: readonly (readonly [name: string, make: (dial: DialPeer) => Forward & { close(): void }])[] = [
   ["http-proxy", (dial) => createHttpProxyEngine(realClock, dial)],
   ["node:http", (dial) => createNodeEngine(realClock, dial)],
+  ["memory", (dial) => createMemoryEngine(realClock, overMemory(dial), createHttpProxyEngine(realClock, dial))],
 ];
 
 for (const [name, make] of ENGINES) {

@@ -138,6 +138,7 @@ export class World implements AsyncDisposable {
       readonly closed?: boolean;
       readonly protocol?: string;
       readonly server?: (pod: string) => Server;
+      readonly process?: SocketAddress;
       readonly spec?: Service["spec"];
     } = {},
   ): Promise<void> {
@@ -162,7 +163,13 @@ export class World implements AsyncDisposable {
   async scale(
     name: string,
     replicas: number,
-    options: { readonly closed?: boolean; readonly protocol?: string; readonly server?: (pod: string) => Server } = {},
+    options: {
+      readonly closed?: boolean;
+      readonly protocol?: string;
+      readonly server?: (pod: string) => Server;
+      /** The pods' private socket, as of a process of its own. */
+      readonly process?: SocketAddress;
+    } = {},
   ): Promise<void> {
     const pods = this.#pods.get(name) ?? [];
     this.#pods.set(name, pods);
@@ -174,7 +181,12 @@ export class World implements AsyncDisposable {
       const peer: Peer = { kind: "pod", namespace: "default", name: pod, ip, node: "node-0" };
       const registration = options.closed
         ? none()
-        : await this.harness.fabric.expose({ ip, port: 80 }, "TCP", { type: "server", server }, peer);
+        : await this.harness.fabric.expose(
+            { ip, port: 80 },
+            "TCP",
+            options.process ? { type: "socket", address: options.process } : { type: "server", server },
+            peer,
+          );
       pods.push({
         ip,
         registration: {

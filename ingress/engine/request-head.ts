@@ -1,0 +1,45 @@
+// The head of a request to a pod, byte for byte as Node's ClientRequest writes it behind http-proxy, so that a pod cannot tell the engines apart.
+import type { ForwardRequest } from "./forward.ts";
+
+/** What Node refuses in a header's value or a request line. */
+const ILLEGAL_VALUE = /[^\t\x20-\x7e\x80-\xff]/;
+/** Without a body these say nothing of its length. */
+const BODILESS: ReadonlySet<string> = new Set(["GET", "HEAD", "DELETE", "OPTIONS", "TRACE", "CONNECT"]);
+
+export interface RequestHead {
+  /** With the empty line; Latin-1. */
+  readonly text: string;
+  /** The pod ends the connection with its answer. */
+  readonly last: boolean;
+  readonly chunked: boolean;
+}
+
+/** Throws for a target or a value that would break the framing. */
+export function requestHead({ method, target, headers, body }: ForwardRequest): RequestHead {
+  let text = `${method} ${target} HTTP/1.1\r\n`;
+  let connection: string | undefined;
+  let framed = false;
+  let chunked = false;
+  const put = (name: string, value: string): void => {
+    if (ILLEGAL_VALUE.test(value)) throw new Error(`invalid character in header ${name}`);
+    text += `${name}: ${value}\r\n`;
+  };
+  if (/[^\x21-\x7e\x80-\xff]/.test(target)) throw new Error("invalid character in the request target");
+  for (const name in headers) {
+    const value = headers[name];
+    if (value === undefined) continue;
+    if (Array.isArray(value)) {
+      if (name.toLowerCase() === "cookie") put(name, value.join("; "));
+      else for (const one of value) put(name, one);
+      continue;
+    }
+    const line = String(value);
+    put(name, line);
+    if (name.length === 10 && name.toLowerCase() === "connection") connection = line;
+    else if (name === "Content-Length") framed = true;
+    else if (name === "Transfer-Encoding") framed = chunked = true;
+  }
+  if (connection === undefined) text += "Connection: keep-alive\r\n";
+  if (!framed && body.type === "none" && !BODILESS.has(method)) text += "Content-Length: 0\r\n";
+  return { text: `${text}\r\n`, last: connection !== undefined && /\bclose\b/i.test(connection), chunked };
+}
