@@ -29,7 +29,7 @@ export interface Chain {
   close(): void;
 }
 
-type Env = Omit<PluginEnv, "blockZones" | "plugins" | "ask">;
+type Env = Omit<PluginEnv, "blockZones" | "port" | "plugins" | "ask">;
 
 interface Site {
   readonly zone: string;
@@ -42,10 +42,11 @@ export function createChain(corefile: string, env: Env, variables: Readonly<Reco
   const blocks = parseCorefile(corefile, variables);
   const plugins: DnsPlugin[] = [];
   const sites: Site[] = [];
+  const anyClass = blocks.some(({ directives }) => directives.some(({ name }) => name.text === "forward"));
   let depth = 0;
 
   const serve = (query: Query, port = 53): MaybeReply => {
-    if (query.question.class !== 1) return emptyReply("REFUSED", "server", "only class IN is served");
+    if (query.question.class !== 1 && !anyClass) return emptyReply("REFUSED", "server", "only class IN is served");
     let best: Site | undefined;
     for (const site of sites) {
       if (site.port === port && isWithin(query.name, site.zone) && (!best || site.zone.length > best.zone.length)) best = site;
@@ -83,9 +84,9 @@ export function createChain(corefile: string, env: Env, variables: Readonly<Reco
   };
 }
 
-function setupBlock(block: ServerBlock, env: Omit<PluginEnv, "blockZones" | "plugins">): readonly DnsPlugin[] {
+function setupBlock(block: ServerBlock, env: Omit<PluginEnv, "blockZones" | "port" | "plugins">): readonly DnsPlugin[] {
   const own: DnsPlugin[] = [];
-  const complete: PluginEnv = { ...env, blockZones: block.zones, plugins: () => own };
+  const complete: PluginEnv = { ...env, blockZones: block.zones, port: block.port, plugins: () => own };
   for (const directive of block.directives) {
     if (!PLUGINS.some((type) => type.name === directive.name.text))
       throw new CorefileError(`Unknown directive '${directive.name.text}'`, directive.name);

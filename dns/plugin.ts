@@ -45,6 +45,8 @@ export interface PluginEnv {
   readonly serverIPs: readonly string[];
   /** Zones of the server block. */
   readonly blockZones: readonly string[];
+  /** The server block's port. */
+  readonly port: number;
   readonly metrics: Metrics;
   /** Asks the whole server again, as a new query: CNAME targets outside a zone. */
   ask(query: Query): MaybeReply;

@@ -122,7 +122,8 @@ export class DnsServer {
       return this.#count(query.name, from, type, answer.rcode, "transfer", [message.length, 0], start);
     }
     const spelled = respell(query, answer);
-    const encoded = encodeReply(query, spelled, sizeLimit(query, this.#chain.bufsize));
+    const limited = spelled.edns ? { ...query, edns: spelled.edns } : query;
+    const encoded = encodeReply(limited, spelled, sizeLimit(limited, this.#chain.bufsize));
     if (plain) this.#kept.put(plain, query, spelled, encoded);
     reply(encoded.bytes);
     this.#count(query.name, from, type, answer.rcode, answer.why[0]?.plugin ?? "", [message.length, encoded.bytes.length], start);

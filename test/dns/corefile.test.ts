@@ -59,10 +59,7 @@ const faults: readonly [text: string, message: string][] = [
   ["cluster.local", "Corefile:1:1 - Error during parsing: Unexpected end of file: no '{' after 'cluster.local'"],
   ['. {\n  log "open\n}', "Corefile:2:7 - Error during parsing: Unexpected EOF inside a quoted string"],
   [". {\n  health {\n lameduck soon\n }\n}", 'Corefile:3:11 - Error during parsing: time: invalid duration "soon"'],
-  [
-    ". {\n  rewrite name regex ( x\n}",
-    'Corefile:2:3 - Error during parsing: invalid regex pattern "(": Invalid regular expression: /(/: Unterminated group',
-  ],
+  [". {\n  rewrite name regex ( x\n}", "Corefile:2:11 - Error during parsing: invalid regex matching pattern: ("],
   [". {\n  forward . nonsense\n}", 'Corefile:2:13 - Error during parsing: not an IP address or file: "nonsense"'],
   [". {\n  loadbalance weighted x\n}", "Corefile:2:15 - Error during parsing: unknown policy: weighted"],
 ];

@@ -111,11 +111,6 @@ t.test("zone-scoped names of headless Services", async (t) => {
     t.equal(show(await ask(`${name}.default.svc.cluster.local.`, type)), expected, `${name} ${type}`);
 });
 
-t.test("rewrite puts the client's name back", async (t) => {
-  const { ask } = testChain(". {\nrewrite name suffix .corp. .default.svc.cluster.local.\nkubernetes cluster.local\n}", objects);
-  t.equal((await ask("web.corp.", "A")).answers[0]?.name, "web.corp.");
-});
-
 t.test("autopath finds the name in one question", async (t) => {
   const pod = {
     apiVersion: "v1",
