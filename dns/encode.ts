@@ -95,17 +95,24 @@ export function encodeReply(query: Query, reply: Reply, limit = sizeLimit(query)
   };
 }
 
-/** Encodes a query: what resolvers and forwarders send. */
+/** Encodes a query: what resolvers and forwarders send. `udpSize` adds an OPT record, `edns` is one whose options are all sent. */
 export function encodeQuery(
   id: number,
   name: string,
   type: number,
-  options: { readonly udpSize?: number; readonly recursionDesired?: boolean; readonly class?: number } = {},
+  options: {
+    readonly udpSize?: number;
+    readonly edns?: Edns;
+    readonly recursionDesired?: boolean;
+    readonly checkingDisabled?: boolean;
+    readonly class?: number;
+  } = {},
 ): Buffer {
-  const edns = options.udpSize === undefined ? undefined : { udpSize: options.udpSize, version: 0, do: false, options: [] };
+  const { udpSize, edns = udpSize === undefined ? undefined : { udpSize, version: 0, do: false, options: [] } } = options;
   const writer = new MessageWriter(name, MAX_TCP_BYTES);
   writer.question(name, type, options.class ?? 1);
-  return writer.finish(id, options.recursionDesired === false ? 0 : 0x0100, 0, 0, 0, edns, 0);
+  const flags = (options.recursionDesired === false ? 0 : 0x0100) | (options.checkingDisabled ? 0x0010 : 0);
+  return writer.finish(id, flags, 0, 0, 0, edns && { ...edns, shown: new Set(edns.options.map(({ code }) => code)) }, 0);
 }
 
 /** Every message is written here first: encoding never waits, so there is only one at a time. */

@@ -4,10 +4,11 @@ import { CorefileError } from "../corefile.ts";
 import type { Directive, Token } from "../corefile.ts";
 import { emptyReply, then } from "../message.ts";
 import type { Query, Reply } from "../message.ts";
+import { isDomainName } from "../plugin.ts";
 import type { MaybeReply, PluginEnv, PluginType } from "../plugin.ts";
 import { readEdns0Rule } from "../rewrite/edns0-rule.ts";
 import { readClassRule, readCnameRule, readRcodeRule, readTtlRule, readTypeRule } from "../rewrite/field-rules.ts";
-import { isDomainName, readNameRule } from "../rewrite/name-rule.ts";
+import { readNameRule } from "../rewrite/name-rule.ts";
 import type { ResponseRule, RewriteRule, RuleReader } from "../rewrite/rule.ts";
 
 const FIELDS: Readonly<Record<string, RuleReader>> = {

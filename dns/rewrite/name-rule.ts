@@ -2,7 +2,6 @@
 // Upstream: CoreDNS plugin/rewrite/name.go. Exact rules always put the client's name back; the others do when told.
 import type { Token } from "../corefile.ts";
 import type { Query } from "../message.ts";
-import { fqdn } from "../name.ts";
 import type { ResourceRecord } from "../record.ts";
 import { invalid, MATCH_TYPES, normal, substitution } from "./rule.ts";
 import type { ResponseRule, RewriteRule, RuleReader } from "./rule.ts";
@@ -116,11 +115,4 @@ function readAnswers(
   }
   if (auto && named) return invalid("auto name answer rule cannot be combined with explicit name answer rules", at);
   return { auto, rules };
-}
-
-/** True for a name that can be sent: labels of 1 to 63 octets, 255 in all. */
-export function isDomainName(name: string): boolean {
-  if (name === ".") return true;
-  const labels = fqdn(name).slice(0, -1).split(".");
-  return name.length <= 254 && labels.every((label) => label.length > 0 && label.length <= 63);
 }
