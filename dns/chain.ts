@@ -2,7 +2,9 @@
 // Upstream: CoreDNS core/dnsserver (config, server.ServeDNS).
 import { realClock } from "../model/clock.ts";
 import { seededRandom } from "../model/random.ts";
-import { CorefileError, parseCorefile } from "./corefile.ts";
+import { CorefileError } from "./corefile.ts";
+import { parseCorefile } from "./corefile-parser.ts";
+import type { CorefileFiles, ParseOptions } from "./corefile-parser.ts";
 import type { ServerBlock } from "./corefile.ts";
 import { emptyReply } from "./message.ts";
 import type { Query } from "./message.ts";
@@ -37,9 +39,9 @@ interface Site {
   readonly serve: Next;
 }
 
-/** Sets a Corefile up; throws CorefileError, with nothing left running. `variables` stand for `{$NAME}` in it. */
-export function createChain(corefile: string, env: Env, variables: Readonly<Record<string, string>> = {}): Chain {
-  const blocks = parseCorefile(corefile, variables);
+/** Sets a Corefile up; throws CorefileError, with nothing left running. */
+export function createChain(corefile: string, env: Env, options: ParseOptions = {}): Chain {
+  const blocks = parseCorefile(corefile, options);
   const plugins: DnsPlugin[] = [];
   const sites: Site[] = [];
   const anyClass = blocks.some(({ directives }) => directives.some(({ name }) => name.text === "forward"));
@@ -114,8 +116,8 @@ function link(plugins: readonly DnsPlugin[]): Next {
   return plugins.reduceRight<Next>((next, plugin) => (plugin.serve ? (query) => plugin.serve?.(query, next) ?? next(query) : next), end);
 }
 
-/** Sets a Corefile up for trial, over an empty zone; throws CorefileError. Files and variables that it names are taken to be there. */
-export function checkCorefile(corefile: string): void {
+/** Sets a Corefile up for trial, over an empty zone; throws CorefileError. Variables and the files that plugins read are taken to be there. */
+export function checkCorefile(corefile: string, files?: CorefileFiles): void {
   const env: Env = {
     zone: new Zone(0),
     clock: realClock,
@@ -127,5 +129,5 @@ export function checkCorefile(corefile: string): void {
     log: () => undefined,
     fatal: () => undefined,
   };
-  createChain(corefile, env).close();
+  createChain(corefile, env, files ? { files } : {}).close();
 }

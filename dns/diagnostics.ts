@@ -41,8 +41,8 @@ export function dnsDiagnostics(options: DiagnosticsOptions, serving: Serving): D
           ZONE_TYPES.flatMap((type) => store.list(type)),
           clock.now(),
         );
-  const corefile = (): string =>
-    (feed.zone.synced ? feed.corefile : store.get(ConfigMaps, "kube-system", "coredns")?.data?.["Corefile"]) ?? defaultCorefile(zone);
+  const configMap = (): Readonly<Record<string, string>> =>
+    feed.zone.synced ? feed.configMap : (store.get(ConfigMaps, "kube-system", "coredns")?.data ?? {});
   const chainOf = (): { readonly chain: Chain; readonly error: string | undefined } => {
     const env = {
       zone: present(),
@@ -56,7 +56,9 @@ export function dnsDiagnostics(options: DiagnosticsOptions, serving: Serving): D
       fatal: () => undefined,
     };
     try {
-      return { chain: createChain(corefile(), env), error: undefined };
+      const texts = configMap();
+      const files = { read: (path: string) => texts[path], list: () => Object.keys(texts) };
+      return { chain: createChain(texts["Corefile"] ?? defaultCorefile(zone), env, { files }), error: undefined };
     } catch (error) {
       return { chain: createChain(defaultCorefile(zone), env), error: error instanceof Error ? error.message : String(error) };
     }

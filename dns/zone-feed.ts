@@ -29,7 +29,7 @@ export class ZoneFeed {
   readonly #programmed = new Set<(seconds: number) => void>();
   readonly #feed: SharedFeed;
   #zone: Zone;
-  #corefile: string | undefined;
+  #configMap: Readonly<Record<string, string>> = {};
   #changed: PromiseWithResolvers<void> | undefined;
 
   constructor(options: ZoneFeedOptions) {
@@ -48,7 +48,11 @@ export class ZoneFeed {
   }
   /** Text of the ConfigMap's Corefile; undefined without one. */
   get corefile(): string | undefined {
-    return this.#corefile;
+    return this.#configMap["Corefile"];
+  }
+  /** All texts of the ConfigMap: the Corefile and what it may import. */
+  get configMap(): Readonly<Record<string, string>> {
+    return this.#configMap;
   }
   /** Resolves once the present state has been read. */
   get synced(): Promise<void> {
@@ -65,7 +69,7 @@ export class ZoneFeed {
     return this.#feed.acquire();
   }
 
-  /** Calls back when the Corefile has changed. */
+  /** Calls back when the Corefile, or a text beside it, has changed. */
   onCorefile(listener: () => void): Disposable {
     this.#listeners.add(listener);
     return { [Symbol.dispose]: () => void this.#listeners.delete(listener) };
@@ -107,10 +111,10 @@ export class ZoneFeed {
       return;
     }
     if (change.key !== COREFILE_KEY) return;
-    const object = change.object;
-    const text = object && isConfigMap(object) ? object.data?.["Corefile"] : undefined;
-    if (text === this.#corefile) return;
-    this.#corefile = text;
+    const { object } = change;
+    const data = (object && isConfigMap(object) ? object.data : undefined) ?? {};
+    if (JSON.stringify(data) === JSON.stringify(this.#configMap)) return;
+    this.#configMap = data;
     for (const listener of this.#listeners) listener();
   }
 }

@@ -141,6 +141,34 @@ t.test("changes are seen late by the propagation delay", async (t) => {
   t.equal(cluster.fabric.socketOf({ ip, port: 53 }, "UDP"), undefined, "nothing listens any more");
 });
 
+t.test("the Corefile imports keys of its ConfigMap, and is read anew when one of them changes", async (t) => {
+  const cluster = await dnsCluster(t);
+  const map = (address: string) => ({
+    ...configMap(".:53 {\n import names.hosts\n import *.more\n}\n"),
+    data: {
+      Corefile: ".:53 {\n import names.hosts\n import *.more\n}\n",
+      "names.hosts": `hosts {\n ${address} a.example\n}\n`,
+      "x.more": "log\n",
+    },
+  });
+  await cluster.put(namespace("kube-system"), map("127.0.0.7"));
+  const ip = cluster.podIp(2);
+  const { log } = await cluster.runCoredns(ip);
+  const from: Peer = { kind: "pod", namespace: "default", name: "client", ip: cluster.podIp(9), node: "n" };
+  const conf: ResolvConf = { nameservers: [ip], searches: [], options: [] };
+  const address = async (): Promise<string | undefined> =>
+    (await cluster.resolve.query(from, conf, "a.example.", "A")).at(-1)?.answers[0]?.data;
+  t.equal(await address(), "127.0.0.7");
+  t.match(log.join(""), "A IN a.example.", "the pattern found the other");
+  await cluster.store.update(ConfigMaps, map("127.0.0.8"));
+  await cluster.store.settle();
+  await new Promise((resolve) => setImmediate(resolve));
+  t.equal(await address(), "127.0.0.8");
+  await cluster.store.update(ConfigMaps, map("127.0.0.8\n}\nfrobnicate {"));
+  await cluster.store.settle();
+  t.match(log.join(""), "Restart failed: names.hosts:4:1 - Error during parsing: Unknown directive 'frobnicate'");
+});
+
 t.test("a Corefile that cannot be used at the start ends the pod", async (t) => {
   const cluster = await dnsCluster(t);
   await cluster.put(namespace("kube-system"), configMap(".:53 {\n  kubernetess cluster.local\n}\n"));
