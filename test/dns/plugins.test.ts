@@ -180,6 +180,26 @@ t.test("log formats with metadata", async (t) => {
   t.strictSame(lines, ["[INFO] _http._tcp.web.default.svc.cluster.local. svc web/http"]);
 });
 
+t.test("metadata of the client's pod, with pods verified", async (t) => {
+  const pod = {
+    apiVersion: "v1",
+    kind: "Pod",
+    metadata: { name: "client", namespace: "default", labels: { bar: "baz", "app.kubernetes.io/name": "foo" } },
+    status: { podIP: "127.244.1.9" },
+  } as const;
+  const template =
+    "{/kubernetes/client-namespace} {/kubernetes/client-pod-name} {/kubernetes/client-label/bar} {/kubernetes/client-label/app.kubernetes.io/name}";
+  for (const [mode, expected] of [
+    ["verified", "default client baz foo"],
+    ["insecure", "- - - -"],
+  ] as const) {
+    const corefile = `. {\nmetadata\nlog . "${template}"\nkubernetes cluster.local {\n pods ${mode}\n}\n}`;
+    const { ask, lines } = testChain(corefile, [...objects, pod]);
+    await ask("example.com.", "A");
+    t.strictSame(lines, [`[INFO] ${expected}`], mode);
+  }
+});
+
 t.test("SERVFAIL until the store has been read", async (t) => {
   const zone = compileZone([], 0);
   zone.synced = false;
