@@ -40,7 +40,7 @@ export function createDns({ store, clock, random, delayMs = 0, zone = "cluster.l
   const serving: Serving = { servers: new Set() };
   return {
     program: dnsProgram({ feed, clock, random, zone }, serving),
-    diagnostics: dnsDiagnostics({ store, feed, clock, random, zone }, serving),
+    diagnostics: dnsDiagnostics({ feed, clock, random, zone }, serving),
   };
 }
 
