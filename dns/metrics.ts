@@ -54,6 +54,7 @@ const FAMILIES: Readonly<Record<string, readonly [Family["type"], string, (reado
   coredns_cache_requests_total: ["counter", "The count of cache requests."],
   coredns_cache_hits_total: ["counter", "The count of cache hits."],
   coredns_cache_misses_total: ["counter", "The count of cache misses. Deprecated, derive misses from cache hits/requests counters."],
+  coredns_cache_evictions_total: ["counter", "The count of cache evictions."],
   coredns_cache_prefetch_total: ["counter", "The number of times the cache has prefetched a cached item."],
   coredns_cache_served_stale_total: ["counter", "The number of requests served from stale cache entries."],
   coredns_forward_healthcheck_broken_total: ["counter", "Counter of the number of complete failures of the healthchecks."],
