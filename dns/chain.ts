@@ -6,7 +6,7 @@ import { CorefileError } from "./corefile.ts";
 import { parseCorefile } from "./corefile-parser.ts";
 import type { CorefileFiles, ParseOptions } from "./corefile-parser.ts";
 import type { ServerBlock } from "./corefile.ts";
-import { emptyReply } from "./message.ts";
+import { emptyReply, failedReply } from "./message.ts";
 import type { Query } from "./message.ts";
 import { Metrics } from "./metrics.ts";
 import { isWithin } from "./name.ts";
@@ -15,6 +15,7 @@ import { bufsizeOf, lameduckOf } from "./plugins/endpoints.ts";
 import { PLUGINS } from "./plugins/index.ts";
 import { Zone } from "./zone.ts";
 
+const DS = 43;
 /** Queries that plugins may ask of their own server, one inside the other. */
 const MAX_NESTED = 10;
 
@@ -49,9 +50,12 @@ export function createChain(corefile: string, env: Env, options: ParseOptions = 
 
   const serve = (query: Query, port = 53): MaybeReply => {
     if (query.question.class !== 1 && !anyClass) return emptyReply("REFUSED", "server", "only class IN is served");
+    // The longest zone; but a zone's DS records are its parent's, so for them the shortest above the root.
+    const isDs = query.question.type === DS;
+    const rank = (zone: string): number => (isDs && zone !== "." ? 300 - zone.length : zone.length);
     let best: Site | undefined;
     for (const site of sites) {
-      if (site.port === port && isWithin(query.name, site.zone) && (!best || site.zone.length > best.zone.length)) best = site;
+      if (site.port === port && isWithin(query.name, site.zone) && (!best || rank(site.zone) > rank(best.zone))) best = site;
     }
     return best ? best.serve(query) : emptyReply("REFUSED", "server", "no server block is responsible for the name");
   };
@@ -111,8 +115,9 @@ function setupBlock(block: ServerBlock, env: Omit<PluginEnv, "blockZones" | "por
 
 /** The plugins' serve functions, each with the rest of the chain behind it; at the end nobody answers. */
 function link(plugins: readonly DnsPlugin[]): Next {
+  if (plugins.every((plugin) => !plugin.serve)) return () => emptyReply("REFUSED", "server", "the server block has no plugin that answers");
   const end: Next = (query) =>
-    emptyReply("SERVFAIL", "server", `no plugin answers ${query.question.name}: forward is not configured for it`);
+    failedReply("SERVFAIL", "server", `no plugin answers ${query.question.name}: forward is not configured for it`);
   return plugins.reduceRight<Next>((next, plugin) => (plugin.serve ? (query) => plugin.serve?.(query, next) ?? next(query) : next), end);
 }
 

@@ -95,6 +95,8 @@ export interface Reply {
   readonly tc?: boolean;
   readonly ra?: boolean;
   readonly why: readonly Reason[];
+  /** What went wrong, when nobody could answer: what the errors plugin writes. */
+  readonly failure?: string;
   /** The OPT record to answer, where it is not the query's own. */
   readonly edns?: Edns;
   /** Lower-case zone that answered; names within it take the query's spelling of it. */
@@ -112,6 +114,11 @@ export interface Reply {
 /** A reply without records. */
 export function emptyReply(rcode: Rcode, plugin: string, text: string): Reply {
   return { rcode, answers: [], authorities: [], additionals: [], aa: false, why: [{ plugin, text }] };
+}
+
+/** A reply without records because something went wrong. */
+export function failedReply(rcode: Rcode, plugin: string, text: string): Reply {
+  return { ...emptyReply(rcode, plugin, text), failure: `plugin/${plugin}: ${text}` };
 }
 
 /** The same query with another question: what a plugin asks of the chain on its own behalf. */

@@ -87,7 +87,11 @@ function serversOf(token: Token, env: PluginEnv): readonly SocketAddress[] {
 function readLine(line: Directive, before: ForwardOptions): Partial<ForwardOptions> {
   const [first, ...rest] = line.args;
   const none = (): void => void (line.args.length === 0 || argumentError(line));
-  const duration = (): number => durationArgument(first, line);
+  const duration = (): number => {
+    const ms = durationArgument(first, line);
+    if (ms < 0) throw new CorefileError(`${line.name.text} can't be negative: ${first?.text}`, first ?? line.name);
+    return ms;
+  };
   const count = (max = MAX_COUNT): number => integerArgument(first, line, 0, max);
   switch (line.name.text) {
     case "except":

@@ -4,7 +4,7 @@ import { CorefileError } from "../corefile.ts";
 import { requery, then } from "../message.ts";
 import type { Query, Reply } from "../message.ts";
 import { fqdn, matchZone } from "../name.ts";
-import { argumentError, unknownProperty, zonesFrom } from "../plugin.ts";
+import { unknownProperty, zonesFrom } from "../plugin.ts";
 import type { MaybeReply, Next, PluginType } from "../plugin.ts";
 
 const [A, AAAA] = [1, 28];
@@ -13,7 +13,7 @@ export const autopathPlugin: PluginType = {
   name: "autopath",
   setup(stanza, env) {
     const source = stanza.args.at(-1);
-    if (!source) argumentError(stanza);
+    if (!source) throw new CorefileError("no resolv-conf specified", stanza.name);
     for (const line of stanza.body) unknownProperty(line);
     const zones = zonesFrom(stanza.args.slice(0, -1), env);
     const file = source.text.startsWith("@") ? undefined : env.readFile(source.text);

@@ -166,7 +166,7 @@ function isDefinite({ rcode }: Reply): boolean {
 }
 
 function aged(item: CacheItem, ttl: number, kind: string, left: number): Reply {
-  const { reply } = item;
+  const { failure: _, ...reply } = item.reply;
   const text = left > 0 ? `${kind} kept for another ${left} s` : `${kind} has expired and is served stale`;
   return {
     ...withTtls(reply, ttl),

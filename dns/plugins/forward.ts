@@ -4,7 +4,7 @@ import { Upstream } from "../forward/upstream.ts";
 import { readForward } from "../forward/options.ts";
 import type { ForwardOptions } from "../forward/options.ts";
 import type { DecodedReply } from "../decode.ts";
-import { emptyReply, isRcode } from "../message.ts";
+import { emptyReply, failedReply, isRcode } from "../message.ts";
 import type { Query, Reply } from "../message.ts";
 import { isWithin } from "../name.ts";
 import type { DnsPlugin, Next, PluginEnv, PluginType } from "../plugin.ts";
@@ -43,7 +43,7 @@ class Forward implements DnsPlugin {
     if (!isWithin(query.name, from) || (query.name !== from && except.some((zone) => isWithin(query.name, zone)))) return next(query);
     if (maxConcurrent > 0 && this.#concurrent >= maxConcurrent) {
       this.#env.metrics.counter("coredns_forward_max_concurrent_rejects_total", {}).value++;
-      return emptyReply("REFUSED", "forward", `concurrent queries exceeded maximum ${maxConcurrent}`);
+      return failedReply("REFUSED", "forward", `concurrent queries exceeded maximum ${maxConcurrent}`);
     }
     this.#concurrent++;
     return this.#ask(query, next).finally(() => this.#concurrent--);
@@ -71,7 +71,7 @@ class Forward implements DnsPlugin {
       if (this.#passesOn(reply)) return next(query);
       return replyOf(reply, upstream.name);
     }
-    return emptyReply("SERVFAIL", "forward", failures.length > 0 ? [...new Set(failures)].join("; ") : "no healthy proxies");
+    return failedReply("SERVFAIL", "forward", failures.length > 0 ? [...new Set(failures)].join("; ") : "no healthy proxies");
   }
 
   /** The servers in the policy's order, round and round, those that are down left out; when all are, one of them at random. */

@@ -2,7 +2,7 @@
 // Upstream: CoreDNS plugin/rewrite. Each field of a rule is read in rewrite/.
 import { CorefileError } from "../corefile.ts";
 import type { Directive, Token } from "../corefile.ts";
-import { emptyReply, then } from "../message.ts";
+import { failedReply, then } from "../message.ts";
 import type { Query, Reply } from "../message.ts";
 import { isDomainName } from "../plugin.ts";
 import type { MaybeReply, PluginEnv, PluginType } from "../plugin.ts";
@@ -37,7 +37,7 @@ export const rewritePlugin: PluginType = {
           if (!rewritten) continue;
           asked = rewritten.query;
           if (!isDomainName(asked.question.name))
-            return emptyReply("SERVFAIL", "rewrite", `invalid name after rewrite: ${asked.question.name}`);
+            return failedReply("SERVFAIL", "rewrite", `invalid name after rewrite: ${asked.question.name}`);
           responses.unshift(...rewritten.responses.toReversed());
           if (stop) break;
         }

@@ -240,7 +240,7 @@ const faults: readonly [stanza: string, message: string][] = [
   [". 127.0.0.1 {\nhealth_check 0.5s domain\n}", "Wrong argument count or unexpected line ending after 'domain'"],
   [". 127.0.0.1 {\nhealth_check 0.5s domain a..b\n}", "health_check: invalid domain name a..b"],
   [". 127.0.0.1 {\nhealth_check 0.5s often\n}", "health_check: unknown option often"],
-  [". 127.0.0.1 {\nhealth_check -1s\n}", 'time: invalid duration "-1s"'],
+  [". 127.0.0.1 {\nhealth_check -1s\n}", "health_check can't be negative: -1s"],
   [". 127.0.0.1 {\nread_timeout 0s\n}", "read_timeout must be positive: 0s"],
   [". 127.0.0.1 {\nmax_fails many\n}", "'many' is not a number"],
   [". 127.0.0.1 {\nmax_concurrent many\n}", "'many' is not a number"],
