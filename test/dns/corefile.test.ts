@@ -78,7 +78,7 @@ const faults: readonly [text: string, message: string][] = [
   [". {\n  health {\n lameduck soon\n }\n}", 'Corefile:3:11 - Error during parsing: time: invalid duration "soon"'],
   [". {\n  rewrite name regex ( x\n}", "Corefile:2:11 - Error during parsing: invalid regex matching pattern: ("],
   [". {\n  forward . nonsense\n}", 'Corefile:2:13 - Error during parsing: not an IP address or file: "nonsense"'],
-  [". {\n  loadbalance weighted x\n}", "Corefile:2:15 - Error during parsing: unknown policy: weighted"],
+  [". {\n  loadbalance heavy\n}", "Corefile:2:15 - Error during parsing: unknown policy: heavy"],
 ];
 
 const FILES: Readonly<Record<string, string>> = {

@@ -111,6 +111,41 @@ t.test("zone-scoped names of headless Services", async (t) => {
     t.equal(show(await ask(`${name}.default.svc.cluster.local.`, type)), expected, `${name} ${type}`);
 });
 
+t.test("k8s_external is transferred", async (t) => {
+  const external = { ...service("default/web", "127.96.0.12", "http:80/TCP", "https:443/TCP") };
+  const objectsWith = [
+    ...objects.filter((object) => object.kind !== "Service" || object.metadata.name !== "web"),
+    { ...external, spec: { ...external.spec, externalIPs: ["1.2.3.4", "fd00::4"] } },
+  ];
+  const corefile = ". {\ntransfer {\n to *\n}\nk8s_external example.com {\n headless\n}\nkubernetes cluster.local\n}";
+  const { ask, zone } = testChain(corefile, objectsWith);
+  const reply = await ask("example.com.", "AXFR", { transport: "tcp" });
+  const lines = reply.answers.map((record) => `${record.name.replace(".example.com.", "")} ${recordType(record)} ${dataText(record)}`);
+  t.equal(lines[0], lines.at(-1), "between two SOAs");
+  t.strictSame(lines.slice(1, -1), [
+    "example.com. NS ns1.dns.example.com.",
+    "ns1.dns A 127.244.0.2",
+    "db.default A 127.244.1.2",
+    "db.default A 127.244.1.3",
+    "db.default SRV 0 50 5432 127-244-1-2.db.default.example.com.",
+    "db.default SRV 0 50 5432 db-0.db.default.example.com.",
+    "127-244-1-2.db.default A 127.244.1.2",
+    "127-244-1-2.db.default SRV 0 100 5432 127-244-1-2.db.default.example.com.",
+    "db-0.db.default A 127.244.1.3",
+    "db-0.db.default SRV 0 100 5432 db-0.db.default.example.com.",
+    "_sql._tcp.db.default SRV 0 50 5432 127-244-1-2.db.default.example.com.",
+    "_sql._tcp.db.default SRV 0 50 5432 db-0.db.default.example.com.",
+    "web.default A 1.2.3.4",
+    "web.default AAAA fd00::4",
+    "web.default SRV 0 100 80 web.default.example.com.",
+    "web.default SRV 0 100 443 web.default.example.com.",
+    "_http._tcp.web.default SRV 0 100 80 web.default.example.com.",
+    "_https._tcp.web.default SRV 0 100 443 web.default.example.com.",
+  ]);
+  const ixfr = await ask("example.com.", "IXFR", { transport: "tcp", ixfrSerial: zone.serial });
+  t.strictSame(ixfr.answers.map(recordType), ["SOA"]);
+});
+
 t.test("autopath finds the name in one question", async (t) => {
   const pod = {
     apiVersion: "v1",
