@@ -43,6 +43,7 @@ class Parser {
 
   blocks(): readonly ServerBlock[] {
     const blocks: ServerBlock[] = [];
+    const served = new Set<string>();
     for (;;) {
       const keys = this.#keys();
       const [first] = keys;
@@ -50,8 +51,8 @@ class Parser {
       const open = this.#peek();
       const snippet = /^\((.+)\)$/.exec(first.text)?.[1];
       if (snippet !== undefined && keys.length === 1) this.#define(snippet, first);
-      else if (isOpen(open)) blocks.push(...serverBlocks(keys, this.#body(this.#take())));
-      else blocks.push(...serverBlocks(keys, this.#body(undefined)));
+      else if (isOpen(open)) blocks.push(...serverBlocks(keys, this.#body(this.#take()), served));
+      else blocks.push(...serverBlocks(keys, this.#body(undefined), served));
     }
   }
 

@@ -1,7 +1,7 @@
 // What a Corefile says: server blocks of directives, with the place of every token, so that an error names file, line and column.
 // Upstream: coredns/caddy caddyfile, CoreDNS core/dnsserver address.go. The text is read by corefile-parser.ts.
 import { Cidr, isCidr } from "../model/ip.ts";
-import { fqdn, reverseOfAddress } from "./name.ts";
+import { fqdn, isDomainName, reverseOfAddress } from "./name.ts";
 
 export interface Token {
   readonly text: string;
@@ -61,8 +61,8 @@ export function defaultCorefile(zone: string): string {
 `;
 }
 
-/** The server blocks that keys and directives make: one for each port. */
-export function serverBlocks(keys: readonly Token[], directives: readonly Directive[]): readonly ServerBlock[] {
+/** The server blocks that keys and directives make: one for each port. `served` are the zones and ports of the blocks before. */
+export function serverBlocks(keys: readonly Token[], directives: readonly Directive[], served: Set<string>): readonly ServerBlock[] {
   const byPort = new Map<number, string[]>();
   for (const key of keys.flatMap((token) =>
     token.text
@@ -71,6 +71,11 @@ export function serverBlocks(keys: readonly Token[], directives: readonly Direct
       .map((text) => ({ ...token, text })),
   )) {
     const { zones, port } = parseKey(key);
+    for (const zone of zones) {
+      const address = `dns://${zone}:${port}`;
+      if (served.has(address)) throw new CorefileError(`cannot serve ${address} - it is already defined`, key);
+      served.add(address);
+    }
     const known = byPort.get(port);
     if (known) known.push(...zones);
     else byPort.set(port, [...zones]);
@@ -84,8 +89,11 @@ function parseKey(key: Token): { readonly zones: readonly string[]; readonly por
   const rest = key.text.slice(scheme?.[0].length ?? 0);
   const colon = /^(.*):(\d+)$/.exec(rest);
   const port = colon ? Number(colon[2]) : 53;
+  if (rest.endsWith(":")) throw new CorefileError(`expecting data after last colon: "${rest}"`, key);
   if (port < 1 || port > 65_535) throw new CorefileError(`invalid port in "${key.text}"`, key);
-  return { zones: zonesOf(colon?.[1] || (colon ? "." : rest)), port };
+  const zones = zonesOf(colon?.[1] || (colon ? "." : rest));
+  if (!zones.every(isDomainName)) throw new CorefileError(`zone is not a valid domain name: ${rest}`, key);
+  return { zones, port };
 }
 
 /** The lower-case zones that a word of the Corefile names: a name, or the reverse zones of an address block. */

@@ -50,6 +50,7 @@ const FAMILIES: Readonly<Record<string, readonly [Family["type"], string, (reado
   coredns_dns_request_size_bytes: ["histogram", "Size of the EDNS0 UDP buffer in bytes (64K for TCP) per zone and protocol.", SIZE_BOUNDS],
   coredns_dns_response_size_bytes: ["histogram", "Size of the returned response in bytes.", SIZE_BOUNDS],
   coredns_dns_responses_total: ["counter", "Counter of response status codes."],
+  coredns_autopath_success_total: ["counter", "Counter of requests that did autopath."],
   coredns_cache_entries: ["gauge", "The number of elements in the cache."],
   coredns_cache_requests_total: ["counter", "The count of cache requests."],
   coredns_cache_hits_total: ["counter", "The count of cache hits."],

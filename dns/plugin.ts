@@ -7,7 +7,7 @@ import { CorefileError, zonesOf } from "./corefile.ts";
 import type { Directive, Token } from "./corefile.ts";
 import type { Query, Reply } from "./message.ts";
 import type { Metrics } from "./metrics.ts";
-import { fqdn, isWithin, labelsOf } from "./name.ts";
+import { isWithin } from "./name.ts";
 import type { ResourceRecord } from "./record.ts";
 import type { Zone } from "./zone.ts";
 
@@ -97,12 +97,6 @@ export function unknownProperty(line: Directive): never {
 export function takesNothing(stanza: Directive): void {
   if (stanza.args.length > 0) argumentError(stanza);
   for (const line of stanza.body) unknownProperty(line);
-}
-
-/** True for a name that can be sent: labels of 1 to 63 octets, 255 in all. */
-export function isDomainName(name: string): boolean {
-  const labels = labelsOf(fqdn(name));
-  return name.length <= 254 && (name === "." || labels.length > 0) && labels.every((label) => label.length > 0 && label.length <= 63);
 }
 
 /** An integer argument within bounds. */

@@ -6,8 +6,8 @@ import { CorefileError, zonesOf } from "../corefile.ts";
 import type { Directive, Token } from "../corefile.ts";
 import { isRcode } from "../message.ts";
 import type { Rcode } from "../message.ts";
-import { fqdn } from "../name.ts";
-import { argumentError, durationArgument, integerArgument, isDomainName, unknownProperty } from "../plugin.ts";
+import { fqdn, isDomainName } from "../name.ts";
+import { argumentError, durationArgument, integerArgument, unknownProperty } from "../plugin.ts";
 import type { PluginEnv } from "../plugin.ts";
 
 const MAX_SERVERS = 15;

@@ -4,7 +4,7 @@ import { CorefileError } from "../corefile.ts";
 import type { Directive, Token } from "../corefile.ts";
 import { failedReply, then } from "../message.ts";
 import type { Query, Reply } from "../message.ts";
-import { isDomainName } from "../plugin.ts";
+import { isDomainName } from "../name.ts";
 import type { MaybeReply, PluginEnv, PluginType } from "../plugin.ts";
 import { readEdns0Rule } from "../rewrite/edns0-rule.ts";
 import { readClassRule, readCnameRule, readRcodeRule, readTtlRule, readTypeRule } from "../rewrite/field-rules.ts";
