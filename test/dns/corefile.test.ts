@@ -152,10 +152,20 @@ t.test("the default", async (t) => {
 t.test("the README's examples", async (t) => {
   const readme = readFileSync(new URL("../../dns/README.md", import.meta.url), "utf8");
   const examples = [...readme.matchAll(/```corefile\n([\s\S]*?)```/g)].map((match) => match[1] ?? "");
-  t.equal(examples.length, 2);
+  t.equal(examples.length, 4);
   const objects = [namespace("default"), service("default/web", "127.96.0.12", "http:80/TCP")];
-  const [first, second] = examples.map((example) => testChain(example, objects));
+  const shop = service("default/shop", "127.96.0.13", "http:80/TCP");
+  const external = { ...shop, spec: { ...shop.spec, externalIPs: ["127.112.0.9"] } };
+  const [first, second, third, fourth] = examples.map((example) => testChain(example, [...objects, external]));
   t.strictSame((await first?.ask("web.default.svc.cluster.local.", "A"))?.answers.map(dataText), ["127.96.0.12"]);
   t.strictSame((await second?.ask("legacy.example.", "A"))?.answers.map(zoneLine), ["legacy.example. 5 IN A 127.96.0.12"]);
   t.strictSame((await second?.ask("shop.example.", "A"))?.answers.map(dataText), ["127.96.0.12"]);
+  t.strictSame((await third?.ask("web.default.svc.old.local.", "A"))?.answers.map(zoneLine), [
+    "web.default.svc.old.local. 5 IN A 127.96.0.12",
+  ]);
+  t.equal((await third?.ask("host.corp.example.", "A"))?.rcode, "SERVFAIL", "its servers cannot be reached here");
+  third?.chain.close();
+  t.strictSame((await fourth?.ask("shop.default.shop.example.", "A"))?.answers.map(dataText), ["127.112.0.9"]);
+  await fourth?.ask("nope.default.svc.cluster.local.", "A");
+  t.match(fourth?.lines, [/NXDOMAIN/]);
 });

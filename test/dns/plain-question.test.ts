@@ -44,7 +44,7 @@ t.test("reads what dns2 reads", async (t) => {
         return true;
       },
     ),
-    { seed: SEED, numRuns: 500 },
+    { seed: Number(process.env["FUZZ_SEED"] ?? SEED), numRuns: Number(process.env["FUZZ_RUNS"] ?? 500) },
   );
   t.ok(plain > 50, `${plain} of them were plain`);
 });
