@@ -130,7 +130,7 @@ interface Preparations {
   readonly progress: Progress;
   readonly interrupted: AbortSignal;
   readonly files: ReturnType<typeof manifestFiles>;
-  readonly corefile: string | undefined;
+  readonly corefile: Corefile;
 }
 
 async function runCluster(options: UpOptions, { began, progress, interrupted, files, corefile }: Preparations): Promise<void> {
@@ -234,10 +234,11 @@ function manifestFiles(options: UpOptions): readonly { readonly path: string; re
   return paths.flatMap(expand).map((path) => ({ path, text: readFileSync(path, "utf8") }));
 }
 
+/** What --corefile gives to a cluster. */
+type Corefile = Pick<ClusterOptions, "corefile" | "corefileImports">;
+
 /** The Corefile and the files beside it that it imports, set up once for trial so that a bad one fails before anything starts. */
-async function readCorefile(
-  path: string | undefined,
-): Promise<{ readonly corefile?: string; readonly corefileImports?: Readonly<Record<string, string>> }> {
+async function readCorefile(path: string | undefined): Promise<Corefile> {
   if (path === undefined) return {};
   const isFile = (candidate: string): boolean => existsSync(candidate) && statSync(candidate).isFile();
   if (!isFile(path)) throw new Failure(`the Corefile "${path}" does not exist`);
