@@ -25,14 +25,14 @@ function status(_request: ApiRequest, { diagnostics }: ApiContext): Answer {
   return objectAnswer({ kind: "ClusterStatus", apiVersion: EXTENSION_GROUP_VERSION, ...Object.fromEntries(sections) });
 }
 
-function dump({ query }: ApiRequest, { diagnostics }: ApiContext): Answer {
+async function dump({ query }: ApiRequest, { diagnostics }: ApiContext): Promise<Answer> {
   const { name = "", ...options } = Object.fromEntries(query);
   const dumper = diagnostics.find((each) => each.name === name && each.dump);
   if (!dumper?.dump) {
     const names = diagnostics.filter((each) => each.dump).map((each) => each.name);
     throw new StatusError(404, "NotFound", `nothing named ${JSON.stringify(name)} can be dumped; there is: ${names.join(", ")}`);
   }
-  return textAnswer(dumper.dump(options));
+  return textAnswer(await dumper.dump(options));
 }
 
 async function explain({ query }: ApiRequest, { store, diagnostics }: ApiContext): Promise<Answer> {

@@ -90,6 +90,7 @@ async function build(options: ClusterOptions, life: Lifecycle): Promise<Cluster>
     dnsServiceIp: plan.dnsIp,
     apiNodeIp: controlPlane.ip,
     corefile: options.corefile ?? defaultCorefile(CLUSTER_DOMAIN),
+    corefileImports: options.corefileImports ?? {},
     dnsReplicas: options.dnsReplicas ?? 2,
   });
   for (const component of [services, policy, proxy, workloads, ingress.component, gateway]) await life.start(component);

@@ -13,4 +13,4 @@ export type { ContainerContext, DnsRecord, Image } from "../model/ports.ts";
 /** Handles of the kinds, for `cluster.store`: `cluster.store.list(resources.Pods)`. */
 export * as resources from "../model/resources.ts";
 export { probeTcp } from "../netsim/index.ts";
-export { checkCorefile, CorefileError } from "../dns/index.ts";
+export { checkCorefile, CorefileError, type CorefileFiles } from "../dns/index.ts";

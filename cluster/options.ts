@@ -49,6 +49,8 @@ export interface ClusterOptions {
   readonly dnsReplicas?: number;
   /** A Corefile; default: kubeadm's, without forwarding. */
   readonly corefile?: string;
+  /** Files that the Corefile imports, by name: they stand beside it in the ConfigMap. */
+  readonly corefileImports?: Readonly<Record<string, string>>;
 }
 
 /** Ports on 127.0.0.1. 0 takes a free one. */

@@ -21,6 +21,7 @@ export interface SystemAddresses {
 
 export interface SystemOptions extends SystemAddresses {
   readonly corefile: string;
+  readonly corefileImports: Readonly<Record<string, string>>;
   readonly dnsReplicas: number;
 }
 
@@ -31,7 +32,7 @@ export async function createSystemObjects(store: Store, options: SystemOptions):
   }
   await store.create(Services, kubernetesService(options.apiServiceIp));
   await store.create(EndpointSlices, kubernetesEndpoints(options.apiNodeIp));
-  await store.create(ConfigMaps, corefileMap(options.corefile));
+  await store.create(ConfigMaps, corefileMap({ ...options.corefileImports, Corefile: options.corefile }));
   await store.create(Services, dnsService(options.dnsServiceIp));
   await store.create(Deployments, dnsDeployment(options.dnsReplicas));
   await store.create(IngressClasses, nginxClass());
@@ -68,8 +69,8 @@ function kubernetesEndpoints(nodeIp: string): EndpointSlice {
   };
 }
 
-function corefileMap(corefile: string): ConfigMap {
-  return { apiVersion: "v1", kind: "ConfigMap", metadata: { name: "coredns", namespace: "kube-system" }, data: { Corefile: corefile } };
+function corefileMap(data: Readonly<Record<string, string>>): ConfigMap {
+  return { apiVersion: "v1", kind: "ConfigMap", metadata: { name: "coredns", namespace: "kube-system" }, data };
 }
 
 const DNS_LABELS = { "k8s-app": "kube-dns" };

@@ -2,9 +2,11 @@
 // Upstream: CoreDNS core/dnsserver (config, server.ServeDNS).
 import { realClock } from "../model/clock.ts";
 import { seededRandom } from "../model/random.ts";
-import { CorefileError, parseCorefile } from "./corefile.ts";
+import { CorefileError } from "./corefile.ts";
+import { parseCorefile } from "./corefile-parser.ts";
+import type { CorefileFiles, ParseOptions } from "./corefile-parser.ts";
 import type { ServerBlock } from "./corefile.ts";
-import { emptyReply } from "./message.ts";
+import { emptyReply, failedReply } from "./message.ts";
 import type { Query } from "./message.ts";
 import { Metrics } from "./metrics.ts";
 import { isWithin } from "./name.ts";
@@ -13,6 +15,7 @@ import { bufsizeOf, lameduckOf } from "./plugins/endpoints.ts";
 import { PLUGINS } from "./plugins/index.ts";
 import { Zone } from "./zone.ts";
 
+const DS = 43;
 /** Queries that plugins may ask of their own server, one inside the other. */
 const MAX_NESTED = 10;
 
@@ -29,7 +32,7 @@ export interface Chain {
   close(): void;
 }
 
-type Env = Omit<PluginEnv, "blockZones" | "plugins" | "ask">;
+type Env = Omit<PluginEnv, "blockZones" | "port" | "plugins" | "ask">;
 
 interface Site {
   readonly zone: string;
@@ -37,18 +40,22 @@ interface Site {
   readonly serve: Next;
 }
 
-/** Sets a Corefile up; throws CorefileError, with nothing left running. `variables` stand for `{$NAME}` in it. */
-export function createChain(corefile: string, env: Env, variables: Readonly<Record<string, string>> = {}): Chain {
-  const blocks = parseCorefile(corefile, variables);
+/** Sets a Corefile up; throws CorefileError, with nothing left running. */
+export function createChain(corefile: string, env: Env, options: ParseOptions = {}): Chain {
+  const blocks = parseCorefile(corefile, options);
   const plugins: DnsPlugin[] = [];
   const sites: Site[] = [];
+  const anyClass = blocks.some(({ directives }) => directives.some(({ name }) => name.text === "forward"));
   let depth = 0;
 
   const serve = (query: Query, port = 53): MaybeReply => {
-    if (query.question.class !== 1) return emptyReply("REFUSED", "server", "only class IN is served");
+    if (query.question.class !== 1 && !anyClass) return emptyReply("REFUSED", "server", "only class IN is served");
+    // The longest zone; but a zone's DS records are its parent's, so for them the shortest above the root.
+    const isDs = query.question.type === DS;
+    const rank = (zone: string): number => (isDs && zone !== "." ? 300 - zone.length : zone.length);
     let best: Site | undefined;
     for (const site of sites) {
-      if (site.port === port && isWithin(query.name, site.zone) && (!best || site.zone.length > best.zone.length)) best = site;
+      if (site.port === port && isWithin(query.name, site.zone) && (!best || rank(site.zone) > rank(best.zone))) best = site;
     }
     return best ? best.serve(query) : emptyReply("REFUSED", "server", "no server block is responsible for the name");
   };
@@ -83,9 +90,9 @@ export function createChain(corefile: string, env: Env, variables: Readonly<Reco
   };
 }
 
-function setupBlock(block: ServerBlock, env: Omit<PluginEnv, "blockZones" | "plugins">): readonly DnsPlugin[] {
+function setupBlock(block: ServerBlock, env: Omit<PluginEnv, "blockZones" | "port" | "plugins">): readonly DnsPlugin[] {
   const own: DnsPlugin[] = [];
-  const complete: PluginEnv = { ...env, blockZones: block.zones, plugins: () => own };
+  const complete: PluginEnv = { ...env, blockZones: block.zones, port: block.port, plugins: () => own };
   for (const directive of block.directives) {
     if (!PLUGINS.some((type) => type.name === directive.name.text))
       throw new CorefileError(`Unknown directive '${directive.name.text}'`, directive.name);
@@ -108,13 +115,14 @@ function setupBlock(block: ServerBlock, env: Omit<PluginEnv, "blockZones" | "plu
 
 /** The plugins' serve functions, each with the rest of the chain behind it; at the end nobody answers. */
 function link(plugins: readonly DnsPlugin[]): Next {
+  if (plugins.every((plugin) => !plugin.serve)) return () => emptyReply("REFUSED", "server", "the server block has no plugin that answers");
   const end: Next = (query) =>
-    emptyReply("SERVFAIL", "server", `no plugin answers ${query.question.name}: forward is not configured for it`);
+    failedReply("SERVFAIL", "server", `no plugin answers ${query.question.name}: forward is not configured for it`);
   return plugins.reduceRight<Next>((next, plugin) => (plugin.serve ? (query) => plugin.serve?.(query, next) ?? next(query) : next), end);
 }
 
-/** Sets a Corefile up for trial, over an empty zone; throws CorefileError. Files and variables that it names are taken to be there. */
-export function checkCorefile(corefile: string): void {
+/** Sets a Corefile up for trial, over an empty zone; throws CorefileError. Variables and the files that plugins read are taken to be there. */
+export function checkCorefile(corefile: string, files?: CorefileFiles): void {
   const env: Env = {
     zone: new Zone(0),
     clock: realClock,
@@ -126,5 +134,5 @@ export function checkCorefile(corefile: string): void {
     log: () => undefined,
     fatal: () => undefined,
   };
-  createChain(corefile, env).close();
+  createChain(corefile, env, files ? { files } : {}).close();
 }

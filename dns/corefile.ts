@@ -1,10 +1,12 @@
-// The Corefile's grammar: server blocks of directives, with the place of every token, so that an error names line and column.
-// Upstream: coredns/caddy caddyfile (lexer, parser), CoreDNS core/dnsserver address.go. Left out: imports of files.
+// What a Corefile says: server blocks of directives, with the place of every token, so that an error names file, line and column.
+// Upstream: coredns/caddy caddyfile, CoreDNS core/dnsserver address.go. The text is read by corefile-parser.ts.
 import { Cidr, isCidr } from "../model/ip.ts";
-import { fqdn, reverseOfAddress } from "./name.ts";
+import { fqdn, isDomainName, reverseOfAddress } from "./name.ts";
 
 export interface Token {
   readonly text: string;
+  /** "Corefile", or the name of an imported file as it was written. */
+  readonly file: string;
   readonly line: number;
   readonly column: number;
 }
@@ -23,12 +25,15 @@ export interface ServerBlock {
   readonly directives: readonly Directive[];
 }
 
+/** Where something stands. */
+export type Place = Pick<Token, "file" | "line" | "column">;
+
 /** An error in a Corefile, at a place. */
 export class CorefileError extends Error {
   readonly line: number;
   readonly column: number;
-  constructor(message: string, at: { readonly line: number; readonly column: number }) {
-    super(`Corefile:${at.line}:${at.column} - Error during parsing: ${message}`);
+  constructor(message: string, at: Place) {
+    super(`${at.file}:${at.line}:${at.column} - Error during parsing: ${message}`);
     this.name = "CorefileError";
     this.line = at.line;
     this.column = at.column;
@@ -56,72 +61,8 @@ export function defaultCorefile(zone: string): string {
 `;
 }
 
-/** Parses a Corefile; throws CorefileError. An empty text has no blocks. `{$NAME}` and `{%NAME%}` become variables, unknown ones nothing. */
-export function parseCorefile(text: string, variables: Readonly<Record<string, string>> = {}): readonly ServerBlock[] {
-  const value = (name: string): string => (Object.hasOwn(variables, name) ? (variables[name] ?? "") : "");
-  const tokens = tokenize(text).map((token) =>
-    token.text.includes("{")
-      ? {
-          ...token,
-          text: token.text.replace(/\{\$([^{}]+)\}|\{%([^{}%]+)%\}/g, (_, shell?: string, dos?: string) => value(shell ?? dos ?? "")),
-        }
-      : token,
-  );
-  const snippets = new Map<string, readonly Directive[]>();
-  const blocks: ServerBlock[] = [];
-  let at = 0;
-
-  const parseBody = (open: Token): readonly Directive[] => {
-    const body: Directive[] = [];
-    for (;;) {
-      const name = tokens[at++];
-      if (!name) throw new CorefileError("Unexpected EOF, expecting '}'", open);
-      if (name.text === "}" && !name.quoted) return body;
-      if (name.text === "{" && !name.quoted) throw new CorefileError("Unexpected '{'", name);
-      const args: Token[] = [];
-      let inner: readonly Directive[] = [];
-      while (tokens[at]?.line === name.line && !(tokens[at]?.text === "}" && !tokens[at]?.quoted)) {
-        const token = tokens[at++];
-        if (!token) break;
-        if (token.text === "{" && !token.quoted) {
-          inner = parseBody(token);
-          break;
-        }
-        args.push(token);
-      }
-      if (name.text === "import") body.push(...imported(name, args[0]));
-      else body.push({ name, args, body: inner });
-    }
-  };
-  const imported = (name: Token, target: Token | undefined): readonly Directive[] => {
-    const snippet = target && snippets.get(target.text);
-    if (!snippet)
-      throw new CorefileError(
-        target
-          ? `import of "${target.text}": no such snippet, and files are not imported`
-          : "Wrong argument count or unexpected line ending after 'import'",
-        target ?? name,
-      );
-    return snippet;
-  };
-
-  while (at < tokens.length) {
-    const keys: Token[] = [];
-    while (tokens[at] && tokens[at]?.text !== "{") keys.push(tokens[at++] as Token);
-    const open = tokens[at++];
-    const first = keys[0];
-    if (!open)
-      throw new CorefileError(`Unexpected end of file: no '{' after '${keys.at(-1)?.text ?? ""}'`, keys.at(-1) ?? { line: 1, column: 1 });
-    if (!first) throw new CorefileError("Unexpected '{': a server block needs a zone", open);
-    const directives = parseBody(open);
-    const snippet = /^\((.+)\)$/.exec(first.text);
-    if (snippet && keys.length === 1) snippets.set(snippet[1] ?? "", directives);
-    else blocks.push(...serverBlocks(keys, directives));
-  }
-  return blocks;
-}
-
-function serverBlocks(keys: readonly Token[], directives: readonly Directive[]): readonly ServerBlock[] {
+/** The server blocks that keys and directives make: one for each port. `served` are the zones and ports of the blocks before. */
+export function serverBlocks(keys: readonly Token[], directives: readonly Directive[], served: Set<string>): readonly ServerBlock[] {
   const byPort = new Map<number, string[]>();
   for (const key of keys.flatMap((token) =>
     token.text
@@ -130,6 +71,11 @@ function serverBlocks(keys: readonly Token[], directives: readonly Directive[]):
       .map((text) => ({ ...token, text })),
   )) {
     const { zones, port } = parseKey(key);
+    for (const zone of zones) {
+      const address = `dns://${zone}:${port}`;
+      if (served.has(address)) throw new CorefileError(`cannot serve ${address} - it is already defined`, key);
+      served.add(address);
+    }
     const known = byPort.get(port);
     if (known) known.push(...zones);
     else byPort.set(port, [...zones]);
@@ -143,8 +89,11 @@ function parseKey(key: Token): { readonly zones: readonly string[]; readonly por
   const rest = key.text.slice(scheme?.[0].length ?? 0);
   const colon = /^(.*):(\d+)$/.exec(rest);
   const port = colon ? Number(colon[2]) : 53;
+  if (rest.endsWith(":")) throw new CorefileError(`expecting data after last colon: "${rest}"`, key);
   if (port < 1 || port > 65_535) throw new CorefileError(`invalid port in "${key.text}"`, key);
-  return { zones: zonesOf(colon?.[1] || (colon ? "." : rest)), port };
+  const zones = zonesOf(colon?.[1] || (colon ? "." : rest));
+  if (!zones.every(isDomainName)) throw new CorefileError(`zone is not a valid domain name: ${rest}`, key);
+  return { zones, port };
 }
 
 /** The lower-case zones that a word of the Corefile names: a name, or the reverse zones of an address block. */
@@ -160,42 +109,4 @@ export function zonesOf(text: string): readonly string[] {
       .slice(labels - bits / unit)
       .join("."),
   );
-}
-
-interface QuotableToken extends Token {
-  readonly quoted: boolean;
-}
-
-function tokenize(text: string): readonly QuotableToken[] {
-  const tokens: QuotableToken[] = [];
-  let line = 1;
-  let lineStart = 0;
-  for (let i = 0; i < text.length;) {
-    const char = text.charAt(i);
-    const place = { line, column: i - lineStart + 1 };
-    if (char === "\n") {
-      line++;
-      lineStart = ++i;
-    } else if (/\s/.test(char)) i++;
-    else if (char === "#") while (i < text.length && text.charAt(i) !== "\n") i++;
-    else if (char === '"') {
-      let value = "";
-      for (i++; text.charAt(i) !== '"'; i++) {
-        if (i >= text.length) throw new CorefileError("Unexpected EOF inside a quoted string", place);
-        if (text.charAt(i) === "\n") {
-          line++;
-          lineStart = i + 1;
-        }
-        if (text.charAt(i) === "\\" && text.charAt(i + 1) === '"') i++;
-        value += text.charAt(i);
-      }
-      i++;
-      tokens.push({ ...place, text: value, quoted: true });
-    } else {
-      const start = i;
-      while (i < text.length && !/\s/.test(text.charAt(i))) i++;
-      tokens.push({ ...place, text: text.slice(start, i), quoted: false });
-    }
-  }
-  return tokens;
 }

@@ -35,10 +35,14 @@ export function sizeLimit(query: Query, bufsize = 65_535): number {
 }
 
 /** Bytes of the OPT record that answers a query's. */
-export function optLength({ options }: Edns): number {
+export function optLength(edns: Edns): number {
   let length = OPT_BYTES;
-  for (const option of options) if (ECHOED_OPTIONS.has(option.code)) length += 4 + option.data.length;
+  for (const option of edns.options) if (isShown(edns, option.code)) length += 4 + option.data.length;
   return length;
+}
+
+function isShown(edns: Edns, code: number): boolean {
+  return ECHOED_OPTIONS.has(code) || edns.shown?.has(code) === true;
 }
 
 /** Writes the OPT record that answers a query's: same size and DO bit, version 0, supported options unchanged. */
@@ -52,7 +56,7 @@ export function writeOpt(to: Buffer, offset: number, edns: Edns, extendedRcode =
   to.writeUInt16BE(optLength(edns) - OPT_BYTES, offset + 9);
   let at = offset + OPT_BYTES;
   for (const { code, data } of edns.options) {
-    if (!ECHOED_OPTIONS.has(code)) continue;
+    if (!isShown(edns, code)) continue;
     to.writeUInt16BE(code, at);
     to.writeUInt16BE(data.length, at + 2);
     to.set(data, at + 4);
@@ -63,7 +67,8 @@ export function writeOpt(to: Buffer, offset: number, edns: Edns, extendedRcode =
 /** Encodes a reply within `limit` bytes: records that do not fit are left out from the first that does not, and TC is set. */
 export function encodeReply(query: Query, reply: Reply, limit = sizeLimit(query)): Encoded {
   const rcode = RCODES[reply.rcode];
-  const optBytes = query.edns ? optLength(query.edns) : 0;
+  const edns = reply.edns ?? query.edns;
+  const optBytes = edns ? optLength(edns) : 0;
   const writer = new MessageWriter(query.question.name, limit - optBytes);
   writer.question(query.question.name, query.question.type, query.question.class);
   const answers = writer.section(reply.answers);
@@ -78,7 +83,7 @@ export function encodeReply(query: Query, reply: Reply, limit = sizeLimit(query)
     (reply.ra ? 0x0080 : 0) |
     (rcode & 15) |
     (query.opcode === 0 ? (query.recursionDesired ? 0x0100 : 0) | (query.checkingDisabled ? 0x0010 : 0) : 0);
-  const bytes = writer.finish(query.id, flags, answers, authorities, additionals, query.edns, rcode >> 4);
+  const bytes = writer.finish(query.id, flags, answers, authorities, additionals, edns, rcode >> 4);
   return {
     bytes,
     optBytes,
@@ -90,17 +95,24 @@ export function encodeReply(query: Query, reply: Reply, limit = sizeLimit(query)
   };
 }
 
-/** Encodes a query: what resolvers and forwarders send. */
+/** Encodes a query: what resolvers and forwarders send. `udpSize` adds an OPT record, `edns` is one whose options are all sent. */
 export function encodeQuery(
   id: number,
   name: string,
   type: number,
-  options: { readonly udpSize?: number; readonly recursionDesired?: boolean; readonly class?: number } = {},
+  options: {
+    readonly udpSize?: number;
+    readonly edns?: Edns;
+    readonly recursionDesired?: boolean;
+    readonly checkingDisabled?: boolean;
+    readonly class?: number;
+  } = {},
 ): Buffer {
-  const edns = options.udpSize === undefined ? undefined : { udpSize: options.udpSize, version: 0, do: false, options: [] };
+  const { udpSize, edns = udpSize === undefined ? undefined : { udpSize, version: 0, do: false, options: [] } } = options;
   const writer = new MessageWriter(name, MAX_TCP_BYTES);
   writer.question(name, type, options.class ?? 1);
-  return writer.finish(id, options.recursionDesired === false ? 0 : 0x0100, 0, 0, 0, edns, 0);
+  const flags = (options.recursionDesired === false ? 0 : 0x0100) | (options.checkingDisabled ? 0x0010 : 0);
+  return writer.finish(id, flags, 0, 0, 0, edns && { ...edns, shown: new Set(edns.options.map(({ code }) => code)) }, 0);
 }
 
 /** Every message is written here first: encoding never waits, so there is only one at a time. */

@@ -9,7 +9,8 @@ import type { Serving } from "./program.ts";
 import { ZoneFeed } from "./zone-feed.ts";
 
 export { checkCorefile, createChain, type Chain } from "./chain.ts";
-export { CorefileError, defaultCorefile, parseCorefile } from "./corefile.ts";
+export { CorefileError, defaultCorefile } from "./corefile.ts";
+export { parseCorefile, type CorefileFiles } from "./corefile-parser.ts";
 export { decodeReply, type DecodedReply } from "./decode.ts";
 export { encodeQuery } from "./encode.ts";
 export { createResolver, searchNames, type ResolverOptions } from "./resolver.ts";
@@ -39,7 +40,7 @@ export function createDns({ store, clock, random, delayMs = 0, zone = "cluster.l
   const serving: Serving = { servers: new Set() };
   return {
     program: dnsProgram({ feed, clock, random, zone }, serving),
-    diagnostics: dnsDiagnostics({ store, feed, clock, random, zone }, serving),
+    diagnostics: dnsDiagnostics({ feed, clock, random, zone }, serving),
   };
 }
 

@@ -4,8 +4,10 @@ import type { Clock } from "../model/clock.ts";
 import type { Random } from "../model/random.ts";
 import { MAX_TCP_BYTES, optLength, writeOpt } from "./encode.ts";
 import type { Encoded } from "./encode.ts";
-import type { Reply } from "./message.ts";
+import type { Query, Reply } from "./message.ts";
+import { sameName } from "./plain-question.ts";
 import type { PlainQuestion } from "./plain-question.ts";
+import type { CountedIn } from "./query-metrics.ts";
 import type { Zone } from "./zone.ts";
 
 const HEADER_BYTES = 12;
@@ -13,13 +15,18 @@ const TRUNCATED = 0x02;
 const MAX_ENTRIES = 10_000;
 const MAX_BYTES = 32 << 20;
 
-interface Entry {
-  /** As first sent; its OPT record, if any, stands behind `length`. */
+/** A kept answer. */
+export interface KeptAnswer {
+  /** As first sent, without an OPT record. */
   readonly bytes: Buffer;
-  readonly length: number;
   /** Additional records without the OPT. */
   readonly additionals: number;
   readonly questionEnd: number;
+  readonly type: number;
+  readonly class: number;
+  readonly flags: number;
+  /** True when the name has no capitals as it was first asked. */
+  readonly lower: boolean;
   readonly ttlOffsets: readonly number[];
   readonly addressOffsets: readonly number[];
   readonly addressBytes: number;
@@ -28,20 +35,18 @@ interface Entry {
   readonly keepUntil: number | undefined;
   readonly generation: number;
   readonly countHit: (() => void) | undefined;
-  readonly plugin: string;
-  readonly rcode: Reply["rcode"];
-}
-
-/** A kept answer, ready to send. */
-export interface KeptAnswer {
-  readonly bytes: Buffer;
+  /** The name, in lower case. */
+  readonly name: string;
   /** Who answered when it was made. */
   readonly plugin: string;
   readonly rcode: Reply["rcode"];
+  /** Where the last use was counted: most are counted in one place. */
+  counted: CountedIn | undefined;
 }
 
 export class KeptAnswers {
-  readonly #entries = new Map<string, Entry>();
+  /** By hash; of two questions with one hash the later is kept. */
+  readonly #entries = new Map<number, KeptAnswer>();
   readonly #clock: Clock;
   readonly #random: Random;
   readonly #zone: Zone;
@@ -58,58 +63,70 @@ export class KeptAnswers {
     return this.#entries.size;
   }
 
-  /** The answer to this message, if one is kept that still holds; a plain list of addresses is cut to what fits. */
-  answer(message: Buffer, asked: PlainQuestion, transport: "udp" | "tcp"): KeptAnswer | undefined {
-    const entry = this.#entries.get(asked.key);
-    if (!entry) return undefined;
-    const now = this.#clock.now();
-    if (entry.keepUntil === undefined ? entry.generation !== this.#zone.generation : entry.keepUntil <= now) {
-      this.#drop(asked.key, entry);
+  /** What is kept for this message and still holds. */
+  find(message: Buffer, asked: PlainQuestion): KeptAnswer | undefined {
+    const entry = this.#entries.get(asked.hash);
+    if (!entry || entry.questionEnd !== asked.questionEnd) return undefined;
+    if (entry.type !== asked.type || entry.class !== asked.class || entry.flags !== asked.flags) return undefined;
+    if (!sameName(message, entry.bytes, asked.questionEnd)) return undefined;
+    if (entry.keepUntil === undefined ? entry.generation !== this.#zone.generation : entry.keepUntil <= this.#clock.now()) {
+      this.#drop(asked.hash, entry);
       return undefined;
     }
-    const optBytes = asked.edns ? optLength(asked.edns) : 0;
-    const limit = (transport === "tcp" ? MAX_TCP_BYTES : asked.udpSize) - optBytes;
-    const whole = entry.length <= limit;
-    const fitting = whole ? entry.addressOffsets : fittingAddresses(entry, limit);
-    if (!fitting) return undefined;
     if (entry.caseBound && message.compare(entry.bytes, HEADER_BYTES, entry.questionEnd, HEADER_BYTES, asked.questionEnd) !== 0)
       return undefined;
-    const end = whole ? entry.length : (fitting.at(-1) ?? 0) + entry.addressBytes;
+    return entry;
+  }
+
+  /** The answer to this message, ready to send; a plain list of addresses is cut to what fits, anything else that does not fit is undefined. */
+  copy(entry: KeptAnswer, message: Buffer, asked: PlainQuestion, transport: "udp" | "tcp"): Buffer | undefined {
+    const optBytes = asked.edns ? optLength(asked.edns) : 0;
+    const limit = (transport === "tcp" ? MAX_TCP_BYTES : asked.udpSize) - optBytes;
+    const { length } = entry.bytes;
+    const whole = length <= limit;
+    const fitting = whole ? entry.addressOffsets : fittingAddresses(entry, limit);
+    if (!fitting) return undefined;
+    const end = whole ? length : (fitting.at(-1) ?? 0) + entry.addressBytes;
     const bytes = Buffer.allocUnsafe(end + optBytes);
-    entry.bytes.copy(bytes, 0, 0, end);
-    message.copy(bytes, 0, 0, 2);
+    if (whole) bytes.set(entry.bytes);
+    else entry.bytes.copy(bytes, 0, 0, end);
+    bytes[0] = message[0] ?? 0;
+    bytes[1] = message[1] ?? 0;
     bytes[2] = ((entry.bytes[2] ?? 0) & 0xfe) | ((message[2] ?? 0) & 0x01);
     bytes[3] = ((entry.bytes[3] ?? 0) & 0xef) | ((message[3] ?? 0) & 0x10);
-    message.copy(bytes, HEADER_BYTES, HEADER_BYTES, asked.questionEnd);
+    if (!asked.lower || !entry.lower) message.copy(bytes, HEADER_BYTES, HEADER_BYTES, asked.questionEnd);
     if (entry.keepUntil !== undefined) {
-      const ttl = Math.ceil((entry.keepUntil - now) / 1000);
+      const ttl = Math.ceil((entry.keepUntil - this.#clock.now()) / 1000);
       for (const offset of entry.ttlOffsets) if (offset < end) bytes.writeUInt32BE(ttl, offset);
     }
     if (!whole) {
       bytes.writeUInt8(bytes.readUInt8(2) | TRUNCATED, 2);
       bytes.writeUInt16BE(fitting.length, 6);
     }
-    if (this.#shuffle) shuffleAddresses(bytes, fitting, entry, this.#random);
+    if (this.#shuffle && entry.addressOffsets.length > 1) shuffleAddresses(bytes, fitting, entry, this.#random);
     bytes.writeUInt16BE(entry.additionals + (asked.edns ? 1 : 0), 10);
     if (asked.edns) writeOpt(bytes, end, asked.edns);
     entry.countHit?.();
-    return { bytes, rcode: entry.rcode, plugin: entry.plugin };
+    return bytes;
   }
 
   /** Keeps an answer, unless it may not be, or is cache's first: most names are asked once. */
-  put(asked: PlainQuestion, reply: Reply, encoded: Encoded): void {
+  put(asked: PlainQuestion, query: Query, reply: Reply, encoded: Encoded): void {
     if (encoded.truncated || reply.volatile || reply.repeated === false) return;
     if (reply.rcode !== "NOERROR" && reply.rcode !== "NXDOMAIN") return;
     if (reply.keepUntil === undefined && reply.zone === undefined) return;
-    const { bytes, optBytes } = encoded;
-    const old = this.#entries.get(asked.key);
-    if (old) this.#drop(asked.key, old);
-    const { questionEnd, ttlOffsets, addressOffsets, addressBytes } = encoded;
-    this.#entries.set(asked.key, {
+    const { optBytes, questionEnd, ttlOffsets, addressOffsets, addressBytes } = encoded;
+    const bytes = encoded.bytes.subarray(0, encoded.bytes.length - optBytes);
+    const old = this.#entries.get(asked.hash);
+    if (old) this.#drop(asked.hash, old);
+    this.#entries.set(asked.hash, {
       bytes,
-      length: bytes.length - optBytes,
       additionals: bytes.readUInt16BE(10) - (optBytes > 0 ? 1 : 0),
       questionEnd,
+      type: asked.type,
+      class: asked.class,
+      flags: asked.flags,
+      lower: asked.lower,
       ttlOffsets,
       addressOffsets,
       addressBytes,
@@ -117,8 +134,10 @@ export class KeptAnswers {
       keepUntil: reply.keepUntil,
       generation: this.#zone.generation,
       countHit: reply.countHit,
+      name: query.name,
       plugin: reply.why[0]?.plugin ?? "",
       rcode: reply.rcode,
+      counted: undefined,
     });
     this.#bytes += bytes.length;
     if (this.#entries.size <= MAX_ENTRIES && this.#bytes <= MAX_BYTES) return;
@@ -134,22 +153,21 @@ export class KeptAnswers {
     this.#bytes = 0;
   }
 
-  #drop(key: string, entry: Entry): void {
-    this.#entries.delete(key);
+  #drop(hash: number, entry: KeptAnswer): void {
+    this.#entries.delete(hash);
     this.#bytes -= entry.bytes.length;
   }
 }
 
 /** Offsets of the addresses that fit, when the answer is nothing but addresses of one owner: it may then be cut after any of them. */
-function fittingAddresses(entry: Entry, limit: number): readonly number[] | undefined {
+function fittingAddresses(entry: KeptAnswer, limit: number): readonly number[] | undefined {
   if (entry.addressOffsets.length === 0 || entry.additionals > 0 || entry.bytes.readUInt16BE(8) > 0) return undefined;
   return entry.addressOffsets.filter((offset) => offset + entry.addressBytes <= limit);
 }
 
 /** Gives each of these places an address of the entry, all equally likely and none twice. */
-function shuffleAddresses(bytes: Buffer, places: readonly number[], entry: Entry, random: Random): void {
+function shuffleAddresses(bytes: Buffer, places: readonly number[], entry: KeptAnswer, random: Random): void {
   const { addressOffsets, addressBytes } = entry;
-  if (addressOffsets.length < 2) return;
   const order = addressOffsets.slice();
   places.forEach((place, i) => {
     const j = i + random.int(order.length - i);

@@ -4,10 +4,36 @@ import type { SocketAddress } from "../model/ports.ts";
 import { typeName } from "./record.ts";
 import type { ResourceRecord } from "./record.ts";
 
-/** Response codes by name (RFC 1035, 2136, 6891). */
-export const RCODES = { NOERROR: 0, FORMERR: 1, SERVFAIL: 2, NXDOMAIN: 3, NOTIMP: 4, REFUSED: 5, BADVERS: 16 } as const;
+/** Response codes by name (RFC 1035, 2136, 2845, 2930, 6891, 7873). */
+export const RCODES = {
+  ...{
+    NOERROR: 0,
+    FORMERR: 1,
+    SERVFAIL: 2,
+    NXDOMAIN: 3,
+    NOTIMP: 4,
+    REFUSED: 5,
+    YXDOMAIN: 6,
+    YXRRSET: 7,
+    NXRRSET: 8,
+    NOTAUTH: 9,
+    NOTZONE: 10,
+  },
+  ...{ BADVERS: 16, BADKEY: 17, BADTIME: 18, BADMODE: 19, BADNAME: 20, BADALG: 21, BADTRUNC: 22, BADCOOKIE: 23 },
+} as const;
 export type Rcode = keyof typeof RCODES;
 const RCODE_NAMES: ReadonlyMap<number, string> = new Map(Object.entries(RCODES).map(([name, code]) => [code, name]));
+
+/** The code of this number; undefined when it has no name. */
+export function rcodeOf(code: number): Rcode | undefined {
+  const name = RCODE_NAMES.get(code);
+  return name !== undefined && isRcode(name) ? name : undefined;
+}
+
+/** True for the name of a response code, in capitals. */
+export function isRcode(name: string): name is Rcode {
+  return Object.hasOwn(RCODES, name);
+}
 
 /** "NXDOMAIN", or "RCODE9". */
 export function rcodeName(code: number): string {
@@ -32,6 +58,8 @@ export interface Edns {
   readonly version: number;
   readonly do: boolean;
   readonly options: readonly EdnsOption[];
+  /** Codes that the answer shows beside those that every server hands back. */
+  readonly shown?: ReadonlySet<number>;
 }
 
 export interface Query {
@@ -67,6 +95,10 @@ export interface Reply {
   readonly tc?: boolean;
   readonly ra?: boolean;
   readonly why: readonly Reason[];
+  /** What went wrong, when nobody could answer: what the errors plugin writes. */
+  readonly failure?: string;
+  /** The OPT record to answer, where it is not the query's own. */
+  readonly edns?: Edns;
   /** Lower-case zone that answered; names within it take the query's spelling of it. */
   readonly zone?: string;
   /** Clock milliseconds until which this very reply may be given again (set by cache). */
@@ -84,9 +116,14 @@ export function emptyReply(rcode: Rcode, plugin: string, text: string): Reply {
   return { rcode, answers: [], authorities: [], additionals: [], aa: false, why: [{ plugin, text }] };
 }
 
+/** A reply without records because something went wrong. */
+export function failedReply(rcode: Rcode, plugin: string, text: string): Reply {
+  return { ...emptyReply(rcode, plugin, text), failure: `plugin/${plugin}: ${text}` };
+}
+
 /** The same query with another question: what a plugin asks of the chain on its own behalf. */
 export function requery(query: Query, name: string, type = query.question.type): Query {
-  return { ...query, question: { name, type, class: 1 }, name: name.toLowerCase() };
+  return { ...query, question: { name, type, class: query.question.class }, name: name.toLowerCase() };
 }
 
 /** `web.default.svc.cluster.local. A`. */

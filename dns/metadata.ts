@@ -1,18 +1,19 @@
 // What a query says about the cluster, as labels: for log formats and anything else that tells queries apart.
-// Upstream: CoreDNS plugin/kubernetes/metadata.go. Labels of the client's pod are left out.
+// Upstream: CoreDNS plugin/kubernetes/metadata.go.
 import { canonicalIp } from "../model/ip.ts";
 import type { Query } from "./message.ts";
 import { matchZone } from "./name.ts";
 import { parseQueryName } from "./query-name.ts";
 import type { ZoneView } from "./view.ts";
 
-/** Labels `kubernetes/…` of a query in one of the view's zones; none for other names, beyond who asks. */
+/** Labels `kubernetes/…` of a query in one of the view's zones; none for other names, beyond who asks, which is known with `pods verified`. */
 export function queryMetadata(view: ZoneView, query: Query): Readonly<Record<string, string>> {
   const ip = canonicalIp(query.client.ip);
-  const client = ip === undefined ? undefined : view.zone.podsAt(ip)[0];
+  const client = ip === undefined || view.options.pods !== "verified" ? undefined : view.zone.podsAt(ip)[0];
   const labels: Record<string, string> = client
     ? { "kubernetes/client-namespace": client.namespace, "kubernetes/client-pod-name": client.name }
     : {};
+  for (const [label, value] of Object.entries(client?.labels ?? {})) labels[`kubernetes/client-label/${label}`] = value;
   const zone = matchZone(query.name, view.options.zones);
   if (zone === undefined) return labels;
   const multicluster = view.isMulticluster(zone);
@@ -27,6 +28,6 @@ export function queryMetadata(view: ZoneView, query: Query): Readonly<Record<str
     "kubernetes/port-name": parsed.port,
     "kubernetes/protocol": parsed.protocol,
     ...(multicluster ? { "kubernetes/cluster": parsed.cluster } : {}),
-    ...(parsed.topologyZone === "" ? {} : { "kubernetes/zone": parsed.topologyZone }),
+    ...(view.options.zonal ? { "kubernetes/zone": parsed.topologyZone } : {}),
   };
 }

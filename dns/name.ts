@@ -25,6 +25,12 @@ export function labelsOf(name: string): readonly string[] {
   return [...labels, label];
 }
 
+/** True for a name that can be sent: labels of 1 to 63 octets, 255 in all. */
+export function isDomainName(name: string): boolean {
+  const labels = labelsOf(fqdn(name));
+  return name.length <= 254 && (name === "." || labels.length > 0) && labels.every((label) => label.length > 0 && label.length <= 63);
+}
+
 /** True when lower-case `name` is `zone` or below it. */
 export function isWithin(name: string, zone: string): boolean {
   if (zone === "." || name === zone) return true;

@@ -15,12 +15,12 @@ for (let octet = 0x21; octet < 0x7f; octet++) LOWER[octet] = '."\\();@$'.include
 for (let octet = 0x41; octet <= 0x5a; octet++) LOWER[octet] = octet + 32;
 
 export interface PlainQuestion {
-  /** Lower-case name, then type, class, DO and CD: equal for questions that may share an answer. */
-  readonly key: string;
-  /** Characters of `key` that are the name. */
-  readonly nameLength: number;
+  /** Of name in lower case, type, class, DO and CD: equal for questions that may share an answer, and seldom for others. */
+  readonly hash: number;
   readonly type: number;
   readonly class: number;
+  /** DO and CD, as bits that tell questions apart. */
+  readonly flags: number;
   /** True when the name has no capitals. */
   readonly lower: boolean;
   readonly questionEnd: number;
@@ -30,7 +30,8 @@ export interface PlainQuestion {
   readonly udpSize: number;
 }
 
-const scratch = Buffer.allocUnsafeSlow(MAX_NAME_BYTES + 6);
+const scratch = Buffer.allocUnsafeSlow(MAX_NAME_BYTES);
+const [FNV_OFFSET, FNV_PRIME] = [0x811c9dc5, 0x01000193];
 
 /** Reads a plain query; undefined for everything else, malformed messages among them. */
 export function readPlainQuestion(message: Buffer, bufsize: number): PlainQuestion | undefined {
@@ -40,39 +41,62 @@ export function readPlainQuestion(message: Buffer, bufsize: number): PlainQuesti
   if (((message[2] ?? 0) & 0xfa) !== 0 || message[4] !== 0 || message[5] !== 1) return undefined;
   if (message[6] !== 0 || message[7] !== 0 || message[8] !== 0 || message[9] !== 0 || message[10] !== 0) return undefined;
   let at = HEADER_BYTES;
-  let to = 0;
+  let hash = FNV_OFFSET;
   let capitals = 0;
   for (let label = message[at] ?? 0xff; label !== 0; label = message[at] ?? 0xff) {
-    if (label > 63 || to + label >= MAX_NAME_BYTES) return undefined;
+    if (label > 63 || at + label - HEADER_BYTES >= MAX_NAME_BYTES) return undefined;
     const end = at + label;
+    hash = Math.imul(hash ^ label, FNV_PRIME);
     while (at < end) {
       const octet = message[++at] ?? 0;
       const lower = LOWER[octet] ?? 0;
       if (lower === 0) return undefined;
       capitals |= octet ^ lower;
-      scratch[to++] = lower;
+      hash = Math.imul(hash ^ lower, FNV_PRIME);
     }
-    scratch[to++] = 0x2e;
     at++;
   }
-  if (to === 0 || to >= MAX_NAME_BYTES) return undefined;
+  if (at === HEADER_BYTES || at - HEADER_BYTES >= MAX_NAME_BYTES) return undefined;
   const questionEnd = at + 5;
   if (questionEnd > length) return undefined;
   const edns = message[11] === 0 ? undefined : readOpt(message, questionEnd, bufsize);
   if (edns === undefined && (message[11] !== 0 || questionEnd !== length)) return undefined;
-  const nameLength = to;
-  for (let i = 1; i <= 4; i++) scratch[to++] = message[at + i] ?? 0;
-  scratch[to++] = (edns?.do ? 1 : 0) | ((message[3] ?? 0) & 0x10);
+  for (let i = 1; i <= 4; i++) hash = Math.imul(hash ^ (message[at + i] ?? 0), FNV_PRIME);
+  const flags = (edns?.do ? 1 : 0) | ((message[3] ?? 0) & 0x10);
   return {
-    key: scratch.toString("latin1", 0, to),
-    nameLength,
-    type: message.readUInt16BE(at + 1),
-    class: message.readUInt16BE(at + 3),
+    // A small integer, which Maps find without allocating.
+    hash: (Math.imul(hash ^ flags, FNV_PRIME) >>> 2) | 0,
+    type: ((message[at + 1] ?? 0) << 8) | (message[at + 2] ?? 0),
+    class: ((message[at + 3] ?? 0) << 8) | (message[at + 4] ?? 0),
+    flags,
     lower: capitals === 0,
     questionEnd,
     edns,
     udpSize: edns === undefined ? 512 : Math.max(512, edns.udpSize),
   };
+}
+
+/** True when the names at the start of both questions differ at most in letter case. */
+export function sameName(message: Buffer, other: Buffer, questionEnd: number): boolean {
+  for (let at = HEADER_BYTES; at < questionEnd - 5; at++) {
+    const [one, two] = [message[at] ?? 0, other[at] ?? 0];
+    if (one === two) continue;
+    const lower = LOWER[one] ?? 0;
+    if (lower === 0 || lower !== LOWER[two]) return false;
+  }
+  return true;
+}
+
+/** The name of a plain question, in lower case. */
+function plainName(message: Buffer): string {
+  let to = 0;
+  let at = HEADER_BYTES;
+  for (let label = message[at] ?? 0; label !== 0; label = message[++at] ?? 0) {
+    const end = at + label;
+    while (at < end) scratch[to++] = LOWER[message[++at] ?? 0] ?? 0;
+    scratch[to++] = 0x2e;
+  }
+  return scratch.toString("latin1", 0, to);
 }
 
 function readOpt(message: Buffer, at: number, bufsize: number): Edns | undefined {
@@ -93,7 +117,7 @@ function readOpt(message: Buffer, at: number, bufsize: number): Edns | undefined
 
 /** The query that a plain question is. */
 export function plainQuery(message: Buffer, plain: PlainQuestion, transport: "udp" | "tcp", client: SocketAddress): Query {
-  const name = plain.key.slice(0, plain.nameLength);
+  const name = plainName(message);
   const flags = message[3] ?? 0;
   return {
     id: message.readUInt16BE(0),

@@ -45,6 +45,8 @@ export interface PluginEnv {
   readonly serverIPs: readonly string[];
   /** Zones of the server block. */
   readonly blockZones: readonly string[];
+  /** The server block's port. */
+  readonly port: number;
   readonly metrics: Metrics;
   /** Asks the whole server again, as a new query: CNAME targets outside a zone. */
   ask(query: Query): MaybeReply;
@@ -106,14 +108,24 @@ export function integerArgument(token: Token | undefined, line: Directive, min: 
   return value;
 }
 
-/** A Go duration ("5s", "1m30s", "500ms") in milliseconds. */
+/** A Go duration ("5s", "1m30s", "500ms", "0") in milliseconds, negative ones too. */
 export function durationArgument(token: Token | undefined, line: Directive): number {
   if (!token) argumentError(line);
-  const units: Readonly<Record<string, number>> = { ns: 1e-6, us: 1e-3, ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
-  const parts = [...token.text.matchAll(/(\d+(?:\.\d+)?)(ns|us|ms|s|m|h)/g)];
-  if (parts.length === 0 || parts.map((part) => part[0]).join("") !== token.text)
+  if (/^[+-]?0$/.test(token.text)) return 0;
+  const units: Readonly<Record<string, number>> = { ns: 1e-6, us: 1e-3, µs: 1e-3, ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
+  const [, sign = "", rest = ""] = /^([+-]?)(.*)$/s.exec(token.text) ?? [];
+  const parts = [...rest.matchAll(/(\d+\.?\d*|\.\d+)(ns|us|µs|ms|s|m|h)/g)];
+  if (parts.length === 0 || parts.map((part) => part[0]).join("") !== rest)
     throw new CorefileError(`time: invalid duration "${token.text}"`, token);
-  return parts.reduce((sum, part) => sum + Number(part[1]) * (units[part[2] ?? "s"] ?? 0), 0);
+  const sum = parts.reduce((total, part) => total + Number(part[1]) * (units[part[2] ?? "s"] ?? 0), 0);
+  return sign === "-" ? -sum : sum;
+}
+
+/** A duration that is not negative. */
+export function positiveDuration(token: Token | undefined, line: Directive, what: string): number {
+  const ms = durationArgument(token, line);
+  if (ms < 0) throw new CorefileError(`invalid negative ${what}`, token ?? line.name);
+  return ms;
 }
 
 /** The port of ":8080" or "host:8080". */

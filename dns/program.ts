@@ -1,6 +1,7 @@
 // The image `coredns`: serves DNS on its pod's address, from the shared zone, under the Corefile of the ConfigMap.
 // Upstream: CoreDNS coremain, plugin/reload. A Corefile that cannot be set up leaves the old one live.
 import { createServer } from "node:http";
+import { posix } from "node:path";
 import type { Clock } from "../model/clock.ts";
 import type { ContainerContext, InlineProgram, Registration, SocketAddress } from "../model/ports.ts";
 import type { Random } from "../model/random.ts";
@@ -14,6 +15,9 @@ import { DnsTcpServer } from "./tcp-server.ts";
 import type { ZoneFeed } from "./zone-feed.ts";
 
 const STARTUP_TIMEOUT_MS = 5000;
+/** Where the ConfigMap is mounted; it is read from the store, which is never behind. */
+const CONFIG_FOLDER = "/etc/coredns";
+const absolute = (path: string): string => posix.resolve(CONFIG_FOLDER, path);
 
 export interface ProgramOptions {
   readonly feed: ZoneFeed;
@@ -120,7 +124,7 @@ class Run {
   #chain(): Chain {
     const { feed, clock, zone } = this.#options;
     const { files, peer, stdout } = this.#context;
-    const corefile = feed.corefile ?? files.read("/etc/coredns/Corefile") ?? defaultCorefile(zone);
+    const corefile = feed.corefile ?? files.read(absolute("Corefile")) ?? defaultCorefile(zone);
     const env = {
       zone: feed.zone,
       clock,
@@ -139,7 +143,12 @@ class Run {
         this.#end.resolve(1);
       },
     };
-    return createChain(corefile, env, this.#context.env);
+    const read = (path: string): string | undefined => feed.configMap[path] ?? files.read(absolute(path));
+    const list = (folder: string): readonly string[] => {
+      const found = files.list(absolute(folder)).map((path) => posix.basename(path));
+      return absolute(folder) === CONFIG_FOLDER ? [...new Set([...Object.keys(feed.configMap), ...found])] : found;
+    };
+    return createChain(corefile, env, { variables: this.#context.env, files: { read, list } });
   }
 
   async #reload(): Promise<void> {

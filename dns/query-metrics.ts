@@ -22,9 +22,6 @@ export interface Served {
   readonly rcode: Rcode;
   /** Who answered; "server" when no plugin did. */
   readonly plugin: string;
-  readonly requestBytes: number;
-  readonly responseBytes: number;
-  readonly seconds: number;
 }
 
 interface Series {
@@ -35,9 +32,28 @@ interface Series {
   readonly responseSize: Histogram;
 }
 
+/** Where queries that are served alike are counted. */
+export class CountedIn {
+  readonly served: Served;
+  readonly #series: Series;
+
+  constructor(served: Served, series: Series) {
+    this.served = served;
+    this.#series = series;
+  }
+  count(requestBytes: number, responseBytes: number, seconds: number): void {
+    const series = this.#series;
+    series.requests.value++;
+    series.responses.value++;
+    series.duration.observe(seconds);
+    series.requestSize.observe(requestBytes);
+    series.responseSize.observe(responseBytes);
+  }
+}
+
 export class QueryMetrics {
   readonly #metrics: Metrics;
-  readonly #series = new Map<string, Map<string, Map<number, Series>>>();
+  readonly #series = new Map<string, Map<string, Map<number, CountedIn>>>();
   #zones: readonly string[] = [];
   #writer: string | undefined;
 
@@ -49,24 +65,14 @@ export class QueryMetrics {
     this.#zones = chain.zones;
     this.#writer = WRITERS.find((name) => chain.plugins.some((plugin) => plugin.name === name));
   }
-  /** False while there is but one zone, so that the name does not matter. */
-  get needsName(): boolean {
-    return this.#zones.length > 1;
-  }
-
-  /** Counts one query; `name` is in lower case. */
-  count(name: string, served: Served): void {
-    const zone = (this.needsName ? matchZone(name, this.#zones) : this.#zones[0]) ?? ".";
+  /** Where a query for this lower-case name is counted. */
+  of(name: string, served: Served): CountedIn {
+    const zone = (this.#zones.length > 1 ? matchZone(name, this.#zones) : this.#zones[0]) ?? ".";
     const plugin = served.plugin === "server" ? "" : (this.#writer ?? served.plugin);
-    const series = this.#find(zone, plugin, served);
-    series.requests.value++;
-    series.responses.value++;
-    series.duration.observe(served.seconds);
-    series.requestSize.observe(served.requestBytes);
-    series.responseSize.observe(served.responseBytes);
+    return this.#find(zone, plugin, served);
   }
 
-  #find(zone: string, plugin: string, served: Served): Series {
+  #find(zone: string, plugin: string, served: Served): CountedIn {
     let byPlugin = this.#series.get(zone);
     if (!byPlugin) this.#series.set(zone, (byPlugin = new Map()));
     let byKey = byPlugin.get(plugin);
@@ -74,7 +80,7 @@ export class QueryMetrics {
     const flags = (RCODES[served.rcode] << 2) | (served.family === "2" ? 2 : 0) | (served.transport === "tcp" ? 1 : 0);
     const key = (served.port * 65_536 + served.type) * 128 + flags;
     let series = byKey.get(key);
-    if (!series) byKey.set(key, (series = this.#create(zone, plugin, served)));
+    if (!series) byKey.set(key, (series = new CountedIn(served, this.#create(zone, plugin, served))));
     return series;
   }
 

@@ -83,6 +83,12 @@ export function className(code: number): string {
   return CLASS_NAMES[code] ?? `CLASS${code}`;
 }
 
+/** The code of "ch"; undefined when it is no class. */
+export function classCode(name: string): number | undefined {
+  const code = Object.keys(CLASS_NAMES).find((each) => CLASS_NAMES[Number(each)] === name.toUpperCase());
+  return code === undefined ? undefined : Number(code);
+}
+
 /** The record's type code on the wire. */
 export function codeOf(record: ResourceRecord): number {
   return record.type === "RAW" ? record.code : (TYPE_CODES[record.type] ?? 0);

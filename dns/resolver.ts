@@ -1,6 +1,7 @@
 // The pod's side: a stub resolver that walks search path and ndots as the C library does, over the cluster's network.
 // Upstream: glibc resolv/ (res_query.c, res_send.c). Left out: rotate, sortlist, single-request.
 import type { Clock } from "../model/clock.ts";
+import { badRequest } from "../model/errors.ts";
 import { canonicalIp } from "../model/ip.ts";
 import type { DnsRecord, DnsStep, Network, Peer, Resolve, ResolvConf, SocketAddress } from "../model/ports.ts";
 import type { Random } from "../model/random.ts";
@@ -104,6 +105,7 @@ export function createResolver({ network, clock, random, ipv6 = true }: Resolver
   };
 
   const query: Resolve["query"] = async (from, conf, name, type, options = {}) => {
+    if (typeCode(type) === undefined) throw badRequest(`${JSON.stringify(type)} is no record type`);
     const names = options.search === false ? [fqdn(name)] : searchNames(conf, name);
     const steps: DnsStep[] = [];
     for (const candidate of names) {

@@ -15,5 +15,6 @@ export function clientSearchPath(env: PluginEnv, query: Query, zone: string): re
       .exec(env.readFile("/etc/resolv.conf") ?? "")?.[1]
       ?.trim()
       .split(/\s+/) ?? [];
-  return [...new Set([`${pod.namespace}.svc.${zone}`, `svc.${zone}`, zone, ...own.map((name) => fqdn(name.toLowerCase())), ""])];
+  const below = zone === "." ? "" : zone;
+  return [...new Set([`${pod.namespace}.svc.${below}`, `svc.${below}`, zone, ...own.map((name) => fqdn(name.toLowerCase())), ""])];
 }

@@ -7,6 +7,7 @@ import type { Chain } from "./chain.ts";
 import { decodeQuery } from "./decode.ts";
 import { encodeReply, sizeLimit } from "./encode.ts";
 import { KeptAnswers } from "./kept-answers.ts";
+import type { KeptAnswer } from "./kept-answers.ts";
 import { emptyReply } from "./message.ts";
 import type { Query, Rcode, Reply } from "./message.ts";
 import type { Metrics } from "./metrics.ts";
@@ -68,12 +69,11 @@ export class DnsServer {
     const start = this.#clock.monotonic();
     const message = Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     const plain = readPlainQuestion(message, this.#chain.bufsize);
-    const kept = plain && this.#kept.answer(message, plain, from.transport);
-    if (plain && kept) {
-      reply(kept.bytes);
-      const name = this.#counts.needsName ? plain.key.slice(0, plain.nameLength) : "";
-      this.#count(name, from, plain.type, kept.rcode, kept.plugin, [message.length, kept.bytes.length], start);
-      return;
+    const kept = plain && this.#kept.find(message, plain);
+    const copy = kept && this.#kept.copy(kept, message, plain, from.transport);
+    if (copy) {
+      reply(copy);
+      return this.#countKept(kept, from, message.length, copy.length, start);
     }
     const query = plain ? plainQuery(message, plain, from.transport, from.client) : this.#decoded(message, from, reply);
     if (!query) return;
@@ -122,8 +122,9 @@ export class DnsServer {
       return this.#count(query.name, from, type, answer.rcode, "transfer", [message.length, 0], start);
     }
     const spelled = respell(query, answer);
-    const encoded = encodeReply(query, spelled, sizeLimit(query, this.#chain.bufsize));
-    if (plain) this.#kept.put(plain, spelled, encoded);
+    const limited = spelled.edns ? { ...query, edns: spelled.edns } : query;
+    const encoded = encodeReply(limited, spelled, sizeLimit(limited, this.#chain.bufsize));
+    if (plain) this.#kept.put(plain, query, spelled, encoded);
     reply(encoded.bytes);
     this.#count(query.name, from, type, answer.rcode, answer.why[0]?.plugin ?? "", [message.length, encoded.bytes.length], start);
   }
@@ -140,11 +141,25 @@ export class DnsServer {
 
   #count(name: string, from: Transport, type: number, rcode: Rcode, plugin: string, bytes: readonly [number, number], start: number): void {
     const { port, transport, client } = from;
-    const [requestBytes, responseBytes] = bytes;
-    const seconds = (this.#clock.monotonic() - start) / 1000;
-    const family = client.ip.includes(":") ? "2" : "1";
-    this.#counts.count(name, { port, transport, family, type, rcode, plugin, requestBytes, responseBytes, seconds });
+    const counted = this.#counts.of(name, { port, transport, family: familyOf(client.ip), type, rcode, plugin });
+    counted.count(...bytes, (this.#clock.monotonic() - start) / 1000);
   }
+
+  #countKept(kept: KeptAnswer, from: Transport, requestBytes: number, responseBytes: number, start: number): void {
+    const { port, transport, client } = from;
+    const family = familyOf(client.ip);
+    let { counted } = kept;
+    if (!counted || counted.served.port !== port || counted.served.transport !== transport || counted.served.family !== family) {
+      const { type, rcode, plugin } = kept;
+      kept.counted = counted = this.#counts.of(kept.name, { port, transport, family, type, rcode, plugin });
+    }
+    counted.count(requestBytes, responseBytes, (this.#clock.monotonic() - start) / 1000);
+  }
+}
+
+/** CoreDNS's label: "1" for IPv4, "2" for IPv6. */
+function familyOf(ip: string): "1" | "2" {
+  return ip.includes(":") ? "2" : "1";
 }
 
 /** Names of a reply that cache may have kept from another spelling, in this question's: the owner as asked, and the zone as asked. */

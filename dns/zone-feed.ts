@@ -1,13 +1,13 @@
 // The zone kept up to date: one reader of the store for all DNS pods, which share what it compiles.
 // Upstream: the informers of CoreDNS's kubernetes plugin. It runs while somebody holds it.
-import { nextTurn } from "../model/clock.ts";
 import type { Clock } from "../model/clock.ts";
 import type { ConfigMap } from "../model/kinds/core-v1.ts";
 import type { EndpointSlice } from "../model/kinds/discovery-v1.ts";
 import { namespaceOf } from "../model/object.ts";
 import type { KubeObject } from "../model/object.ts";
 import { ConfigMaps, EndpointSlices, Services } from "../model/resources.ts";
-import type { Change, Cursor, Store } from "../store/index.ts";
+import { SharedFeed } from "../store/index.ts";
+import type { Change, FeedRun, Store } from "../store/index.ts";
 import { Zone, ZONE_TYPES } from "./zone.ts";
 
 /** Where the Corefile lives. */
@@ -27,27 +27,36 @@ export class ZoneFeed {
   readonly #options: ZoneFeedOptions;
   readonly #listeners = new Set<() => void>();
   readonly #programmed = new Set<(seconds: number) => void>();
-  #holders = 0;
-  #running: { readonly abort: AbortController; readonly cursor: Cursor; readonly done: Promise<void> } | undefined;
+  readonly #feed: SharedFeed;
   #zone: Zone;
-  #synced: PromiseWithResolvers<void> = Promise.withResolvers();
-  #corefile: string | undefined;
+  #configMap: Readonly<Record<string, string>> = {};
   #changed: PromiseWithResolvers<void> | undefined;
 
   constructor(options: ZoneFeedOptions) {
     this.#options = options;
     this.#zone = new Zone(Math.floor(options.clock.now() / 1000));
+    const { store, delayMs } = options;
+    this.#feed = new SharedFeed({
+      ...{ store, delayMs, name: "dns", chunk: CHUNK },
+      types: () => [...ZONE_TYPES, ConfigMaps, ...store.resources.filter((type) => type.kind === "ServiceImport")],
+      begin: () => this.#begin(),
+      end: () => (this.#zone = new Zone(0)),
+    });
   }
   get zone(): Zone {
     return this.#zone;
   }
   /** Text of the ConfigMap's Corefile; undefined without one. */
   get corefile(): string | undefined {
-    return this.#corefile;
+    return this.#configMap["Corefile"];
+  }
+  /** All texts of the ConfigMap: the Corefile and what it may import. */
+  get configMap(): Readonly<Record<string, string>> {
+    return this.#configMap;
   }
   /** Resolves once the present state has been read. */
   get synced(): Promise<void> {
-    return this.#synced.promise;
+    return this.#feed.synced;
   }
 
   /** Resolves when the zone has taken the next changes in. */
@@ -57,24 +66,10 @@ export class ZoneFeed {
 
   /** Starts reading for the first holder, and stops with the last. */
   acquire(): AsyncDisposable {
-    if (this.#holders++ === 0) this.#start();
-    let released = false;
-    return {
-      [Symbol.asyncDispose]: async () => {
-        if (released) return;
-        released = true;
-        if (--this.#holders > 0) return;
-        const running = this.#running;
-        this.#running = undefined;
-        running?.abort.abort();
-        running?.cursor.close();
-        await running?.done;
-        if (this.#running === undefined) this.#zone = new Zone(0);
-      },
-    };
+    return this.#feed.acquire();
   }
 
-  /** Calls back when the Corefile has changed. */
+  /** Calls back when the Corefile, or a text beside it, has changed. */
   onCorefile(listener: () => void): Disposable {
     this.#listeners.add(listener);
     return { [Symbol.dispose]: () => void this.#listeners.delete(listener) };
@@ -86,34 +81,17 @@ export class ZoneFeed {
     return { [Symbol.dispose]: () => void this.#programmed.delete(listener) };
   }
 
-  #start(): void {
-    const { store, clock, delayMs } = this.#options;
-    const abort = new AbortController();
-    const cursor = store.cursor({ delayMs, name: "dns" });
-    const imports = store.resources.filter((type) => type.kind === "ServiceImport");
-    this.#zone = new Zone(Math.floor(clock.now() / 1000));
-    this.#synced = Promise.withResolvers();
-    const batches = cursor.batches([...ZONE_TYPES, ConfigMaps, ...imports], abort.signal);
-    this.#running = { abort, cursor, done: this.#read(batches, abort.signal) };
-  }
-
-  async #read(batches: AsyncIterable<readonly Change[]>, signal: AbortSignal): Promise<void> {
-    const zone = this.#zone;
-    try {
-      for await (const batch of batches) {
-        for (let i = 0; i < batch.length; i++) {
-          const change = batch[i];
-          if (change) this.#take(change, zone);
-          if (i % CHUNK === CHUNK - 1) await nextTurn();
-        }
+  #begin(): FeedRun {
+    const zone = new Zone(Math.floor(this.#options.clock.now() / 1000));
+    this.#zone = zone;
+    return {
+      take: (change) => this.#take(change, zone),
+      taken: () => {
         zone.synced = true;
-        this.#synced.resolve();
         this.#changed?.resolve();
         this.#changed = undefined;
-      }
-    } catch (error) {
-      if (!signal.aborted) throw error;
-    }
+      },
+    };
   }
 
   #tellProgrammed(slice: KubeObject): void {
@@ -133,10 +111,10 @@ export class ZoneFeed {
       return;
     }
     if (change.key !== COREFILE_KEY) return;
-    const object = change.object;
-    const text = object && isConfigMap(object) ? object.data?.["Corefile"] : undefined;
-    if (text === this.#corefile) return;
-    this.#corefile = text;
+    const { object } = change;
+    const data = (object && isConfigMap(object) ? object.data : undefined) ?? {};
+    if (JSON.stringify(data) === JSON.stringify(this.#configMap)) return;
+    this.#configMap = data;
     for (const listener of this.#listeners) listener();
   }
 }

@@ -291,8 +291,8 @@ export interface Diagnostics {
   /** Section name in `status`, and the word after `dump`. */
   readonly name: string;
   status?(): JsonObject;
-  /** Stable text; options such as `{node: "node-1", as: "nft"}`. */
-  dump?(options: Readonly<Record<string, string>>): string;
+  /** Stable text; options such as `{node: "node-1", as: "nft"}`. A promise where making it takes more than a turn of the event loop. */
+  dump?(options: Readonly<Record<string, string>>): string | Promise<string>;
   /** One feature's part of an explanation, in order of asking. */
   explain?(question: ExplainQuestion): Promise<ExplainAnswer | undefined>;
   /** Each question that a client asks for a name, and what comes of it; undefined when this feature is not DNS. */

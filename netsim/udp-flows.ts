@@ -1,4 +1,4 @@
-// Conntrack for UDP: one entry per 4-tuple, which keeps its endpoint while datagrams pass. Upstream: nf_conntrack_proto_udp.
+// Conntrack for UDP: one entry per 4-tuple, which keeps its endpoint while datagrams pass. Each socket finds its own without making a key. Upstream: nf_conntrack_proto_udp.
 // Left out: TCP entries (a TCP flow's socket is its entry) and conntrack zones.
 import type { Clock, Timer } from "../model/clock.ts";
 import type { Peer, SocketAddress } from "../model/ports.ts";
@@ -32,6 +32,38 @@ export interface UdpEntry extends UdpFlow {
   readonly forward: PacketLink | undefined;
   /** Releases what the entry holds (a socket to a process pod). */
   onRemoved?: () => void;
+  /** Where the entry is found. */
+  readonly table: UdpTable;
+  /** The next in its table with the same port. */
+  next: UdpEntry | undefined;
+}
+
+/** The entries of one socket, by the address and port of its other end. */
+export class UdpTable {
+  readonly #byPort = new Map<number, UdpEntry>();
+  readonly #otherEnd: (entry: UdpEntry) => SocketAddress;
+
+  constructor(otherEnd: (entry: UdpEntry) => SocketAddress) {
+    this.#otherEnd = otherEnd;
+  }
+  find(ip: string, port: number): UdpEntry | undefined {
+    let entry = this.#byPort.get(port);
+    while (entry && this.#otherEnd(entry).ip !== ip) entry = entry.next;
+    return entry;
+  }
+  add(entry: UdpEntry): void {
+    const { port } = this.#otherEnd(entry);
+    entry.next = this.#byPort.get(port);
+    this.#byPort.set(port, entry);
+  }
+  remove(entry: UdpEntry): void {
+    const { port } = this.#otherEnd(entry);
+    const first = this.#byPort.get(port);
+    if (first !== entry) {
+      for (let at = first; at; at = at.next) if (at.next === entry) at.next = entry.next;
+    } else if (entry.next) this.#byPort.set(port, entry.next);
+    else this.#byPort.delete(port);
+  }
 }
 
 /** nf_conntrack_udp_timeout and nf_conntrack_udp_timeout_stream. */
@@ -43,7 +75,8 @@ const LIMIT = 65536;
 export class UdpFlows {
   readonly #clock: Clock;
   readonly #limit: number;
-  readonly #entries = new Map<string, UdpEntry>();
+  /** Oldest first. */
+  readonly #entries = new Set<UdpEntry>();
   readonly #onRemoved: (flow: UdpFlow) => void;
   #sweep: Timer | undefined;
 
@@ -57,41 +90,42 @@ export class UdpFlows {
   }
   list(): readonly UdpFlow[] {
     const now = this.#clock.monotonic();
-    return [...this.#entries.values()].filter((entry) => !expired(entry, now));
+    return [...this.#entries].filter((entry) => !expired(entry, now));
   }
   /** Forgets entries, so that their next datagram is decided anew; answers how many. */
   deleteWhere(predicate: (flow: UdpFlow) => boolean): number {
     let deleted = 0;
-    for (const [key, entry] of this.#entries) {
+    for (const entry of this.#entries) {
       if (!predicate(entry)) continue;
-      this.#remove(key, entry);
+      this.#remove(entry);
       deleted++;
     }
     return deleted;
   }
   /** Lets nothing through for which `stalled` holds, and the rest again. */
   stallWhere(stalled: (flow: UdpFlow) => boolean): void {
-    for (const entry of this.#entries.values()) entry.stalled = stalled(entry);
+    for (const entry of this.#entries) entry.stalled = stalled(entry);
   }
-  /** The live entry of a 4-tuple, marked as seen now. */
-  touch(key: string): UdpEntry | undefined {
-    const entry = this.#entries.get(key);
+  /** The live entry of a table with this other end, marked as seen now. */
+  touch(table: UdpTable, ip: string, port: number): UdpEntry | undefined {
+    const entry = table.find(ip, port);
     if (!entry) return undefined;
     const now = this.#clock.monotonic();
     if (expired(entry, now)) {
-      this.#remove(key, entry);
+      this.#remove(entry);
       return undefined;
     }
     entry.lastSeenAt = now;
     return entry;
   }
-  /** When the table is full, the oldest entry goes. */
-  add(key: string, entry: UdpEntry): void {
+  /** When there are too many, the oldest entry goes. */
+  add(entry: UdpEntry): void {
     if (this.#entries.size >= this.#limit) {
-      const oldest = this.#entries.entries().next().value;
-      if (oldest) this.#remove(oldest[0], oldest[1]);
+      const oldest = this.#entries.values().next().value;
+      if (oldest) this.#remove(oldest);
     }
-    this.#entries.set(key, entry);
+    this.#entries.add(entry);
+    entry.table.add(entry);
     this.#sweep ??= this.#clock.after(SWEEP_MS, () => this.#onSweep(), { background: true });
   }
   clear(): void {
@@ -102,18 +136,15 @@ export class UdpFlows {
   #onSweep(): void {
     this.#sweep = undefined;
     const now = this.#clock.monotonic();
-    for (const [key, entry] of this.#entries) if (expired(entry, now)) this.#remove(key, entry);
+    for (const entry of this.#entries) if (expired(entry, now)) this.#remove(entry);
     if (this.#entries.size > 0) this.#sweep = this.#clock.after(SWEEP_MS, () => this.#onSweep(), { background: true });
   }
-  #remove(key: string, entry: UdpEntry): void {
-    this.#entries.delete(key);
+  #remove(entry: UdpEntry): void {
+    this.#entries.delete(entry);
+    entry.table.remove(entry);
     entry.onRemoved?.();
     this.#onRemoved(entry);
   }
 }
-
-/** The key of a 4-tuple. */
-export const flowKey = (source: SocketAddress, destination: SocketAddress): string =>
-  `${source.ip}:${source.port}>${destination.ip}:${destination.port}`;
 
 const expired = (entry: UdpFlow, now: number): boolean => now - entry.lastSeenAt >= (entry.replied ? STREAM_MS : UNREPLIED_MS);

@@ -11,7 +11,7 @@ import { createPacketLink } from "./faults/packet-link.ts";
 import type { FabricState } from "./fabric-state.ts";
 import { isLoopback } from "./ip-block.ts";
 import { firstOf, type OpenListener } from "./listen.ts";
-import { flowKey, UdpFlows, type UdpEntry } from "./udp-flows.ts";
+import { UdpFlows, UdpTable, type UdpEntry } from "./udp-flows.ts";
 import { putOnWire } from "./wire.ts";
 
 /** The handle of an in-process sender; set `onError` to hear of rejects. */
@@ -20,6 +20,9 @@ export interface FabricDatagramSocket extends DatagramSocket {
 }
 
 type OnMessage = (message: Uint8Array, source: SocketAddress) => void;
+
+/** Why a datagram goes nowhere: `refused` tells an in-process sender so. */
+type Failure = "refused" | "dropped";
 
 /** Largest payload of a UDP datagram over IPv4. */
 const MAX_BYTES = 65507;
@@ -41,12 +44,17 @@ export class UdpFabric {
   listen(candidates: readonly SocketAddress[], to: SocketAddress): Promise<OpenListener> {
     return firstOf(candidates, async (at) => {
       const socket = await bind(at);
+      const table = new UdpTable((entry) => entry.source);
       let closing: Promise<void> | undefined;
-      socket.on("message", (message, { address, port }) => {
-        const source = { ip: address, port };
-        this.#receive(message, source, to, undefined, (answer) => {
+      const open = (address: string, port: number): UdpEntry | Failure => {
+        const reply = (answer: Uint8Array): void => {
           if (!closing) socket.send(answer, port, address);
-        });
+        };
+        return this.#open(table, { ip: address, port }, to, this.#state.identify(address), reply);
+      };
+      socket.on("message", (message, { address, port }) => {
+        const entry = this.flows.touch(table, address, port) ?? open(address, port);
+        this.#receive(entry, message);
       });
       socket.on("error", () => {});
       const close = (): Promise<void> => (closing ??= new Promise((done) => socket.close(done)));
@@ -58,16 +66,17 @@ export class UdpFabric {
     const local = { ip: from.ip, port: this.#state.ephemeralPort(from.ip) };
     const key = hostPort(local);
     this.#handles.set(key, onMessage);
+    const table = new UdpTable((entry) => entry.destination);
     const handle: FabricDatagramSocket = {
       local,
-      send: (message, to) => this.#send(handle, from, message, to),
+      send: (message, to) => this.#send(handle, table, from, message, to),
       close: () => {
         if (this.#handles.get(key) === onMessage) this.#handles.delete(key);
       },
     };
     return handle;
   }
-  #send(handle: FabricDatagramSocket, from: Peer, message: Uint8Array, to: SocketAddress): void {
+  #send(handle: FabricDatagramSocket, table: UdpTable, from: Peer, message: Uint8Array, to: SocketAddress): void {
     const fail = (code: ErrnoCode): void => handle.onError?.(addressError("send", code, to));
     const ownLoopback = from.kind === "pod" && isLoopback(to.ip) && !this.#state.plan.isClusterAddress(to.ip);
     const destination = ownLoopback ? { ip: from.ip, port: to.port } : to;
@@ -76,11 +85,14 @@ export class UdpFabric {
       arrive: () => {
         if (copy.byteLength > MAX_BYTES) return fail("EMSGSIZE");
         if (!this.#state.plan.isClusterAddress(destination.ip)) return fail("ENETUNREACH");
-        const reply = (answer: Uint8Array): void => this.#replyInside(handle.local, to, answer);
-        const client = this.#state.sourceFor(from, destination.ip);
-        const source = client === from ? handle.local : { ip: client.ip, port: handle.local.port };
-        const outcome = this.#receive(copy, source, destination, client, reply);
-        if (outcome === "refused") fail("ECONNREFUSED");
+        const open = (): UdpEntry | Failure => {
+          const reply = (answer: Uint8Array): void => this.#replyInside(handle.local, to, answer);
+          const client = this.#state.sourceFor(from, destination.ip);
+          const source = client === from ? handle.local : { ip: client.ip, port: handle.local.port };
+          return this.#open(table, source, destination, client, reply);
+        };
+        const entry = this.flows.touch(table, destination.ip, destination.port) ?? open();
+        if (this.#receive(entry, copy) === "refused") fail("ECONNREFUSED");
       },
     });
   }
@@ -89,43 +101,33 @@ export class UdpFabric {
     putOnWire({ arrive: () => this.#handles.get(hostPort(local))?.(copy, from) });
   }
 
-  #receive(
-    message: Uint8Array,
-    source: SocketAddress,
-    destination: SocketAddress,
-    from: Peer | undefined,
-    send: (answer: Uint8Array) => void,
-  ): "sent" | "refused" | "dropped" {
+  #receive(entry: UdpEntry | Failure, message: Uint8Array): "sent" | Failure {
     this.#state.counters.datagrams++;
-    const key = flowKey(source, destination);
-    let entry = this.flows.touch(key);
-    if (!entry) {
-      const opened = this.#open(source, destination, from ?? this.#state.identify(source.ip), send);
-      if (typeof opened === "string") return opened;
-      entry = opened;
-      this.flows.add(key, entry);
-    }
-    const exposure = this.#state.exposures.find("UDP", entry.endpoint.ip, entry.endpoint.port);
+    if (typeof entry === "string") return entry;
+    const exposure = this.#exposureOf(entry);
     if (!exposure) return "refused";
     if (entry.stalled) return "dropped";
     if (!entry.forward) return this.#deliver(exposure, entry, message);
-    const { forward, endpoint, reply } = entry;
-    forward(
+    entry.forward(
       message,
       (late) => {
-        const still = this.#state.exposures.find("UDP", endpoint.ip, endpoint.port);
+        const still = this.#exposureOf(entry);
         if (still && !entry.stalled) this.#deliver(still, entry, late);
       },
-      reply,
+      entry.reply,
     );
     return "sent";
   }
+  #exposureOf({ endpoint }: UdpEntry): Exposure | undefined {
+    return this.#state.exposures.find("UDP", endpoint.ip, endpoint.port);
+  }
   #open(
+    table: UdpTable,
     source: SocketAddress,
     destination: SocketAddress,
     from: Peer,
     send: (answer: Uint8Array) => void,
-  ): UdpEntry | "refused" | "dropped" {
+  ): UdpEntry | Failure {
     const { trace, clock } = this.#state;
     const flow = this.#state.openFlow("UDP", from, source, destination);
     if (flow.traced) trace.record(flow.id, flow.node, "accept", `UDP ${hostPort(source)} → ${hostPort(destination)}`);
@@ -152,18 +154,28 @@ export class UdpFabric {
       forward: faults?.packet && createPacketLink(clock, faults.packet.forward),
       lastSeenAt: clock.monotonic(),
       seenSource: masqueradeAs === undefined ? source : { ip: masqueradeAs, port: source.port },
+      table,
+      next: undefined,
       reply: (answer) => {
         entry.replied = true;
-        entry.lastSeenAt = clock.monotonic();
+        if (this.#delivering !== entry) entry.lastSeenAt = clock.monotonic();
         if (back) back(Buffer.from(answer), sendBack, () => {});
         else sendBack(answer);
       },
     };
+    this.flows.add(entry);
     return entry;
   }
+  /** Whose datagram is being handled: an answer within that time comes at the time of the question. */
+  #delivering: UdpEntry | undefined;
   #deliver({ backend }: Exposure, entry: UdpEntry, message: Uint8Array): "sent" | "dropped" {
     if (backend.type === "datagram") {
-      backend.handler(message, entry.seenSource, entry.reply);
+      this.#delivering = entry;
+      try {
+        backend.handler(message, entry.seenSource, entry.reply);
+      } finally {
+        this.#delivering = undefined;
+      }
       return "sent";
     }
     if (backend.type !== "socket") return "dropped";
@@ -189,12 +201,15 @@ export class UdpFabric {
 
 const ignoreError = (): void => {};
 
-/** All destinations are addresses: without a look-up, a datagram is sent at once instead of in a later tick. */
-const asGiven = (ip: string, _options: unknown, found: (error: null, ip: string, family: number) => void): void =>
-  found(null, ip, ipFamily(ip) === "IPv6" ? 6 : 4);
+/** All destinations are addresses of the socket's family: without a look-up, a datagram is sent at once instead of in a later tick. */
+const asGiven =
+  (family: number) =>
+  (ip: string, _options: unknown, found: (error: null, ip: string, family: number) => void): void =>
+    found(null, ip, family);
 
 function bind(at: SocketAddress): Promise<UdpSocket> {
-  const socket = createSocket({ type: ipFamily(at.ip) === "IPv6" ? "udp6" : "udp4", lookup: asGiven });
+  const six = ipFamily(at.ip) === "IPv6";
+  const socket = createSocket({ type: six ? "udp6" : "udp4", lookup: asGiven(six ? 6 : 4) });
   return new Promise((resolve, reject) => {
     socket.once("error", (error) => {
       // One that could not be bound stays open until it is closed.

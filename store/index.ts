@@ -4,4 +4,5 @@ export { createController, on, type ControllerOptions, type Watch } from "./cont
 export type { Driver, DriverChange, Entry, PutResult } from "./driver.ts";
 export { Follower, type FollowerOptions } from "./follower.ts";
 export { createMemoryDriver } from "./memory-driver.ts";
+export { SharedFeed, type FeedRun, type SharedFeedOptions } from "./shared-feed.ts";
 export { createStore, type StoreOptions } from "./store.ts";

@@ -1,6 +1,6 @@
 // `loopkube up`: starts a cluster, merges its context, prints what to type next and runs until Ctrl-C; with -d it goes to the background.
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { Command, Option } from "commander";
 import { createApiClient } from "../../cluster/api-client.ts";
 import { applyManifests } from "../../cluster/apply.ts";
@@ -130,7 +130,7 @@ interface Preparations {
   readonly progress: Progress;
   readonly interrupted: AbortSignal;
   readonly files: ReturnType<typeof manifestFiles>;
-  readonly corefile: string | undefined;
+  readonly corefile: Corefile;
 }
 
 async function runCluster(options: UpOptions, { began, progress, interrupted, files, corefile }: Preparations): Promise<void> {
@@ -139,7 +139,7 @@ async function runCluster(options: UpOptions, { began, progress, interrupted, fi
     async () => {
       // Only `up` needs the whole cluster; the other commands start faster without it.
       const { startCluster } = await import("../../cluster/index.ts");
-      return startCluster({ ...clusterOptions(options), ...(corefile === undefined ? {} : { corefile }) });
+      return startCluster({ ...clusterOptions(options), ...corefile });
     },
   );
   const merged = options.ownKubeconfig ? undefined : kubeconfigPath(options.kubeconfig);
@@ -234,19 +234,34 @@ function manifestFiles(options: UpOptions): readonly { readonly path: string; re
   return paths.flatMap(expand).map((path) => ({ path, text: readFileSync(path, "utf8") }));
 }
 
-/** The Corefile, set up once for trial so that a bad one fails before anything starts. */
-async function readCorefile(path: string | undefined): Promise<string | undefined> {
-  if (path === undefined) return undefined;
-  if (!existsSync(path) || !statSync(path).isFile()) throw new Failure(`the Corefile "${path}" does not exist`);
-  const text = readFileSync(path, "utf8");
+/** What --corefile gives to a cluster. */
+type Corefile = Pick<ClusterOptions, "corefile" | "corefileImports">;
+
+/** The Corefile and the files beside it that it imports, set up once for trial so that a bad one fails before anything starts. */
+async function readCorefile(path: string | undefined): Promise<Corefile> {
+  if (path === undefined) return {};
+  const isFile = (candidate: string): boolean => existsSync(candidate) && statSync(candidate).isFile();
+  if (!isFile(path)) throw new Failure(`the Corefile "${path}" does not exist`);
+  const corefile = readFileSync(path, "utf8");
   const { checkCorefile, CorefileError } = await import("../../cluster/index.ts");
+  const corefileImports: Record<string, string> = {};
+  const files = {
+    read: (name: string): string | undefined => {
+      const found = join(dirname(path), name);
+      // A ConfigMap's keys have no folders.
+      if (name.includes("/") || !isFile(found)) return undefined;
+      return (corefileImports[name] = readFileSync(found, "utf8"));
+    },
+    list: (folder: string): readonly string[] =>
+      folder === "" ? readdirSync(dirname(path)).filter((name) => isFile(join(dirname(path), name))) : [],
+  };
   try {
-    checkCorefile(text);
+    checkCorefile(corefile, files);
   } catch (error) {
     if (error instanceof CorefileError) throw new Failure(error.message.replace(/^Corefile:/, `${path}:`));
     throw error;
   }
-  return text;
+  return { corefile, corefileImports };
 }
 
 function expand(path: string): readonly string[] {

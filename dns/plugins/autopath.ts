@@ -4,7 +4,7 @@ import { CorefileError } from "../corefile.ts";
 import { requery, then } from "../message.ts";
 import type { Query, Reply } from "../message.ts";
 import { fqdn, matchZone } from "../name.ts";
-import { argumentError, unknownProperty, zonesFrom } from "../plugin.ts";
+import { unknownProperty, zonesFrom } from "../plugin.ts";
 import type { MaybeReply, Next, PluginType } from "../plugin.ts";
 
 const [A, AAAA] = [1, 28];
@@ -13,7 +13,7 @@ export const autopathPlugin: PluginType = {
   name: "autopath",
   setup(stanza, env) {
     const source = stanza.args.at(-1);
-    if (!source) argumentError(stanza);
+    if (!source) throw new CorefileError("no resolv-conf specified", stanza.name);
     for (const line of stanza.body) unknownProperty(line);
     const zones = zonesFrom(stanza.args.slice(0, -1), env);
     const file = source.text.startsWith("@") ? undefined : env.readFile(source.text);
@@ -25,6 +25,7 @@ export const autopathPlugin: PluginType = {
         ?.trim()
         .split(/\s+/)
         .map((name) => fqdn(name.toLowerCase())) ?? [];
+    const found = env.metrics.counter("coredns_autopath_success_total", { server: `dns://:${env.port}` });
     return {
       name: "autopath",
       serve(query, next) {
@@ -37,13 +38,16 @@ export const autopathPlugin: PluginType = {
                 .find((plugin) => `@${plugin.name}` === source.text)
                 ?.searchPath?.(query) ?? [])
             : [...listed, ""];
-        return then(walkSearchPath(query, path, next), (reply) => ({ ...reply, volatile: true }));
+        return then(walkSearchPath(query, path, next), (reply) => {
+          if (reply.why[0]?.plugin === "autopath") found.value++;
+          return { ...reply, volatile: true };
+        });
       },
     };
   },
 };
 
-/** Asks for the name in each element of the path; the first that exists wins, else the first reply. Only names under the first element are walked. */
+/** Asks for the name in each element of the path; the first that exists wins, else the first reply; a failure ends it. Only names under the first element are walked. */
 export function walkSearchPath(query: Query, path: readonly string[], next: Next): MaybeReply {
   const [first] = path;
   if (first === undefined || first === "" || !query.name.endsWith(`.${first}`)) return next(query);
@@ -53,6 +57,7 @@ export function walkSearchPath(query: Query, path: readonly string[], next: Next
     if (element === undefined) return firstReply ?? next(query);
     const name = `${base}${element}`;
     return then(next(requery(query, name)), (reply) => {
+      if (reply.failure !== undefined) return reply;
       if (reply.rcode === "NXDOMAIN" || reply.rcode === "SERVFAIL" || reply.rcode === "REFUSED")
         return attempt(index + 1, firstReply ?? reply);
       const why = [{ plugin: "autopath", text: `${query.question.name} was found as ${name}` }, ...reply.why];

@@ -1,4 +1,4 @@
-// Where cache keeps replies: by type and flags, then by name, the oldest going first when it is full.
+// Where cache keeps replies: by class, type and flags, then by name, the oldest going first when it is full.
 // Upstream: CoreDNS plugin/pkg/cache and plugin/cache/freq. Upstream shards by hash and evicts at random within a shard.
 import type { Query, Reply } from "../message.ts";
 
@@ -9,6 +9,10 @@ export class CacheItem {
   /** Uses in a row that were close enough together to call it popular. */
   hits: number;
   lastHitMs: number;
+  /** A refresh is under way. */
+  refreshing = false;
+  /** No refresh before this time, after one that failed. */
+  retryAtMs = 0;
 
   constructor(reply: Reply, storedMs: number, seconds: number, before: CacheItem | undefined) {
     this.reply = reply;
@@ -42,14 +46,17 @@ export class CacheShelf {
   get(query: Query): CacheItem | undefined {
     return this.#size === 0 ? undefined : this.#byKind.get(kindOf(query))?.get(query.name);
   }
-  set(query: Query, item: CacheItem): void {
+  /** True when older items had to go. */
+  set(query: Query, item: CacheItem): boolean {
     const kind = kindOf(query);
     let items = this.#byKind.get(kind);
     if (!items) this.#byKind.set(kind, (items = new Map()));
     const before = items.size;
     items.set(query.name, item);
     this.#size += items.size - before;
-    if (this.#size > this.#capacity) this.#evict(items);
+    if (this.#size <= this.#capacity) return false;
+    this.#evict(items);
+    return true;
   }
   delete(query: Query): void {
     if (this.#byKind.get(kindOf(query))?.delete(query.name)) this.#size--;
@@ -66,5 +73,6 @@ export class CacheShelf {
 }
 
 function kindOf(query: Query): number {
-  return (query.question.type << 2) | (query.edns?.do ? 1 : 0) | (query.checkingDisabled ? 2 : 0);
+  const { type, class: cls } = query.question;
+  return (cls * 65_536 + type) * 4 + (query.edns?.do ? 1 : 0) + (query.checkingDisabled ? 2 : 0);
 }

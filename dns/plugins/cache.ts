@@ -1,44 +1,29 @@
 // cache: keeps replies for their TTL, on the server's clock: what makes answers stale after a roll-out.
 // Upstream: CoreDNS plugin/cache.
-import { CorefileError } from "../corefile.ts";
-import type { Directive } from "../corefile.ts";
 import type { Query, Reply } from "../message.ts";
 import { matchZone } from "../name.ts";
-import { argumentError, durationArgument, integerArgument, unknownProperty, zonesFrom } from "../plugin.ts";
+import type { Clock } from "../../model/clock.ts";
 import type { DnsPlugin, Next, PluginEnv, PluginType } from "../plugin.ts";
 import { codeOf, withTtl } from "../record.ts";
 import type { ResourceRecord } from "../record.ts";
+import { readCache } from "./cache-options.ts";
+import type { CacheOptions } from "./cache-options.ts";
 import { CacheItem, CacheShelf } from "./cache-shelf.ts";
 
-const CAPACITY = 9984;
-const SERVFAIL_SECONDS = 5;
-const [MAX_TTL, MAX_NEGATIVE_TTL, MIN_TTL] = [3600, 1800, 5];
-
-interface Options {
-  readonly zones: readonly string[];
-  readonly success: { readonly capacity: number; readonly max: number; readonly min: number };
-  readonly denial: { readonly capacity: number; readonly max: number; readonly min: number };
-  readonly servfailSeconds: number;
-  readonly except: { readonly success: readonly string[]; readonly denial: readonly string[] };
-  readonly keepTtl: boolean;
-  /** Items asked `amount` times without a pause of `windowMs` are fetched anew when `share` of their TTL is left. */
-  readonly prefetch: { readonly amount: number; readonly windowMs: number; readonly share: number } | undefined;
-  /** How long expired items may still be given, and whether the source is asked first. */
-  readonly stale: { readonly seconds: number; readonly verify: boolean } | undefined;
-}
+const MIN_TTL = 5;
 
 /** How a reply is kept; undefined: it is not. */
 export type Keep = "success" | "denial" | "servfail";
 
 export const cachePlugin: PluginType = {
   name: "cache",
-  setup: (stanza, env) => createCachePlugin(readStanza(stanza, env), env),
+  setup: (stanza, env) => createCachePlugin(readCache(stanza, env), env),
 };
 
-function createCachePlugin(options: Options, env: PluginEnv): DnsPlugin {
+function createCachePlugin(options: CacheOptions, env: PluginEnv): DnsPlugin {
   const shelves = { success: new CacheShelf(options.success.capacity), denial: new CacheShelf(options.denial.capacity) };
   const zones = options.zones.join(",");
-  const labels = { server: "dns://:53", zones, view: "" };
+  const labels = { server: `dns://:${env.port}`, zones, view: "" };
   const count = {
     requests: env.metrics.counter("coredns_cache_requests_total", labels),
     misses: env.metrics.counter("coredns_cache_misses_total", labels),
@@ -52,6 +37,10 @@ function createCachePlugin(options: Options, env: PluginEnv): DnsPlugin {
   const hits = {
     success: (): void => void (count.requests.value++, count.success.value++),
     denial: (): void => void (count.requests.value++, count.denial.value++),
+  };
+  const evictions = {
+    success: env.metrics.counter("coredns_cache_evictions_total", { ...labels, type: "success" }),
+    denial: env.metrics.counter("coredns_cache_evictions_total", { ...labels, type: "denial" }),
   };
   const extra = {
     prefetched: env.metrics.counter("coredns_cache_prefetch_total", labels),
@@ -70,16 +59,26 @@ function createCachePlugin(options: Options, env: PluginEnv): DnsPlugin {
     if (how === undefined || seconds <= 0) return fixed;
     if (options.except[kind].length > 0 && matchZone(query.name, options.except[kind]) !== undefined) return fixed;
     const now = env.clock.now();
-    shelves[kind].set(query, new CacheItem(fixed, now, seconds, before));
-    if (before && kind === "success") shelves.denial.delete(query);
+    if (shelves[kind].set(query, new CacheItem(fixed, now, seconds, before))) evictions[kind].value++;
+    if (kind === "success" && (stale?.preferPositive ? answersQuestion(query, fixed.answers) : before)) shelves.denial.delete(query);
     count.entries[kind].value = shelves[kind].size;
     const kept = { ...fixed, keepUntil: now + seconds * 1000, countHit: hits[kind], repeated: false };
     return dynamic ? { ...kept, volatile: true } : kept;
   };
-  /** A source that fails does not push out what is still there. */
-  const refresh = async (query: Query, next: Next, before: CacheItem): Promise<Reply> => {
-    const reply = await next(query);
-    return reply.rcode === "SERVFAIL" ? reply : keep(query, reply, before);
+  /** One at a time for an item; a source that fails does not push out what is still there. */
+  const refresh = async (query: Query, next: Next, before: CacheItem, kind: "denial" | "success"): Promise<Reply | undefined> => {
+    before.refreshing = true;
+    let fresh: Reply | undefined;
+    try {
+      const reply = await next(query);
+      const replaces =
+        !reply.tc && (stale?.preferPositive && kind === "success" ? answersQuestion(query, reply.answers) : isDefinite(reply));
+      if (replaces) fresh = keep(query, reply, before);
+    } finally {
+      before.refreshing = false;
+      before.retryAtMs = fresh || !stale ? 0 : env.clock.now() + stale.recheckMs;
+    }
+    return fresh;
   };
   const find = (query: Query, kind: "denial" | "success", now: number): CacheItem | undefined => {
     const item = shelves[kind].get(query);
@@ -90,8 +89,20 @@ function createCachePlugin(options: Options, env: PluginEnv): DnsPlugin {
     count.entries[kind].value = shelves[kind].size;
     return undefined;
   };
+  /** What to give: a denial before an answer, except that a failure never hides an answer, nor a denial when answers are preferred. */
+  const choose = (query: Query, now: number): { readonly item: CacheItem; readonly kind: "denial" | "success" } | undefined => {
+    const success = find(query, "success", now);
+    if (success && stale?.preferPositive && answersQuestion(query, success.reply.answers)) return { item: success, kind: "success" };
+    const denial = find(query, "denial", now);
+    if (denial && !(success && denial.reply.rcode === "SERVFAIL")) return { item: denial, kind: "denial" };
+    return success && { item: success, kind: "success" };
+  };
+  const ttlOf = (item: CacheItem, left: number): number => {
+    if (left <= 0 && stale && stale.ttlSeconds > 0) return stale.ttlSeconds;
+    return keepTtl ? item.seconds : Math.max(0, left);
+  };
   const give = (item: CacheItem, kind: "denial" | "success", left: number): Reply => ({
-    ...aged(item, keepTtl && left > 0 ? item.seconds : Math.max(0, left), kind, left),
+    ...aged(item, ttlOf(item, left), kind, left),
     countHit: hits[kind],
     repeated: true,
     ...(dynamic ? { volatile: true } : {}),
@@ -102,33 +113,34 @@ function createCachePlugin(options: Options, env: PluginEnv): DnsPlugin {
     serve(query, next) {
       if (matchZone(query.name, options.zones) === undefined) return next(query);
       const now = env.clock.now();
-      const denied = find(query, "denial", now);
-      const item = denied ?? find(query, "success", now);
-      if (!item) {
+      const chosen = choose(query, now);
+      if (!chosen) {
         count.requests.value++;
         count.misses.value++;
         const reply = next(query);
         return reply instanceof Promise ? reply.then((late) => keep(query, late, undefined)) : keep(query, reply, undefined);
       }
-      const kind = denied ? "denial" : "success";
+      const { item, kind } = chosen;
       hits[kind]();
       const left = item.left(now);
       if (left <= 0) {
+        const mayAsk = stale?.verify && stale.recheckMs === 0 ? true : !item.refreshing && now >= item.retryAtMs;
+        const fresh = mayAsk ? refresh(query, next, item, kind).catch(() => undefined) : undefined;
+        if (stale?.verify && fresh) {
+          return verified(fresh, stale.verifyTimeoutMs, env.clock).then((reply) => {
+            if (reply) return reply;
+            extra.stale.value++;
+            return give(item, kind, 0);
+          });
+        }
         extra.stale.value++;
-        const fresh = refresh(query, next, item);
-        if (stale?.verify)
-          return fresh.then(
-            (reply) => (reply.rcode === "NOERROR" || reply.rcode === "NXDOMAIN" ? reply : give(item, kind, 0)),
-            () => give(item, kind, 0),
-          );
-        fresh.catch(() => {});
         return give(item, kind, 0);
       }
       if (prefetch) {
         item.use(now, prefetch.windowMs);
-        if (item.hits >= prefetch.amount && left <= Math.ceil(prefetch.share * item.seconds)) {
+        if (item.hits >= prefetch.amount && left <= Math.ceil(prefetch.share * item.seconds) && !item.refreshing) {
           extra.prefetched.value++;
-          refresh(query, next, item).catch(() => {});
+          refresh(query, next, item, kind).catch(() => {});
         }
       }
       return give(item, kind, left);
@@ -136,8 +148,25 @@ function createCachePlugin(options: Options, env: PluginEnv): DnsPlugin {
   };
 }
 
+/** The fresh reply, if it comes within the time; 0 waits for it. */
+function verified(fresh: Promise<Reply | undefined>, timeoutMs: number, clock: Clock): Promise<Reply | undefined> {
+  if (timeoutMs <= 0) return fresh;
+  return new Promise((resolve) => {
+    const timer = clock.after(timeoutMs, () => resolve(undefined), { background: true });
+    void fresh.then((reply) => {
+      timer.cancel();
+      resolve(reply);
+    });
+  });
+}
+
+/** The source has said what there is, or that there is nothing (RFC 8767 §4). */
+function isDefinite({ rcode }: Reply): boolean {
+  return rcode === "NOERROR" || rcode === "NXDOMAIN";
+}
+
 function aged(item: CacheItem, ttl: number, kind: string, left: number): Reply {
-  const { reply } = item;
+  const { failure: _, ...reply } = item.reply;
   const text = left > 0 ? `${kind} kept for another ${left} s` : `${kind} has expired and is served stale`;
   return {
     ...withTtls(reply, ttl),
@@ -205,66 +234,4 @@ function answersQuestion(query: Query, answers: readonly ResourceRecord[]): bool
     if (target === undefined) return owned(name).some((record) => codeOf(record) === type);
     name = target;
   }
-}
-
-function readStanza(stanza: Directive, env: PluginEnv): Options {
-  const [first, ...rest] = stanza.args;
-  const numeric = first && /^-?\d+$/.test(first.text);
-  if (numeric && Number(first.text) <= 0) throw new CorefileError(`cache TTL can not be zero or negative: ${first.text}`, first);
-  const cap = (max: number): number => (numeric ? Number(first.text) : max);
-  const options = {
-    zones: zonesFrom(numeric ? rest : stanza.args, env),
-    success: { capacity: CAPACITY, max: cap(MAX_TTL), min: MIN_TTL },
-    denial: { capacity: CAPACITY, max: cap(MAX_NEGATIVE_TTL), min: MIN_TTL },
-    servfailSeconds: SERVFAIL_SECONDS,
-    except: { success: [] as readonly string[], denial: [] as readonly string[] },
-    keepTtl: false,
-    prefetch: undefined as Options["prefetch"],
-    stale: undefined as Options["stale"],
-  };
-  for (const line of stanza.body) {
-    const word = line.name.text;
-    if (word === "success" || word === "denial") {
-      const { max, min } = options[word];
-      options[word] = {
-        capacity: integerArgument(line.args[0], line, 0, 10_000_000),
-        max: line.args[1] ? integerArgument(line.args[1], line, 1, 2 ** 31) : max,
-        min: line.args[2] ? integerArgument(line.args[2], line, 0, 2 ** 31) : min,
-      };
-    } else if (word === "servfail") {
-      const seconds = Number(/^(\d+)s?$/.exec(line.args[0]?.text ?? "")?.[1]);
-      if (!(seconds >= 0 && seconds <= 300))
-        throw new CorefileError("caching SERVFAIL responses over 5 minutes is not permitted", line.name);
-      options.servfailSeconds = seconds;
-    } else if (word === "disable") {
-      const kind = line.args[0]?.text;
-      if (kind !== "success" && kind !== "denial") argumentError(line);
-      options.except = { ...options.except, [kind]: line.args.length === 1 ? ["."] : zonesFrom(line.args.slice(1), env) };
-    } else if (word === "keepttl") options.keepTtl = true;
-    else if (word === "prefetch") options.prefetch = readPrefetch(line);
-    else if (word === "serve_stale") options.stale = readStale(line);
-    else unknownProperty(line);
-  }
-  return options;
-}
-
-function readPrefetch(line: Directive): Options["prefetch"] {
-  const [amount, window, share] = line.args;
-  if (line.args.length > 3) argumentError(line);
-  const percent = share ? Number(/^(\d+)%$/.exec(share.text)?.[1]) : 10;
-  if (share && !share.text.endsWith("%"))
-    throw new CorefileError("last character of percentage should be `%`, but is: " + JSON.stringify(share.text.at(-1)), share);
-  if (!(percent >= 10 && percent <= 90))
-    throw new CorefileError(`percentage should fall in range [10, 90]: ${share?.text.slice(0, -1)}`, share ?? line.name);
-  const wanted = integerArgument(amount, line, 0, 2 ** 31);
-  return wanted === 0 ? undefined : { amount: wanted, windowMs: window ? durationArgument(window, line) : 60_000, share: percent / 100 };
-}
-
-function readStale(line: Directive): Options["stale"] {
-  const [duration, mode] = line.args;
-  if (line.args.length > 2) argumentError(line);
-  const text = mode?.text.toLowerCase() ?? "immediate";
-  if (text !== "immediate" && text !== "verify")
-    throw new CorefileError(`invalid value for serve_stale refresh mode: ${text}`, mode ?? line.name);
-  return { seconds: duration ? durationArgument(duration, line) / 1000 : 3600, verify: text === "verify" };
 }

@@ -1,5 +1,6 @@
 // health, ready and prometheus: pages over HTTP on the pod's address; reload, bufsize and metadata: settings of the server.
 // Upstream: CoreDNS plugin/{health,ready,metrics,reload,bufsize,metadata}.
+import { CorefileError } from "../corefile.ts";
 import { argumentError, durationArgument, integerArgument, portArgument, unknownProperty } from "../plugin.ts";
 import type { DnsPlugin, PluginType } from "../plugin.ts";
 
@@ -7,8 +8,10 @@ export const healthPlugin: PluginType = {
   name: "health",
   setup(stanza, env): DnsPlugin & { readonly lameduckMs: number } {
     let lameduckMs = 0;
+    if (stanza.args.length > 1) argumentError(stanza);
     for (const line of stanza.body) {
       if (line.name.text !== "lameduck") unknownProperty(line);
+      if (line.args.length !== 1) argumentError(line);
       lameduckMs = durationArgument(line.args[0], line);
     }
     const duration = env.metrics.histogram("coredns_health_request_duration_seconds", {});
@@ -29,7 +32,14 @@ export function lameduckOf(plugins: readonly DnsPlugin[]): number {
 export const readyPlugin: PluginType = {
   name: "ready",
   setup(stanza, env) {
-    for (const line of stanza.body) if (line.name.text !== "monitor") unknownProperty(line);
+    if (stanza.args.length > 1) argumentError(stanza);
+    for (const line of stanza.body) {
+      if (line.name.text !== "monitor") unknownProperty(line);
+      const [type] = line.args;
+      if (!type || line.args.length > 1) argumentError(line);
+      if (type.text !== "until-ready" && type.text !== "continuously")
+        throw new CorefileError(`monitor type '${type.text}' not supported`, type);
+    }
     const respond = (): { status: number; type: string; body: string } => {
       const waiting = env
         .plugins()
@@ -48,13 +58,14 @@ export const readyPlugin: PluginType = {
 export const prometheusPlugin: PluginType = {
   name: "prometheus",
   setup(stanza, env) {
+    if (stanza.args.length > 1) argumentError(stanza);
     for (const line of stanza.body) unknownProperty(line);
     env.metrics.counter("coredns_build_info", { goversion: "", revision: "", version: "1.14.7" }).value = 1;
     env.metrics.counter("coredns_panics_total", {});
     const respond = (): { status: number; type: string; body: string } => {
       for (const plugin of env.plugins()) {
         env.metrics.counter("coredns_plugin_enabled", {
-          server: "dns://:53",
+          server: `dns://:${env.port}`,
           zone: env.blockZones[0] ?? ".",
           view: "",
           name: plugin.name,
@@ -71,7 +82,11 @@ export const reloadPlugin: PluginType = {
   name: "reload",
   setup(stanza) {
     if (stanza.args.length > 2) argumentError(stanza);
-    for (const token of stanza.args) durationArgument(token, stanza);
+    const [interval, jitter] = stanza.args.map((token) => durationArgument(token, stanza));
+    if (interval !== undefined && interval < 2000)
+      throw new CorefileError("interval value must be greater or equal to 2s", stanza.args[0] ?? stanza.name);
+    if (jitter !== undefined && jitter !== 0 && jitter < 1000)
+      throw new CorefileError("jitter value must be 0 or greater or equal to 1s", stanza.args[1] ?? stanza.name);
     for (const line of stanza.body) unknownProperty(line);
     return { name: "reload" };
   },
@@ -90,6 +105,8 @@ export const metadataPlugin: PluginType = {
 export const bufsizePlugin: PluginType = {
   name: "bufsize",
   setup(stanza) {
+    if (stanza.args.length > 1) argumentError(stanza);
+    for (const line of stanza.body) unknownProperty(line);
     const bytes = stanza.args[0] ? integerArgument(stanza.args[0], stanza, 512, 4096) : 1232;
     return { name: "bufsize", bytes } satisfies DnsPlugin & { bytes: number };
   },

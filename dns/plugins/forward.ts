@@ -1,145 +1,132 @@
 // forward: asks other DNS servers, over the pod's own network: stub domains in the cluster. What is no cluster address cannot be reached.
-// Upstream: CoreDNS plugin/forward. Left out: TLS, DoH, health probes, failover.
-import { ipFamily } from "../../model/ip.ts";
-import type { SocketAddress } from "../../model/ports.ts";
-import { CorefileError, zonesOf } from "../corefile.ts";
-import type { Directive, Token } from "../corefile.ts";
-import { decodeReply } from "../decode.ts";
-import { encodeQuery } from "../encode.ts";
-import { emptyReply, RCODES } from "../message.ts";
-import type { Query, Rcode, Reply } from "../message.ts";
+// Upstream: CoreDNS plugin/forward.
+import { Upstream } from "../forward/upstream.ts";
+import { readForward } from "../forward/options.ts";
+import type { ForwardOptions } from "../forward/options.ts";
+import type { DecodedReply } from "../decode.ts";
+import { emptyReply, failedReply, isRcode } from "../message.ts";
+import type { Query, Reply } from "../message.ts";
 import { isWithin } from "../name.ts";
-import { argumentError, durationArgument, integerArgument } from "../plugin.ts";
-import type { PluginEnv, PluginType } from "../plugin.ts";
+import type { DnsPlugin, Next, PluginEnv, PluginType } from "../plugin.ts";
 
-const UDP_BYTES = 1232;
+/** For one query, however many servers are asked. */
+const DEADLINE_MS = 5000;
 
 export const forwardPlugin: PluginType = {
   name: "forward",
   stanzas: "each",
-  setup(stanza, env) {
-    const [from, ...targets] = stanza.args;
-    if (!from || targets.length === 0) argumentError(stanza);
-    const zones = zonesOf(from.text);
-    const servers = targets.flatMap((token) => upstreams(token, env));
-    const { except, forceTcp, policy, readTimeoutMs, maxConcurrent } = readOptions(stanza.body);
-    let concurrent = 0;
-    let turn = 0;
-    const order = (): readonly SocketAddress[] => {
-      const start = policy === "sequential" ? 0 : policy === "round_robin" ? turn++ % servers.length : env.random.int(servers.length);
-      return [...servers.slice(start), ...servers.slice(0, start)];
-    };
-    const ask = async (query: Query): Promise<Reply> => {
-      concurrent++;
-      try {
-        const failures: string[] = [];
-        for (const server of order()) {
-          const to = `${server.ip}:${server.port}`;
-          env.metrics.counter("coredns_forward_requests_total", { to }).value++;
-          try {
-            return await exchange(query, server, env, { tcp: forceTcp || query.transport === "tcp", timeoutMs: readTimeoutMs });
-          } catch (error) {
-            failures.push(`${to}: ${error instanceof Error ? error.message : String(error)}`);
-          }
-        }
-        return emptyReply("SERVFAIL", "forward", failures.join("; "));
-      } finally {
-        concurrent--;
-      }
-    };
-    return {
-      name: "forward",
-      serve(query, next) {
-        const within = zones.some((zone) => isWithin(query.name, zone)) && !except.some((zone) => isWithin(query.name, zone));
-        if (!within) return next(query);
-        if (maxConcurrent > 0 && concurrent >= maxConcurrent) {
-          env.metrics.counter("coredns_forward_max_concurrent_rejects_total", {}).value++;
-          return emptyReply("REFUSED", "forward", `concurrent queries exceeded maximum ${maxConcurrent}`);
-        }
-        return ask(query);
-      },
-    };
-  },
+  setup: (stanza, env) => new Forward(readForward(stanza, env), env),
 };
 
-async function exchange(
-  query: Query,
-  server: SocketAddress,
-  env: PluginEnv,
-  options: { readonly tcp: boolean; readonly timeoutMs: number },
-): Promise<Reply> {
-  const { name, type } = query.question;
-  const id = env.random.int(65_536);
-  const message = encodeQuery(id, name, type, {
-    udpSize: UDP_BYTES,
-    recursionDesired: query.recursionDesired,
-    class: query.question.class,
-  });
-  let bytes = await env.exchange(server, message, options);
-  let decoded = decodeReply(bytes);
-  if (decoded.truncated && !options.tcp) {
-    bytes = await env.exchange(server, message, { ...options, tcp: true });
-    decoded = decodeReply(bytes);
-  }
-  if (decoded.id !== id || decoded.question?.name.toLowerCase() !== query.name) throw new Error("answer to another question");
-  const rcode = Object.hasOwn(RCODES, decoded.rcode) ? (decoded.rcode as Rcode) : "SERVFAIL";
-  const why = [{ plugin: "forward", text: `${server.ip}:${server.port} said ${decoded.rcode}` }];
-  const { answers, authorities, additionals, flags } = decoded;
-  return { rcode, answers, authorities, additionals, aa: flags.includes("aa"), ra: flags.includes("ra"), tc: decoded.truncated, why };
-}
+class Forward implements DnsPlugin {
+  readonly name = "forward";
+  readonly #options: ForwardOptions;
+  readonly #env: PluginEnv;
+  readonly #upstreams: readonly Upstream[];
+  #concurrent = 0;
+  #turn = 0;
 
-function upstreams(token: Token, env: PluginEnv): readonly SocketAddress[] {
-  const text = token.text.replace(/^dns:\/\//, "");
-  if (/^[a-z]+:\/\//.test(text)) throw new CorefileError(`only plain DNS upstreams are supported: ${token.text}`, token);
-  if (text.startsWith("/")) {
-    const servers = [...(env.readFile(text) ?? "").matchAll(/^nameserver\s+(\S+)/gm)].map((match) => ({ ip: match[1] ?? "", port: 53 }));
-    if (servers.length === 0) throw new CorefileError(`no nameservers in ${text}`, token);
-    return servers;
+  constructor(options: ForwardOptions, env: PluginEnv) {
+    this.#options = options;
+    this.#env = env;
+    this.#upstreams = options.servers.map((server) => new Upstream(server, options, env));
+    const { metrics } = env;
+    metrics.counter("coredns_forward_healthcheck_broken_total", {});
+    metrics.counter("coredns_forward_max_concurrent_rejects_total", {});
   }
-  const match = /^(?:\[([^\]]+)\]|([^:]+))(?::(\d+))?$/.exec(text);
-  const ip = ipFamily(text) ? text : (match?.[1] ?? match?.[2] ?? "");
-  if (!ipFamily(ip)) throw new CorefileError(`not an IP address or file: "${token.text}"`, token);
-  return [{ ip, port: ipFamily(text) ? 53 : Number(match?.[3] ?? 53) }];
-}
+  close(): void {
+    for (const upstream of this.#upstreams) upstream.close();
+  }
 
-function readOptions(lines: readonly Directive[]): {
-  readonly except: readonly string[];
-  readonly forceTcp: boolean;
-  readonly policy: string;
-  readonly readTimeoutMs: number;
-  readonly maxConcurrent: number;
-} {
-  const options = { except: [] as string[], forceTcp: false, policy: "random", readTimeoutMs: 2000, maxConcurrent: 0 };
-  for (const line of lines) {
-    const [first] = line.args;
-    switch (line.name.text) {
-      case "except":
-        options.except.push(...line.args.flatMap((token) => zonesOf(token.text)));
-        break;
-      case "force_tcp":
-        options.forceTcp = true;
-        break;
-      case "policy":
-        if (!first || !["random", "round_robin", "sequential"].includes(first.text))
-          throw new CorefileError(`unknown policy '${first?.text ?? ""}'`, first ?? line.name);
-        options.policy = first.text;
-        break;
-      case "read_timeout":
-        options.readTimeoutMs = durationArgument(first, line);
-        break;
-      case "max_concurrent":
-        options.maxConcurrent = integerArgument(first, line, 0, 1_000_000);
-        break;
-      case "prefer_udp":
-      case "max_fails":
-      case "max_connect_attempts":
-      case "expire":
-      case "max_idle_conns":
-      case "health_check":
-        break;
-      default:
-        throw new CorefileError(`unknown property '${line.name.text}'`, line.name);
+  serve(query: Query, next: Next): Reply | Promise<Reply> {
+    const { from, except, maxConcurrent } = this.#options;
+    if (!isWithin(query.name, from) || (query.name !== from && except.some((zone) => isWithin(query.name, zone)))) return next(query);
+    if (maxConcurrent > 0 && this.#concurrent >= maxConcurrent) {
+      this.#env.metrics.counter("coredns_forward_max_concurrent_rejects_total", {}).value++;
+      return failedReply("REFUSED", "forward", `concurrent queries exceeded maximum ${maxConcurrent}`);
+    }
+    this.#concurrent++;
+    return this.#ask(query, next).finally(() => this.#concurrent--);
+  }
+
+  async #ask(query: Query, next: Next): Promise<Reply> {
+    const { clock } = this.#env;
+    const { maxAttempts, failover } = this.#options;
+    const deadline = clock.monotonic() + DEADLINE_MS;
+    const failures: string[] = [];
+    let failedOver = 0;
+    for (const upstream of this.#candidates()) {
+      if (clock.monotonic() >= deadline) break;
+      let reply: DecodedReply;
+      try {
+        reply = await upstream.ask(query);
+      } catch (error) {
+        failures.push(`${upstream.name}: ${error instanceof Error ? error.message : String(error)}`);
+        upstream.suspect();
+        if (maxAttempts > 0 && failures.length >= maxAttempts) break;
+        continue;
+      }
+      if (!answersTo(query, reply)) return emptyReply("FORMERR", "forward", `${upstream.name} answered another question`);
+      if (failover.has(reply.rcode) && ++failedOver < this.#upstreams.length) continue;
+      if (this.#passesOn(reply)) return next(query);
+      return replyOf(reply, upstream.name);
+    }
+    return failedReply("SERVFAIL", "forward", failures.length > 0 ? [...new Set(failures)].join("; ") : "no healthy proxies");
+  }
+
+  /** The servers in the policy's order, round and round, those that are down left out; when all are, one of them at random. */
+  *#candidates(): Iterable<Upstream> {
+    const order = this.#ordered();
+    const { metrics, random } = this.#env;
+    for (;;) {
+      const up = order.filter((upstream) => !upstream.down);
+      if (up.length > 0) {
+        for (const upstream of up) if (!upstream.down) yield upstream;
+        continue;
+      }
+      metrics.counter("coredns_forward_healthcheck_broken_total", {}).value++;
+      const any = order[random.int(order.length)];
+      if (this.#options.failFast || !any) return;
+      yield any;
+      return;
     }
   }
-  return options;
+
+  #ordered(): readonly Upstream[] {
+    const all = this.#upstreams;
+    if (all.length === 1 || this.#options.policy === "sequential") return all;
+    if (this.#options.policy === "round_robin") {
+      const first = ++this.#turn % all.length;
+      return [...all.slice(first, first + 1), ...all.slice(0, first), ...all.slice(first + 1)];
+    }
+    const left = [...all];
+    return all.flatMap(() => left.splice(this.#env.random.int(left.length), 1));
+  }
+
+  /** Whether `next` or `next_on_nodata` hands the query to the forward behind this one. */
+  #passesOn(reply: DecodedReply): boolean {
+    const plugins = this.#env.plugins();
+    if (plugins[plugins.indexOf(this) + 1]?.name !== "forward") return false;
+    return this.#options.next.has(reply.rcode) || (this.#options.nextOnNodata && reply.rcode === "NOERROR" && reply.answers.length === 0);
+  }
+}
+
+function answersTo({ name, question }: Query, { question: asked, flags }: DecodedReply): boolean {
+  return flags.includes("qr") && asked?.name.toLowerCase() === name && asked.type === question.type;
+}
+
+function replyOf(decoded: DecodedReply, server: string): Reply {
+  const { answers, authorities, additionals, flags, rcode } = decoded;
+  const why = [{ plugin: "forward", text: `${server} said ${rcode}` }];
+  const known = isRcode(rcode) ? rcode : "SERVFAIL";
+  return {
+    rcode: known,
+    answers,
+    authorities,
+    additionals,
+    aa: flags.includes("aa"),
+    ra: flags.includes("ra"),
+    tc: decoded.truncated,
+    why,
+  };
 }

@@ -1,5 +1,5 @@
 // k8s_external: Services by their external and load-balancer addresses, in zones of their own: `web.default.example.com.`
-// Upstream: CoreDNS plugin/k8s_external and plugin/kubernetes/external.go.
+// Upstream: CoreDNS plugin/k8s_external and plugin/kubernetes/external.go. A transfer shows exposed namespaces only.
 import { ipFamily } from "../../model/ip.ts";
 import { CorefileError } from "../corefile.ts";
 import type { Directive } from "../corefile.ts";
@@ -10,6 +10,7 @@ import { argumentError, fallsThrough, fallthroughZones, integerArgument, unknown
 import type { MaybeReply, PluginEnv, PluginType } from "../plugin.ts";
 import { typeName } from "../record.ts";
 import type { ResourceRecord } from "../record.ts";
+import type { ServiceTable } from "../service-table.ts";
 import type { ZoneView } from "../view.ts";
 import { isKubernetesPlugin } from "./kubernetes.ts";
 
@@ -40,6 +41,11 @@ export const k8sExternalPlugin: PluginType = {
         const reply = external.answer(query);
         if (reply.rcode === "NXDOMAIN" && fallsThrough(options.fallthrough, query.name)) return next(query);
         return chase(query, reply, env);
+      },
+      transfer(zone, serial) {
+        const view = env.plugins().find(isKubernetesPlugin)?.view;
+        if (!view || matchZone(zone, options.zones) !== zone) return undefined;
+        return new ExternalZone(view, options, zone).transfer(serial);
       },
     };
   },
@@ -85,6 +91,40 @@ class ExternalZone {
     return this.#records(query, type, found.hosts, found.from);
   }
 
+  /** All records of the zone between two SOAs; the SOA alone when this serial is current. */
+  transfer(serial: number): readonly ResourceRecord[] {
+    const soa = this.#soa();
+    if (serial !== 0 && serial >= this.#view.zone.serial) return [soa];
+    const server = `ns1.${this.#options.apex}.${this.#zone}`;
+    const records: ResourceRecord[] = [{ name: this.#zone, type: "NS", ttl: this.#options.ttl, target: server }, ...this.#glue(server)];
+    const services = [...this.#view.zone.local.services.values()].filter(
+      (service) => this.#view.selects(service) && this.#view.hidden(service.namespace) === undefined,
+    );
+    services.sort((a, b) => (a.key < b.key ? -1 : 1));
+    for (const service of services) records.push(...this.#serviceRecords(service));
+    return [soa, ...records, soa];
+  }
+  /** What questions for the names of one Service are answered; SRV records of external addresses weigh 100 each. */
+  #serviceRecords(service: ServiceTable): readonly ResourceRecord[] {
+    const owner = [service.name, service.namespace];
+    const isExternal = service.externalIPs.length > 0;
+    if (!isExternal && !(this.#options.headless && service.kind === "Headless")) return [];
+    const slices = isExternal ? [] : this.#view.slices(this.#view.zone.local, service);
+    const ports = isExternal ? service.ports : slices.flatMap((slice) => slice.ports);
+    const names = new Set([
+      owner.join("."),
+      ...slices.flatMap((slice) => slice.endpoints.map((endpoint) => [this.#view.label(endpoint), ...owner].join("."))),
+      ...ports.filter((port) => port.name !== "").map((port) => [`_${port.name}`, `_${port.protocol}`, ...owner].join(".")),
+    ]);
+    return [...names].flatMap((name) => {
+      const found = this.#find(labelsOf(name));
+      if (typeof found === "string") return [];
+      const types = name.startsWith("_") ? ["SRV"] : ["A", "AAAA", "SRV"];
+      const records = types.flatMap((type) => this.#recordsOf(`${name}.${this.#zone}`, type, found.hosts).answers);
+      return isExternal ? records.map((record) => (record.type === "SRV" ? { ...record, weight: 100 } : record)) : records;
+    });
+  }
+
   #find(labels: readonly string[]): { readonly hosts: readonly Host[]; readonly from: string } | string {
     const [namespace = "", name] = [labels.at(-1), labels.at(-2)];
     const hidden = this.#view.hidden(namespace);
@@ -120,8 +160,15 @@ class ExternalZone {
   }
 
   #records(query: Query, type: string, hosts: readonly Host[], from: string): Reply {
+    const { answers, additionals } = this.#recordsOf(query.question.name, type, hosts);
+    return this.#reply("NOERROR", from, answers, additionals);
+  }
+  #recordsOf(
+    name: string,
+    type: string,
+    hosts: readonly Host[],
+  ): { readonly answers: readonly ResourceRecord[]; readonly additionals: readonly ResourceRecord[] } {
     const { ttl } = this.#options;
-    const { name } = query.question;
     const answers = new Map<string, ResourceRecord>();
     const additionals = new Map<string, ResourceRecord>();
     const weight = Math.max(1, Math.floor(100 / Math.max(1, hosts.length)));
@@ -137,7 +184,7 @@ class ExternalZone {
         else if (address === type) answers.set(host, { name, type, ttl, address: host });
       }
     }
-    return this.#reply("NOERROR", from, [...answers.values()], [...additionals.values()]);
+    return { answers: [...answers.values()], additionals: [...additionals.values()] };
   }
 
   #pointer(query: Query, ip: string): Reply {

@@ -58,7 +58,10 @@ function createKubernetesPlugin(options: Stanza, env: PluginEnv): KubernetesPlug
       const soa = soaRecord(view, zone);
       return serial !== 0 && serial === env.zone.serial ? [soa] : [soa, ...transferRecords(view, zone), soa];
     },
-    searchPath: (query) => (options.pods === "verified" ? clientSearchPath(env, query, view.primaryZone) : []),
+    searchPath(query) {
+      const zone = matchZone(query.name, options.zones);
+      return options.pods === "verified" && zone !== undefined ? clientSearchPath(env, query, zone) : [];
+    },
   };
 }
 
@@ -82,7 +85,7 @@ function readStanza(stanza: Directive, env: PluginEnv): Stanza {
   if (zones.every((zone) => isReverse(`.${zone}`)))
     throw new CorefileError("plugin/kubernetes: non-reverse zone name must be used", stanza.name);
   let options: Stanza = { ...defaultKubernetesOptions(zones), fallthrough: undefined };
-  for (const line of stanza.body) options = { ...options, ...readLine(line) };
+  for (const line of stanza.body) options = { ...options, ...readLine(line, options) };
   if (options.namespaces.size > 0 && options.namespaceLabels)
     throw new CorefileError("namespaces and namespace_labels cannot both be set", stanza.name);
   const foreign = options.multiclusterZones.find((zone) => !zones.includes(zone));
@@ -95,10 +98,10 @@ function readStanza(stanza: Directive, env: PluginEnv): Stanza {
   return options;
 }
 
-function readLine(line: Directive): Partial<Stanza> {
+function readLine(line: Directive, before: Stanza): Partial<Stanza> {
   const { args } = line;
   const words = args.map((token) => token.text);
-  const exactly = (count: number): void => void (args.length === count || argumentError(line));
+  const exactly = (...counts: readonly number[]): void => void (counts.includes(args.length) || argumentError(line));
   switch (line.name.text) {
     case "endpoint_pod_names":
       exactly(0);
@@ -117,7 +120,7 @@ function readLine(line: Directive): Partial<Stanza> {
     }
     case "namespaces":
       if (args.length === 0) argumentError(line);
-      return { namespaces: new Set(words) };
+      return { namespaces: new Set([...before.namespaces, ...words]) };
     case "labels":
       if (args.length === 0) argumentError(line);
       return { labels: selector(line) };
@@ -129,7 +132,8 @@ function readLine(line: Directive): Partial<Stanza> {
     case "fallthrough":
       return { fallthrough: fallthroughZones(line) };
     case "ignore":
-      if (words[0] !== "empty_service") throw new CorefileError(`unable to parse ignore value: '${words[0] ?? ""}'`, args[0] ?? line.name);
+      if (args.length === 0) return {};
+      if (words[0] !== "empty_service") throw new CorefileError(`unable to parse ignore value: '${words[0]}'`, args[0] ?? line.name);
       return { ignoreEmptyService: true };
     case "multicluster":
       return { multiclusterZones: args.flatMap((token) => zonesOf(token.text)) };
@@ -137,13 +141,24 @@ function readLine(line: Directive): Partial<Stanza> {
       durationArgument(args[0], line);
       return {};
     case "endpoint":
-    case "tls":
-    case "kubeconfig":
-    case "apiserver_qps":
-    case "apiserver_burst":
-    case "apiserver_max_inflight":
       if (args.length === 0) argumentError(line);
       return {};
+    case "tls":
+      exactly(3);
+      return {};
+    case "kubeconfig":
+      exactly(1, 2);
+      return {};
+    case "apiserver_qps":
+    case "apiserver_burst":
+    case "apiserver_max_inflight": {
+      exactly(1);
+      const value = /^[+-]?\d+(?:\.\d+)?$/.test(words[0] ?? "") ? Number(words[0]) : NaN;
+      if (Number.isNaN(value) || (line.name.text !== "apiserver_qps" && !Number.isInteger(value)))
+        throw new CorefileError(`invalid ${line.name.text} "${words[0]}"`, args[0] ?? line.name);
+      if (value < 0) throw new CorefileError(`${line.name.text} must be >= 0`, args[0] ?? line.name);
+      return {};
+    }
     default:
       return unknownProperty(line);
   }

@@ -1,45 +1,41 @@
-// log: writes a line for each query, in the common log format or one given.
-// Upstream: CoreDNS plugin/log. Metadata placeholders (`{/kubernetes/service}`) need the metadata plugin, else they print "-".
+// log: writes a line for each query, in the common log format or one given; of several stanzas the first that fits.
+// Upstream: CoreDNS plugin/log and plugin/pkg/replacer. Metadata placeholders (`{/kubernetes/service}`) need the metadata plugin, else they print "-".
+import { CorefileError, zonesOf } from "../corefile.ts";
+import type { Directive } from "../corefile.ts";
 import { encodeReply } from "../encode.ts";
 import { then } from "../message.ts";
 import type { Query, Reply } from "../message.ts";
 import { queryMetadata } from "../metadata.ts";
-import { matchZone } from "../name.ts";
-import { unknownProperty, zonesFrom } from "../plugin.ts";
-import type { PluginType } from "../plugin.ts";
+import { isWithin } from "../name.ts";
+import { argumentError, unknownProperty } from "../plugin.ts";
+import type { PluginEnv, PluginType } from "../plugin.ts";
 import { className, typeName } from "../record.ts";
 import { isKubernetesPlugin } from "./kubernetes.ts";
 
 const COMMON = '{remote}:{port} - {>id} "{type} {class} {name} {proto} {size} {>do} {>bufsize}" {rcode} {>rflags} {rsize} {duration}';
-const COMBINED =
-  '{remote}:{port} - {>id} "{type} {class} {name} {proto} {size} {>do} {>bufsize} {>opcode}" {rcode} {>rflags} {rsize} {duration}';
+const COMBINED = `${COMMON} "{>opcode}"`;
+const CLASSES: ReadonlySet<string> = new Set(["all", "denial", "error", "success"]);
+
+interface Rule {
+  readonly zones: readonly string[];
+  readonly format: string;
+  readonly classes: ReadonlySet<string>;
+}
 
 export const logPlugin: PluginType = {
   name: "log",
-  stanzas: "each",
-  setup(stanza, env) {
-    const format = stanza.args.find((token) => token.text.includes("{"))?.text ?? COMMON;
-    const zones = zonesFrom(
-      stanza.args.filter((token) => !token.text.includes("{")),
-      { ...env, blockZones: ["."] },
-    );
-    const classes = new Set(
-      stanza.body.flatMap((line) => (line.name.text === "class" ? line.args.map((token) => token.text) : unknownProperty(line))),
-    );
-    const template = format.replaceAll("{common}", COMMON).replaceAll("{combined}", COMBINED);
+  stanzas: "together",
+  setup(_first, env, all) {
+    const rules = all.map(readRule);
     return {
       name: "log",
       serve(query, next) {
-        if (matchZone(query.name, zones) === undefined) return next(query);
+        const rule = rules.find(({ zones }) => zones.some((zone) => isWithin(query.name, zone)));
+        if (!rule) return next(query);
         const start = env.clock.monotonic();
         return then(next(query), (reply) => {
-          if (classes.size === 0 || classes.has("all") || classes.has(classOf(reply))) {
-            const plugins = env.plugins();
-            const view = plugins.some((plugin) => plugin.name === "metadata") ? plugins.find(isKubernetesPlugin)?.view : undefined;
-            env.log(
-              `[INFO] ${render(template, query, reply, (env.clock.monotonic() - start) / 1000, view ? queryMetadata(view, query) : {})}`,
-            );
-          }
+          if (rule.classes.has("all") || rule.classes.has(classOf(query, reply)))
+            env.log(`[INFO] ${render(rule.format, query, reply, (env.clock.monotonic() - start) / 1000, env)}`);
           return { ...reply, volatile: true };
         });
       },
@@ -47,14 +43,39 @@ export const logPlugin: PluginType = {
   },
 };
 
-function classOf(reply: Reply): "success" | "denial" | "error" {
-  if (reply.rcode === "NXDOMAIN") return "denial";
-  if (reply.rcode !== "NOERROR") return "error";
-  return reply.answers.length > 0 ? "success" : "denial";
+/** `log [NAMES…] [FORMAT]`: the last of several words is the format, when it has a brace. */
+function readRule({ args, body }: Directive): Rule {
+  const last = args.at(-1)?.text ?? "";
+  const format = args.length > 1 && last.includes("{") ? last : undefined;
+  const names = format === undefined ? args : args.slice(0, -1);
+  const classes = new Set<string>();
+  for (const line of body) {
+    if (line.name.text !== "class") unknownProperty(line);
+    if (line.args.length === 0) argumentError(line);
+    for (const token of line.args) {
+      if (!CLASSES.has(token.text)) throw new CorefileError(`invalid Class: ${token.text}`, token);
+      classes.add(token.text);
+    }
+  }
+  return {
+    zones: names.length === 0 ? ["."] : names.flatMap((token) => zonesOf(token.text)),
+    format: (format ?? COMMON).replaceAll("{common}", COMMON).replaceAll("{combined}", COMBINED),
+    classes: classes.size === 0 ? new Set(["all"]) : classes,
+  };
 }
 
-function render(template: string, query: Query, reply: Reply, seconds: number, metadata: Readonly<Record<string, string>>): string {
+function classOf(query: Query, { rcode, answers, authorities }: Reply): "success" | "denial" | "error" {
+  const { type } = query.question;
+  if (type === 251 || type === 252) return "error";
+  if (rcode === "NXDOMAIN") return answers.length === 0 ? "denial" : "error";
+  if (rcode !== "NOERROR") return "error";
+  return answers.length === 0 && authorities.some((record) => record.type === "SOA") ? "denial" : "success";
+}
+
+function render(template: string, query: Query, reply: Reply, seconds: number, env: PluginEnv): string {
   const { question, edns } = query;
+  const address = (ip: string): string => (ip.includes(":") ? `[${ip}]` : ip);
+  const six = query.client.ip.includes(":");
   const flags = [
     ["qr", true],
     ["aa", reply.aa],
@@ -64,15 +85,17 @@ function render(template: string, query: Query, reply: Reply, seconds: number, m
     ["cd", query.checkingDisabled],
   ] as const;
   const values: Readonly<Record<string, string>> = {
-    remote: query.client.ip.includes(":") ? `[${query.client.ip}]` : query.client.ip,
+    remote: address(query.client.ip),
+    local: address(env.serverIPs.find((ip) => ip.includes(":") === six) ?? env.serverIPs[0] ?? ""),
     port: String(query.client.port),
     type: typeName(question.type),
     class: className(question.class),
-    name: question.name,
+    name: query.name,
     proto: query.transport,
     size: String(query.sizeBytes),
     rcode: reply.rcode,
-    duration: `${seconds.toFixed(9)}s`,
+    // As Go prints it: no zeros at the end.
+    duration: `${seconds.toFixed(9).replace(/\.?0+$/, "")}s`,
     ">id": String(query.id),
     ">opcode": String(query.opcode),
     ">do": String(edns?.do ?? false),
@@ -82,8 +105,11 @@ function render(template: string, query: Query, reply: Reply, seconds: number, m
       .map(([flag]) => flag)
       .join(","),
   };
-  return template.replace(/\{([^{}]+)\}/g, (_, name: string) => {
+  const plugins = env.plugins();
+  const view = plugins.some((plugin) => plugin.name === "metadata") ? plugins.find(isKubernetesPlugin)?.view : undefined;
+  const metadata = view ? queryMetadata(view, query) : {};
+  return template.replace(/\{([^{}]+)\}/g, (whole, name: string) => {
     if (name === "rsize") return String(encodeReply(query, reply, 65_535).bytes.length);
-    return (name.startsWith("/") ? metadata[name.slice(1)] : values[name]) || "-";
+    return name.startsWith("/") ? (metadata[name.slice(1)] ?? "-") : (values[name] ?? whole);
   });
 }

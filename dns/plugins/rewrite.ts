@@ -1,124 +1,94 @@
-// rewrite: asks another name or type than the client did; with `answer auto` or `answer name` it puts the client's name back into the answer.
-// Upstream: CoreDNS plugin/rewrite. Left out: class, edns0, ttl, cname and rcode rules.
+// rewrite: asks something else than the client did, and changes what the answer shows. The question always stays the client's.
+// Upstream: CoreDNS plugin/rewrite. Each field of a rule is read in rewrite/.
 import { CorefileError } from "../corefile.ts";
-import type { Directive } from "../corefile.ts";
-import { then } from "../message.ts";
+import type { Directive, Token } from "../corefile.ts";
+import { failedReply, then } from "../message.ts";
 import type { Query, Reply } from "../message.ts";
-import { fqdn } from "../name.ts";
-import { argumentError, unknownProperty } from "../plugin.ts";
-import type { PluginType } from "../plugin.ts";
-import { typeCode } from "../record.ts";
-import type { ResourceRecord } from "../record.ts";
+import { isDomainName } from "../name.ts";
+import type { MaybeReply, PluginEnv, PluginType } from "../plugin.ts";
+import { readEdns0Rule } from "../rewrite/edns0-rule.ts";
+import { readClassRule, readCnameRule, readRcodeRule, readTtlRule, readTypeRule } from "../rewrite/field-rules.ts";
+import { readNameRule } from "../rewrite/name-rule.ts";
+import type { ResponseRule, RewriteRule, RuleReader } from "../rewrite/rule.ts";
 
-interface Rule {
-  readonly stop: boolean;
-  /** The rewritten query, or undefined when the rule does not match. */
-  request(query: Query): Query | undefined;
-  reply?(reply: Reply): Reply;
-}
-
-const MATCHES = ["exact", "prefix", "suffix", "substring", "regex"];
+const FIELDS: Readonly<Record<string, RuleReader>> = {
+  name: readNameRule,
+  type: readTypeRule,
+  class: readClassRule,
+  edns0: readEdns0Rule,
+  ttl: readTtlRule,
+  cname: readCnameRule,
+  rcode: readRcodeRule,
+};
 
 export const rewritePlugin: PluginType = {
   name: "rewrite",
   stanzas: "together",
-  setup(_first, _env, all) {
-    const rules = all.map((stanza) => {
-      const options = stanza.body.map((line) => (line.name.text === "answer" ? line : unknownProperty(line)));
-      return readRule({ ...stanza, args: [...stanza.args, ...options.flatMap((line) => [line.name, ...line.args])] });
-    });
+  setup(_first, env, all) {
+    const rules = all.map((stanza) => readRule(stanza, env));
+    const options = new Set(rules.flatMap(({ rule }) => rule.option ?? []));
     return {
       name: "rewrite",
       serve(query, next) {
-        let current = query;
-        const matched: Rule[] = [];
-        for (const rule of rules) {
-          const rewritten = rule.request(current);
+        let asked: Query = options.size > 0 && query.edns ? { ...query, edns: { ...query.edns, shown: options } } : query;
+        const responses: ResponseRule[] = [];
+        for (const { rule, stop } of rules) {
+          const rewritten = rule.rewrite(asked);
           if (!rewritten) continue;
-          current = rewritten;
-          matched.unshift(rule);
-          if (rule.stop) break;
+          asked = rewritten.query;
+          if (!isDomainName(asked.question.name))
+            return failedReply("SERVFAIL", "rewrite", `invalid name after rewrite: ${asked.question.name}`);
+          responses.unshift(...rewritten.responses.toReversed());
+          if (stop) break;
         }
-        if (matched.length === 0) return next(query);
-        return then(next(current), (reply) => {
-          const replied = matched.reduce((result, rule) => rule.reply?.(result) ?? result, restoreOwner(reply, current, query));
-          const text = `${query.question.name} was asked as ${current.question.name}`;
-          return { ...replied, why: [{ plugin: "rewrite", text }, ...replied.why] };
-        });
+        if (asked === query)
+          return responses.length === 0 ? next(query) : then(next(query), (reply) => answered(reply, query, query, responses));
+        if (asked.edns && options.size > 0) asked = { ...asked, edns: { ...asked.edns, shown: options } };
+        return then(next(asked), (reply) => answered(reply, asked, query, responses));
       },
     };
   },
 };
 
-/** The question's name goes back to what the client asked; other names stay. */
-function restoreOwner(reply: Reply, asked: Query, original: Query): Reply {
-  const owned = (record: ResourceRecord): ResourceRecord =>
-    record.name.toLowerCase() === asked.name ? { ...record, name: original.question.name } : record;
-  return asked.name === original.name ? reply : { ...reply, answers: reply.answers.map(owned) };
+/** The reply as the client sees it. */
+function answered(reply: Reply, asked: Query, original: Query, responses: readonly ResponseRule[]): MaybeReply {
+  let changed: MaybeReply = reply;
+  for (const rule of responses) {
+    if (rule.record) changed = then(changed, (each) => withRecords(each, rule.record ?? ((record) => record)));
+    if (rule.message) changed = then(changed, (each) => rule.message?.(each) ?? each);
+  }
+  const edns = responses.reduce((shown, rule) => (shown && rule.edns ? rule.edns(shown) : shown), reply.edns ?? asked.edns);
+  const text = `${original.question.name} was asked as ${asked.question.name}`;
+  const why = asked.name === original.name ? [] : [{ plugin: "rewrite", text }];
+  const options = edns !== undefined && edns !== original.edns;
+  return then(changed, (each) => ({
+    ...each,
+    why: [...why, ...each.why],
+    ...(options ? { edns } : {}),
+    ...(options || responses.some((rule) => rule.volatile) ? { volatile: true } : {}),
+  }));
 }
 
-function readRule(stanza: Directive): Rule {
-  const words = stanza.args.map((token) => token.text);
-  const stop = words[0] === "continue" ? (words.shift(), false) : words[0] === "stop" ? (words.shift(), true) : true;
-  const field = words.shift();
-  if (field === "type") {
-    const [from, to] = words.map((word) => typeCode(word));
-    if (from === undefined || to === undefined) throw new CorefileError(`invalid RR type in rewrite rule`, stanza.name);
-    return {
-      stop,
-      request: (query) => (query.question.type === from ? { ...query, question: { ...query.question, type: to } } : undefined),
-    };
-  }
-  if (field !== "name") throw new CorefileError(`invalid rule type "${field ?? ""}"`, stanza.args[0] ?? stanza.name);
-  const match = MATCHES.includes(words[0] ?? "") ? (words.shift() ?? "exact") : "exact";
-  const [from, to, ...options] = words;
-  if (from === undefined || to === undefined) return argumentError(stanza);
-  const rename = renamer(match, from, to, stanza);
-  const [answerWord, kind, pattern, replacement] = options;
-  if (answerWord !== undefined && answerWord !== "answer") throw new CorefileError(`unexpected "${answerWord}"`, stanza.name);
-  const request = (query: Query): Query | undefined => {
-    const name = rename(query.name);
-    return name === undefined || name === query.name ? undefined : { ...query, name, question: { ...query.question, name } };
-  };
-  if (kind !== "name" && kind !== "value") return { stop, request };
-  const back = renamer("regex", pattern ?? "", replacement ?? "", stanza);
-  const renamed = (name: string): string => back(name.toLowerCase()) ?? name;
-  const reply = (original: Reply): Reply => ({
-    ...original,
-    answers: original.answers.map((record) => {
-      if (kind === "name") return { ...record, name: renamed(record.name) };
-      return "target" in record ? { ...record, target: renamed(record.target) } : record;
-    }),
-  });
-  return { stop, request, reply };
+function withRecords(reply: Reply, change: NonNullable<ResponseRule["record"]>): Reply {
+  const { answers, authorities, additionals } = reply;
+  return { ...reply, answers: answers.map(change), authorities: authorities.map(change), additionals: additionals.map(change) };
 }
 
-/** Gives the new name, or undefined when the old one does not match. */
-function renamer(match: string, from: string, to: string, stanza: Directive): (name: string) => string | undefined {
-  const lower = from.toLowerCase();
-  switch (match) {
-    case "prefix":
-      return (name) => (name.startsWith(lower) ? to + name.slice(lower.length) : undefined);
-    case "suffix":
-      return (name) => (name.endsWith(fqdn(lower)) ? name.slice(0, name.length - fqdn(lower).length) + fqdn(to) : undefined);
-    case "substring":
-      return (name) => (name.includes(lower) ? name.replaceAll(lower, to) : undefined);
-    case "regex": {
-      const pattern = compile(from, stanza);
-      return (name) => {
-        const groups = pattern.exec(name);
-        return groups ? fqdn(to.replace(/\{(\d+)\}/g, (_, index: string) => groups[Number(index)] ?? "")) : undefined;
-      };
-    }
-    default:
-      return (name) => (name === fqdn(lower) ? fqdn(to) : undefined);
-  }
-}
-
-function compile(pattern: string, stanza: Directive): RegExp {
-  try {
-    return new RegExp(pattern);
-  } catch (error) {
-    throw new CorefileError(`invalid regex pattern "${pattern}": ${error instanceof Error ? error.message : ""}`, stanza.name);
-  }
+/** `rewrite [continue|stop] FIELD …`; what is not on the line may stand in a block, line by line. */
+function readRule(stanza: Directive, env: PluginEnv): { readonly rule: RewriteRule; readonly stop: boolean } {
+  const inBlock = stanza.args.length < 2;
+  if (!inBlock && stanza.body[0]) throw new CorefileError("a rule on one line takes no block", stanza.body[0].name);
+  const tokens: readonly Token[] = inBlock ? [...stanza.args, ...stanza.body.flatMap((line) => [line.name, ...line.args])] : stanza.args;
+  const [first] = tokens;
+  if (!first) throw new CorefileError("no rule type specified for rewrite", stanza.name);
+  const mode = first.text.toLowerCase();
+  const explicit = mode === "continue" || mode === "stop";
+  const field = explicit ? tokens[1] : first;
+  if (!field) throw new CorefileError(`${mode} rule must begin with a rule type`, first);
+  const name = field.text.toLowerCase();
+  if (name === "answer") throw new CorefileError("response rewrites must begin with a name rule", field);
+  const read = Object.hasOwn(FIELDS, name) ? FIELDS[name] : undefined;
+  if (!read) throw new CorefileError(`invalid rule type "${field.text}"`, field);
+  const words = tokens.slice(explicit ? 2 : 1).map((token) => token.text);
+  return { rule: read(words, field, env), stop: mode !== "continue" };
 }

@@ -1,40 +1,38 @@
 // transfer: AXFR and IXFR over TCP of the zones that another plugin of the block can list, to clients allowed.
-// Upstream: CoreDNS plugin/transfer. Left out: NOTIFY and TSIG. A transfer is one reply; the server splits it into messages.
+// Upstream: CoreDNS plugin/transfer. Left out: NOTIFY and TSIG, so `source` has no effect. A transfer is one reply; the server splits it into messages.
 import { Cidr, canonicalIp, isCidr } from "../../model/ip.ts";
 import { CorefileError } from "../corefile.ts";
+import type { Directive } from "../corefile.ts";
 import { emptyReply } from "../message.ts";
 import { matchZone } from "../name.ts";
 import { argumentError, unknownProperty, zonesFrom } from "../plugin.ts";
-import type { PluginType } from "../plugin.ts";
+import type { PluginEnv, PluginType } from "../plugin.ts";
 
 const [AXFR, IXFR] = [252, 251];
 
+interface Rule {
+  readonly zones: readonly string[];
+  permits(ip: string): boolean;
+}
+
 export const transferPlugin: PluginType = {
   name: "transfer",
-  setup(stanza, env) {
-    const zones = zonesFrom(stanza.args, env);
-    const allowed: ((ip: string) => boolean)[] = [];
-    for (const line of stanza.body) {
-      if (line.name.text !== "to") unknownProperty(line);
-      if (line.args.length === 0) argumentError(line);
-      for (const token of line.args) {
-        const text = token.text.replace(/^\[?(.*?)\]?(?::53)?$/, "$1");
-        if (token.text === "*") allowed.push(() => true);
-        else if (isCidr(text)) allowed.push((ip) => new Cidr(text).contains(ip));
-        else if (canonicalIp(text) !== undefined) allowed.push((ip) => ip === canonicalIp(text));
-        else throw new CorefileError(`not an IP address or file: "${token.text}"`, token);
-      }
-    }
-    if (allowed.length === 0) throw new CorefileError("'to' is required", stanza.name);
+  stanzas: "together",
+  setup(_first, env, all) {
+    const rules = all.map((stanza) => readRule(stanza, env));
     return {
       name: "transfer",
       serve(query, next) {
         const { type } = query.question;
         if (type !== AXFR && type !== IXFR) return next(query);
         if (query.transport !== "tcp") return emptyReply("REFUSED", "transfer", "transfers are made over TCP");
-        if (matchZone(query.name, zones) === undefined) return next(query);
-        if (!allowed.some((permits) => permits(query.client.ip)))
-          return emptyReply("REFUSED", "transfer", `${query.client.ip} may not transfer`);
+        const zone = matchZone(
+          query.name,
+          rules.flatMap((rule) => rule.zones),
+        );
+        const rule = rules.find(({ zones }) => zone !== undefined && zones.includes(zone));
+        if (!rule) return next(query);
+        if (!rule.permits(query.client.ip)) return emptyReply("REFUSED", "transfer", `${query.client.ip} may not transfer`);
         if (type === IXFR && query.ixfrSerial === undefined)
           return emptyReply("SERVFAIL", "transfer", "an IXFR needs a SOA in its authority section");
         const serial = type === IXFR ? (query.ixfrSerial ?? 0) : 0;
@@ -49,3 +47,29 @@ export const transferPlugin: PluginType = {
     };
   },
 };
+
+function readRule(stanza: Directive, env: PluginEnv): Rule {
+  const allowed: ((ip: string) => boolean)[] = [];
+  let source: Directive | undefined;
+  for (const line of stanza.body) {
+    if (line.name.text === "source") {
+      const [ip] = line.args;
+      if (!ip || line.args.length > 1) argumentError(line);
+      if (source) throw new CorefileError("source already specified", line.name);
+      if (canonicalIp(ip.text) === undefined) throw new CorefileError(`invalid source address "${ip.text}"`, ip);
+      source = line;
+      continue;
+    }
+    if (line.name.text !== "to") unknownProperty(line);
+    if (line.args.length === 0) argumentError(line);
+    for (const token of line.args) {
+      const text = canonicalIp(token.text) ?? token.text.replace(/^\[?(.*?)\]?(?::\d+)?$/, "$1");
+      if (token.text === "*") allowed.push(() => true);
+      else if (isCidr(text)) allowed.push((ip) => new Cidr(text).contains(ip));
+      else if (canonicalIp(text) !== undefined) allowed.push((ip) => ip === canonicalIp(text));
+      else throw new CorefileError(`not an IP address or file: "${token.text}"`, token);
+    }
+  }
+  if (allowed.length === 0) throw new CorefileError("'to' is required", stanza.name);
+  return { zones: zonesFrom(stanza.args, env), permits: (ip) => allowed.some((permits) => permits(ip)) };
+}

@@ -3,7 +3,7 @@
 import { type Clock, nextTurn } from "../../model/clock.ts";
 import { keyOf, splitKey } from "../../model/object.ts";
 import { ConfigMaps, EndpointSlices, Ingresses, IngressClasses, Secrets, Services } from "../../model/resources.ts";
-import type { Change, Cursor, Store } from "../../store/index.ts";
+import { SharedFeed, type Change, type Cursor, type FeedRun, type Store } from "../../store/index.ts";
 import type { ControllerFlags } from "../config.ts";
 import { RouteCompiler } from "../route-compiler.ts";
 import type { RouteTable } from "../route-table.ts";
@@ -19,15 +19,12 @@ export class RoutesFeed {
   readonly flags: ControllerFlags;
   #compiler: RouteCompiler;
   #upstreams: Upstreams;
-  readonly #store: Store;
-  readonly #delayMs: number;
   readonly #secrets = new Map<string, Readonly<Record<string, Buffer>>>();
   readonly #configMaps = new Map<string, Readonly<Record<string, string>>>();
   readonly #listeners = new Set<() => void>();
   readonly traces = new RequestTraces();
-  #holders = 0;
-  #running: { readonly cursor: Cursor; readonly abort: AbortController; readonly done: Promise<void> } | undefined;
-  #synced: PromiseWithResolvers<void> = Promise.withResolvers();
+  readonly #feed: SharedFeed;
+  #reader: Pick<Store, "get">;
   #reloads = 0;
   #changedAtMs: number;
   /** Controller pods that hold it, the leader first. */
@@ -41,10 +38,15 @@ export class RoutesFeed {
     this.flags = flags;
     this.#compiler = new RouteCompiler(flags);
     this.#upstreams = new Upstreams(!flags.disableSvcExternalName);
-    this.#store = store;
     this.#clock = clock;
     this.#changedAtMs = clock.now();
-    this.#delayMs = delayMs;
+    this.#reader = store;
+    this.#feed = new SharedFeed({
+      ...{ store, delayMs, name: "ingress-nginx", chunk: CHUNK },
+      types: () => [IngressClasses, Ingresses, Services, EndpointSlices, Secrets, ConfigMaps],
+      begin: (cursor) => this.#begin(cursor),
+      end: () => (this.#reader = store),
+    });
   }
   get upstreams(): Upstreams {
     return this.#upstreams;
@@ -54,10 +56,10 @@ export class RoutesFeed {
   }
   /** Resolves once the present state has been read. */
   get synced(): Promise<void> {
-    return this.#synced.promise;
+    return this.#feed.synced;
   }
   get holders(): number {
-    return this.#holders;
+    return this.#feed.holders;
   }
   /** Changes of the configuration so far; endpoints are none. */
   get reloads(): number {
@@ -88,50 +90,36 @@ export class RoutesFeed {
   /** Starts reading for the first holder, a pod by its name, and stops with the last. */
   acquire(pod: string): AsyncDisposable {
     this.#pods.add(pod);
-    if (this.#holders++ === 0) this.#start();
-    let released = false;
+    const held = this.#feed.acquire();
     return {
-      [Symbol.asyncDispose]: async () => {
-        if (released) return;
-        released = true;
+      [Symbol.asyncDispose]: () => {
         this.#pods.delete(pod);
-        if (--this.#holders > 0) return;
-        const running = this.#running;
-        this.#running = undefined;
-        running?.abort.abort();
-        running?.cursor.close();
-        await running?.done;
+        return held[Symbol.asyncDispose]();
       },
     };
   }
 
-  #start(): void {
-    // What was deleted while nobody read is not told: begin anew.
-    this.#compiler = new RouteCompiler(this.flags);
+  #begin(cursor: Cursor): FeedRun {
+    const compiler = new RouteCompiler(this.flags);
+    this.#reader = cursor;
+    this.#compiler = compiler;
     this.#upstreams = new Upstreams(!this.flags.disableSvcExternalName);
     this.#secrets.clear();
     this.#configMaps.clear();
     this.#table = undefined;
-    this.#synced = Promise.withResolvers();
-    const cursor = this.#store.cursor({ name: "ingress-nginx", delayMs: this.#delayMs });
-    const abort = new AbortController();
-    this.#running = { cursor, abort, done: this.#follow(cursor, abort.signal) };
-  }
-  async #follow(cursor: Cursor, signal: AbortSignal): Promise<void> {
-    for await (const batch of cursor.batches([IngressClasses, Ingresses, Services, EndpointSlices, Secrets, ConfigMaps], signal)) {
-      for (const [index, change] of batch.entries()) {
-        if (index % CHUNK === CHUNK - 1) await nextTurn();
-        this.#apply(change);
-      }
-      while (this.#compiler.prepare(HOSTS)) await nextTurn();
-      if (this.#table !== this.#compiler.table) {
-        this.#reloads++;
-        this.#changedAtMs = this.#clock.now();
-      }
-      this.#table = this.#compiler.table;
-      this.#synced.resolve();
-      for (const listener of this.#listeners) listener();
-    }
+    return {
+      take: (change) => this.#apply(change),
+      taken: async () => {
+        while (compiler.prepare(HOSTS)) await nextTurn();
+        if (this.#compiler !== compiler) return;
+        if (this.#table !== compiler.table) {
+          this.#reloads++;
+          this.#changedAtMs = this.#clock.now();
+        }
+        this.#table = compiler.table;
+        for (const listener of this.#listeners) listener();
+      },
+    };
   }
   #apply({ type, key, object }: Change): void {
     const { namespace, name } = splitKey(key);
@@ -156,7 +144,7 @@ export class RoutesFeed {
     }
   }
   get #get(): Store["get"] {
-    const reader = this.#running?.cursor ?? this.#store;
+    const reader = this.#reader;
     return (type, namespace, name) => reader.get(type, namespace, name);
   }
 }

@@ -1,10 +1,12 @@
-// dns: DNS questions over UDP are answered with an rcode in the server's place, or late; those for one name or below it, or all.
-// Left out: questions over TCP, which latency and reset cover.
-import { FaultSetting, type FaultKind, type Packet } from "./fault.ts";
+// dns: DNS questions, over UDP and TCP, are answered with an rcode in the server's place, or late; those for one name or below it, or all.
+// On a TCP connection a late question holds back those behind it.
+import type { Random } from "../../model/random.ts";
+import { answerWith, questionName } from "./dns-message.ts";
+import { DnsMessages } from "./dns-messages.ts";
+import { FaultSetting, type FaultKind } from "./fault.ts";
 import { readDurationMs, readShare } from "./setting.ts";
 
 const RCODES: Readonly<Record<string, number>> = { FORMERR: 1, SERVFAIL: 2, NXDOMAIN: 3, NOTIMP: 4, REFUSED: 5 };
-const HEADER_BYTES = 12;
 
 export const dns: FaultKind = {
   field: "dns",
@@ -17,20 +19,30 @@ export const dns: FaultKind = {
     const share = setting["share"] === undefined ? 1 : member("share", () => readShare(setting["share"]));
     const name = member("name", () => readName(setting["name"]));
     if (rcode === undefined && delayMs === 0) throw new FaultSetting("must have an rcode or a delay");
+    /** What becomes of a message: an answer instead of it, or how late it goes on. */
+    const judge = (message: Uint8Array, random: Random): Uint8Array | number => {
+      const asked = questionName(message);
+      if (asked === undefined || !isWithin(asked, name) || random.next() >= share) return 0;
+      return rcode === undefined ? delayMs : answerWith(message, rcode);
+    };
     return {
       packet(random, direction) {
         if (direction === "back") return { pass: (packet) => [packet] };
         return {
           pass(packet, answer) {
-            const asked = questionName(packet.bytes);
-            if (asked === undefined || !isWithin(asked, name) || random.next() >= share) return [packet];
-            const late: Packet = { bytes: packet.bytes, atMs: packet.atMs + delayMs };
-            if (rcode === undefined) return [late];
-            answer(answerWith(packet.bytes, rcode));
+            const fate = judge(packet.bytes, random);
+            if (typeof fate === "number") return [{ bytes: packet.bytes, atMs: packet.atMs + fate }];
+            answer(fate);
             return [];
           },
         };
       },
+      filter: (random) =>
+        new DnsMessages((framed) => {
+          const fate = judge(framed.subarray(2), random);
+          if (typeof fate === "number") return { type: "pass", bytes: framed, delayMs: fate };
+          return { type: "answer", bytes: Buffer.concat([Buffer.from([fate.byteLength >> 8, fate.byteLength & 255]), fate]) };
+        }),
     };
   },
 };
@@ -57,37 +69,3 @@ function readName(value: unknown): string {
 }
 
 const isWithin = (asked: string, name: string): boolean => name === "" || asked === name || asked.endsWith(`.${name}`);
-
-/** The lower-case name of a query's first question; undefined when the bytes are no query. */
-function questionName(bytes: Uint8Array): string | undefined {
-  if (bytes.byteLength < HEADER_BYTES || ((bytes[2] ?? 0) & 0x80) !== 0) return undefined;
-  const end = questionEnd(bytes);
-  if (end === undefined) return undefined;
-  const labels: string[] = [];
-  for (let at = HEADER_BYTES; at < end - 5; at += (bytes[at] ?? 0) + 1) {
-    labels.push(Buffer.from(bytes.subarray(at + 1, at + 1 + (bytes[at] ?? 0))).toString("latin1"));
-  }
-  return labels.join(".").toLowerCase();
-}
-
-/** Where the first question's type and class end; names in a question are not compressed. */
-function questionEnd(bytes: Uint8Array): number | undefined {
-  let at = HEADER_BYTES;
-  for (;;) {
-    const length = bytes[at];
-    if (length === undefined || length > 63) return undefined;
-    at += length + 1;
-    if (length === 0) break;
-  }
-  return at + 4 <= bytes.byteLength ? at + 4 : undefined;
-}
-
-/** The question again, as a response with this code and no records. */
-function answerWith(query: Uint8Array, rcode: number): Uint8Array {
-  const answer = Buffer.from(query.subarray(0, questionEnd(query) ?? HEADER_BYTES));
-  answer[2] = 0x80 | ((query[2] ?? 0) & 0x79);
-  answer[3] = rcode;
-  answer.writeUInt16BE(1, 4);
-  answer.fill(0, 6, HEADER_BYTES);
-  return answer;
-}

@@ -1,7 +1,7 @@
 // A set of faults under one name, and what the rules that match a flow make of it. Every choice is a function of the seed, the rule's
 // name, the client and how many flows of that client the rule has met.
 import type { Random } from "../../model/random.ts";
-import type { Fault, LinkDirection, Opening, PacketStage, StreamStage } from "./fault.ts";
+import type { Fault, LinkDirection, Opening, PacketStage, StreamFilter, StreamStage } from "./fault.ts";
 
 /** Which way a rule's shaping works; openings do not have one. */
 export type ShapedDirection = LinkDirection | "both";
@@ -13,6 +13,11 @@ export interface FaultRuleOptions {
   readonly random: Random;
 }
 
+/** What a stream meets on its way. */
+export interface StreamShape extends Readonly<Record<LinkDirection, readonly StreamStage[]>> {
+  readonly filters: readonly StreamFilter[];
+}
+
 /** What a flow meets: its opening, and for one that passes the stages on its way. */
 export interface FlowFaults {
   readonly opening: Opening;
@@ -21,7 +26,7 @@ export interface FlowFaults {
   /** How long a handshake takes: its way there and back. */
   readonly handshakeMs: number;
   /** Absent when streams pass as they are. */
-  readonly stream: Readonly<Record<LinkDirection, readonly StreamStage[]>> | undefined;
+  readonly stream: StreamShape | undefined;
   readonly packet: Readonly<Record<LinkDirection, readonly PacketStage[]>> | undefined;
 }
 
@@ -49,7 +54,7 @@ export class FaultRule {
     this.direction = direction;
     this.#random = random;
     this.#firstFlows = Math.min(Infinity, ...limits);
-    this.shapesStreams = faults.some((fault) => fault.stream);
+    this.shapesStreams = faults.some((fault) => fault.stream || fault.filter);
     this.shapesPackets = faults.some((fault) => fault.packet);
     // Flows that are open already were none of the first.
     this.stalls = limits.length === 0 && faults.some((fault) => fault.live === "stall");
@@ -87,6 +92,7 @@ export type Ordinals = Map<FaultRule, number>;
 export function meetFaults(rules: readonly FaultRule[], client: string, ordinals: Ordinals = new Map()): FlowFaults | undefined {
   const matched: string[] = [];
   const stream: Record<LinkDirection, StreamStage[]> = { forward: [], back: [] };
+  const filters: StreamFilter[] = [];
   const packet: Record<LinkDirection, PacketStage[]> = { forward: [], back: [] };
   let opening: Opening = "pass";
   for (const rule of rules) {
@@ -98,20 +104,21 @@ export function meetFaults(rules: readonly FaultRule[], client: string, ordinals
       if (opening === "pass") opening = outcome;
       for (const direction of ["forward", "back"] as const) {
         if (rule.direction !== "both" && rule.direction !== direction) continue;
-        const own = fault.stream || fault.packet ? random.fork(`${index}/${direction}`) : random;
+        const own = fault.stream || fault.filter || fault.packet ? random.fork(`${index}/${direction}`) : random;
         if (fault.stream) stream[direction].push(fault.stream(own));
+        if (fault.filter && direction === "forward") filters.push(fault.filter(own));
         if (fault.packet) packet[direction].push(fault.packet(own, direction));
       }
     }
   }
   if (matched.length === 0) return undefined;
-  const shaped = stream.forward.length + stream.back.length > 0;
+  const shaped = stream.forward.length + stream.back.length + filters.length > 0;
   const late = packet.forward.length + packet.back.length > 0;
   return {
     opening,
     matched,
     handshakeMs: shaped ? crossing(stream.forward) + crossing(stream.back) : 0,
-    stream: shaped ? stream : undefined,
+    stream: shaped ? { ...stream, filters } : undefined,
     packet: late ? packet : undefined,
   };
 }

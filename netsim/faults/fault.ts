@@ -1,6 +1,7 @@
 // A fault on a link, in the small: what it does to a flow as it opens, to the bytes of a stream, to a datagram. Each kind is one file.
 //
 //   open   ──► pass | refuse | drop | reset                       (TCP and UDP, once per flow)
+//   filter ──► message ► message  each goes on, late, or is answered in the server's place (TCP, what the client sends)
 //   stream ──► stage ► stage ► …  each says when a piece leaves   (TCP, per direction)
 //   packet ──► stage ► stage ► …  each lets none, one or two out  (UDP, per direction)
 import type { Random } from "../../model/random.ts";
@@ -21,6 +22,19 @@ export interface StreamStage {
   readyAt?(): number;
 }
 
+/** What becomes of a part of a client's stream: it goes on, this much later, or `answer` is sent back in its place. */
+export type FilteredPart =
+  | { readonly type: "pass"; readonly bytes: Uint8Array; readonly delayMs: number }
+  | { readonly type: "answer"; readonly bytes: Uint8Array };
+
+/** Reads what a client sends on a stream, message by message. */
+export interface StreamFilter {
+  /** The parts that are whole now; the beginning of a message is held back. */
+  take(bytes: Uint8Array): readonly FilteredPart[];
+  /** What is held back when the stream ends. */
+  rest(): Uint8Array;
+}
+
 /** A datagram on its way, and when it arrives. */
 export interface Packet {
   readonly bytes: Uint8Array;
@@ -36,6 +50,7 @@ export interface PacketStage {
 export interface Fault {
   open?(random: Random): Opening;
   stream?(random: Random): StreamStage;
+  filter?(random: Random): StreamFilter;
   packet?(random: Random, direction: LinkDirection): PacketStage;
   /** What it does to flows that are open when it comes: they stand still while it lasts, or some are reset (`open` says which). */
   readonly live?: "stall" | "reset";

@@ -3,7 +3,8 @@
 import type { Duplex } from "node:stream";
 import type { Clock, Timer } from "../../model/clock.ts";
 import { resetEnd } from "../pipe.ts";
-import type { LinkDirection, StreamStage } from "./fault.ts";
+import type { StreamShape } from "./fault-rule.ts";
+import type { FilteredPart, StreamFilter, StreamStage } from "./fault.ts";
 
 /** Most that one direction holds: as much as a kernel's largest receive window. */
 const LIMIT_BYTES = 4 * 1024 * 1024;
@@ -16,8 +17,8 @@ type Piece =
   | { readonly atMs: number; readonly type: Ending };
 
 /** Joins two ends until both are closed; each must allow half-open. `a` is the client's. */
-export function joinShaped(clock: Clock, a: Duplex, b: Duplex, stages: Readonly<Record<LinkDirection, readonly StreamStage[]>>): void {
-  const [forward, back] = [new StreamLink(clock, a, b, stages.forward), new StreamLink(clock, b, a, stages.back)];
+export function joinShaped(clock: Clock, a: Duplex, b: Duplex, shape: StreamShape): void {
+  const [forward, back] = [new StreamLink(clock, a, b, shape.forward, shape.filters), new StreamLink(clock, b, a, shape.back, [])];
   forward.start(back);
   back.start(forward);
 }
@@ -27,6 +28,7 @@ class StreamLink {
   readonly #from: Duplex;
   readonly #to: Duplex;
   readonly #stages: readonly StreamStage[];
+  readonly #filters: readonly StreamFilter[];
   readonly #pieceBytes: number;
   #queue: Piece[] = [];
   #head = 0;
@@ -39,11 +41,12 @@ class StreamLink {
   #other: StreamLink | undefined;
   #receiverIsGone = false;
 
-  constructor(clock: Clock, from: Duplex, to: Duplex, stages: readonly StreamStage[]) {
+  constructor(clock: Clock, from: Duplex, to: Duplex, stages: readonly StreamStage[], filters: readonly StreamFilter[]) {
     this.#clock = clock;
     this.#from = from;
     this.#to = to;
     this.#stages = stages;
+    this.#filters = filters;
     this.#pieceBytes = Math.min(Infinity, ...stages.map((stage) => stage.pieceBytes ?? Infinity));
   }
   /** `other` carries what comes the other way. */
@@ -51,7 +54,10 @@ class StreamLink {
     this.#other = other;
     const [from, to] = [this.#from, this.#to];
     from.on("data", (chunk: Uint8Array) => this.#take(chunk));
-    from.on("end", () => this.#push("end"));
+    from.on("end", () => {
+      for (const [index, filter] of this.#filters.entries()) this.#pass(filter.rest(), this.#filters.slice(index + 1));
+      this.#push("end");
+    });
     from.on("error", () => (this.#failed = true));
     from.on("close", () => this.#onFromClose());
     to.on("drain", () => {
@@ -63,13 +69,30 @@ class StreamLink {
   }
   #take(chunk: Uint8Array): void {
     if (this.#to.destroyed) return this.#receiverIsGone ? resetEnd(this.#from) : undefined;
-    const now = this.#clock.monotonic();
+    this.#pass(chunk, this.#filters);
+    this.#run();
+  }
+  /** Puts into the queue what the filters let through, and what they answer into the queue of the other direction. */
+  #pass(chunk: Uint8Array, filters: readonly StreamFilter[]): void {
+    let parts: readonly FilteredPart[] = [{ type: "pass", bytes: chunk, delayMs: 0 }];
+    for (const filter of filters)
+      parts = parts.flatMap((part) => (part.type === "pass" ? later(filter.take(part.bytes), part.delayMs) : part));
+    for (const { type, bytes, ...part } of parts) {
+      if (type === "answer") this.#other?.answer(bytes);
+      else this.#enqueueBytes(bytes, this.#clock.monotonic() + ("delayMs" in part ? part.delayMs : 0));
+    }
+  }
+  /** Sends bytes that did not come from the sender. */
+  answer(bytes: Uint8Array): void {
+    this.#enqueueBytes(bytes, this.#clock.monotonic());
+    this.#run();
+  }
+  #enqueueBytes(chunk: Uint8Array, atMs: number): void {
     for (let at = 0; at < chunk.byteLength; at += this.#pieceBytes) {
       const bytes = this.#pieceBytes >= chunk.byteLength ? chunk : chunk.subarray(at, at + this.#pieceBytes);
       this.#bytes += bytes.byteLength;
-      this.#enqueue({ type: "bytes", bytes, atMs: this.#leavesAt(now, bytes.byteLength, false) });
+      this.#enqueue({ type: "bytes", bytes, atMs: this.#leavesAt(atMs, bytes.byteLength, false) });
     }
-    this.#run();
   }
   #push(type: Ending): void {
     this.#enqueue({ type, atMs: this.#leavesAt(this.#clock.monotonic(), 0, type === "end") });
@@ -150,4 +173,8 @@ class StreamLink {
     this.#waitsForDrain = false;
     this.#pace(true);
   }
+}
+
+function later(parts: readonly FilteredPart[], delayMs: number): readonly FilteredPart[] {
+  return delayMs === 0 ? parts : parts.map((part) => (part.type === "pass" ? { ...part, delayMs: part.delayMs + delayMs } : part));
 }

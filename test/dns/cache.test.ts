@@ -1,7 +1,12 @@
 // cache on a clock that moves by hand: popular answers fetched anew, expired ones given while the source is asked.
 import t from "tap";
+import { decodeQuery } from "../../dns/decode.ts";
+import { encodeReply } from "../../dns/encode.ts";
+import { emptyReply, isRcode } from "../../dns/message.ts";
 import type { Reply } from "../../dns/message.ts";
-import { VirtualClock } from "../../model/clock.ts";
+import { Metrics } from "../../dns/metrics.ts";
+import type { PluginEnv } from "../../dns/plugin.ts";
+import { nextTurn, VirtualClock } from "../../model/clock.ts";
 import { namespace, service, slice, testChain } from "./support.ts";
 import type { TestChain } from "./support.ts";
 
@@ -58,10 +63,238 @@ t.test("serve_stale: an expired answer is given with TTL 0 while the source is a
 });
 
 t.test("more names than fit", async (t) => {
-  const objects = [namespace("default"), ...Array.from({ length: 5 }, (_, i) => service(`default/s${i}`, `127.96.0.${i + 1}`, "80/TCP"))];
-  const { ask } = testChain(corefile("cache {\n  success 3\n }"), objects);
+  const count = 1300;
+  const objects = [
+    namespace("default"),
+    ...Array.from({ length: count }, (_, i) => service(`default/s${i}`, `127.96.${i >> 8}.${i & 255}`, "80/TCP")),
+  ];
+  const { ask, metrics } = measured(corefile("cache {\n  success 3\n }"), objects);
   const why = async (i: number): Promise<string> => (await ask(`s${i}.default.svc.cluster.local.`, "A")).why[0]?.plugin ?? "";
-  for (let i = 0; i < 5; i++) t.equal(await why(i), "kubernetes");
-  t.strictSame([await why(4), await why(3), await why(2)], ["cache", "cache", "cache"]);
+  for (let i = 0; i < count; i++) t.equal(await why(i), "kubernetes");
+  t.strictSame([await why(count - 1), await why(count - 1000)], ["cache", "cache"], "1024 is the least capacity");
   t.equal(await why(0), "kubernetes", "the oldest went first");
+  t.match(metrics.text(), /coredns_cache_evictions_total\{server="dns:\/\/:53",zones="\.",view="",type="success"\} [1-9]/);
+});
+
+function measured(corefile: string, objects: Parameters<typeof testChain>[1]): TestChain & { readonly metrics: Metrics } {
+  const metrics = new Metrics();
+  return { ...testChain(corefile, objects, { metrics }), metrics };
+}
+
+/** A name outside the cluster whose server does as it is told; answers as "rcode address ttl", "-" without an address. */
+function outside(cache: string): {
+  readonly clock: VirtualClock;
+  says(what: string): void;
+  ask(): Promise<string>;
+  readonly asked: () => number;
+} {
+  const clock = new VirtualClock();
+  let behaviour = "127.1.0.1";
+  let asked = 0;
+  const exchange: PluginEnv["exchange"] = async (_server, message) => {
+    asked++;
+    const present = behaviour;
+    if (present === "slow") await new Promise<void>((resolve) => clock.after(1000, resolve));
+    const decoded = decodeQuery(message, "udp", { ip: "127.0.0.1", port: 1 });
+    if (decoded.type !== "query") throw new Error("not a query");
+    const { name } = decoded.query.question;
+    const soa = {
+      name: "x.",
+      type: "SOA",
+      ttl: 20,
+      mname: "a.",
+      rname: "b.",
+      serial: 1,
+      refresh: 1,
+      retry: 1,
+      expire: 1,
+      minimum: 20,
+    } as const;
+    const reply: Reply = isRcode(present)
+      ? { ...emptyReply(present, "", ""), authorities: present === "NXDOMAIN" || present === "NOERROR" ? [soa] : [] }
+      : { ...emptyReply("NOERROR", "", ""), answers: [{ name, type: "A", ttl: 20, address: present === "slow" ? "127.1.0.9" : present }] };
+    return encodeReply(decoded.query, reply).bytes;
+  };
+  const { ask } = testChain(`.:53 {\n ${cache}\n forward . 127.9.0.1 {\n max_fails 0\n max_connect_attempts 1\n }\n}\n`, [], {
+    clock,
+    exchange,
+  });
+  return {
+    clock,
+    says: (what) => void (behaviour = what),
+    ask: async () => {
+      const reply = await ask("a.x.", "A");
+      const [first] = reply.answers;
+      return `${reply.rcode} ${first?.type === "A" ? `${first.address} ${first.ttl}` : "-"}`;
+    },
+    asked: () => asked,
+  };
+}
+
+// Steps: "says X" changes the server, "+N" lets N seconds pass, "= X" is what a question is answered with, "asked N" how often the server was, so far.
+const stories: readonly [what: string, cache: string, steps: readonly string[]][] = [
+  [
+    "kept for its TTL, then anew",
+    "cache",
+    ["= NOERROR 127.1.0.1 20", "+ 12", "= NOERROR 127.1.0.1 8", "asked 1", "+ 8", "= NOERROR 127.1.0.1 20", "asked 2"],
+  ],
+  ["keepttl", "cache {\n keepttl\n}", ["= NOERROR 127.1.0.1 20", "+ 12", "= NOERROR 127.1.0.1 20", "asked 1"]],
+  [
+    "SERVFAIL for five seconds",
+    "cache",
+    ["says SERVFAIL", "= SERVFAIL -", "+ 4", "= SERVFAIL -", "asked 1", "+ 1", "= SERVFAIL -", "asked 2"],
+  ],
+  ["SERVFAIL for as long as told", "cache {\n servfail 1m\n}", ["says SERVFAIL", "= SERVFAIL -", "+ 59", "= SERVFAIL -", "asked 1"]],
+  ["SERVFAIL not at all", "cache {\n servfail 0\n}", ["says SERVFAIL", "= SERVFAIL -", "= SERVFAIL -", "asked 2"]],
+  ["REFUSED is not kept", "cache", ["says REFUSED", "= REFUSED -", "= REFUSED -", "asked 2"]],
+  ["NOTIMP is", "cache", ["says NOTIMP", "= NOTIMP -", "= NOTIMP -", "asked 1"]],
+  [
+    "a failing source does not push out an expired answer",
+    "cache {\n serve_stale\n}",
+    [
+      "= NOERROR 127.1.0.1 20",
+      "says SERVFAIL",
+      "+ 30",
+      "= NOERROR 127.1.0.1 0",
+      "asked 2",
+      "= NOERROR 127.1.0.1 0",
+      "asked 3",
+      "+ 3600",
+      "= SERVFAIL -",
+    ],
+  ],
+  [
+    "stale answers with a TTL, and a pause after a failed refresh",
+    "cache {\n serve_stale 1h immediate 30s 60s\n}",
+    [
+      "= NOERROR 127.1.0.1 20",
+      "says SERVFAIL",
+      "+ 30",
+      "= NOERROR 127.1.0.1 30",
+      "asked 2",
+      "= NOERROR 127.1.0.1 30",
+      "asked 2",
+      "+ 60",
+      "= NOERROR 127.1.0.1 30",
+      "asked 3",
+    ],
+  ],
+  [
+    "keepttl shows the whole TTL of stale answers too",
+    "cache {\n serve_stale\n keepttl\n}",
+    ["= NOERROR 127.1.0.1 20", "+ 30", "= NOERROR 127.1.0.1 20"],
+  ],
+  ["serve_stale 0 is none", "cache {\n serve_stale 0\n}", ["= NOERROR 127.1.0.1 20", "says SERVFAIL", "+ 30", "= SERVFAIL -"]],
+  [
+    "verify asks first, and takes a denial for one",
+    "cache {\n serve_stale 1h verify\n}",
+    [
+      "= NOERROR 127.1.0.1 20",
+      "+ 30",
+      "says 127.1.0.2",
+      "= NOERROR 127.1.0.2 20",
+      "+ 30",
+      "says SERVFAIL",
+      "= NOERROR 127.1.0.2 0",
+      "says NXDOMAIN",
+      "= NXDOMAIN -",
+    ],
+  ],
+  [
+    "prefer_positive gives the expired answer before a denial",
+    "cache {\n serve_stale 1h\n serve_stale_policy prefer_positive\n}",
+    [
+      "= NOERROR 127.1.0.1 20",
+      "says NXDOMAIN",
+      "+ 30",
+      "= NOERROR 127.1.0.1 0",
+      "= NOERROR 127.1.0.1 0",
+      "says 127.1.0.2",
+      "= NOERROR 127.1.0.1 0",
+      "= NOERROR 127.1.0.2 20",
+    ],
+  ],
+];
+
+t.test("what is given when", async (t) => {
+  for (const [what, cache, steps] of stories) {
+    const world = outside(cache);
+    for (const [index, step] of steps.entries()) {
+      const [word = "", ...rest] = step.split(" ");
+      const text = rest.join(" ");
+      if (word === "says") world.says(text);
+      else if (word === "+") await world.clock.advance(Number(text) * 1000);
+      else if (word === "asked") {
+        await nextTurn();
+        t.equal(world.asked(), Number(text), `${what}: step ${index + 1}`);
+      } else t.equal(await world.ask(), text, `${what}: step ${index + 1}`);
+      await nextTurn();
+    }
+  }
+});
+
+t.test("verify waits no longer than told, and the late answer is kept", async (t) => {
+  const { clock, says, ask } = outside("cache {\n serve_stale 1h verify 100ms\n}");
+  await ask();
+  await clock.advance(30_000);
+  says("slow");
+  const late = ask();
+  await clock.advance(100);
+  t.equal(await late, "NOERROR 127.1.0.1 0");
+  await clock.advance(900);
+  t.equal(await ask(), "NOERROR 127.1.0.9 20");
+});
+
+t.test("another class is another question", async (t) => {
+  const { ask } = testChain(".:53 {\n cache\n hosts {\n 127.0.0.7 a.x\n }\n forward other 127.9.0.1\n}\n", []);
+  const plugin = async (cls: number): Promise<string | undefined> =>
+    (await ask("a.x.", "A", { question: { name: "a.x.", type: 1, class: cls } })).why[0]?.plugin;
+  t.strictSame([await plugin(1), await plugin(1), await plugin(3)], ["hosts", "cache", "hosts"]);
+});
+
+const faults: readonly [stanza: string, message: string][] = [
+  ["cache 0 example.nl", "cache TTL can not be zero or negative: 0"],
+  ["cache -1 example.nl", "cache TTL can not be zero or negative: -1"],
+  ["cache {\n success\n}", "Wrong argument count"],
+  ["cache {\n success 15 aaa\n}", "'aaa' is not a number"],
+  ["cache {\n success 15 0\n}", "cache TTL can not be zero or negative: 0"],
+  ["cache {\n denial aaa\n}", "'aaa' is not a number"],
+  ["cache {\n denial 15 60 -1\n}", "cache min TTL can not be negative: -1"],
+  ["cache {\n prefetch\n}", "Wrong argument count"],
+  ["cache {\n prefetch 0 blurp\n}", 'time: invalid duration "blurp"'],
+  ["cache {\n prefetch -1\n}", "prefetch amount should be positive: -1"],
+  ["cache {\n prefetch 5 1m 20\n}", "last character of percentage"],
+  ["cache {\n prefetch 5 1m 95%\n}", "percentage should fall in range [10, 90]: 95"],
+  ["cache {\n serve_stale 20\n}", "time: invalid duration"],
+  ["cache {\n serve_stale -20m\n}", "invalid negative duration for serve_stale"],
+  ["cache {\n serve_stale 1m nono\n}", "invalid value for serve_stale refresh mode: nono"],
+  ["cache {\n serve_stale 1h immediate 100ms\n}", "must be a whole number of seconds"],
+  ["cache {\n serve_stale 1h immediate 4294967296s\n}", "exceeds the DNS TTL range"],
+  ["cache {\n serve_stale 1h immediate 30s 5m1s\n}", "cannot exceed 5 minutes"],
+  ["cache {\n serve_stale 1h immediate 30s 30s extra\n}", "Wrong argument count"],
+  ["cache {\n serve_stale 1h verify -1ms\n}", "invalid negative timeout for serve_stale verify"],
+  ["cache {\n serve_stale 1h verify 100ms 30s 30s extra\n}", "Wrong argument count"],
+  ["cache {\n serve_stale_policy prefer_positive\n}", "serve_stale_policy requires serve_stale"],
+  ["cache {\n serve_stale\n serve_stale_policy\n}", "Wrong argument count"],
+  ["cache {\n serve_stale\n serve_stale_policy other\n}", "invalid serve_stale_policy: other"],
+  ["cache {\n serve_stale\n serve_stale_policy prefer_positive\n serve_stale_policy prefer_positive\n}", "can only be specified once"],
+  ["cache {\n servfail\n}", "Wrong argument count"],
+  ["cache {\n servfail 6m\n}", "caching SERVFAIL responses over 5 minutes is not permitted"],
+  ["cache {\n servfail 20\n}", "time: invalid duration"],
+  ["cache {\n servfail -1s\n}", "invalid negative ttl for servfail"],
+  ["cache {\n servfail 1m invalid\n}", "Wrong argument count"],
+  ["cache {\n disable invalid example.com\n}", 'cache type for disable must be "success" or "denial"'],
+  ["cache {\n keepttl arg1\n}", "Wrong argument count"],
+  ["cache {\n other\n}", "unknown property 'other'"],
+];
+
+t.test("stanzas that are refused", async (t) => {
+  for (const [stanza, expected] of faults) {
+    try {
+      testChain(`. {\n${stanza}\n}`, []);
+      t.fail(`no error for ${stanza}`);
+    } catch (error) {
+      t.ok(String(error).includes(expected), `${stanza}: ${String(error)}`);
+    }
+  }
 });

@@ -1,7 +1,8 @@
 // Explanations of names: which plugin and object answered along the search path, or why none did; and Corefiles tried before a start.
 import t from "tap";
 import { checkCorefile } from "../../dns/chain.ts";
-import { defaultCorefile, parseCorefile } from "../../dns/corefile.ts";
+import { defaultCorefile } from "../../dns/corefile.ts";
+import { parseCorefile } from "../../dns/corefile-parser.ts";
 import { explainName } from "../../dns/explain-name.ts";
 import type { Peer } from "../../model/ports.ts";
 import { namespace, service, slice, testChain } from "./support.ts";
@@ -58,8 +59,7 @@ t.test("a Corefile is tried before anything starts", async (t) => {
 
 t.test("variables of the environment", async (t) => {
   const [block] = parseCorefile(".:53 {\n kubernetes {$DOMAIN} {%REVERSE%} a{$NONE}b\n}\n", {
-    DOMAIN: "lab.local",
-    REVERSE: "in-addr.arpa",
+    variables: { DOMAIN: "lab.local", REVERSE: "in-addr.arpa" },
   });
   t.strictSame(
     block?.directives[0]?.args.map((token) => token.text),

@@ -37,7 +37,7 @@ const rows: readonly [corefile: string, name: string, type: string, expected: st
     "NOERROR A 127.96.0.12",
   ],
   ["hosts {\n 127.0.0.9 x.example y.example\n}", "9.0.0.127.in-addr.arpa.", "PTR", "NOERROR PTR x.example., PTR y.example."],
-  ["hosts {\n 127.0.0.9 x.example\n no_reverse\n}", "9.0.0.127.in-addr.arpa.", "PTR", "NXDOMAIN"],
+  ["hosts {\n 127.0.0.9 x.example\n no_reverse\n}", "9.0.0.127.in-addr.arpa.", "PTR", "SERVFAIL"],
   ["hosts {\n 127.0.0.9 x.example\n}", "x.example.", "AAAA", "NOERROR"],
   ["hosts /etc/hosts example.org {\n fallthrough\n}", "a.example.org.", "A", "NOERROR A 127.0.0.7"],
   ["rewrite name web.example web.default.svc.cluster.local\nkubernetes cluster.local", "web.example.", "A", "NOERROR A 127.96.0.12"],
@@ -111,9 +111,39 @@ t.test("zone-scoped names of headless Services", async (t) => {
     t.equal(show(await ask(`${name}.default.svc.cluster.local.`, type)), expected, `${name} ${type}`);
 });
 
-t.test("rewrite puts the client's name back", async (t) => {
-  const { ask } = testChain(". {\nrewrite name suffix .corp. .default.svc.cluster.local.\nkubernetes cluster.local\n}", objects);
-  t.equal((await ask("web.corp.", "A")).answers[0]?.name, "web.corp.");
+t.test("k8s_external is transferred", async (t) => {
+  const external = { ...service("default/web", "127.96.0.12", "http:80/TCP", "https:443/TCP") };
+  const objectsWith = [
+    ...objects.filter((object) => object.kind !== "Service" || object.metadata.name !== "web"),
+    { ...external, spec: { ...external.spec, externalIPs: ["1.2.3.4", "fd00::4"] } },
+  ];
+  const corefile = ". {\ntransfer {\n to *\n}\nk8s_external example.com {\n headless\n}\nkubernetes cluster.local\n}";
+  const { ask, zone } = testChain(corefile, objectsWith);
+  const reply = await ask("example.com.", "AXFR", { transport: "tcp" });
+  const lines = reply.answers.map((record) => `${record.name.replace(".example.com.", "")} ${recordType(record)} ${dataText(record)}`);
+  t.equal(lines[0], lines.at(-1), "between two SOAs");
+  t.strictSame(lines.slice(1, -1), [
+    "example.com. NS ns1.dns.example.com.",
+    "ns1.dns A 127.244.0.2",
+    "db.default A 127.244.1.2",
+    "db.default A 127.244.1.3",
+    "db.default SRV 0 50 5432 127-244-1-2.db.default.example.com.",
+    "db.default SRV 0 50 5432 db-0.db.default.example.com.",
+    "127-244-1-2.db.default A 127.244.1.2",
+    "127-244-1-2.db.default SRV 0 100 5432 127-244-1-2.db.default.example.com.",
+    "db-0.db.default A 127.244.1.3",
+    "db-0.db.default SRV 0 100 5432 db-0.db.default.example.com.",
+    "_sql._tcp.db.default SRV 0 50 5432 127-244-1-2.db.default.example.com.",
+    "_sql._tcp.db.default SRV 0 50 5432 db-0.db.default.example.com.",
+    "web.default A 1.2.3.4",
+    "web.default AAAA fd00::4",
+    "web.default SRV 0 100 80 web.default.example.com.",
+    "web.default SRV 0 100 443 web.default.example.com.",
+    "_http._tcp.web.default SRV 0 100 80 web.default.example.com.",
+    "_https._tcp.web.default SRV 0 100 443 web.default.example.com.",
+  ]);
+  const ixfr = await ask("example.com.", "IXFR", { transport: "tcp", ixfrSerial: zone.serial });
+  t.strictSame(ixfr.answers.map(recordType), ["SOA"]);
 });
 
 t.test("autopath finds the name in one question", async (t) => {
@@ -185,6 +215,26 @@ t.test("log formats with metadata", async (t) => {
   t.strictSame(lines, ["[INFO] _http._tcp.web.default.svc.cluster.local. svc web/http"]);
 });
 
+t.test("metadata of the client's pod, with pods verified", async (t) => {
+  const pod = {
+    apiVersion: "v1",
+    kind: "Pod",
+    metadata: { name: "client", namespace: "default", labels: { bar: "baz", "app.kubernetes.io/name": "foo" } },
+    status: { podIP: "127.244.1.9" },
+  } as const;
+  const template =
+    "{/kubernetes/client-namespace} {/kubernetes/client-pod-name} {/kubernetes/client-label/bar} {/kubernetes/client-label/app.kubernetes.io/name}";
+  for (const [mode, expected] of [
+    ["verified", "default client baz foo"],
+    ["insecure", "- - - -"],
+  ] as const) {
+    const corefile = `. {\nmetadata\nlog . "${template}"\nkubernetes cluster.local {\n pods ${mode}\n}\n}`;
+    const { ask, lines } = testChain(corefile, [...objects, pod]);
+    await ask("example.com.", "A");
+    t.strictSame(lines, [`[INFO] ${expected}`], mode);
+  }
+});
+
 t.test("SERVFAIL until the store has been read", async (t) => {
   const zone = compileZone([], 0);
   zone.synced = false;
@@ -252,7 +302,7 @@ t.test("log and errors write what happened", async (t) => {
   await ask("example.org.", "A");
   t.match(
     lines[0],
-    /^\[INFO\] 127\.244\.1\.9:40000 - 1 "A IN web\.default\.svc\.cluster\.local\. udp 40 false 512" NOERROR qr,aa,rd \d+ \d\.\d{9}s$/,
+    /^\[INFO\] 127\.244\.1\.9:40000 - 1 "A IN web\.default\.svc\.cluster\.local\. udp 40 false 512" NOERROR qr,aa,rd \d+ \d(\.\d+)?s$/,
   );
   t.match(lines[2], "[ERROR] plugin/errors: 2 example.org. A: plugin/server: no plugin answers example.org.");
 });

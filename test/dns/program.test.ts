@@ -141,6 +141,34 @@ t.test("changes are seen late by the propagation delay", async (t) => {
   t.equal(cluster.fabric.socketOf({ ip, port: 53 }, "UDP"), undefined, "nothing listens any more");
 });
 
+t.test("the Corefile imports keys of its ConfigMap, and is read anew when one of them changes", async (t) => {
+  const cluster = await dnsCluster(t);
+  const map = (address: string) => ({
+    ...configMap(".:53 {\n import names.hosts\n import *.more\n}\n"),
+    data: {
+      Corefile: ".:53 {\n import names.hosts\n import *.more\n}\n",
+      "names.hosts": `hosts {\n ${address} a.example\n}\n`,
+      "x.more": "log\n",
+    },
+  });
+  await cluster.put(namespace("kube-system"), map("127.0.0.7"));
+  const ip = cluster.podIp(2);
+  const { log } = await cluster.runCoredns(ip);
+  const from: Peer = { kind: "pod", namespace: "default", name: "client", ip: cluster.podIp(9), node: "n" };
+  const conf: ResolvConf = { nameservers: [ip], searches: [], options: [] };
+  const address = async (): Promise<string | undefined> =>
+    (await cluster.resolve.query(from, conf, "a.example.", "A")).at(-1)?.answers[0]?.data;
+  t.equal(await address(), "127.0.0.7");
+  t.match(log.join(""), "A IN a.example.", "the pattern found the other");
+  await cluster.store.update(ConfigMaps, map("127.0.0.8"));
+  await cluster.store.settle();
+  await new Promise((resolve) => setImmediate(resolve));
+  t.equal(await address(), "127.0.0.8");
+  await cluster.store.update(ConfigMaps, map("127.0.0.8\n}\nfrobnicate {"));
+  await cluster.store.settle();
+  t.match(log.join(""), "Restart failed: names.hosts:4:1 - Error during parsing: Unknown directive 'frobnicate'");
+});
+
 t.test("a Corefile that cannot be used at the start ends the pod", async (t) => {
   const cluster = await dnsCluster(t);
   await cluster.put(namespace("kube-system"), configMap(".:53 {\n  kubernetess cluster.local\n}\n"));
@@ -154,6 +182,32 @@ t.test("no server at all", async (t) => {
   const from: Peer = { kind: "pod", namespace: "default", name: "client", ip: cluster.podIp(9), node: "n" };
   const conf: ResolvConf = { nameservers: [cluster.podIp(2)], searches: [], options: ["timeout:1", "attempts:1"] };
   await t.rejects(cluster.resolve.lookup(from, conf, "web"), { code: "EAI_AGAIN" });
+});
+
+t.test("a type that is none is refused, not asked as another", async (t) => {
+  const cluster = await dnsCluster(t);
+  const from: Peer = { kind: "pod", namespace: "default", name: "client", ip: cluster.podIp(9), node: "n" };
+  const conf: ResolvConf = { nameservers: [cluster.podIp(2)], searches: [], options: [] };
+  await t.rejects(cluster.resolve.query(from, conf, "web", "FOO"), { message: '"FOO" is no record type' });
+  await t.rejects(async () => cluster.dns.diagnostics.explainDns?.({ from, name: "web", type: "TYPE65536" }), {
+    message: /is no record type/,
+  });
+});
+
+t.test("a long dump is made in slices", async (t) => {
+  const cluster = await dnsCluster(t);
+  await cluster.put(
+    namespace("default"),
+    ...Array.from({ length: 3000 }, (_, i) => service(`default/s${i}`, `127.96.${i >> 8}.${i & 255}`, "http:80/TCP")),
+  );
+  let turns = 0;
+  let done = false;
+  const tick = (): void => void (turns++, done || setImmediate(tick));
+  setImmediate(tick);
+  const text = (await cluster.dns.diagnostics.dump?.({})) ?? "";
+  done = true;
+  const lines = text.split("\n").length;
+  t.ok(lines > 9000 && turns >= 3000 / 500 - 1 + Math.floor(lines / 2000), `${lines} lines in ${turns} turns`);
 });
 
 t.test("explain, dump and status", async (t) => {
@@ -174,7 +228,7 @@ t.test("explain, dump and status", async (t) => {
   t.match(await explain("db"), "Service default/db (headless, 0 ready endpoints, 1 not ready)");
   t.match(await explain("web.nowhere"), 'namespace "nowhere" does not exist');
   t.match(
-    cluster.dns.diagnostics.dump?.({}) ?? "",
+    (await cluster.dns.diagnostics.dump?.({})) ?? "",
     "_http._tcp.web.default.svc.cluster.local. 30 IN SRV 0 100 80 web.default.svc.cluster.local.",
   );
   t.match(cluster.dns.diagnostics.status?.() ?? {}, { zone: "cluster.local", servers: 0 });
@@ -185,7 +239,7 @@ t.test("explain, dump and status", async (t) => {
   t.equal(await stop(), 0);
   await cluster.put(service("default/late", "127.96.0.44", "80"));
   t.match(
-    cluster.dns.diagnostics.dump?.({}) ?? "",
+    (await cluster.dns.diagnostics.dump?.({})) ?? "",
     "late.default.svc.cluster.local. 7 IN A 127.96.0.44",
     "with no pod running, the store is read",
   );

@@ -64,6 +64,7 @@ export function testChain(
     files?: Readonly<Record<string, string>>;
     zone?: Zone;
     exchange?: PluginEnv["exchange"];
+    metrics?: Metrics;
   } = {},
 ): TestChain {
   const clock = options.clock ?? new VirtualClock();
@@ -74,7 +75,7 @@ export function testChain(
     clock,
     random: seededRandom("dns-test"),
     serverIPs: options.serverIPs ?? ["127.244.0.2"],
-    metrics: new Metrics(),
+    metrics: options.metrics ?? new Metrics(),
     exchange: options.exchange ?? (() => Promise.reject(new Error("no network"))),
     readFile: (path) => options.files?.[path],
     log: (line) => void lines.push(line),

@@ -1,12 +1,11 @@
 // dig: @server, -t, -x, -p, +short +noall +answer +tcp +search +norecurse and the section switches, in BIND 9.18's print.
 // Left out: -f, -k, DNSSEC, +trace.
 import type { DnsRecord, DnsStep, SocketAddress } from "../../model/ports.ts";
-import { absolute, ask, reverseName, serverAddress, serverOf, unanswered } from "./dns-query.ts";
+import { absolute, ask, isRecordType, reverseName, serverAddress, serverOf, unanswered } from "./dns-query.ts";
 import { formatDate } from "./date.ts";
 import { write } from "./streams.ts";
 import { fail, type NamedTool, type ToolIo } from "./tool.ts";
 
-const TYPES = ["A", "AAAA", "CNAME", "SRV", "PTR", "TXT", "SOA", "NS", "MX", "ANY", "CAA", "HTTPS", "SVCB", "DS", "DNSKEY", "NAPTR"];
 const VERSION = "9.18.28";
 
 export const dig: NamedTool = {
@@ -32,10 +31,11 @@ export const dig: NamedTool = {
       else if (valued) {
         const value = valued[2] === "" ? (words[++i] ?? "") : (valued[2] ?? "");
         if (valued[1] === "x") questions.push({ name: reverseName(value), type: "PTR" });
+        else if (valued[1] === "t" && !isRecordType(value)) io.stderr.write(`;; Warning, ignoring invalid type ${value}\n`);
         else if (valued[1] === "t") type = value.toUpperCase();
         else if (valued[1] === "p") port = Number(value);
         else if (valued[1] === "q") questions.push({ name: value, type: "" });
-      } else if (TYPES.includes(word.toUpperCase()) || /^TYPE\d+$/i.test(word)) {
+      } else if (isRecordType(word)) {
         const last = questions.at(-1);
         if (last) last.type = word.toUpperCase();
         else type = word.toUpperCase();

@@ -11,6 +11,15 @@ export interface Question {
   readonly tcp?: boolean;
 }
 
+const TYPES: ReadonlySet<string> = new Set(
+  "A AAAA ANY CAA CNAME DNAME DNSKEY DS HINFO HTTPS LOC MX NAPTR NS NSEC NSEC3 NULL PTR RP RRSIG SOA SPF SRV SSHFP SVCB TLSA TXT URI".split(
+    " ",
+  ),
+);
+
+/** True for a record type that can be asked for, in any case: "aaaa", "TYPE65". */
+export const isRecordType = (word: string): boolean => TYPES.has(word.toUpperCase()) || /^TYPE\d{1,5}$/i.test(word);
+
 /** The steps of a question; the last is the answer. */
 export async function ask(question: Question, io: ToolIo): Promise<readonly DnsStep[]> {
   const { context } = io;

@@ -1,6 +1,6 @@
 // host (BIND) and getent hosts|ahosts (the C library's view: /etc/hosts first, then DNS with the search path).
 import { ipFamily } from "../../model/ip.ts";
-import { ask, relative, reverseName, serverAddress, serverOf, unanswered } from "./dns-query.ts";
+import { ask, relative, reverseName, serverAddress, serverOf, unanswered, isRecordType } from "./dns-query.ts";
 import { write } from "./streams.ts";
 import { fail, isLookupError, type NamedTool, type ToolIo } from "./tool.ts";
 
@@ -17,6 +17,8 @@ const host: NamedTool = {
       else if (!word.startsWith("-")) operands.push(word);
     }
     const [name, serverText] = operands;
+    const unknown = types.find((type) => !isRecordType(type));
+    if (unknown !== undefined) return fail(io, `host: invalid type: ${unknown.toLowerCase()}`);
     if (name === undefined) return fail(io, "Usage: host [-t type] {hostname} [server]");
     const server = serverText === undefined ? undefined : await serverAddress(serverText, 53, io);
     if (serverText !== undefined && !server) return fail(io, `host: couldn't get address for '${serverText}': not found`);

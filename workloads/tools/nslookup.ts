@@ -2,7 +2,7 @@
 // Left out: the interactive mode.
 import type { DnsStep, SocketAddress } from "../../model/ports.ts";
 import { ipFamily } from "../../model/ip.ts";
-import { ask, relative, reverseName, serverAddress, serverOf, unanswered } from "./dns-query.ts";
+import { ask, relative, reverseName, serverAddress, serverOf, unanswered, isRecordType } from "./dns-query.ts";
 import { write } from "./streams.ts";
 import { fail, type NamedTool, type ToolIo } from "./tool.ts";
 
@@ -22,6 +22,8 @@ export const nslookup: NamedTool = {
       else if (!option) operands.push(word);
     }
     const [name, serverText] = operands;
+    const unknown = types.find((type) => !isRecordType(type));
+    if (unknown !== undefined) return fail(io, `nslookup: invalid query type '${unknown.toLowerCase()}'`);
     if (name === undefined) return fail(io, "Usage: nslookup [-type=QUERY_TYPE] HOST [DNS_SERVER]");
     let server: SocketAddress | undefined;
     if (serverText !== undefined) {

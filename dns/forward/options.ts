@@ -1,0 +1,180 @@
+// The stanza of forward: which names go where, and how.
+// Upstream: CoreDNS plugin/forward/setup.go. `expire`, `max_age`, `max_idle_conns` and the TLS options are read and have no effect: no connection is kept.
+import { canonicalIp, ipFamily } from "../../model/ip.ts";
+import type { SocketAddress } from "../../model/ports.ts";
+import { CorefileError, zonesOf } from "../corefile.ts";
+import type { Directive, Token } from "../corefile.ts";
+import { isRcode } from "../message.ts";
+import type { Rcode } from "../message.ts";
+import { fqdn, isDomainName } from "../name.ts";
+import { argumentError, durationArgument, integerArgument, unknownProperty } from "../plugin.ts";
+import type { PluginEnv } from "../plugin.ts";
+
+const MAX_SERVERS = 15;
+const MAX_COUNT = 2 ** 32 - 1;
+
+export interface ForwardOptions {
+  readonly from: string;
+  readonly servers: readonly SocketAddress[];
+  readonly except: readonly string[];
+  readonly forceTcp: boolean;
+  readonly preferUdp: boolean;
+  readonly policy: "random" | "round_robin" | "sequential";
+  readonly readTimeoutMs: number;
+  /** 0: no limit. */
+  readonly maxConcurrent: number;
+  /** 0: servers are never taken for down, nor probed. */
+  readonly maxFails: number;
+  /** Attempts for one query; 0: no limit but the time. */
+  readonly maxAttempts: number;
+  readonly checkMs: number;
+  readonly checkDomain: string;
+  readonly checkRecursive: boolean;
+  /** Codes after which the next server is asked, or the next forward of the block. */
+  readonly failover: ReadonlySet<string>;
+  readonly next: ReadonlySet<string>;
+  readonly nextOnNodata: boolean;
+  /** SERVFAIL at once while all servers are down. */
+  readonly failFast: boolean;
+}
+
+/** Reads the stanza; throws CorefileError. */
+export function readForward(stanza: Directive, env: PluginEnv): ForwardOptions {
+  const [from, ...targets] = stanza.args;
+  if (!from || targets.length === 0) argumentError(stanza);
+  const [zone] = zonesOf(from.text);
+  if (zone === undefined || !isDomainName(zone)) throw new CorefileError(`unable to normalize '${from.text}'`, from);
+  const servers = new Map(targets.flatMap((token) => serversOf(token, env)).map((server) => [`${server.ip} ${server.port}`, server]));
+  if (servers.size > MAX_SERVERS) throw new CorefileError(`more than ${MAX_SERVERS} TOs configured: ${servers.size}`, stanza.name);
+  let options: ForwardOptions = {
+    from: zone,
+    servers: [...servers.values()],
+    except: [],
+    forceTcp: false,
+    preferUdp: false,
+    policy: "random",
+    readTimeoutMs: 2000,
+    maxConcurrent: 0,
+    maxFails: 2,
+    maxAttempts: 2 * servers.size,
+    checkMs: 500,
+    checkDomain: ".",
+    checkRecursive: true,
+    failover: new Set(),
+    next: new Set(),
+    nextOnNodata: false,
+    failFast: false,
+  };
+  for (const line of stanza.body) options = { ...options, ...readLine(line, options) };
+  return options;
+}
+
+function serversOf(token: Token, env: PluginEnv): readonly SocketAddress[] {
+  const text = token.text.replace(/^dns:\/\//, "");
+  if (/^[a-z]+:\/\//.test(text)) throw new CorefileError(`only plain DNS upstreams are supported: ${token.text}`, token);
+  if (text.startsWith("/")) {
+    const listed = [...(env.readFile(text) ?? "").matchAll(/^nameserver\s+(\S+)/gm)].map((match) => ({ ip: match[1] ?? "", port: 53 }));
+    if (listed.length === 0) throw new CorefileError(`no nameservers in ${text}`, token);
+    return listed;
+  }
+  const match = /^(?:\[([^\]]+)\]|([^:]+))(?::(\d+))?$/.exec(text);
+  const ip = ipFamily(text) ? text : (match?.[1] ?? match?.[2] ?? "");
+  const port = ipFamily(text) ? 53 : Number(match?.[3] ?? 53);
+  if (!ipFamily(ip) || port < 1 || port > 65_535) throw new CorefileError(`not an IP address or file: "${token.text}"`, token);
+  return [{ ip: canonicalIp(ip) ?? ip, port }];
+}
+
+function readLine(line: Directive, before: ForwardOptions): Partial<ForwardOptions> {
+  const [first, ...rest] = line.args;
+  const none = (): void => void (line.args.length === 0 || argumentError(line));
+  const duration = (): number => {
+    const ms = durationArgument(first, line);
+    if (ms < 0) throw new CorefileError(`${line.name.text} can't be negative: ${first?.text}`, first ?? line.name);
+    return ms;
+  };
+  const count = (max = MAX_COUNT): number => integerArgument(first, line, 0, max);
+  switch (line.name.text) {
+    case "except":
+      if (!first) argumentError(line);
+      return { except: [...before.except, ...line.args.flatMap((token) => zonesOf(token.text))] };
+    case "force_tcp":
+      none();
+      return { forceTcp: true };
+    case "prefer_udp":
+      none();
+      return { preferUdp: true };
+    case "policy":
+      return { policy: readPolicy(first, line) };
+    case "read_timeout": {
+      const readTimeoutMs = duration();
+      if (readTimeoutMs <= 0) throw new CorefileError(`read_timeout must be positive: ${first?.text}`, first ?? line.name);
+      return { readTimeoutMs };
+    }
+    case "max_concurrent":
+      return { maxConcurrent: count() };
+    case "max_fails":
+      return { maxFails: count() };
+    case "max_connect_attempts":
+      return { maxAttempts: count() };
+    case "health_check":
+      return { checkMs: duration(), checkDomain: ".", ...readCheck(line, rest) };
+    case "failover":
+      return { failover: new Set([...before.failover, ...readCodes(line, false)]) };
+    case "next":
+      return { next: new Set([...before.next, ...readCodes(line, true)]) };
+    case "next_on_nodata":
+      none();
+      return { nextOnNodata: true };
+    case "failfast_all_unhealthy_upstreams":
+      none();
+      return { failFast: true };
+    case "expire":
+    case "max_age":
+      duration();
+      return {};
+    case "max_idle_conns":
+      count();
+      return {};
+    case "tls":
+      if (line.args.length > 3) argumentError(line);
+      return {};
+    case "tls_servername":
+      if (!first) argumentError(line);
+      return {};
+    default:
+      return unknownProperty(line);
+  }
+}
+
+function readPolicy(token: Token | undefined, line: Directive): ForwardOptions["policy"] {
+  const text = token?.text;
+  if (text === "random" || text === "round_robin" || text === "sequential") return text;
+  if (!token) argumentError(line);
+  throw new CorefileError(`unknown policy '${token.text}'`, token);
+}
+
+/** `[no_rec] [domain FQDN]` behind the interval. */
+function readCheck(line: Directive, words: readonly Token[]): Partial<ForwardOptions> {
+  let options: Partial<ForwardOptions> = {};
+  for (let i = 0; i < words.length; i++) {
+    const word = words[i];
+    if (word?.text === "no_rec") options = { ...options, checkRecursive: false };
+    else if (word?.text === "domain") {
+      const domain = words[++i];
+      if (!domain) argumentError({ ...line, args: [word] });
+      if (!isDomainName(domain.text)) throw new CorefileError(`health_check: invalid domain name ${domain.text}`, domain);
+      options = { ...options, checkDomain: fqdn(domain.text.toLowerCase()) };
+    } else throw new CorefileError(`health_check: unknown option ${word?.text}`, word ?? line.name);
+  }
+  return options;
+}
+
+function readCodes(line: Directive, noerror: boolean): readonly Rcode[] {
+  if (line.args.length === 0) argumentError(line);
+  return line.args.map((token) => {
+    const code = token.text.toUpperCase();
+    if (!isRcode(code)) throw new CorefileError(`${token.text} is not a valid rcode`, token);
+    if (code === "NOERROR" && !noerror) throw new CorefileError("NoError cannot be used in failover", token);
+    return code;
+  });
+}

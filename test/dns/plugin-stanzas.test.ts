@@ -1,0 +1,298 @@
+// What hosts, log, errors, health, ready, reload, loop, transfer, autopath, k8s_external and kubernetes make of their stanzas. Facts: CoreDNS 1.14.7,
+// the plugins' set-up and handlers.
+import t from "tap";
+import { CorefileError } from "../../dns/corefile.ts";
+import type { Query, Reply } from "../../dns/message.ts";
+import { zoneLine } from "../../dns/record.ts";
+import { VirtualClock } from "../../model/clock.ts";
+import { namespace, service, testChain } from "./support.ts";
+
+const show = (reply: Reply): string =>
+  [reply.rcode, reply.answers.map((record) => zoneLine(record).replace(" IN ", " ")).join("; ")].join(" ").trim();
+const objects = [namespace("default"), service("default/web", "127.96.0.12", "http:80/TCP")];
+
+const FILE =
+  "127.0.0.1 a.example www.a.example # one\n127.0.0.2 a.example\n::1 a.example\n127.0.0.3 b.other\nnonsense c.example\n127.0.0.4 *.wild.example\n";
+const hosts: readonly [stanza: string, name: string, type: string, expected: string][] = [
+  ["hosts /f", "a.example.", "A", "NOERROR a.example. 3600 A 127.0.0.1; a.example. 3600 A 127.0.0.2"],
+  ["hosts /f", "A.Example.", "AAAA", "NOERROR a.example. 3600 AAAA ::1"],
+  ["hosts /f", "www.a.example.", "AAAA", "NOERROR"],
+  ["hosts /f", "a.example.", "MX", "NOERROR"],
+  ["hosts /f", "c.example.", "A", "SERVFAIL"],
+  ["hosts /f", "x.wild.example.", "A", "NOERROR x.wild.example. 3600 A 127.0.0.4"],
+  ["hosts /f", "x.y.wild.example.", "A", "SERVFAIL"],
+  ["hosts /f", "wild.example.", "A", "SERVFAIL"],
+  ["hosts /f", "4.0.0.127.in-addr.arpa.", "PTR", "SERVFAIL"],
+  ["hosts /f example", "b.other.", "A", "SERVFAIL"],
+  ["hosts /f other", "b.other.", "A", "NOERROR b.other. 3600 A 127.0.0.3"],
+  [
+    "hosts /f example",
+    "1.0.0.127.in-addr.arpa.",
+    "PTR",
+    "NOERROR 1.0.0.127.in-addr.arpa. 3600 PTR a.example.; 1.0.0.127.in-addr.arpa. 3600 PTR www.a.example.",
+  ],
+  ["hosts /f example", "3.0.0.127.in-addr.arpa.", "PTR", "SERVFAIL"],
+  ["hosts /f {\n no_reverse\n}", "1.0.0.127.in-addr.arpa.", "PTR", "SERVFAIL"],
+  ["hosts /f {\n ttl 7\n 127.0.0.9 d.example\n}", "d.example.", "A", "NOERROR d.example. 7 A 127.0.0.9"],
+  [
+    "hosts /f {\n 127.0.0.9 a.example\n}",
+    "a.example.",
+    "A",
+    "NOERROR a.example. 3600 A 127.0.0.1; a.example. 3600 A 127.0.0.2; a.example. 3600 A 127.0.0.9",
+  ],
+  ["hosts /none {\n whatever this is\n 127.0.0.9 d.example\n}", "d.example.", "A", "NOERROR d.example. 3600 A 127.0.0.9"],
+  [
+    "hosts /f {\n fallthrough\n}\nkubernetes cluster.local",
+    "web.default.svc.cluster.local.",
+    "A",
+    "NOERROR web.default.svc.cluster.local. 5 A 127.96.0.12",
+  ],
+  ["hosts /f {\n fallthrough example\n}\nkubernetes cluster.local", "web.default.svc.cluster.local.", "A", "SERVFAIL"],
+  [
+    "hosts /none {\n 127.0.0.9 web.default.svc.cluster.local\n fallthrough\n}\nkubernetes cluster.local",
+    "web.default.svc.cluster.local.",
+    "TXT",
+    "NOERROR",
+  ],
+  [
+    "hosts /none {\n 127.0.0.9 dns-version.cluster.local\n fallthrough\n fallthrough_unsupported\n}\nkubernetes cluster.local",
+    "dns-version.cluster.local.",
+    "TXT",
+    'NOERROR dns-version.cluster.local. 28800 TXT "1.1.0"',
+  ],
+];
+
+t.test("hosts", async (t) => {
+  for (const [stanza, name, type, expected] of hosts) {
+    const { ask } = testChain(`. {\n${stanza}\n}`, objects, { files: { "/f": FILE } });
+    t.equal(show(await ask(name, type)), expected, `${name} ${type}: ${stanza}`);
+  }
+});
+
+t.test("hosts looks at its file again after the reload time", async (t) => {
+  for (const [option, seconds, expected] of [
+    ["", 4, "127.0.0.1"],
+    ["", 5, "127.0.0.8"],
+    ["reload 30s", 29, "127.0.0.1"],
+    ["reload 30s", 30, "127.0.0.8"],
+    ["reload 0", 1000, "127.0.0.1"],
+  ] as const) {
+    const clock = new VirtualClock();
+    const files: Record<string, string> = { "/f": "127.0.0.1 a.example" };
+    const { ask } = testChain(`. {\nhosts /f {\n${option}\n}\n}`, [], { clock, files });
+    files["/f"] = "127.0.0.8 a.example";
+    await clock.advance(seconds * 1000);
+    t.equal(show(await ask("a.example.", "A")), `NOERROR a.example. 3600 A ${expected}`, `${option} ${seconds} s`);
+  }
+});
+
+const NOWHERE = "x.default.svc.cluster.local.";
+const WEB = "web.default.svc.cluster.local.";
+const logs: readonly [stanzas: string, name: string, expected: readonly RegExp[], more?: Partial<Query>][] = [
+  [
+    "log",
+    WEB.toUpperCase(),
+    [/^127\.244\.1\.9:40000 - 1 "A IN web\.default\.svc\.cluster\.local\. udp 40 false 512" NOERROR qr,aa,rd \d+ 0s$/],
+  ],
+  ["log example.org", WEB, []],
+  ["log cluster.local example.org", WEB, [/NOERROR/]],
+  ['log . "{combined}"', WEB, [/ 0s "0"$/]],
+  ['log . "{common}!"', WEB, [/0s!$/]],
+  ['log . "{remote} {local} {port}"', WEB, [/^\[::1\] 127\.244\.0\.2 5$/], { client: { ip: "::1", port: 5 } }],
+  ['log . "{when} { {name} } {/kubernetes/service}"', WEB, [/^\{when\} \{ web\.default\.svc\.cluster\.local\. \} -$/]],
+  ["log cluster.local\nlog . {name}", WEB, [/NOERROR/]],
+  ["log example.org\nlog . {name}", WEB, [/^web/]],
+  ["log {\n class denial error\n}", WEB, []],
+  ["log {\n class denial error\n}", NOWHERE, [/NXDOMAIN/]],
+  ["log {\n class denial\n class error\n}", "example.org.", [/SERVFAIL/]],
+  ["log {\n class success\n}", NOWHERE, []],
+  ["log {\n class all\n}", NOWHERE, [/NXDOMAIN/]],
+];
+
+t.test("log", async (t) => {
+  for (const [stanzas, name, expected, more] of logs) {
+    const { ask, lines } = testChain(`. {\n${stanzas}\nkubernetes cluster.local\n}`, objects);
+    await ask(name, "A", more);
+    t.equal(lines.length, expected.length, `${stanzas}: ${lines.join("|")}`);
+    for (const [index, pattern] of expected.entries()) t.match(lines[index]?.replace("[INFO] ", ""), pattern, stanzas);
+  }
+});
+
+t.test("errors: what nobody could answer, one by one or by pattern", async (t) => {
+  const rows: readonly [options: string, expected: readonly string[]][] = [
+    [
+      "",
+      [
+        "[ERROR] plugin/errors: 2 a.org. A: plugin/server: no plugin",
+        "[ERROR] plugin/errors: 2 b.org. A: plugin/server: no plugin",
+        "[ERROR] plugin/errors: 2 c.com. A",
+      ],
+    ],
+    [
+      "stacktrace\nconsolidate 5m .*org.*",
+      ["[ERROR] plugin/errors: 2 c.com. A", "[ERROR] plugin/errors: 2 errors like '.*org.*' occurred in last 5m"],
+    ],
+    [
+      "consolidate 5m org warning",
+      ["[ERROR] plugin/errors: 2 c.com. A", "[WARNING] plugin/errors: 2 errors like 'org' occurred in last 5m"],
+    ],
+    [
+      "consolidate 5m org info show_first",
+      [
+        "[INFO] plugin/errors: 2 a.org. A",
+        "[ERROR] plugin/errors: 2 c.com. A",
+        "[INFO] plugin/errors: 2 errors like 'org' occurred in last 5m",
+      ],
+    ],
+    ["consolidate 5m com show_first\nconsolidate 1h plugin", ["[ERROR] plugin/errors: 2 c.com. A"]],
+  ];
+  for (const [options, expected] of rows) {
+    const clock = new VirtualClock();
+    const { ask, lines, chain } = testChain(`. {\nerrors {\n${options}\n}\nkubernetes cluster.local\n}`, objects, { clock });
+    for (const name of ["a.org.", "b.org.", "c.com.", NOWHERE, WEB]) await ask(name, "A");
+    await clock.advance(300_000);
+    t.equal(lines.length, expected.length, `${options}: ${lines.join(" | ")}`);
+    for (const [index, text] of expected.entries()) t.ok(lines[index]?.startsWith(text), `${options}: ${lines[index]}`);
+    chain.close();
+    if (options.includes("1h"))
+      t.match(lines.at(-1), "2 errors like 'plugin' occurred in last 1h", "what is counted is written at the end");
+  }
+});
+
+t.test("blocks: none that answers is REFUSED, DS goes to the parent", async (t) => {
+  const rows: readonly [corefile: string, name: string, type: string, expected: string][] = [
+    [".", "a.x.", "A", "REFUSED"],
+    [". {\n health\n ready\n reload\n}", "a.x.", "A", "REFUSED"],
+    ["x {\n log\n}", "a.y.", "A", "REFUSED"],
+    [". {\n log\n}", "a.y.", "A", "SERVFAIL"],
+    ["x {\n log\n}\nsub.x {\n reload\n}", "a.sub.x.", "A", "REFUSED"],
+    ["x {\n log\n}\nsub.x {\n reload\n}", "sub.x.", "DS", "SERVFAIL"],
+    [". {\n reload\n}\nsub.x {\n log\n}", "sub.x.", "DS", "SERVFAIL"],
+  ];
+  for (const [corefile, name, type, expected] of rows)
+    t.equal(show(await testChain(corefile, []).ask(name, type)), expected, `${name} ${type}: ${corefile}`);
+});
+
+const faults: readonly [stanza: string, message: string][] = [
+  ["hosts {\n ttl\n}", "ttl needs a time in second"],
+  ["hosts {\n ttl never\n}", "ttl needs a number of second"],
+  ["hosts {\n ttl 0\n}", "ttl provided is invalid"],
+  ["hosts {\n ttl 65536\n}", "ttl provided is invalid"],
+  ["hosts {\n reload\n}", "reload needs a duration"],
+  ["hosts {\n reload 5\n}", "time: invalid duration"],
+  ["hosts {\n reload -1s\n}", "invalid negative duration for reload"],
+  ["hosts {\n fallthrough\n 127.0.0.1 x\n}", "unknown property '127.0.0.1'"],
+  ["hosts {\n fallthrough_unsupported\n}", "fallthrough_unsupported requires fallthrough"],
+  ["hosts {\n fallthrough\n fallthrough_unsupported x\n}", "Wrong argument count"],
+  ["hosts\nhosts", "this plugin can only be used once per Server Block"],
+  ["log {\n class\n}", "Wrong argument count"],
+  ["log {\n class abracadabra\n}", "invalid Class: abracadabra"],
+  ["log {\n unknown\n}", "unknown property 'unknown'"],
+  ["errors errors.txt", "invalid log file: errors.txt"],
+  ["errors a b", "Wrong argument count"],
+  ["errors {\n log\n}", "Unknown field log"],
+  ["errors {\n consolidate\n}", "Wrong argument count"],
+  ["errors {\n consolidate 1m\n}", "Wrong argument count"],
+  ["errors {\n consolidate 1 .*\n}", "time: invalid duration"],
+  ["errors {\n consolidate 1m [\n}", "invalid regex matching pattern"],
+  ["errors {\n consolidate 1m .* loud\n}", "unknown option in consolidate: loud"],
+  ["errors {\n consolidate 1m .* info debug\n}", "multiple log levels specified in consolidate"],
+  ["errors {\n consolidate 1m .* show_first info\n}", "log level must come before show_first"],
+  ["errors {\n consolidate 1m .* info show_first more\n}", "Wrong argument count"],
+  ["errors\nerrors", "this plugin can only be used once per Server Block"],
+  ["health bla", "is not an address of the form host:port"],
+  ["health :8080 :8081", "Wrong argument count"],
+  ["health {\n lameduck\n}", "Wrong argument count"],
+  ["health {\n lameduck a\n}", "time: invalid duration"],
+  ["health {\n bla\n}", "unknown property 'bla'"],
+  ["ready bla", "is not an address of the form host:port"],
+  ["ready :8181 :8182", "Wrong argument count"],
+  ["ready {\n monitor\n}", "Wrong argument count"],
+  ["ready {\n monitor now\n}", "monitor type 'now' not supported"],
+  ["ready {\n other\n}", "unknown property 'other'"],
+  ["reload 1s", "interval value must be greater or equal to 2s"],
+  ["reload 30s 10ms", "jitter value must be 0 or greater or equal to 1s"],
+  ["reload 30s 10s 1s", "Wrong argument count"],
+  ["loop now", "Wrong argument count"],
+  ["bufsize 511", "bufsize must be in range"],
+  ["bufsize 600 700", "Wrong argument count"],
+  ["metadata {\n x\n}", "unknown property"],
+  ["prometheus a:1 b:2", "Wrong argument count"],
+  ["loadbalance fleeb", "unknown policy: fleeb"],
+  ["loadbalance round_robin a", "unknown property for round_robin"],
+  ["loadbalance weighted", "missing weight file argument"],
+  ["loadbalance weighted a b", "unexpected argument(s)"],
+  ["loadbalance weighted w {\n susu\n}", "unknown property 'susu'"],
+  ["loadbalance weighted w {\n reload a\n}", "invalid reload duration 'a'"],
+  ["loadbalance weighted w {\n reload 30s  a\n}", "unexpected argument"],
+  ["loadbalance weighted w {\n reload 0\n}", "failed to open weight file w"],
+  ["loadbalance {\n prefer 10.0.0.0\n}", 'invalid CIDR "10.0.0.0"'],
+  ["transfer", "'to' is required"],
+  ["transfer {\n to\n}", "Wrong argument count"],
+  ["transfer {\n to nowhere\n}", 'not an IP address or file: "nowhere"'],
+  ["transfer {\n to *\n source x\n}", 'invalid source address "x"'],
+  ["transfer {\n to *\n source ::1\n source ::1\n}", "source already specified"],
+  ["transfer {\n from *\n}", "unknown property 'from'"],
+  ["autopath", "no resolv-conf specified"],
+  ["autopath kubernetes", 'failed to parse "kubernetes"'],
+  ['autopath ""', "failed to parse"],
+  ["k8s_external example.org {\n ttl\n}", "Wrong argument count"],
+  ["k8s_external example.org {\n ttl 3601\n}", "ttl must be in range [0, 3600]: 3601"],
+  ["k8s_external example.org {\n apex\n}", "Wrong argument count"],
+  ["k8s_external example.org {\n other\n}", "unknown property 'other'"],
+  ["kubernetes in-addr.arpa", "non-reverse zone name must be used"],
+  ["kubernetes x {\n endpoint\n}", "Wrong argument count"],
+  ["kubernetes x {\n namespaces\n}", "Wrong argument count"],
+  ["kubernetes x {\n labels\n}", "Wrong argument count"],
+  ["kubernetes x {\n labels environment in (production, qa\n}", "unable to parse label selector"],
+  ["kubernetes x {\n namespaces a\n namespace_labels b=c\n}", "namespaces and namespace_labels cannot both be set"],
+  ["kubernetes x {\n endpoint_pod_names yes\n}", "Wrong argument count"],
+  ["kubernetes x {\n noendpoints yes\n}", "Wrong argument count"],
+  ["kubernetes x {\n zonal yes\n}", "Wrong argument count"],
+  ["kubernetes x {\n zonal\n noendpoints\n}", "zonal requires the endpoint cache"],
+  ["kubernetes x {\n tls a b\n}", "Wrong argument count"],
+  ["kubernetes x {\n kubeconfig\n}", "Wrong argument count"],
+  ["kubernetes x {\n kubeconfig a b c\n}", "Wrong argument count"],
+  ["kubernetes x {\n ttl word\n}", "'word' is not a number"],
+  ["kubernetes x {\n ignore pods\n}", "unable to parse ignore value: 'pods'"],
+  ["kubernetes x {\n apiserver_qps -1\n}", "apiserver_qps must be >= 0"],
+  ["kubernetes x {\n apiserver_burst 1.5\n}", 'invalid apiserver_burst "1.5"'],
+  ["kubernetes x {\n startup_timeout soon\n}", "time: invalid duration"],
+  ["kubernetes x {\n multicluster y\n}", "is not authoritative for the multicluster zone y."],
+];
+
+t.test("stanzas that are refused", async (t) => {
+  for (const [stanza, expected] of faults) {
+    try {
+      testChain(`. {\n${stanza}\n}`, []);
+      t.fail(`no error for ${stanza}`);
+    } catch (error) {
+      t.ok(error instanceof CorefileError && error.message.includes(expected), `${stanza}: ${String(error)}`);
+    }
+  }
+});
+
+t.test("stanzas that are taken", async (t) => {
+  const stanzas = [
+    "hosts",
+    "hosts /tmp a.example 10.0.0.9/8 {\n fallthrough\n}",
+    "log example.org example.net {host}",
+    "errors stdout",
+    "errors {\n consolidate 1m .* error show_first\n}",
+    "health localhost:1234 {\n lameduck 4s\n}",
+    "ready {\n monitor continuously\n}",
+    "reload 2s 0s",
+    "reload",
+    "bufsize",
+    "loop",
+    "loadbalance round_robin",
+    "transfer example.net {\n to 1.2.3.4 5.6.7.8:1053 [1::2]:34 *\n}\ntransfer example.org {\n to *\n}",
+    "autopath @kubernetes",
+    "autopath 10.0.0.0/8 @kubernetes",
+    "k8s_external",
+    "k8s_external example.org {\n apex testdns\n ttl 0\n headless\n fallthrough ip6.arpa\n}",
+    "kubernetes x y {\n endpoint http://a http://b\n kubeconfig f c\n tls a b c\n apiserver_qps 0.5\n apiserver_burst 0\n apiserver_max_inflight 3\n startup_timeout 1s\n ignore\n}",
+    "kubernetes x {\n namespaces a\n namespaces b c\n labels environment in (production, staging, qa),application=nginx\n pods verified\n}",
+  ];
+  for (const stanza of stanzas) t.doesNotThrow(() => testChain(`. {\n${stanza}\n}`, []).chain.close(), stanza);
+});
