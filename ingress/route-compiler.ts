@@ -121,7 +121,6 @@ export class RouteCompiler {
       config: this.#config,
       catchAll: root?.defaultBackend ? { backend: root.defaultBackend, part: root } : undefined,
       defaults: this.#defaults,
-      enableSslPassthrough: this.flags.enableSslPassthrough,
     };
   }
 
