@@ -47,7 +47,7 @@ export function parseClientHello(bytes: Uint8Array): ClientHello {
 function handshakeOf(bytes: Uint8Array): Uint8Array | "more" | "other" {
   const message = new Uint8Array(bytes.length);
   let length = 0;
-  for (let at = 0; ; ) {
+  for (let at = 0; ;) {
     if (length > 0 && message[0] !== CLIENT_HELLO) return "other";
     if (length >= 4) {
       const size = numberAt(message, 1, 3);

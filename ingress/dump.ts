@@ -58,7 +58,9 @@ const NONE: StreamServices = { services: [], problems: [] };
 
 /** TLS by SNI; the locations below it are for plain HTTP. */
 function passthroughText({ owner, backend }: NonNullable<Server["passthrough"]>): string {
-  const to = backend ? `goes unopened to ${backend.namespace}/${backend.service}:${backend.port}` : "is closed, as no path / names a Service";
+  const to = backend
+    ? `goes unopened to ${backend.namespace}/${backend.service}:${backend.port}`
+    : "is closed, as no path / names a Service";
   return `TLS ${to} by ${owner}`;
 }
 

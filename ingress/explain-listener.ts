@@ -36,8 +36,7 @@ export function explainListener(feed: RoutesFeed, question: ListenerQuestion, no
   if (scheme === "https" && !tlsNotes(feed, serverName, notes)) return undefined;
   if (scheme === "http") notes.push("80");
   const peerIp = passing ? "127.0.0.1" : from;
-  const proxied =
-    proxyProtocol || passing ? { sourceIp: from, sourcePort: 0, destinationIp: "", destinationPort: port } : undefined;
+  const proxied = proxyProtocol || passing ? { sourceIp: from, sourcePort: 0, destinationIp: "", destinationPort: port } : undefined;
   const clientIp = realIp(headers, { peerIp, proxied }, table.config);
   const serverPort = passing ? table.flags.sslPassthroughProxyPort : port;
   clientNotes({ from, clientIp, passing, proxyProtocol }, headers, notes);
@@ -53,7 +52,9 @@ function tlsNotes(feed: RoutesFeed, serverName: string, notes: Notes): boolean {
       const { owner, backend, address } = route;
       const service = `${backend.namespace}/${backend.service}`;
       notes.push(`443, SNI ${serverName}: ssl-passthrough of ${owner} sends the connection unopened to Service ${service}`);
-      notes.push(`the controller connects to its ClusterIP ${address.ip}:${address.port}, and kube-proxy chooses the pod, whose certificate the client sees`);
+      notes.push(
+        `the controller connects to its ClusterIP ${address.ip}:${address.port}, and kube-proxy chooses the pod, whose certificate the client sees`,
+      );
       const upstream = upstreams.find(backend);
       notes.push(upstream.type === "none" ? upstream.reason : `among ${upstream.peers.map(({ id }) => id).join(", ")}`);
       notes.push(`other paths and annotations of ${serverName} act on plain HTTP only`);
@@ -81,7 +82,9 @@ interface ClientFacts {
 function clientNotes({ from, clientIp, passing, proxyProtocol }: ClientFacts, headers: IncomingHttpHeaders, notes: Notes): void {
   const sent = headers["x-forwarded-for"] !== undefined;
   if (passing && !proxyProtocol && clientIp === "127.0.0.1")
-    notes.push("client address 127.0.0.1: with --enable-ssl-passthrough TLS reaches nginx through the controller, and use-proxy-protocol is off");
+    notes.push(
+      "client address 127.0.0.1: with --enable-ssl-passthrough TLS reaches nginx through the controller, and use-proxy-protocol is off",
+    );
   else notes.push(`client address ${clientIp}${clientIp === from ? "" : `, taken from X-Forwarded-For of ${from}`}`);
   if (clientIp === from && sent) notes.push("X-Forwarded-For is not trusted: use-forwarded-headers is false in the ConfigMap");
 }

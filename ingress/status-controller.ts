@@ -25,7 +25,8 @@ export function createStatusController({ store, clock, flags }: StatusController
   const all = (): readonly string[] => store.list(Ingresses).map(keyOf);
   /** What was last told about each Ingress. */
   const told = new Map<string, string>();
-  const counts = (ingress: Ingress): boolean => ignoredBecause(ingress, flags(), (name) => store.get(IngressClasses, "", name)) === undefined;
+  const counts = (ingress: Ingress): boolean =>
+    ignoredBecause(ingress, flags(), (name) => store.get(IngressClasses, "", name)) === undefined;
 
   const warn = (ingress: Ingress): void => {
     const { configMap, enableSslPassthrough } = flags();

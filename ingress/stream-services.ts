@@ -44,7 +44,11 @@ export interface StreamConfigMap {
 }
 
 /** Reads the ConfigMaps that the flags name. */
-export function compileStreamServices(configMaps: readonly StreamConfigMap[], flags: ControllerFlags, upstreams: Upstreams): StreamServices {
+export function compileStreamServices(
+  configMaps: readonly StreamConfigMap[],
+  flags: ControllerFlags,
+  upstreams: Upstreams,
+): StreamServices {
   const reserved = new Set([flags.httpPort, flags.httpsPort, flags.sslPassthroughProxyPort, flags.healthzPort, ...OWN_PORTS]);
   const services: StreamService[] = [];
   const problems: StreamProblem[] = [];

@@ -138,8 +138,9 @@ function overrideRemote(socket: SocketInternals, peer: SocketName, tls: boolean)
 /** The connection that carries a TLS one: the socket, or the in-memory end, that its server was given. */
 export function carrierOf(secured: TLSSocket): Socket | MemorySocket | undefined {
   const parent = socketInternals(secured)._handle?._parentWrap;
-  if (parent instanceof Socket) return parent;
-  return parent?.stream instanceof MemorySocket ? parent.stream : undefined;
+  // What Node puts around a pair is a Socket too.
+  if (parent?.stream instanceof MemorySocket) return parent.stream;
+  return parent instanceof Socket ? parent : undefined;
 }
 
 /** TLS over a pair has no handle to ask: its addresses are the pair's. */

@@ -105,7 +105,9 @@ export class StreamListeners {
         pick: () => this.#pick(current()),
         settings: () => udpSettings(this.#feed.table.config),
       });
-      const registration = await this.#context.listenUdp(service.port, (message, source, reply) => sessions.receive(message, source, reply));
+      const registration = await this.#context.listenUdp(service.port, (message, source, reply) =>
+        sessions.receive(message, source, reply),
+      );
       this.#open.set(key, { service, registration, sessions });
     } catch (error) {
       this.#context.stderr.write(`${service.protocol} port ${service.port}: ${error instanceof Error ? error.message : String(error)}\n`);
