@@ -25,7 +25,7 @@ t.test("entries", (t) => {
     service("example-go", [
       { name: "tcp", port: 8080, targetPort: 80 },
       { name: "dns", port: 53, targetPort: 5353, protocol: "UDP" },
-      { name: "empty", port: 9, protocol: "TCP" },
+      { name: "empty", port: 9, targetPort: "nowhere", protocol: "TCP" },
     ]),
   );
   upstreams.setService(
