@@ -273,13 +273,25 @@ await t.test("1,000 connections at once, ended in every way, leave nothing", asy
   t.equal(harness.fabric.stats().live, 0);
 });
 
+await t.test("a client that is reset on the way takes its connection to the pod with it", async (t) => {
+  await using world = await start();
+  const clients = [await throughTls(world), await plainTo(world, 9000)];
+  for (const client of clients) {
+    client.write("hello");
+    await once(client, "data");
+  }
+  const flows = harness.fabric.flows.where(({ destination }) => destination.ip === world.ip);
+  t.equal(flows.length, 2);
+  for (const flow of flows) flow.reset();
+  await until(nothingLeft);
+});
+
 await t.test("a controller that stops ends them", async (t) => {
-  const world = await start();
+  await using world = await start();
   const clients = [await throughTls(world), await plainTo(world, 9000), await plainTo(world, 443), await plainTo(world, 9001)];
   for (const client of clients) client.resume();
   const closed = clients.map((client) => ended(client));
-  await world[Symbol.asyncDispose]();
-  await Promise.all(closed);
+  await world.restart(async () => void (await Promise.all(closed)));
   await until(nothingLeft);
-  t.pass();
+  t.equal(await raw(world.socket(9000), "again", /again/), "again", "and the next serves");
 });

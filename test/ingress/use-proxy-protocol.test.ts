@@ -213,3 +213,21 @@ await t.test(
     }
   },
 );
+
+await t.test("a client that has sent its header may take its time", async (t) => {
+  const clock = new VirtualClock(Date.now());
+  await using world = await harness.start({ config: { "use-proxy-protocol": "true" }, clock });
+  const at = world.socket(80);
+  for (let due = clock.nextDueMs(); due !== undefined; due = clock.nextDueMs()) await clock.advance(due);
+  const socket = connect(at.port, at.ip);
+  let answer = "";
+  socket.on("data", (chunk) => (answer += chunk.toString()));
+  await until(() => clock.nextDueMs() === 60_000);
+  socket.write(`${V1}GET / HT`);
+  await until(() => clock.nextDueMs() === undefined);
+  for (let turn = 0; turn < 20; turn++) await clock.advance(10_000);
+  socket.write("TP/1.1\r\nHost: none.example\r\n\r\n");
+  await until(() => answer !== "" || socket.destroyed);
+  t.match(answer, /^HTTP\/1\.1 404 /);
+  socket.destroy();
+});
