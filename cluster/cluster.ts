@@ -17,6 +17,7 @@ import { createWorkloads, type Workloads, workloadAdmission } from "../workloads
 import { type ClusterCertificates, createCertificates } from "./certificates.ts";
 import { deliveryDiagnostics, hopsOf, listenerDiagnostics } from "./diagnostics.ts";
 import { blocksOf, CLUSTER_DOMAIN, createFoundation, DEFAULT_NAME, type Foundation } from "./foundation.ts";
+import { createIngressPorts } from "./ingress-ports.ts";
 import { kubeconfigOf } from "./kubeconfig.ts";
 import { Lifecycle } from "./lifecycle.ts";
 import { createNetwork, type Network } from "./network.ts";
@@ -97,6 +98,8 @@ async function build(options: ClusterOptions, life: Lifecycle): Promise<Cluster>
   hostPorts.gatewayIs(gateway.socket);
   await hostPorts.publishDns(plan.dnsIp);
   await hostPorts.publishIngress(await loadBalancerIp(store, INGRESS_NAMESPACE, INGRESS_NAME));
+  const ingressPorts = createIngressPorts({ store, clock, fabric, namespace: INGRESS_NAMESPACE, name: INGRESS_NAME });
+  await life.start(ingressPorts.component);
 
   const { name, seed } = foundation;
   const entryName = name === DEFAULT_NAME ? DEFAULT_NAME : `${DEFAULT_NAME}-${name}`;
@@ -117,6 +120,7 @@ async function build(options: ClusterOptions, life: Lifecycle): Promise<Cluster>
     clock,
     resolve,
     hostPorts,
+    ingressPorts,
     entry,
     proxyMode,
     domain: CLUSTER_DOMAIN,

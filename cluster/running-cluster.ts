@@ -11,6 +11,7 @@ import { type Applied, applyManifests, type Manifests, manifestText } from "./ap
 import { addFault, type ClusterFault, type FaultOptions } from "./faults.ts";
 import { clusterFetch, type ClusterFetchInit } from "./fetch.ts";
 import type { HostPorts } from "./host-ports.ts";
+import type { IngressPorts } from "./ingress-ports.ts";
 import { type Kubeconfig, kubeconfigText } from "./kubeconfig.ts";
 import type { Lifecycle } from "./lifecycle.ts";
 import type { ClusterNode } from "./nodes.ts";
@@ -28,7 +29,7 @@ export interface Cluster extends AsyncDisposable {
   /** A kubeconfig file's text, with a client certificate. */
   readonly kubeconfig: string;
   readonly kubeconfigEntry: Kubeconfig;
-  /** Every address: `{api, dns, gateway, ingress: {http, https}, nodes, addressPlan, …}`. */
+  /** Every address: `{api, dns, gateway, ingress: {http, https, tcp?, udp?}, nodes, addressPlan, …}`. */
   status(): JsonObject;
   /** Server-side applies manifests: YAML, an object, or a list of them. Throws ManifestError with the line of the first that is refused. */
   apply(manifests: Manifests): Promise<readonly Applied[]>;
@@ -57,6 +58,7 @@ export interface RunningParts {
   readonly clock: Clock;
   readonly resolve: Resolve;
   readonly hostPorts: HostPorts;
+  readonly ingressPorts: IngressPorts;
   readonly entry: Kubeconfig;
   readonly proxyMode: string;
   readonly domain: string;
@@ -109,7 +111,13 @@ export function createRunningCluster(parts: RunningParts): Cluster {
   };
 }
 
-function statusOf({ name, seed, hostPorts, plan, nodes, proxyMode, fabric, store }: RunningParts): JsonObject {
+/** Ports below HTTP, where the controller's Service has some. */
+function streamPorts(ports: IngressPorts): JsonObject {
+  const [tcp, udp] = [ports.list("TCP"), ports.list("UDP")];
+  return { ...(Object.keys(tcp).length > 0 && { tcp: { ...tcp } }), ...(Object.keys(udp).length > 0 && { udp: { ...udp } }) };
+}
+
+function statusOf({ name, seed, hostPorts, ingressPorts, plan, nodes, proxyMode, fabric, store }: RunningParts): JsonObject {
   const text = (ip: string, port: number, protocol: "TCP" | "UDP"): string => {
     const socket = fabric.socketOf({ ip, port }, protocol);
     return socket ? `${socket.ip}:${socket.port}` : "";
@@ -124,7 +132,7 @@ function statusOf({ name, seed, hostPorts, plan, nodes, proxyMode, fabric, store
     dns: hostPorts.text("dns"),
     dnsService: text(plan.dnsIp, 53, "UDP"),
     gateway: hostPorts.text("gateway"),
-    ingress: { http: hostPorts.text("http"), https: hostPorts.text("https") },
+    ingress: { http: hostPorts.text("http"), https: hostPorts.text("https"), ...streamPorts(ingressPorts) },
     nodes: nodes.map(({ name, ip, podCIDR, ips, podCIDRs }) => ({ name, ip, podCIDR, ...(ips && { ips }), ...(podCIDRs && { podCIDRs }) })),
     addressPlan: plan.kind,
     index: plan.index,

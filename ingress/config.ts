@@ -9,6 +9,8 @@ export interface ControllerFlags {
   readonly ingressClassByName: boolean;
   readonly disableCatchAll: boolean;
   readonly enableSslPassthrough: boolean;
+  /** Where upstream's nginx takes what is not passed through; no stream service may have it. */
+  readonly sslPassthroughProxyPort: number;
   /** `namespace/name` */
   readonly defaultSslCertificate: string;
   readonly defaultBackendService: string;
@@ -38,6 +40,7 @@ export const DEFAULT_FLAGS: ControllerFlags = {
   ingressClassByName: false,
   disableCatchAll: false,
   enableSslPassthrough: false,
+  sslPassthroughProxyPort: 442,
   defaultSslCertificate: "",
   defaultBackendService: "",
   configMap: "ingress-nginx/ingress-nginx-controller",
@@ -78,6 +81,7 @@ export function parseFlags(args: readonly string[]): ControllerFlags {
     ingressClassByName: flag("ingress-class-by-name", d.ingressClassByName),
     disableCatchAll: flag("disable-catch-all", d.disableCatchAll),
     enableSslPassthrough: flag("enable-ssl-passthrough", d.enableSslPassthrough),
+    sslPassthroughProxyPort: port("ssl-passthrough-proxy-port", d.sslPassthroughProxyPort),
     defaultSslCertificate: text("default-ssl-certificate", d.defaultSslCertificate),
     defaultBackendService: text("default-backend-service", d.defaultBackendService),
     configMap: text("configmap", d.configMap),
@@ -104,6 +108,15 @@ export function parseBool(text: string | undefined): boolean | undefined {
   if (["1", "t", "T", "TRUE", "true", "True"].includes(text)) return true;
   if (["0", "f", "F", "FALSE", "false", "False"].includes(text)) return false;
   return undefined;
+}
+
+/** Go's time.ParseDuration for what is not negative: `5s`, `1m30s`, `500ms`; in milliseconds. */
+export function goDurationMs(text: string): number | undefined {
+  const units: Readonly<Record<string, number>> = { ns: 1e-6, us: 1e-3, µs: 1e-3, ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
+  if (!/^(?:\d+(?:\.\d*)?(?:ns|us|µs|ms|s|m|h))+$/.test(text)) return text === "0" ? 0 : undefined;
+  let total = 0;
+  for (const [, digits, unit = ""] of text.matchAll(/(\d+(?:\.\d*)?)(ns|us|µs|ms|s|m|h)/g)) total += Number(digits) * (units[unit] ?? 0);
+  return total;
 }
 
 /** The controller's ConfigMap: text by key, read with upstream's defaults. */

@@ -1,6 +1,7 @@
 // What ingress tells about itself: the routes as text, why a request goes where it goes, and its state.
 import type { Clock } from "../model/clock.ts";
-import type { BalanceAnswer, Diagnostics } from "../model/ports.ts";
+import type { ServicePort } from "../model/kinds/core-v1.ts";
+import type { BalanceAnswer, Diagnostics, ExplainQuestion } from "../model/ports.ts";
 import type { Random } from "../model/random.ts";
 import { ConfigMaps, Ingresses, IngressClasses, Services } from "../model/resources.ts";
 import { splitKey } from "../model/object.ts";
@@ -9,12 +10,14 @@ import { stickiness } from "./annotations/affinity.ts";
 import { DEFAULT_FLAGS } from "./config.ts";
 import { dumpNginx, dumpRoutes } from "./dump.ts";
 import { type ExplainParts, explainRequest } from "./explain.ts";
+import { explainStream } from "./explain-listener.ts";
 import type { Decision } from "./evaluate.ts";
 import { findServer } from "./match.ts";
 import { compileRoutes } from "./route-compiler.ts";
 import type { RouteTable } from "./route-table.ts";
 import type { Feeds } from "./program.ts";
 import type { RoutesFeed } from "./serve/routes-feed.ts";
+import type { StreamService } from "./stream-services.ts";
 
 export interface DiagnosticsOptions {
   readonly store: Store;
@@ -28,14 +31,19 @@ const NOBODY = "no ingress-nginx-controller pod is serving: connections are refu
 /** Diagnostics named `routes`. */
 export function routesDiagnostics({ store, feeds, clock, random }: DiagnosticsOptions): Diagnostics {
   const feed = (): RoutesFeed => feeds.live[0] ?? feeds.of(DEFAULT_FLAGS);
-  const isController = (host: string, ip: string | undefined, port: number): boolean => {
-    const { namespace, name } = splitKey(DEFAULT_FLAGS.publishService);
+  /** The port of the controllers' own Service that is asked for. */
+  const controllerPort = ({ host, ip, port }: ExplainQuestion): ServicePort | undefined => {
+    const { namespace, name } = splitKey(feeds.flags.publishService);
     const service = store.get(Services, namespace, name);
     const addresses = [...(service?.spec.clusterIPs ?? []), ...(service?.status?.loadBalancer?.ingress ?? []).map((entry) => entry.ip)];
-    return (
-      (addresses.includes(host) || (ip !== undefined && addresses.includes(ip))) &&
-      (service?.spec.ports ?? []).some((entry) => entry.port === port)
-    );
+    return addresses.includes(host) || (ip !== undefined && addresses.includes(ip))
+      ? service?.spec.ports?.find((entry) => entry.port === port)
+      : undefined;
+  };
+  const streamOf = (question: ExplainQuestion): StreamService | undefined => {
+    const port = controllerPort(question);
+    const target = typeof port?.targetPort === "number" ? port.targetPort : port?.port;
+    return feeds.live[0]?.streams.services.find((service) => service.protocol === question.protocol && service.port === target);
   };
   const parts = (live: RoutesFeed): ExplainParts => ({
     feed: live,
@@ -59,15 +67,18 @@ export function routesDiagnostics({ store, feeds, clock, random }: DiagnosticsOp
       };
     },
     dump(options) {
-      const table = feeds.live[0]?.table ?? fromStore(store);
-      return options["as"] === "nginx" ? dumpNginx(table) : dumpRoutes(table);
+      const live = feeds.live[0];
+      const table = live?.table ?? fromStore(store);
+      return options["as"] === "nginx" ? dumpNginx(table, live?.streams) : dumpRoutes(table, live?.streams);
     },
     async explain(question) {
+      const live = feed();
+      const stream = streamOf(question);
+      if (stream) return { title: `Ingress: ${stream.upstream}`, lines: explainStream(stream) };
       const url = parseUrl(question.to);
       if (!url) return undefined;
-      const live = feed();
       const known = findServer(live.table, url.hostname) !== live.table.fallback;
-      if (!known && !isController(question.host, question.ip, question.port)) return undefined;
+      if (!known && !controllerPort(question)) return undefined;
       const { steps, decision } = await explainRequest(parts(live), { method: "GET", url, headers: {}, clientIp: question.from.ip });
       const lines = steps.flatMap((step) => step.lines.map((line) => `${step.title}: ${line}`));
       const shown = feeds.live.length === 0 ? [NOBODY, ...lines] : lines;

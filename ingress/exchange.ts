@@ -5,6 +5,7 @@ import type { Clock } from "../model/clock.ts";
 import type { Random } from "../model/random.ts";
 import type { HeaderLine } from "./answer.ts";
 import type { Notes } from "./notes.ts";
+import type { ProxiedConnection } from "./proxy-protocol.ts";
 import type { RequestTarget } from "./request-path.ts";
 import type { RequestRecord } from "./request-record.ts";
 import type { Location, RouteTable, Server } from "./route-table.ts";
@@ -35,13 +36,15 @@ export interface RequestFacts {
   /** Host without port and trailing dot, lower case. */
   readonly host: string;
   readonly headers: IncomingHttpHeaders;
-  /** The peer as the socket shows it, or as PROXY protocol says. */
+  /** $realip_remote_addr: the peer as nginx sees it. */
   readonly peerIp: string;
   readonly peerPort: number;
   /** The client's address after real-ip processing. */
   readonly clientIp: string;
-  /** The listener's port: 80 or 443. */
+  /** The listener's port: 80 or 443; behind ssl-passthrough upstream's is 442. */
   readonly serverPort: number;
+  /** What a PROXY header told of the connection; null: it named none. */
+  readonly proxied?: ProxiedConnection | null;
   readonly sni?: string;
   readonly certificate?: ClientCertificate;
   /** Size of body when it is known beforehand. */
@@ -141,15 +144,25 @@ export class Exchange {
   get forwarded(): boolean {
     return this.table.config.flag("use-forwarded-headers", false);
   }
-  /** $pass_access_scheme */
+  /** What PROXY protocol tells, where the ConfigMap asks for it; undefined: it is off. */
+  get proxied(): ProxiedConnection | null | undefined {
+    const { proxied } = this.facts;
+    return proxied !== undefined && this.table.config.flag("use-proxy-protocol", false) ? proxied : undefined;
+  }
+  /** $pass_access_scheme: a balancer's port 443 means https, whatever it sends on. */
   get scheme(): string {
+    if (this.proxied?.destinationPort === 443) return "https";
     const sent = this.facts.headers["x-forwarded-proto"];
     return this.forwarded && typeof sent === "string" && sent !== "" ? sent : this.facts.scheme;
   }
-  /** $pass_port */
+  /** $pass_port; "" when PROXY protocol names none. */
   get port(): string {
     const sent = this.facts.headers["x-forwarded-port"];
-    return this.forwarded && typeof sent === "string" && sent !== "" ? sent : String(this.facts.serverPort);
+    if (this.forwarded && typeof sent === "string" && sent !== "") return sent;
+    const { proxied } = this;
+    if (proxied !== undefined) return String(proxied?.destinationPort ?? "");
+    const { enableSslPassthrough, sslPassthroughProxyPort } = this.table.flags;
+    return enableSslPassthrough && this.facts.serverPort === sslPassthroughProxyPort ? "443" : String(this.facts.serverPort);
   }
   /** $best_http_host */
   get bestHost(): string {

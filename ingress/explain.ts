@@ -8,11 +8,10 @@ import { stickiness } from "./annotations/affinity.ts";
 import { Balance } from "./balance.ts";
 import { type Decision, evaluate } from "./evaluate.ts";
 import type { RequestFacts, World } from "./exchange.ts";
+import { explainListener } from "./explain-listener.ts";
 import { hostName } from "./match.ts";
 import { type NoteStep, Notes } from "./notes.ts";
 import { parseTarget } from "./request-path.ts";
-import { chooseCertificate } from "./serve/certificates.ts";
-import { realIp } from "./serve/request-facts.ts";
 import type { RoutesFeed } from "./serve/routes-feed.ts";
 
 export interface ExplainedRequest {
@@ -50,13 +49,8 @@ export async function explainRequest(
   notes.begin("class");
   classNotes(parts, host, notes);
   notes.begin("listener");
-  if (scheme === "https") notes.push(`443, certificate: ${chooseCertificate(table, (key) => feed.secret(key), url.hostname).why}`);
-  else notes.push("80");
-  const clientIp = realIp(headers, request.clientIp, table.config);
-  const trusts = clientIp === request.clientIp ? "" : `, taken from X-Forwarded-For of ${request.clientIp}`;
-  notes.push(`client address ${clientIp}${trusts}`);
-  if (trusts === "" && headers["x-forwarded-for"] !== undefined)
-    notes.push("X-Forwarded-For is not trusted: use-forwarded-headers is false in the ConfigMap");
+  const listener = explainListener(feed, { scheme, serverName: url.hostname, headers, clientIp: request.clientIp }, notes);
+  if (!listener) return { steps: notes.steps, decision: undefined };
   if (!parsed) {
     notes.begin("answer");
     notes.push(`answers 400: request target ${target} is malformed`);
@@ -72,10 +66,8 @@ export async function explainRequest(
     hostHeader,
     host,
     headers,
-    peerIp: request.clientIp,
     peerPort: 0,
-    clientIp,
-    serverPort: scheme === "https" ? 443 : 80,
+    ...listener,
     sni: url.hostname,
     contentLength: length === undefined ? undefined : Number(length),
   };

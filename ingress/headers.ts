@@ -55,9 +55,10 @@ export function podHeaders(exchange: Exchange, rawHeaders: readonly string[], op
   const forwardedFor = typeof sentFor === "string" ? sentFor : undefined;
   const { config } = exchange.table;
   const append = exchange.forwarded && config.flag("compute-full-forwarded-for", false) && forwardedFor !== undefined;
-  headers["X-Forwarded-For"] = append ? `${forwardedFor}, ${facts.peerIp}` : facts.clientIp;
+  headers["X-Forwarded-For"] = append ? `${forwardedFor}, ${addedFor(exchange)}` : facts.clientIp;
   headers["X-Forwarded-Host"] = exchange.bestHost;
-  headers["X-Forwarded-Port"] = exchange.port;
+  const { port } = exchange;
+  if (port !== "") headers["X-Forwarded-Port"] = port;
   headers["X-Forwarded-Proto"] = exchange.scheme;
   headers["X-Forwarded-Scheme"] = exchange.scheme;
   headers["X-Scheme"] = exchange.scheme;
@@ -92,6 +93,9 @@ export function podHeaders(exchange: Exchange, rawHeaders: readonly string[], op
   }
   return headers;
 }
+
+/** What compute-full-forwarded-for adds. */
+const addedFor = ({ facts, proxied }: Exchange): string => (proxied === undefined ? facts.peerIp : (proxied?.sourceIp ?? ""));
 
 /** What the template passes of a client's certificate. */
 function certificateHeaders({ facts, server }: Exchange, headers: Record<string, string | string[]>): void {

@@ -38,6 +38,6 @@ export function createIngress({ store, clock, random, delayMs = 0 }: IngressOpti
     program: ingressProgram({ feeds, clock, random }),
     diagnostics: routesDiagnostics({ store, feeds, clock, random }),
     admission: ingressAdmission(DEFAULT_FLAGS, feeds.checks, clock),
-    component: createStatusController({ store, clock, flags: DEFAULT_FLAGS }),
+    component: createStatusController({ store, clock, flags: () => feeds.flags }),
   };
 }

@@ -5,9 +5,10 @@ import type { InlineProgram } from "../model/ports.ts";
 import type { Random } from "../model/random.ts";
 import type { Store } from "../store/index.ts";
 import { CheckCounts } from "./check-counts.ts";
-import { type ControllerFlags, parseFlags } from "./config.ts";
+import { type ControllerFlags, DEFAULT_FLAGS, parseFlags } from "./config.ts";
 import { Controller } from "./serve/controller.ts";
 import { RoutesFeed } from "./serve/routes-feed.ts";
+import { tellStreamProblems } from "./stream-events.ts";
 
 /** A pod that cannot read the store serves what it has, after this long. */
 const SYNC_LIMIT_MS = 5000;
@@ -20,6 +21,7 @@ export class Feeds {
   readonly #delayMs: number;
   /** What admission has decided, which the controllers tell. */
   readonly checks = new CheckCounts();
+  #flags = DEFAULT_FLAGS;
   constructor(store: Store, clock: Clock, delayMs: number) {
     this.#store = store;
     this.#clock = clock;
@@ -28,8 +30,15 @@ export class Feeds {
   of(flags: ControllerFlags): RoutesFeed {
     const key = JSON.stringify(flags);
     let feed = this.#feeds.get(key);
-    if (!feed) this.#feeds.set(key, (feed = new RoutesFeed(flags, this.#store, this.#clock, this.#delayMs)));
+    if (!feed) {
+      this.#feeds.set(key, (feed = new RoutesFeed(flags, this.#store, this.#clock, this.#delayMs)));
+      tellStreamProblems(feed, this.#store, this.#clock);
+    }
     return feed;
+  }
+  /** The command line of the controllers that run, else of the last that did. */
+  get flags(): ControllerFlags {
+    return (this.#flags = this.live.at(-1)?.flags ?? this.#flags);
   }
   /** Feeds that some pod holds now. */
   get live(): readonly RoutesFeed[] {

@@ -63,6 +63,7 @@ export class RouteCompiler {
     this.#config = new ControllerConfig(data, this.flags.enableAnnotationValidation);
     this.#defaults = compileAnnotations(undefined, this.#config);
     this.#stale.add(CATCH_ALL);
+    this.#table = undefined;
     for (const key of this.#ingresses.keys()) this.#read(key);
   }
 
@@ -121,7 +122,6 @@ export class RouteCompiler {
       config: this.#config,
       catchAll: root?.defaultBackend ? { backend: root.defaultBackend, part: root } : undefined,
       defaults: this.#defaults,
-      enableSslPassthrough: this.flags.enableSslPassthrough,
     };
   }
 

@@ -74,11 +74,12 @@ export interface Server {
   readonly appRoot: { readonly owner: Owner; readonly target: string } | undefined;
   /** from-to-www: every request is sent to this host. */
   readonly redirectTo: string | undefined;
-  /** The Ingress whose server-level settings count (client certificates, passthrough): the first that sets them. */
+  /** The Ingress whose server-level settings count: the first that sets them. */
   readonly clientCertificates: { readonly owner: Owner; readonly settings: Settings["clientCertificate"] } | undefined;
   /** proxy-ssl-* of the host's first Ingress that has some: for locations without their own. */
   readonly proxySsl: Settings["proxySsl"] | undefined;
-  readonly passthrough: BackendRef | undefined;
+  /** ssl-passthrough: the first Ingress that asks for it, and the Service of path `/` (Prefix). It acts with --enable-ssl-passthrough only. */
+  readonly passthrough: { readonly owner: Owner; readonly backend: BackendRef | undefined } | undefined;
 }
 
 /** A canary attached to a main upstream. */

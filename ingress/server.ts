@@ -12,7 +12,6 @@ export interface ServerContext {
   /** What `/` of a host is without a rule of its own; undefined: the 404 page. */
   readonly catchAll: { readonly backend: BackendRef; readonly part: IngressPart } | undefined;
   readonly defaults: CompiledAnnotations;
-  readonly enableSslPassthrough: boolean;
 }
 
 interface Draft {
@@ -33,7 +32,8 @@ export function compileServer(host: string, parts: readonly IngressPart[], alias
       else if (taken.part) conflicts.push({ owner: part.owner, path: rule.path, winner: taken.part.owner });
     }
   }
-  if (!drafts.has("Prefix /")) drafts.set("Prefix /", rootOf(host, parts, context));
+  const rootRule = drafts.get("Prefix /");
+  if (!rootRule) drafts.set("Prefix /", rootOf(host, parts, context));
   const switcher = [...drafts.values()].find((draft) => draft.part && regexSwitch(draft.part, draft.rule.path) !== undefined);
   const annotation = switcher?.part && regexSwitch(switcher.part, switcher.rule.path);
   const regexMode =
@@ -42,8 +42,7 @@ export function compileServer(host: string, parts: readonly IngressPart[], alias
     .sort(compareDrafts)
     .flatMap((draft) => locationsOf(draft, drafts, host, regexMode !== undefined, context));
   const tls = parts.find(({ annotations }) => annotations.settings.clientCertificate.secret !== "");
-  const passthrough =
-    context.enableSslPassthrough && parts[0]?.annotations.settings.sslPassthrough === true ? drafts.get("Prefix /")?.backend : undefined;
+  const passing = parts.find(({ annotations }) => annotations.settings.sslPassthrough);
   return {
     host,
     aliases,
@@ -64,7 +63,7 @@ export function compileServer(host: string, parts: readonly IngressPart[], alias
     proxySsl: context.config.flag("proxy-ssl-location-only", false)
       ? undefined
       : parts.find(({ annotations }) => annotations.settings.proxySsl.secret !== "")?.annotations.settings.proxySsl,
-    passthrough,
+    passthrough: passing && { owner: passing.owner, backend: rootRule?.backend },
   };
 }
 
@@ -147,7 +146,7 @@ function certificateOf(host: string, parts: readonly IngressPart[]): Certificate
 export function redirectServer(host: string, to: string, config: ControllerConfig): Server {
   const defaults = compileAnnotations(undefined, config);
   return {
-    ...compileServer(host, [], [], { config, catchAll: undefined, defaults, enableSslPassthrough: false }),
+    ...compileServer(host, [], [], { config, catchAll: undefined, defaults }),
     redirectTo: to,
   };
 }

@@ -5,9 +5,10 @@ import type { Ingress, IngressLoadBalancerIngress } from "../model/kinds/network
 import type { Service } from "../model/kinds/core-v1.ts";
 import { draft, equalJson, keyOf, splitKey } from "../model/object.ts";
 import type { Component } from "../model/ports.ts";
-import { ConfigMaps, Ingresses, IngressClasses, Services } from "../model/resources.ts";
+import { ConfigMaps, Ingresses, IngressClasses, Pods, Services } from "../model/resources.ts";
 import { createController, on, type Store } from "../store/index.ts";
 import { createEventRecorder } from "../store/event-recorder.ts";
+import { PASSTHROUGH_OFF } from "./annotations/ssl-passthrough.ts";
 import { ControllerConfig, type ControllerFlags } from "./config.ts";
 import { ignoredBecause } from "./ingress-class.ts";
 import { readIngress } from "./ingress-part.ts";
@@ -15,21 +16,25 @@ import { readIngress } from "./ingress-part.ts";
 export interface StatusControllerOptions {
   readonly store: Store;
   readonly clock: Clock;
-  readonly flags: ControllerFlags;
+  /** The controllers' command line as it is now. */
+  flags(): ControllerFlags;
 }
 
 export function createStatusController({ store, clock, flags }: StatusControllerOptions): Component {
   const events = createEventRecorder({ store, clock, component: "nginx-ingress-controller" });
-  const configMap = splitKey(flags.configMap);
   const all = (): readonly string[] => store.list(Ingresses).map(keyOf);
   /** What was last told about each Ingress. */
   const told = new Map<string, string>();
-  const counts = (ingress: Ingress): boolean => ignoredBecause(ingress, flags, (name) => store.get(IngressClasses, "", name)) === undefined;
+  const counts = (ingress: Ingress): boolean =>
+    ignoredBecause(ingress, flags(), (name) => store.get(IngressClasses, "", name)) === undefined;
 
   const warn = (ingress: Ingress): void => {
-    const part = readIngress(ingress, new ControllerConfig(store.get(ConfigMaps, configMap.namespace, configMap.name)?.data));
+    const { configMap, enableSslPassthrough } = flags();
+    const { namespace, name } = splitKey(configMap);
+    const part = readIngress(ingress, new ControllerConfig(store.get(ConfigMaps, namespace, name)?.data));
     const denied = "dropped" in part ? undefined : part.annotations.denied;
-    const problems = "dropped" in part ? [part.dropped] : part.annotations.problems;
+    const problems = "dropped" in part ? [part.dropped] : [...part.annotations.problems];
+    if (!("dropped" in part) && part.annotations.settings.sslPassthrough && !enableSslPassthrough) problems.push(PASSTHROUGH_OFF);
     const text = `${ingress.metadata.uid} ${problems.join("\n")} ${denied}`;
     if (told.get(keyOf(ingress)) === text) return;
     told.set(keyOf(ingress), text);
@@ -43,8 +48,10 @@ export function createStatusController({ store, clock, flags }: StatusController
     watches: [
       on(Ingresses, (ingress) => [keyOf(ingress)]),
       on(IngressClasses, all),
-      on(ConfigMaps, (found) => (keyOf(found) === flags.configMap ? all() : [])),
-      on(Services, (service) => (keyOf(service) === flags.publishService ? all() : [])),
+      // A controller with other flags.
+      on(Pods, (pod) => (pod.metadata.namespace === splitKey(flags().configMap).namespace ? all() : [])),
+      on(ConfigMaps, (found) => (keyOf(found) === flags().configMap ? all() : [])),
+      on(Services, (service) => (keyOf(service) === flags().publishService ? all() : [])),
     ],
     async reconcile(key) {
       const { namespace, name } = splitKey(key);
@@ -52,8 +59,8 @@ export function createStatusController({ store, clock, flags }: StatusController
       if (!ingress) return void told.delete(key);
       if (!counts(ingress)) return;
       warn(ingress);
-      const service = splitKey(flags.publishService);
-      const addresses = addressesOf(store.get(Services, service.namespace, service.name), flags);
+      const service = splitKey(flags().publishService);
+      const addresses = addressesOf(store.get(Services, service.namespace, service.name), flags());
       if (addresses.length === 0 || equalJson(ingress.status?.loadBalancer?.ingress ?? [], addresses)) return;
       await store.mutate(
         Ingresses,

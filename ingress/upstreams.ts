@@ -3,6 +3,7 @@
 import type { Service, ServicePort } from "../model/kinds/core-v1.ts";
 import type { EndpointSlice } from "../model/kinds/discovery-v1.ts";
 import { canonicalIp } from "../model/ip.ts";
+import type { Protocol } from "../model/ports.ts";
 import type { BackendRef } from "./route-table.ts";
 
 export const SERVICE_NAME_LABEL = "kubernetes.io/service-name";
@@ -76,6 +77,17 @@ export class Upstreams {
       );
     return upstream;
   }
+  /** Peers of a Service's port, by its number or name, for tcp-services and udp-services; empty when there are none. */
+  streamPeers(key: string, wanted: string, protocol: Protocol): readonly Peer[] {
+    const service = this.#services.get(key);
+    const port = service?.spec.ports?.find(
+      (each) => (/^\d+$/.test(wanted) ? each.port === Number(wanted) : each.name === wanted) && (each.protocol ?? "TCP") === protocol,
+    );
+    if (!service || !port) return [];
+    if (service.spec.type !== "ExternalName") return readyPeers([...(this.#slices.get(key)?.values() ?? [])], port, protocol).peers;
+    const found = externalPeer(key, service, externalPort(port), this.#externalNames);
+    return typeof found === "string" ? [] : [found];
+  }
 }
 
 /** Pure: objects to peers. */
@@ -92,25 +104,44 @@ export function compileUpstream(
   if (!service) return none(`Service ${key} does not exist`);
   const port = findPort(service, backend.port);
   if (service.spec.type === "ExternalName") {
-    if (!externalNames) return none(`ExternalName Service ${key} is not allowed: --disable-svc-external-name`);
     const target = port === undefined ? Number(backend.port) : externalPort(port);
-    const host = service.spec.externalName?.replace(/\.$/, "") ?? "";
-    if (!(target > 0) || host === "") return none(`ExternalName Service ${key} has no port ${backend.port}`);
-    // Other addresses of 127.0.0.0/8 are the cluster's here.
-    if (["localhost", "127.0.0.1", "::1"].includes(host)) return none(`ExternalName Service ${key} names a loopback address`);
-    if (canonicalIp(host) === undefined && !/^[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?$/.test(host))
-      return none(`ExternalName Service ${key}: ${host} is no DNS name`);
-    return { type: "peers", name, peers: [peer(host, target)] };
+    if (externalNames && !(target > 0)) return none(`ExternalName Service ${key} has no port ${backend.port}`);
+    const found = externalPeer(key, service, target, externalNames);
+    return typeof found === "string" ? none(found) : { type: "peers", name, peers: [found] };
   }
   if (!port) return none(`Service ${key} has no port ${backend.port === "" ? "(none named)" : backend.port}: it has ${portsText(service)}`);
   const { clusterIP } = service.spec;
   if (viaService && clusterIP !== undefined && clusterIP !== "" && clusterIP !== "None")
     return { type: "peers", name, peers: [peer(clusterIP, port.port)] };
+  const { peers, unready } = readyPeers(slices, port, "TCP");
+  if (peers.length === 0)
+    return none(`Service ${key} has no ready endpoints on port ${backend.port}${unready > 0 ? ` (${unready} not ready)` : ""}`);
+  return { type: "peers", name, peers };
+}
+
+/** Where an ExternalName Service leads, or why nowhere. */
+function externalPeer(key: string, { spec }: Service, port: number, allowed: boolean): Peer | string {
+  if (!allowed) return `ExternalName Service ${key} is not allowed: --disable-svc-external-name`;
+  const host = spec.externalName?.replace(/\.$/, "") ?? "";
+  if (host === "") return `ExternalName Service ${key} names nothing`;
+  // Other addresses of 127.0.0.0/8 are the cluster's here.
+  if (["localhost", "127.0.0.1", "::1"].includes(host)) return `ExternalName Service ${key} names a loopback address`;
+  if (canonicalIp(host) === undefined && !/^[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?$/.test(host))
+    return `ExternalName Service ${key}: ${host} is no DNS name`;
+  return peer(host, port);
+}
+
+/** Endpoints of a Service's port, in order, and how many more are not ready. */
+function readyPeers(
+  slices: readonly EndpointSlice[],
+  port: ServicePort,
+  protocol: Protocol,
+): { readonly peers: readonly Peer[]; readonly unready: number } {
   const peers = new Map<string, Peer>();
   let unready = 0;
   for (const slice of slices) {
     if (slice.addressType === "FQDN") continue;
-    for (const targetPort of targetPorts(slice, port)) {
+    for (const targetPort of targetPorts(slice, port, protocol)) {
       for (const endpoint of slice.endpoints ?? []) {
         if (endpoint.conditions?.ready === false) {
           unready++;
@@ -123,17 +154,15 @@ export function compileUpstream(
       }
     }
   }
-  if (peers.size === 0)
-    return none(`Service ${key} has no ready endpoints on port ${backend.port}${unready > 0 ? ` (${unready} not ready)` : ""}`);
-  return { type: "peers", name, peers: [...peers.values()].sort((a, b) => (a.id < b.id ? -1 : 1)) };
+  return { peers: [...peers.values()].sort((a, b) => (a.id < b.id ? -1 : 1)), unready };
 }
 
 const peer = (host: string, port: number): Peer => ({ id: host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`, host, port });
 
 /** A slice's ports that stand for the Service's: by name when it has one, else any; a number as targetPort stands in for what is missing. */
-function targetPorts(slice: EndpointSlice, { name = "", port, targetPort = port }: ServicePort): readonly number[] {
+function targetPorts(slice: EndpointSlice, { name = "", port, targetPort = port }: ServicePort, wanted: Protocol): readonly number[] {
   const stated = typeof targetPort === "number" ? [targetPort] : [];
-  const ports = (slice.ports ?? []).filter(({ protocol = "TCP" }) => protocol === "TCP");
+  const ports = (slice.ports ?? []).filter(({ protocol = "TCP" }) => protocol === wanted);
   if ((slice.ports ?? []).length === 0) return stated;
   return ports.flatMap((one) => ((name === "" || one.name === name) && one.port !== undefined ? [one.port] : stated));
 }

@@ -135,10 +135,18 @@ function overrideRemote(socket: SocketInternals, peer: SocketName, tls: boolean)
   if (tls && socket._handle) socket._handle.getpeername = (out) => (Object.assign(out, peer), 0);
 }
 
+/** The connection that carries a TLS one: the socket, or the in-memory end, that its server was given. */
+export function carrierOf(secured: TLSSocket): Socket | MemorySocket | undefined {
+  const parent = socketInternals(secured)._handle?._parentWrap;
+  // What Node puts around a pair is a Socket too.
+  if (parent?.stream instanceof MemorySocket) return parent.stream;
+  return parent instanceof Socket ? parent : undefined;
+}
+
 /** TLS over a pair has no handle to ask: its addresses are the pair's. */
 function nameTlsSocket(socket: TLSSocket): void {
   const inner = socketInternals(socket);
-  const pair = inner._handle?._parentWrap?.stream;
+  const pair = carrierOf(socket);
   if (!(pair instanceof MemorySocket)) return;
   inner._peername = { address: pair.remoteAddress, port: pair.remotePort, family: pair.remoteFamily };
   inner._sockname = { address: pair.localAddress, port: pair.localPort, family: pair.localFamily };

@@ -24,9 +24,24 @@ interface NodeStatus {
   readonly podCIDRs?: readonly string[];
 }
 
+interface IngressStatus {
+  readonly http?: string;
+  readonly https?: string;
+  /** By port of the controller's Service. */
+  readonly tcp?: Readonly<Record<string, string>>;
+  readonly udp?: Readonly<Record<string, string>>;
+}
+
+function streamRows(ingress: IngressStatus | undefined): string[][] {
+  return (["tcp", "udp"] as const).flatMap((protocol) => {
+    const ports = Object.entries(ingress?.[protocol] ?? {});
+    return ports.length === 0 ? [] : [["", `${protocol} ${ports.map(([port, at]) => `${port} at ${at}`).join(", ")}`]];
+  });
+}
+
 /** The status as a person reads it. */
 export function statusText(status: JsonObject): string {
-  const ingress = status["ingress"] as { http?: string; https?: string } | undefined;
+  const ingress = status["ingress"] as IngressStatus | undefined;
   const nodes = (status["nodes"] ?? []) as unknown as readonly NodeStatus[];
   const addresses = textTable(
     ["", ""],
@@ -36,6 +51,7 @@ export function statusText(status: JsonObject): string {
       ["cluster DNS", `${status["dns"]}  (Service ${status["dnsService"]})`],
       ["gateway", `${status["gateway"]}  (SOCKS5, HTTP proxy)`],
       ["ingress", `${ingress?.http}  ${ingress?.https}`],
+      ...streamRows(ingress),
       [
         "address plan",
         `${status["addressPlan"]}, cluster index ${status["index"]}, proxy mode ${status["proxyMode"]}, seed ${status["seed"]}`,

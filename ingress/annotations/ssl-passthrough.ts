@@ -1,14 +1,13 @@
-// ssl-passthrough: TLS would go to the pod unopened, by SNI. It is read for the routes and not carried yet, which a Warning says.
+// ssl-passthrough: TLS goes to the Service unopened, by SNI, when the controller has --enable-ssl-passthrough; otherwise it has no effect.
 // Upstream: internal/ingress/annotations/sslpassthrough.
-import { annotationGroup, low } from "./annotation.ts";
+import { annotationGroup, low, PREFIX } from "./annotation.ts";
 import { BOOL } from "./validators.ts";
+
+/** What an Ingress that asks for it is told while the flag is not set. */
+export const PASSTHROUGH_OFF = `${PREFIX}ssl-passthrough: no effect without --enable-ssl-passthrough; TLS ends at the controller`;
 
 export const sslPassthrough = annotationGroup<boolean>({
   upstream: "SSLPassthrough",
   annotations: { "ssl-passthrough": low(BOOL, "drop") },
-  parse(read) {
-    const wanted = read.flag("ssl-passthrough", false);
-    if (wanted) read.problem("ssl-passthrough", "is not modelled; TLS ends at the controller");
-    return wanted;
-  },
+  parse: (read) => read.flag("ssl-passthrough", false),
 });

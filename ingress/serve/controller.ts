@@ -8,6 +8,7 @@ import type { TLSSocket } from "node:tls";
 import type { Clock } from "../../model/clock.ts";
 import type { ContainerContext, Registration } from "../../model/ports.ts";
 import type { Random } from "../../model/random.ts";
+import { carrierOf } from "../../netsim/index.ts";
 import { intermediates } from "../annotations/proxy-ssl.ts";
 import { pageOf } from "../answer.ts";
 import { createHttpProxyEngine } from "../engine/http-proxy-engine.ts";
@@ -19,12 +20,15 @@ import type { ClientCertificate } from "../exchange.ts";
 import type { CheckCounts } from "../check-counts.ts";
 import { AccessLog } from "./access-log.ts";
 import { CertificateContexts } from "./certificates.ts";
+import { type DialStream, FrontDoor } from "./front-door.ts";
 import { metricsText } from "./controller-metrics.ts";
 import { Handler } from "./handler.ts";
+import { originOf, setOrigin } from "./origin.ts";
 import type { Arrival } from "./request-facts.ts";
 import { RequestMetrics } from "./request-metrics.ts";
 import type { RoutesFeed } from "./routes-feed.ts";
 import { statusPage } from "./status-page.ts";
+import { StreamListeners } from "./stream-listeners.ts";
 import { ControllerWorld } from "./world.ts";
 
 /** client-header-timeout, keep-alive and large-client-header-buffers (4 of 8k) of nginx's configuration. The handler looks at Host. */
@@ -82,6 +86,8 @@ export class Controller {
       handler.handle(request, response, arrivalOf(request.socket, "http", 80)),
     );
 
+    // Behind ssl-passthrough nginx has TLS on a port of its own.
+    const tlsPort = feed.flags.enableSslPassthrough ? feed.flags.sslPassthroughProxyPort : 443;
     const contexts = new CertificateContexts(clock.now());
     const secure = createSecureServer(
       {
@@ -99,10 +105,10 @@ export class Controller {
           }
         },
       },
-      (request, response) => handler.handle(asHttp1(request), asHttp1Response(response), arrivalOf(socketOf(request), "https", 443)),
+      (request, response) => handler.handle(asHttp1(request), asHttp1Response(response), arrivalOf(socketOf(request), "https", tlsPort)),
     );
     secure.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) =>
-      handler.upgrade(request, socket, head, arrivalOf(socket, "https", 443)),
+      handler.upgrade(request, socket, head, arrivalOf(socket, "https", tlsPort)),
     );
     secure.on("clientError", refuseMalformed);
     secure.on("tlsClientError", () => {});
@@ -131,8 +137,20 @@ export class Controller {
         connections.open++;
         socket.once("close", () => connections.open--);
       });
+    secure.prependListener("secureConnection", (socket: TLSSocket) => {
+      const carrier = carrierOf(socket);
+      const origin = carrier && originOf(carrier);
+      if (origin) setOrigin(socket, origin);
+    });
+    const dialStream: DialStream = (host, port, signal) => context.dial(host, port, { signal });
+    const frontDoor = new FrontDoor(feed, clock, dialStream);
+    frontDoor.guard(plain, secure);
+    const streams = new StreamListeners(feed, clock, random.fork("streams"), context);
     refreshDefault();
-    const subscription = feed.onChange(refreshDefault);
+    const subscription = feed.onChange(() => {
+      refreshDefault();
+      void streams.refresh();
+    });
     const health = createServer(
       statusPage(() =>
         metricsText({
@@ -148,6 +166,8 @@ export class Controller {
     );
     this.#closers.push(() => {
       subscription[Symbol.dispose]();
+      frontDoor.close();
+      streams.close();
       plain.closeAllConnections();
       health.closeAllConnections();
     });
@@ -157,12 +177,15 @@ export class Controller {
       await context.listen(httpsPort, secure),
       await context.listen(healthzPort, health),
     );
+    await streams.refresh();
     // nginx takes a client's FIN for its leaving (499), also where the client would still read.
     Object.assign(plain, { httpAllowHalfOpen: false });
     context.stdout.write(
       `NGINX Ingress controller v1.15.1, serving ${feed.table.counted.length} Ingresses on ports ${httpPort} and ${httpsPort}\n`,
     );
     this.#drain = async () => {
+      frontDoor.closeWaiting();
+      await streams.stopListening();
       plain.closeIdleConnections();
       await new Promise<void>((resolve) => {
         const timer = clock.after(DRAIN_MS, resolve, { background: true });
@@ -185,7 +208,14 @@ export class Controller {
 /** Where a connection came from, as its socket shows it. */
 function arrivalOf(socket: Duplex, scheme: "http" | "https", serverPort: number): Arrival {
   const { remoteAddress, remotePort } = socket as Partial<Socket>;
-  const peer = { scheme, serverPort, peerIp: remoteAddress ?? "", peerPort: remotePort ?? 0 };
+  const origin = originOf(socket);
+  const peer = {
+    scheme,
+    serverPort,
+    peerIp: origin?.peerIp ?? remoteAddress ?? "",
+    peerPort: remotePort ?? 0,
+    ...(origin && { proxied: origin.proxied }),
+  };
   if (scheme === "http") return peer;
   const secured = socket as TLSSocket & { servername?: string | false };
   return { ...peer, sni: typeof secured.servername === "string" ? secured.servername : undefined, certificate: certificateOf(secured) };

@@ -37,7 +37,7 @@ export function endRequest(parts: EndParts, ended: Ended): void {
   const endedAt = world.clock.monotonic();
   if (exchange) metrics.observe(ended, exchange, endedAt);
   if (!logged) return;
-  const clientIp = exchange?.facts.clientIp ?? realIp(request.headers, arrival.peerIp, config);
+  const clientIp = exchange?.facts.clientIp ?? realIp(request.headers, arrival, config);
   accessLog.write(config, { ...ended, endedAt, clientIp, nowMs: world.clock.now() });
 }
 

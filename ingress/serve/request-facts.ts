@@ -7,6 +7,7 @@ import { type Answer, page } from "../answer.ts";
 import type { ControllerConfig } from "../config.ts";
 import type { ClientCertificate, RequestFacts } from "../exchange.ts";
 import { hostName } from "../match.ts";
+import type { ProxiedConnection } from "../proxy-protocol.ts";
 import { parseTarget } from "../request-path.ts";
 
 export interface Arrival {
@@ -14,6 +15,8 @@ export interface Arrival {
   readonly serverPort: number;
   readonly peerIp: string;
   readonly peerPort: number;
+  /** As a PROXY header told it, the client's or the passthrough listener's; null: it named none. */
+  readonly proxied?: ProxiedConnection | null | undefined;
   readonly sni?: string | undefined;
   readonly certificate?: ClientCertificate | undefined;
 }
@@ -38,7 +41,7 @@ export function requestFacts(request: IncomingMessage, arrival: Arrival, config:
   if (!parsed) return page(400, `malformed request target ${JSON.stringify(target)}`);
   if (request.method === "TRACE" || request.method === "CONNECT") return page(405, `${request.method} is not allowed`);
   const length = headers["content-length"];
-  const { sni, certificate } = arrival;
+  const { sni, certificate, proxied } = arrival;
   return {
     method: request.method ?? "GET",
     scheme: arrival.scheme,
@@ -50,7 +53,8 @@ export function requestFacts(request: IncomingMessage, arrival: Arrival, config:
     headers,
     peerIp: arrival.peerIp,
     peerPort: arrival.peerPort,
-    clientIp: realIp(headers, arrival.peerIp, config),
+    clientIp: realIp(headers, arrival, config),
+    ...(proxied === undefined ? {} : { proxied }),
     serverPort: arrival.serverPort,
     ...(sni === undefined ? {} : { sni }),
     ...(certificate === undefined ? {} : { certificate }),
@@ -70,14 +74,23 @@ function validHost(host: string): boolean {
   return /^(?:\[[0-9a-fA-F:.]+\]|[^\s/\\:@[\]"<>\0]*)(?::\d*)?$/.test(host) && !host.startsWith(".") && !host.includes("..");
 }
 
-/** The rightmost address of X-Forwarded-For that no trusted proxy holds (real_ip_recursive), when the ConfigMap trusts the header at all. */
-export function realIp(headers: RequestFacts["headers"], peerIp: string, config: ControllerConfig): string {
-  if (!config.flag("use-forwarded-headers", false) && !config.flag("enable-real-ip", false)) return peerIp;
+/** Who a request says it came from. */
+type ArrivalAddresses = Pick<Arrival, "peerIp" | "proxied">;
+
+/**
+ * The client as far as the ConfigMap trusts what it is told: PROXY protocol's source, or the rightmost address of X-Forwarded-For that
+ * no trusted proxy holds (real_ip_recursive). With both, the header counts where the source is a trusted proxy.
+ */
+export function realIp(headers: RequestFacts["headers"], { peerIp, proxied }: ArrivalAddresses, config: ControllerConfig): string {
+  const proxyProtocol = proxied !== undefined && config.flag("use-proxy-protocol", false);
+  const forwarded = config.flag("use-forwarded-headers", false);
+  if (!proxyProtocol && !forwarded && !config.flag("enable-real-ip", false)) return peerIp;
+  const trusted = trustedProxies(config.text("proxy-real-ip-cidr", "0.0.0.0/0"));
+  if (!inAny(trusted, peerIp)) return peerIp;
+  if (proxyProtocol && (!proxied || !forwarded || !inAny(trusted, proxied.sourceIp))) return proxied?.sourceIp ?? peerIp;
   const name = config.text("forwarded-for-header", "X-Forwarded-For").toLowerCase();
   const sent = headers[name];
   if (typeof sent !== "string") return peerIp;
-  const trusted = trustedProxies(config.text("proxy-real-ip-cidr", "0.0.0.0/0"));
-  if (!inAny(trusted, peerIp)) return peerIp;
   const addresses = sent.split(",").map((text) => text.trim());
   let client = peerIp;
   for (const address of addresses.reverse()) {
@@ -92,7 +105,8 @@ export function realIp(headers: RequestFacts["headers"], peerIp: string, config:
 let lastText = "";
 let lastCidrs: readonly Cidr[] = [];
 
-function trustedProxies(text: string): readonly Cidr[] {
+/** proxy-real-ip-cidr, read once per text. */
+export function trustedProxies(text: string): readonly Cidr[] {
   if (text !== lastText) {
     lastText = text;
     lastCidrs = text.split(",").flatMap((item) => parseCidr(item.trim()) ?? []);

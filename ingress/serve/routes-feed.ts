@@ -3,10 +3,11 @@
 import { type Clock, nextTurn } from "../../model/clock.ts";
 import { keyOf, splitKey } from "../../model/object.ts";
 import { ConfigMaps, EndpointSlices, Ingresses, IngressClasses, Secrets, Services } from "../../model/resources.ts";
-import { SharedFeed, type Change, type Cursor, type FeedRun, type Store } from "../../store/index.ts";
+import { SharedFeed, type Activity, type Change, type Cursor, type FeedRun, type Store } from "../../store/index.ts";
 import type { ControllerFlags } from "../config.ts";
 import { RouteCompiler } from "../route-compiler.ts";
 import type { RouteTable } from "../route-table.ts";
+import { compileStreamServices, type StreamServices } from "../stream-services.ts";
 import { Upstreams } from "../upstreams.ts";
 import { RequestTraces } from "./request-traces.ts";
 
@@ -32,13 +33,16 @@ export class RoutesFeed {
   /** What is served: the next one takes its place when all its hosts are compiled. */
   #table: RouteTable | undefined;
 
+  #streams: StreamServices | undefined;
   readonly #clock: Clock;
+  readonly #store: Store;
 
   constructor(flags: ControllerFlags, store: Store, clock: Clock, delayMs: number) {
     this.flags = flags;
     this.#compiler = new RouteCompiler(flags);
     this.#upstreams = new Upstreams(!flags.disableSvcExternalName);
     this.#clock = clock;
+    this.#store = store;
     this.#changedAtMs = clock.now();
     this.#reader = store;
     this.#feed = new SharedFeed({
@@ -53,6 +57,14 @@ export class RoutesFeed {
   }
   get table(): RouteTable {
     return (this.#table ??= this.#compiler.table);
+  }
+  /** What tcp-services and udp-services say now. */
+  get streams(): StreamServices {
+    return (this.#streams ??= this.#compileStreams());
+  }
+  /** Makes `settle()` wait for what follows from a change. */
+  track(activity: Activity): Disposable {
+    return this.#store.track(activity);
   }
   /** Resolves once the present state has been read. */
   get synced(): Promise<void> {
@@ -107,6 +119,7 @@ export class RoutesFeed {
     this.#secrets.clear();
     this.#configMaps.clear();
     this.#table = undefined;
+    this.#streams = undefined;
     return {
       take: (change) => this.#apply(change),
       taken: async () => {
@@ -117,9 +130,21 @@ export class RoutesFeed {
           this.#changedAtMs = this.#clock.now();
         }
         this.#table = compiler.table;
+        this.#streams = undefined;
         for (const listener of this.#listeners) listener();
       },
     };
+  }
+  #compileStreams(): StreamServices {
+    const { tcpServices, udpServices } = this.flags;
+    const named = [
+      { configMap: tcpServices, protocol: "TCP" },
+      { configMap: udpServices, protocol: "UDP" },
+    ] as const;
+    const given = named
+      .filter(({ configMap }) => configMap !== "")
+      .map((entry) => ({ ...entry, data: this.#configMaps.get(entry.configMap) }));
+    return compileStreamServices(given, this.flags, this.#upstreams);
   }
   #apply({ type, key, object }: Change): void {
     const { namespace, name } = splitKey(key);

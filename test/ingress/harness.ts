@@ -1,10 +1,19 @@
 // A controller on a fabric with hand-made pods, Services and EndpointSlices: no kubelets, no API server. Clients use real sockets.
-import { realClock, VirtualClock } from "../../model/clock.ts";
+import { type Clock, realClock, VirtualClock } from "../../model/clock.ts";
 import { createIds } from "../../model/ids.ts";
 import type { Service } from "../../model/kinds/core-v1.ts";
 import type { EndpointSlice } from "../../model/kinds/discovery-v1.ts";
 import type { KubeObject } from "../../model/object.ts";
-import type { ContainerContext, Diagnostics, InlineProgram, Peer, Registration, SocketAddress } from "../../model/ports.ts";
+import type {
+  Component,
+  ContainerContext,
+  DatagramHandler,
+  Diagnostics,
+  InlineProgram,
+  Peer,
+  Registration,
+  SocketAddress,
+} from "../../model/ports.ts";
 import { seededRandom } from "../../model/random.ts";
 import { ConfigMaps, EndpointSlices, IngressClasses, type ResourceType, Services } from "../../model/resources.ts";
 import { addressError, claimClusterIndex, createAddressPlan, createFabric, type Fabric } from "../../netsim/index.ts";
@@ -19,6 +28,8 @@ interface Teardown {
 }
 
 export interface ControllerSetup {
+  /** Of the controller; default the machine's. */
+  readonly clock?: Clock;
   readonly flags?: readonly string[];
   readonly config?: Readonly<Record<string, string>>;
 }
@@ -70,18 +81,24 @@ export class World implements AsyncDisposable {
   readonly #services = new Map<string, string>();
   #exit: Promise<number>;
 
-  private constructor(harness: Harness, store: Store, clock: VirtualClock, flags: readonly string[]) {
+  /** Writes status and Events; not started. */
+  readonly component: Component;
+  readonly #controllerClock: Clock;
+
+  private constructor(harness: Harness, store: Store, clock: VirtualClock, flags: readonly string[], controllerClock: Clock) {
     this.harness = harness;
     this.store = store;
     this.clock = clock;
     this.ip = harness.ip();
-    const ingress = createIngress({ store, clock: realClock, random: seededRandom("controller") });
+    const ingress = createIngress({ store, clock: controllerClock, random: seededRandom("controller") });
     this.diagnostics = ingress.diagnostics;
+    this.component = ingress.component;
+    this.#controllerClock = controllerClock;
     this.#flags = flags;
     this.#program = ingress.program;
     this.#exit = this.#program(this.#context(flags));
   }
-  static async start(harness: Harness, { flags = [], config }: ControllerSetup): Promise<World> {
+  static async start(harness: Harness, { flags = [], config, clock: controllerClock = realClock }: ControllerSetup): Promise<World> {
     const clock = new VirtualClock(Math.floor(Date.now() / 1000) * 1000 - 3_600_000);
     const store = await createStore({ clock, ids: createIds(seededRandom(7)) });
     await store.create(IngressClasses, {
@@ -97,7 +114,7 @@ export class World implements AsyncDisposable {
         metadata: { namespace: "ingress-nginx", name: "ingress-nginx-controller" },
         data: config,
       });
-    const world = new World(harness, store, clock, flags);
+    const world = new World(harness, store, clock, flags, controllerClock);
     await world.#listening();
     return world;
   }
@@ -230,13 +247,16 @@ export class World implements AsyncDisposable {
       argv: ["/nginx-ingress-controller", ...flags],
       env: {},
       listen: (port: number, server: Server) => fabric.expose({ ip: this.ip, port }, "TCP", { type: "server", server }, peer),
+      listenUdp: (port: number, handler: DatagramHandler) =>
+        fabric.expose({ ip: this.ip, port }, "UDP", { type: "datagram", handler }, peer),
+      openDatagram: (onMessage: Parameters<ContainerContext["openDatagram"]>[0]) => fabric.openDatagram(peer, onMessage),
       dial: async (host: string, port: number, options = {}) => {
         const ip = /^[\d.]+$/.test(host) ? host : (await lookup(host))[0];
         if (ip === undefined) throw addressError("connect", "ECONNREFUSED", { ip: host, port });
         return fabric.dial(peer, { ip, port }, options);
       },
       lookup,
-      clock: realClock,
+      clock: this.#controllerClock,
       random: seededRandom(3),
       stdout: stream(),
       stderr: stream(),

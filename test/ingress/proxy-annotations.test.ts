@@ -103,7 +103,7 @@ await t.test("annotations without effect are told", (t) => {
     ["ssl-prefer-server-ciphers", "true", undefined],
     ["ssl-prefer-server-ciphers", "false", /not modelled/],
     ["backend-protocol", "FCGI", /HTTP is used/],
-    ["ssl-passthrough", "true", /is not modelled; TLS ends at the controller/],
+    ["ssl-passthrough", "true", undefined],
     ["proxy-http-version", "1.0", undefined],
     ["proxy-send-timeout", "5", undefined],
     ["enable-rewrite-log", "true", /not modelled/],

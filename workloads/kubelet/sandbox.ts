@@ -173,8 +173,13 @@ export class ContainerSandbox implements Sandbox {
   }
   openDatagram(onMessage: Parameters<ContainerContext["openDatagram"]>[0]): DatagramSocket {
     const socket = this.#world.services.network.openDatagram(this.peer, onMessage);
-    this.#datagrams ??= new Set();
-    this.#datagrams.add(socket);
+    const datagrams = (this.#datagrams ??= new Set());
+    datagrams.add(socket);
+    const close = socket.close;
+    socket.close = () => {
+      datagrams.delete(socket);
+      close.call(socket);
+    };
     return socket;
   }
   async lookup(host: string): Promise<readonly string[]> {
