@@ -4,9 +4,11 @@ import fc from "fast-check";
 import t from "tap";
 import { decodeQuery, decodeReply } from "../../dns/decode.ts";
 import { encodeQuery, encodeReply } from "../../dns/encode.ts";
+import { KeptAnswers } from "../../dns/kept-answers.ts";
 import { emptyReply } from "../../dns/message.ts";
 import type { Edns, Reply } from "../../dns/message.ts";
 import { Metrics } from "../../dns/metrics.ts";
+import { plainQuery, readPlainQuestion } from "../../dns/plain-question.ts";
 import { dataText, zoneLine } from "../../dns/record.ts";
 import type { ResourceRecord } from "../../dns/record.ts";
 import { DnsServer } from "../../dns/server.ts";
@@ -199,6 +201,34 @@ t.test("kept answers", async (t) => {
   }
   t.equal(new Set(cuts.flatMap((cut) => decodeReply(cut).answers.map(dataText))).size, 40, "and each time others");
   t.equal(decodeReply(ask(encodeQuery(1, name, 65)) ?? Buffer.alloc(0)).answers.length, 0, "another type is another question");
+});
+
+t.test("two questions with one hash never share an answer", async (t) => {
+  const kept = new KeptAnswers({
+    clock: new VirtualClock(),
+    random: seededRandom("kept"),
+    zone: testChain(COREFILE, objects).zone,
+    shuffle: false,
+  });
+  const messages = [
+    asked("web.default.svc.cluster.local.", 1),
+    asked("wxb.default.svc.cluster.local.", 1),
+    asked("web.default.svc.cluster.local.", 28),
+  ];
+  const [one, ...others] = messages.map((message) => {
+    const plain = readPlainQuestion(message, 1232);
+    return { message, plain: plain && { ...plain, hash: 7 } };
+  });
+  if (!one?.plain) throw new Error("not plain");
+  const of = plainQuery(one.message, one.plain, "udp", client);
+  const reply: Reply = {
+    ...emptyReply("NOERROR", "test", ""),
+    zone: "cluster.local.",
+    answers: [{ name: of.name, type: "A", ttl: 5, address: "127.96.0.12" }],
+  };
+  kept.put(one.plain, of, reply, encodeReply(of, reply));
+  t.ok(kept.find(one.message, one.plain));
+  for (const { message, plain } of others) t.notOk(plain && kept.find(message, plain));
 });
 
 t.test("without cache, a change of the zone drops what was kept", async (t) => {
