@@ -58,6 +58,9 @@ export class ResponseParser {
         case "idle":
           throw invalid("bytes after the answer");
         case "head": {
+          // Empty lines before an answer are passed over.
+          if (this.#kept.length === 0) while (bytes[at] === 13 || bytes[at] === 10) at++;
+          if (at === bytes.length) return;
           const end = bytes.indexOf("\r\n\r\n", at, "latin1");
           if (end < 0) {
             refuseEarly(bytes.toString("latin1", at));
@@ -219,9 +222,11 @@ function parseLines(text: string, at: number): string[] {
 
 const isBlank = (code: number): boolean => code === 32 || code === 9;
 
-/** Chunk extensions are passed over. */
+/** Extensions are passed over, when they are such. */
+const CHUNK_SIZE = /^([0-9A-Fa-f]{1,13})(?:;[!#$%&'*+.^_`|~\w-]+(?:=(?:[!#$%&'*+.^_`|~\w-]+|"[\t\x20!#-~\x80-\xff]*"))?)*$/;
+
 function chunkSize(line: string): number {
-  const [, digits] = /^([0-9A-Fa-f]{1,13})[ \t]*(?:;.*)?$/.exec(line) ?? [];
+  const [, digits] = CHUNK_SIZE.exec(line) ?? [];
   if (digits === undefined) throw invalid(`chunk size ${JSON.stringify(line.slice(0, 20))}`);
   return Number.parseInt(digits, 16);
 }
