@@ -2,6 +2,7 @@
 // Upstream: ngx_http_realip_module, the template's maps, ngx_http_process_request_headers.
 import type { IncomingMessage } from "node:http";
 import { canonicalIp, type Cidr } from "../../model/ip.ts";
+import { sizeBytes } from "../annotations/annotation.ts";
 import { inAny, parseCidr } from "../annotations/source-range.ts";
 import { type Answer, page } from "../answer.ts";
 import type { ControllerConfig } from "../config.ts";
@@ -27,6 +28,12 @@ export function requestFacts(request: IncomingMessage, arrival: Arrival, config:
   const authority = headers[":authority"];
   const hostHeader = headers.host ?? (typeof authority === "string" ? authority : undefined);
   const version = request.httpVersion;
+  const target = request.url ?? "/";
+  const lines = measure(request.rawHeaders);
+  const limit = lineLimit(config);
+  // `METHOD target HTTP/1.1\r\n`
+  if ((request.method?.length ?? 0) + target.length + 12 > limit) return page(414, `a request line of more than ${limit} bytes`);
+  if (lines.longest > limit) return page(494, `a header line of ${lines.longest} bytes: large-client-header-buffers allows ${limit}`);
   if (hostHeader === undefined && version !== "1.0" && version !== "0.9") return page(400, "no Host header");
   if (hostHeader !== undefined && !validHost(hostHeader)) return page(400, `malformed Host header ${JSON.stringify(hostHeader)}`);
   if (headers["transfer-encoding"] !== undefined) {
@@ -35,8 +42,7 @@ export function requestFacts(request: IncomingMessage, arrival: Arrival, config:
     if (version !== "1.1" || headers["transfer-encoding"].toLowerCase() !== "chunked")
       return page(400, `Transfer-Encoding ${headers["transfer-encoding"]}`);
   }
-  if (hosts(request.rawHeaders) > 1) return page(400, "more than one Host header");
-  const target = request.url ?? "/";
+  if (lines.hosts > 1) return page(400, "more than one Host header");
   const parsed = parseTarget(target);
   if (!parsed) return page(400, `malformed request target ${JSON.stringify(target)}`);
   if (request.method === "TRACE" || request.method === "CONNECT") return page(405, `${request.method} is not allowed`);
@@ -64,10 +70,29 @@ export function requestFacts(request: IncomingMessage, arrival: Arrival, config:
 
 export const isAnswer = (value: RequestFacts | Answer): value is Answer => "status" in value;
 
-function hosts(rawHeaders: readonly string[]): number {
-  let count = 0;
-  for (let i = 0; i < rawHeaders.length; i += 2) if (rawHeaders[i]?.length === 4 && rawHeaders[i]?.toLowerCase() === "host") count++;
-  return count;
+/** How many Host lines there are, and the bytes of the longest line with its end. */
+function measure(rawHeaders: readonly string[]): { readonly hosts: number; readonly longest: number } {
+  let hosts = 0;
+  let longest = 0;
+  for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
+    const name = rawHeaders[i] ?? "";
+    const length = name.length + (rawHeaders[i + 1]?.length ?? 0) + 4;
+    if (length > longest) longest = length;
+    if (name.length === 4 && name.toLowerCase() === "host") hosts++;
+  }
+  return { hosts, longest };
+}
+
+const limits = new WeakMap<ControllerConfig, number>();
+
+/** large-client-header-buffers (`4 8k`): a line must fit one of them. */
+function lineLimit(config: ControllerConfig): number {
+  let limit = limits.get(config);
+  if (limit === undefined) {
+    const [, size = ""] = config.text("large-client-header-buffers", "4 8k").split(/\s+/);
+    limits.set(config, (limit = sizeBytes(size) ?? 8192));
+  }
+  return limit;
 }
 
 function validHost(host: string): boolean {
