@@ -45,6 +45,8 @@ export class MemorySocket extends Duplex implements Arrival {
   #chunks: readonly Uint8Array[] | undefined;
   #crossedChunks = 0;
   #crossedBytes = 0;
+  /** Chunks that the other end may have without a copy. */
+  #given: Set<Uint8Array> | undefined;
   #written: Done | undefined;
   /** The peer's write that waits for room here. */
   #waiting: MemorySocket | undefined;
@@ -147,6 +149,12 @@ export class MemorySocket extends Duplex implements Arrival {
     else putOnWire(arrival);
   }
 
+  /** Writes a chunk that nobody else reads or changes any more: it crosses uncopied. */
+  give(chunk: Uint8Array): boolean {
+    (this.#given ??= new Set()).add(chunk);
+    return this.write(chunk);
+  }
+
   override _write(chunk: Uint8Array, _encoding: BufferEncoding, done: Done): void {
     this.#transmit([chunk], done);
   }
@@ -198,7 +206,8 @@ export class MemorySocket extends Duplex implements Arrival {
         this.#crossedBytes = 0;
       } else this.#crossedBytes = to;
       peer.bytesRead += to - from;
-      if (!peer.push(Buffer.from(from === 0 && to === chunk.byteLength ? chunk : chunk.subarray(from, to)))) {
+      const whole = from === 0 && to === chunk.byteLength;
+      if (!peer.push(whole && this.#given?.delete(chunk) ? chunk : Buffer.from(whole ? chunk : chunk.subarray(from, to)))) {
         peer.#waiting = this;
         return;
       }
@@ -207,6 +216,7 @@ export class MemorySocket extends Duplex implements Arrival {
     this.#finishWrite();
   }
   #crossed(): void {
+    for (const chunk of this.#chunks ?? []) this.#given?.delete(chunk);
     this.#chunks = undefined;
     this.#crossedChunks = 0;
     this.#crossedBytes = 0;

@@ -99,7 +99,6 @@ export class MemoryConnection implements ResponseSink {
     exchange?.end(trailers);
     if (this.#body) {
       // The pod has answered without the rest of the body.
-      this.#body.unpipe();
       this.#body.resume();
       this.#body = undefined;
       return void this.#socket.resetAndDestroy();
@@ -124,10 +123,10 @@ export class MemoryConnection implements ResponseSink {
       if (chunked) {
         socket.cork();
         socket.write(`${chunk.length.toString(16)}\r\n`, "latin1");
-        socket.write(chunk);
+        socket.give(chunk);
         room = socket.write("\r\n", "latin1");
         socket.uncork();
-      } else room = socket.write(chunk);
+      } else room = socket.give(chunk);
       if (!room) stream.pause();
     };
     const onDrain = (): void => void stream.resume();

@@ -45,6 +45,17 @@ t.test("what the writer changes afterwards the reader does not see", async (t) =
   t.equal(String(far.read()), "before");
 });
 
+t.test("what is given away is not copied", async (t) => {
+  const [near, far] = joined();
+  const own = Buffer.from("given");
+  near.give(own);
+  await turns();
+  t.equal(far.read(), own);
+  near.write(own);
+  await turns();
+  t.not(far.read(), own);
+});
+
 t.test("a stall in the middle holds the rest", async (t) => {
   const [near, far] = joined();
   let read = 0;
