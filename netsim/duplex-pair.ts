@@ -9,8 +9,8 @@ import { putOnWire, type Arrival } from "./wire.ts";
 
 type Done = (error?: Error | null) => void;
 
-/** What crosses at a time: a large write is copied as the other end takes it, as a kernel does. */
-const PIECE_BYTES = 65_536;
+/** What crosses at a time: a large write is copied as the other end takes it, as a kernel does. Smaller pieces leave holes in malloc's heap. */
+const PIECE_BYTES = 262_144;
 
 /** One end of a connection as its program sees it. */
 export interface PairEnd {
