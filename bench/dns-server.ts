@@ -1,5 +1,6 @@
 // Cluster DNS under measurement, in a process of its own: store, fabric and one coredns pod over 10,000 Services, asked at the pod's address.
 // Takes "empty" (answers kept so far are dropped, as by a reload) and "headless" over IPC and answers with a figure.
+import "../cli/v8-flags.ts";
 import { Writable } from "node:stream";
 import { createDns, createResolver } from "../dns/index.ts";
 import { realClock } from "../model/clock.ts";
