@@ -1,8 +1,7 @@
-// `npm run bench [startup|http|dns …]`: prints Markdown tables; docs/performance.md keeps the last ones.
+// `npm run bench [startup|l4|dns …]`: prints Markdown tables; docs/performance.md keeps the last ones.
 import { join } from "node:path";
 import { benchDns } from "./dns.ts";
 import { benchFlowCost } from "./flow-cost.ts";
-import { benchHttp } from "./http.ts";
 import { benchIngress } from "./ingress.ts";
 import { benchL4 } from "./l4.ts";
 import { benchProxyScale } from "./proxy-scale.ts";
@@ -19,7 +18,6 @@ const BENCHES: Readonly<Record<string, () => Promise<string>>> = {
       "\n",
     );
   },
-  http: () => benchHttp(ROUNDS, SECONDS),
   l4: () => benchL4(ROUNDS, Number(process.env["SECONDS_EACH"] ?? 2)),
   ingress: () => benchIngress(ROUNDS, SECONDS),
   dns: () => benchDns(ROUNDS, SECONDS),

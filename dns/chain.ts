@@ -50,6 +50,7 @@ export function createChain(corefile: string, env: Env, options: ParseOptions = 
 
   const serve = (query: Query, port = 53): MaybeReply => {
     if (query.question.class !== 1 && !anyClass) return emptyReply("REFUSED", "server", "only class IN is served");
+    if (query.edns && query.edns.version !== 0) return emptyReply("BADVERS", "server", `EDNS version ${query.edns.version}`);
     // The longest zone; but a zone's DS records are its parent's, so for them the shortest above the root.
     const isDs = query.question.type === DS;
     const rank = (zone: string): number => (isDs && zone !== "." ? 300 - zone.length : zone.length);

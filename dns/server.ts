@@ -93,7 +93,6 @@ export class DnsServer {
   }
 
   #ask(query: Query, port: number): Reply | Promise<Reply> {
-    if (query.edns && query.edns.version !== 0) return emptyReply("BADVERS", "server", `EDNS version ${query.edns.version}`);
     try {
       const reply = this.#chain.serve(query, port);
       return reply instanceof Promise ? reply.catch((error: unknown) => this.#failed(error)) : reply;

@@ -112,6 +112,10 @@ t.test("EDNS", async (t) => {
   const cookie = { code: 10, data: Buffer.from("0011223344556677", "hex") };
   const { ask } = serverFor();
   t.equal(decodeReply(ask(withOpt(asked(name, 1), edns({ version: 1 }))) ?? Buffer.alloc(0)).rcode, "BADVERS");
+  // CoreDNS core/dnsserver: the class is looked at first.
+  const chaos = withOpt(asked(name, 1), edns({ version: 1 }));
+  chaos[12 + name.length + 1 + 3] = 3;
+  t.equal(decodeReply(ask(chaos) ?? Buffer.alloc(0)).rcode, "REFUSED");
   for (const pass of ["decoded", "cached", "kept"]) {
     const answer = ask(
       withOpt(
