@@ -28,5 +28,5 @@ export { createPodIpam, type PodIpam } from "./pod-ipam.ts";
 export { type FabricDatagramSocket } from "./udp.ts";
 export { type UdpFlow, type UdpFlows } from "./udp-flows.ts";
 export { createGateway, type Gateway, type GatewayOptions } from "./gateway.ts";
-export { createTcpServer } from "./tcp-server.ts";
+export { createTcpServer, TcpServer } from "./tcp-server.ts";
 export { createTlsContext, type SecureContext } from "./tls-context.ts";

@@ -1,11 +1,11 @@
 // registry.k8s.io/echoserver: what was received, as text, on port 8080; tags 1.4 and older print the older layout. HTTPS is left out.
-import type { IncomingMessage } from "node:http";
 import type { NamedTool, ToolIo } from "../tools/tool.ts";
 import { imageTag, type ImageSpec } from "./image.ts";
 import { accessLine } from "./nginx.ts";
-import { answer, bodyOf, clientOf, httpDate, serveHttp, urlOf } from "./serve.ts";
+import { httpDate, type HttpRequest } from "../http/index.ts";
+import { answer, bodyOf, clientOf, serveHttp, urlOf } from "./serve.ts";
 
-function headerLines(request: IncomingMessage, indent: string): string {
+function headerLines(request: HttpRequest, indent: string): string {
   return Object.entries(request.headers)
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .map(([name, value]) => `${indent}${name}=${Array.isArray(value) ? value.join(", ") : (value ?? "")}\n`)
@@ -26,7 +26,7 @@ function podInformation(io: ToolIo): string {
 }
 
 /** The text of the answer. */
-function report(io: ToolIo, request: IncomingMessage, body: string, old: boolean): string {
+function report(io: ToolIo, request: HttpRequest, body: string, old: boolean): string {
   const url = urlOf(request);
   const uri = `http://${(request.headers.host ?? "localhost").split(":")[0] ?? ""}:8080${request.url ?? "/"}`;
   if (old) {

@@ -1,11 +1,11 @@
 // google-samples/gb-frontend: the guestbook's page, and guestbook.php, which writes to redis-leader and reads from redis-follower.
 // Tags v4 and older use the names redis-master and redis-slave. With GET_HOSTS_FROM=env the Services' environment variables are used.
-import type { IncomingMessage, ServerResponse } from "node:http";
 import { formatDate } from "../tools/date.ts";
 import { errnoOf, errnoText, isLookupError, type NamedTool, type ToolIo } from "../tools/tool.ts";
 import { imageTag, type ImageSpec } from "./image.ts";
 import { askRedis } from "./redis/client.ts";
-import { answer, bodyOf, clientOf, httpDate, serveHttp, urlOf } from "./serve.ts";
+import { httpDate, type HttpRequest, type HttpResponse } from "../http/index.ts";
+import { answer, bodyOf, clientOf, serveHttp, urlOf } from "./serve.ts";
 
 const SERVER = "Apache/2.4.56 (Debian)";
 
@@ -84,7 +84,7 @@ async function guestbook(
   }
 }
 
-async function handle(request: IncomingMessage, response: ServerResponse, names: Names, io: ToolIo): Promise<void> {
+async function handle(request: HttpRequest, response: HttpResponse, names: Names, io: ToolIo): Promise<void> {
   const url = urlOf(request);
   const body = (await bodyOf(request)).toString();
   let made: { status: number; type: string; body: string };

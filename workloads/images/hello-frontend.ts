@@ -1,5 +1,7 @@
 // The two images of the "connect a front end to a back end" tutorial: nginx that proxies to http://hello, and the Go back end.
 import { request as httpRequest } from "node:http";
+import { Readable } from "node:stream";
+import { answerFrom } from "../http/index.ts";
 import { errnoOf, errnoText, fail, isLookupError, type NamedTool } from "../tools/tool.ts";
 import { formatDate } from "../tools/date.ts";
 import type { ImageSpec } from "./image.ts";
@@ -60,10 +62,10 @@ const frontend: NamedTool = {
           let bytes = 0;
           message.on("data", (chunk: Buffer) => (bytes += chunk.length));
           message.on("end", () => void io.stdout.write(accessLine(request, message.statusCode ?? 502, bytes, io.context.clock.now())));
-          message.pipe(response);
+          answerFrom(message, response).catch(() => response.destroy());
         });
         response.once("close", () => upstream.destroy());
-        request.pipe(upstream);
+        Readable.from(request).pipe(upstream);
       },
       nginxServeOptions(io, VERSION),
     );

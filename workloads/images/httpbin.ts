@@ -1,6 +1,5 @@
 // httpbin: kennethreitz/httpbin (port 80) and mccutchen/go-httpbin (port 8080), the basic set of endpoints, as a list of routes.
 // go-httpbin's answers differ in that header and argument values are lists. Leaves out images, digest auth, caching and forms of compression but gzip.
-import type { IncomingMessage, ServerResponse } from "node:http";
 import { gzipSync } from "node:zlib";
 import { createIds } from "../../model/ids.ts";
 import { sleep } from "../../model/clock.ts";
@@ -8,13 +7,14 @@ import { nextTurn } from "../../model/clock.ts";
 import type { NamedTool, ToolIo } from "../tools/tool.ts";
 import { formatDate } from "../tools/date.ts";
 import type { ImageSpec } from "./image.ts";
-import { answer, bodyOf, canonicalHeaders, clientOf, httpDate, serveHttp, urlOf } from "./serve.ts";
+import { httpDate, type HttpRequest, type HttpResponse } from "../http/index.ts";
+import { answer, bodyOf, canonicalHeaders, clientOf, serveHttp, urlOf } from "./serve.ts";
 
 interface Call {
   readonly io: ToolIo;
   readonly go: boolean;
-  readonly request: IncomingMessage;
-  readonly response: ServerResponse;
+  readonly request: HttpRequest;
+  readonly response: HttpResponse;
   readonly url: URL;
   readonly body: Buffer;
   readonly parts: readonly string[];
@@ -247,7 +247,7 @@ const routes: readonly Route[] = [
   [undefined, /^\/response-headers$/, responseHeaders],
 ];
 
-async function dispatch(io: ToolIo, go: boolean, request: IncomingMessage, response: ServerResponse): Promise<void> {
+async function dispatch(io: ToolIo, go: boolean, request: HttpRequest, response: HttpResponse): Promise<void> {
   const url = urlOf(request);
   const call: Call = { io, go, request, response, url, body: await bodyOf(request), parts: [] };
   const matching = routes.flatMap(([method, path, run]) => {

@@ -1,9 +1,9 @@
 // httpd: static files from /usr/local/apache2/htdocs, Apache's pages, headers and access log. The configuration is not interpreted.
-import type { IncomingMessage, ServerResponse } from "node:http";
 import { formatDate } from "../tools/date.ts";
 import { fail, type NamedTool, type ToolIo } from "../tools/tool.ts";
 import { imageTag, type ImageSpec } from "./image.ts";
-import { answer, clientOf, httpDate, serveHttp } from "./serve.ts";
+import { httpDate, type HttpRequest, type HttpResponse } from "../http/index.ts";
+import { answer, clientOf, serveHttp } from "./serve.ts";
 import { findFile } from "./static-site.ts";
 
 const ROOT = "/usr/local/apache2/htdocs";
@@ -13,7 +13,7 @@ function errorPage(status: string, text: string): string {
   return `${DTD}<html><head>\n<title>${status}</title>\n</head><body>\n<h1>${status.slice(4)}</h1>\n<p>${text}</p>\n</body></html>\n`;
 }
 
-function serveStatic(io: ToolIo, request: IncomingMessage, response: ServerResponse, version: string, startedMs: number): void {
+function serveStatic(io: ToolIo, request: HttpRequest, response: HttpResponse, version: string, startedMs: number): void {
   const now = io.context.clock.now();
   const respond = (status: number, type: string, body: string, more: readonly (readonly [string, string])[] = []): void => {
     const html = type.startsWith("text/html") && status >= 300 ? `${type}; charset=iso-8859-1` : type;

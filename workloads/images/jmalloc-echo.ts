@@ -1,11 +1,11 @@
 // jmalloc/echo-server and minikube's kicbase/echo-server: the request as text, and a WebSocket echo on the same port. Leaves out SSE.
-import { createServer, type IncomingMessage } from "node:http";
+import { type HttpRequest } from "../http/index.ts";
 import { WebSocketServer } from "ws";
 import type { NamedTool } from "../tools/tool.ts";
 import type { ImageSpec } from "./image.ts";
 import { answerText, bodyOf, canonicalHeaders, clientOf, serveHttp } from "./serve.ts";
 
-function wire(request: IncomingMessage, body: string): string {
+function wire(request: HttpRequest, body: string): string {
   const headers = canonicalHeaders(request).filter(([name]) => name !== "Host");
   const lines = headers.flatMap(([name, values]) => values.map((value) => `${name}: ${value}\n`));
   return `${request.method ?? "GET"} ${request.url ?? "/"} HTTP/${request.httpVersion}\n\nHost: ${request.headers.host ?? ""}\n${lines.join("")}\n${body}`;
@@ -17,16 +17,7 @@ const program: NamedTool = {
     const port = Number(io.env["PORT"] ?? 8080) || 8080;
     const named = io.env["SEND_SERVER_HOSTNAME"] !== "false";
     const served = `Request served by ${io.context.hostname}`;
-    const server = createServer();
     const sockets = new WebSocketServer({ noServer: true });
-    server.on("upgrade", (request, socket, head) => {
-      sockets.handleUpgrade(request, socket, head, (client) => {
-        io.stdout.write(`${clientOf(request).text} | upgraded to websocket\n`);
-        if (named) client.send(served);
-        client.on("message", (data, isBinary) => client.send(data, { binary: isBinary }));
-        client.on("error", () => {});
-      });
-    });
     return serveHttp(
       io,
       port,
@@ -35,7 +26,17 @@ const program: NamedTool = {
         const body = (await bodyOf(request)).toString();
         answerText(io, response, `${named ? `${served}\n\n` : ""}${wire(request, body)}`, 200, [["Content-Type", "text/plain"]]);
       },
-      { server, onListening: () => void io.stdout.write(`Echo server listening on port ${port}.\n`) },
+      {
+        onUpgrade(request, socket, head) {
+          sockets.handleUpgrade(request, socket, head, (client) => {
+            io.stdout.write(`${clientOf(request).text} | upgraded to websocket\n`);
+            if (named) client.send(served);
+            client.on("message", (data, isBinary) => client.send(data, { binary: isBinary }));
+            client.on("error", () => {});
+          });
+        },
+        onListening: () => void io.stdout.write(`Echo server listening on port ${port}.\n`),
+      },
     );
   },
 };

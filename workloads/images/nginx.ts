@@ -1,11 +1,11 @@
 // nginx: static files from /usr/share/nginx/html, its pages, headers and access log. Counterpart: the official image with its
 // stock configuration. Of files in /etc/nginx only `listen … ssl` is interpreted: one that is mounted there is named in the log.
-import type { IncomingMessage, ServerResponse } from "node:http";
 import { walk } from "../tools/file-tree.ts";
 import { fail, type NamedTool, type ToolIo } from "../tools/tool.ts";
 import { formatDate } from "../tools/date.ts";
 import { imageTag, mountPaths, type ImageSpec } from "./image.ts";
-import { answer, clientOf, httpDate, serveHttp, type ServeOptions } from "./serve.ts";
+import { httpDate, type HttpRequest, type HttpResponse } from "../http/index.ts";
+import { answer, clientOf, serveHttp, type ServeOptions } from "./serve.ts";
 import { tlsListeners } from "./nginx-tls.ts";
 import { findFile } from "./static-site.ts";
 
@@ -32,7 +32,7 @@ export function errorPage(status: number, text: string, version: string): string
 }
 
 /** One line of nginx's "main" access log. */
-export function accessLine(request: IncomingMessage, status: number, bytes: number, nowMs: number): string {
+export function accessLine(request: HttpRequest, status: number, bytes: number, nowMs: number): string {
   const { referer, "user-agent": agent, "x-forwarded-for": forwarded } = request.headers;
   const text = `${request.method ?? ""} ${request.url ?? ""} HTTP/${request.httpVersion}`;
   return `${clientOf(request).ip} - - [${formatDate(nowMs, "%d/%b/%Y:%H:%M:%S +0000")}] "${text}" ${status} ${bytes} "${referer ?? "-"}" "${agent ?? "-"}" "${Array.isArray(forwarded) ? forwarded.join(", ") : (forwarded ?? "-")}"\n`;
@@ -41,8 +41,8 @@ export function accessLine(request: IncomingMessage, status: number, bytes: numb
 /** Answers as nginx does and writes the access log. */
 export function answerNginx(
   io: ToolIo,
-  request: IncomingMessage,
-  response: ServerResponse,
+  request: HttpRequest,
+  response: HttpResponse,
   version: string,
   status: number,
   contentType: string,
@@ -79,7 +79,7 @@ export function answerNginx(
 
 const REASONS: Readonly<Record<number, string>> = { 301: "Moved Permanently", 405: "Not Allowed" };
 
-function serveStatic(io: ToolIo, request: IncomingMessage, response: ServerResponse, version: string, startedMs: number): void {
+function serveStatic(io: ToolIo, request: HttpRequest, response: HttpResponse, version: string, startedMs: number): void {
   const refuse = (status: number, text: string): void =>
     answerNginx(io, request, response, version, status, "text/html", errorPage(status, text, version));
   const complain = (what: string): void =>
@@ -165,7 +165,7 @@ const program: NamedTool = {
       }
     }
     const startedMs = io.context.clock.now();
-    const handle = (request: IncomingMessage, response: ServerResponse): void => serveStatic(io, request, response, version, startedMs);
+    const handle = (request: HttpRequest, response: HttpResponse): void => serveStatic(io, request, response, version, startedMs);
     const tls = tlsListeners(io, "/etc/nginx/conf.d");
     if (typeof tls === "string") return fail(io, `nginx: [emerg] ${tls}`);
     const served = [

@@ -1,16 +1,22 @@
 // Serving HTTP as a container: listen, answer, and at SIGTERM stop accepting, finish what is under way, and return.
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import type { Duplex } from "node:stream";
+import type { Server } from "node:http";
+import {
+  answerSafely,
+  createHttpServer,
+  httpDate,
+  type Handler,
+  type HttpRequest,
+  type HttpResponse,
+  type HttpServer,
+  type HttpServerOptions,
+  NodeDrain,
+} from "../http/index.ts";
 import { errnoOf, errnoText, throwIfTerminated, type ToolIo } from "../tools/tool.ts";
 import type { Registration } from "../../model/ports.ts";
 
-export type Handler = (request: IncomingMessage, response: ServerResponse) => void | Promise<void>;
-
-export interface ServeOptions {
-  /** A server made by the caller (https, or with upgrade listeners). */
+export interface ServeOptions extends Pick<HttpServerOptions, "keepAliveMs" | "onUpgrade"> {
+  /** A server made by the caller, for TLS. */
   readonly server?: Server;
-  /** Milliseconds an idle connection is kept; 0, the default, is for ever, as Go's servers do. */
-  readonly keepAliveMs?: number;
   /** Called once when the port is open. */
   readonly onListening?: () => void;
   /** The line on stderr when the port cannot be had. */
@@ -21,48 +27,7 @@ export interface ServeOptions {
 
 /** Serves until SIGTERM; resolves with 0, or 1 when the port is taken. */
 export async function serveHttp(io: ToolIo, port: number, handler: Handler, options: ServeOptions = {}): Promise<number> {
-  const server = options.server ?? createServer();
-  server.keepAliveTimeout = options.keepAliveMs ?? 0;
-  const sockets = new Set<Duplex>();
-  const busy = new Map<Duplex, number>();
-  const drained = Promise.withResolvers<void>();
-  let stopping = false;
-  const settle = (): void => {
-    if (!stopping) return;
-    for (const socket of sockets) if (!busy.has(socket)) socket.end();
-    if (busy.size === 0) drained.resolve();
-  };
-  server.on("connection", (socket: Duplex) => {
-    sockets.add(socket);
-    socket.once("close", () => {
-      sockets.delete(socket);
-      busy.delete(socket);
-      settle();
-    });
-  });
-  server.on("request", (request, response) => {
-    const { socket } = request;
-    busy.set(socket, (busy.get(socket) ?? 0) + 1);
-    if (stopping) response.shouldKeepAlive = false;
-    response.once("close", () => {
-      const left = (busy.get(socket) ?? 1) - 1;
-      if (left > 0) busy.set(socket, left);
-      else busy.delete(socket);
-      settle();
-    });
-    void Promise.resolve()
-      .then(() => handler(request, response))
-      .catch((error: unknown) => {
-        if (response.headersSent) response.destroy();
-        else
-          answer(
-            response,
-            500,
-            [["Content-Type", "text/plain; charset=utf-8"]],
-            `${error instanceof Error ? error.message : String(error)}\n`,
-          );
-      });
-  });
+  const { server, drain } = options.server ? ofNode(options.server, handler, options) : ofPods(handler, io, options);
   let registration: Registration;
   try {
     registration = await io.context.listen(port, server);
@@ -75,11 +40,28 @@ export async function serveHttp(io: ToolIo, port: number, handler: Handler, opti
   }
   options.onListening?.();
   await stopped(options.stop ? AbortSignal.any([io.signal, options.stop]) : io.signal);
-  stopping = true;
   await registration.close();
-  settle();
-  await drained.promise;
+  await drain();
   return 0;
+}
+
+interface Served {
+  readonly server: Server | HttpServer;
+  /** Idle connections end at once, the others with the answer under way. */
+  drain(): Promise<void>;
+}
+
+function ofPods(handler: Handler, io: ToolIo, { keepAliveMs, onUpgrade }: ServeOptions): Served {
+  const { clock } = io.context;
+  const server = createHttpServer(handler, { clock, ...(keepAliveMs && { keepAliveMs }), ...(onUpgrade && { onUpgrade }) });
+  return { server, drain: () => server.drain() };
+}
+
+function ofNode(server: Server, handler: Handler, { keepAliveMs = 0 }: ServeOptions): Served {
+  server.keepAliveTimeout = keepAliveMs;
+  const drain = new NodeDrain(server);
+  server.on("request", (request, response) => answerSafely(handler, request, response));
+  return { server, drain: () => drain.run() };
 }
 
 /** Resolves when the signal aborts. */
@@ -88,22 +70,9 @@ export function stopped(signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
 }
 
-let dateText = "";
-let dateSecond = -1;
-
-/** The Date header's value on the cluster's clock. */
-export function httpDate(ms: number): string {
-  const second = Math.floor(ms / 1000);
-  if (second !== dateSecond) {
-    dateSecond = second;
-    dateText = new Date(second * 1000).toUTCString();
-  }
-  return dateText;
-}
-
 /** Answers with exactly these headers (and Content-Length), without Node's own Connection and Keep-Alive. */
 export function answer(
-  response: ServerResponse,
+  response: HttpResponse,
   status: number,
   headers: readonly (readonly [string, string])[],
   body: string | Buffer,
@@ -126,7 +95,7 @@ export function answer(
 /** A text answer in the manner of Go's net/http: Date, Content-Length, Content-Type. */
 export function answerText(
   io: ToolIo,
-  response: ServerResponse,
+  response: HttpResponse,
   body: string | Buffer,
   status = 200,
   headers: readonly (readonly [string, string])[] = [],
@@ -151,7 +120,7 @@ export function detectContentType(data: Buffer): string {
 }
 
 /** The client's address as "ip" and "ip:port". */
-export function clientOf(request: IncomingMessage): { readonly ip: string; readonly port: number; readonly text: string } {
+export function clientOf(request: HttpRequest): { readonly ip: string; readonly port: number; readonly text: string } {
   const ip = (request.socket.remoteAddress ?? "").replace(/^::ffff:/, "");
   const port = request.socket.remotePort ?? 0;
   return { ip, port, text: ip.includes(":") ? `[${ip}]:${port}` : `${ip}:${port}` };
@@ -160,7 +129,7 @@ export function clientOf(request: IncomingMessage): { readonly ip: string; reado
 const BODY_LIMIT = 16 * 1024 * 1024;
 
 /** The request's body. Throws RangeError beyond 16 MiB. */
-export async function bodyOf(request: IncomingMessage): Promise<Buffer> {
+export async function bodyOf(request: HttpRequest): Promise<Buffer> {
   const parts: Buffer[] = [];
   let size = 0;
   for await (const chunk of request) {
@@ -173,14 +142,14 @@ export async function bodyOf(request: IncomingMessage): Promise<Buffer> {
 }
 
 /** The request's URL; one that cannot be parsed is "/". */
-export function urlOf(request: IncomingMessage): URL {
+export function urlOf(request: HttpRequest): URL {
   const base = `http://${request.headers.host ?? "localhost"}`;
   const target = request.url ?? "/";
   return URL.parse(target, base) ?? URL.parse(target.replace(/^\/+/, "/"), "http://localhost") ?? new URL("http://localhost/");
 }
 
 /** Headers as Go prints them: canonical names, each with its values, sorted by name. */
-export function canonicalHeaders(request: IncomingMessage): readonly (readonly [string, readonly string[]])[] {
+export function canonicalHeaders(request: HttpRequest): readonly (readonly [string, readonly string[]])[] {
   const all = new Map<string, string[]>();
   for (let i = 0; i < request.rawHeaders.length; i += 2) {
     const name = canonicalName(request.rawHeaders[i] ?? "");

@@ -1,5 +1,5 @@
 // Serving a folder of the pod's files over HTTP, in the manner of nginx, Apache or Go's file server.
-import type { IncomingMessage } from "node:http";
+import { type HttpRequest } from "../http/index.ts";
 import { posix } from "node:path";
 import { folderNames, isFolder } from "../tools/file-tree.ts";
 import type { ToolIo } from "../tools/tool.ts";
@@ -34,7 +34,7 @@ export function contentTypeOf(path: string, otherwise: string): string {
 }
 
 /** Looks a request up below `root`: index.html in folders, a listing instead of "forbidden" when `listings`. */
-export function findFile(request: IncomingMessage, root: string, io: ToolIo, listings: boolean): Found {
+export function findFile(request: HttpRequest, root: string, io: ToolIo, listings: boolean): Found {
   const target = (request.url ?? "/").replace(/^https?:\/\/[^/]*/i, "").split(/[?#]/)[0] ?? "/";
   let path: string;
   try {

@@ -1,6 +1,5 @@
 // traefik/whoami: the request and the server's identity as text; /api, /health, /data, /bench, /echo (WebSocket).
 // Flags --port, --name, --verbose; env WHOAMI_PORT_NUMBER, WHOAMI_NAME. Leaves out TLS and gRPC.
-import { createServer } from "node:http";
 import { WebSocketServer } from "ws";
 import { ipsOf } from "../kubelet/downward-api.ts";
 import { FlagError, parseGoFlags } from "../tools/flags.ts";
@@ -8,7 +7,8 @@ import { sleep } from "../../model/clock.ts";
 import { fail, type NamedTool, type ToolIo } from "../tools/tool.ts";
 import { goLogTime, parseGoDuration } from "./go-text.ts";
 import type { ImageSpec } from "./image.ts";
-import { answer, answerText, bodyOf, canonicalHeaders, clientOf, serveHttp, urlOf, type Handler } from "./serve.ts";
+import { type Handler } from "../http/index.ts";
+import { answer, answerText, bodyOf, canonicalHeaders, clientOf, serveHttp, urlOf } from "./serve.ts";
 
 const CONTENT = "|ABCDEFGHIJKLMNOPQRSTUVWXYZ-";
 const UNITS: Readonly<Record<string, number>> = { "": 1, kb: 1024, mb: 1024 ** 2, gb: 1024 ** 3, tb: 1024 ** 4 };
@@ -102,16 +102,14 @@ const program: NamedTool = {
     const port = Number(flags.get("port") ?? io.env["WHOAMI_PORT_NUMBER"] ?? 80);
     if (!Number.isInteger(port) || port < 1 || port > 65535)
       return fail(io, `listen tcp: lookup tcp/${flags.get("port") ?? ""}: unknown port`);
-    const server = createServer();
     const sockets = new WebSocketServer({ noServer: true });
-    server.on("upgrade", (request, socket, head) => {
-      if (urlOf(request).pathname !== "/echo") return void socket.destroy();
-      sockets.handleUpgrade(request, socket, head, (client) =>
-        client.on("message", (data, isBinary) => client.send(data, { binary: isBinary })),
-      );
-    });
     return serveHttp(io, port, handler(io, flags.get("name") ?? io.env["WHOAMI_NAME"] ?? "", flags.has("verbose")), {
-      server,
+      onUpgrade(request, socket, head) {
+        if (urlOf(request).pathname !== "/echo") return void socket.destroy();
+        sockets.handleUpgrade(request, socket, head, (client) =>
+          client.on("message", (data, isBinary) => client.send(data, { binary: isBinary })),
+        );
+      },
       onListening: () => void io.stdout.write(`${goLogTime(io.context.clock.now())} Starting up on port ${port}\n`),
     });
   },

@@ -1,6 +1,6 @@
 // What runs for an image that nobody knows: its pod's own command, when that is one of the small tools (`sleep 3600`), else an echo of
 // each request on every containerPort, that says it is a stand-in.
-import { createServer } from "node:http";
+import { answerFrom, createHttpServer } from "../http/index.ts";
 import type { ContainerContext, Image } from "../../model/ports.ts";
 
 const DEFAULT_PORT = 80;
@@ -25,7 +25,7 @@ export function unknownImage(name: string, runCommand: RunCommand): Extract<Imag
 }
 
 async function echo(name: string, context: ContainerContext): Promise<number> {
-  const server = createServer((request, response) => {
+  const server = createHttpServer(async (request, response) => {
     const lines = [
       `${request.method ?? "GET"} ${request.url ?? "/"} HTTP/${request.httpVersion}`,
       ...request.rawHeaders.flatMap((value, index, all) => (index % 2 === 0 ? [`${value}: ${all[index + 1] ?? ""}`] : [])),
@@ -38,7 +38,7 @@ async function echo(name: string, context: ContainerContext): Promise<number> {
       "X-Pod-Name": context.hostname,
     });
     response.write(lines.join("\n"));
-    request.pipe(response);
+    await answerFrom(request, response);
   });
   const declared = context.ports.length > 0 ? context.ports : [{ containerPort: DEFAULT_PORT, protocol: "TCP" as const }];
   for (const { containerPort, protocol } of declared) {

@@ -7,7 +7,8 @@ import type { Registration } from "../../../model/ports.ts";
 import { parseGoFlags } from "../../tools/flags.ts";
 import { fail, type Tool, type ToolIo } from "../../tools/tool.ts";
 import { goLogTime, goTime } from "../go-text.ts";
-import { answerText, bodyOf, canonicalHeaders, canonicalName, clientOf, serveHttp, stopped, urlOf, type Handler } from "../serve.ts";
+import { type Handler } from "../../http/index.ts";
+import { answerText, bodyOf, canonicalHeaders, canonicalName, clientOf, serveHttp, stopped, urlOf } from "../serve.ts";
 import { collectOutput, dialHttp, dialUdp } from "./dial.ts";
 
 const FLAGS = [

@@ -2,7 +2,6 @@
 // that body; without CERT_FILE the certificate is a self-signed one for localhost. Upstream: test/images/agnhost/porter. Leaves out
 // SERVE_SCTP_PORT_n.
 import { createServer as createTlsServer } from "node:https";
-import { createServer } from "node:http";
 import { selfSignedCertificate } from "../../../model/x509.ts";
 import { parseGoFlags } from "../../tools/flags.ts";
 import { fail, type Tool, type ToolIo } from "../../tools/tool.ts";
@@ -21,7 +20,6 @@ export const porter: Tool = async (argv, io) => {
     io.stderr.write("porter: SCTP is not carried by loopkube's network\n");
   const codes = await Promise.all(
     wanted.map(({ port, tls, body }) => {
-      const server = tls && pair ? createTlsServer(pair) : createServer();
       return serveHttp(
         io,
         port,
@@ -29,7 +27,10 @@ export const porter: Tool = async (argv, io) => {
           const text = json ? JSON.stringify({ Method: request.method, Body: body }) : body;
           answerText(io, response, text, 200, json ? [["Content-Type", "application/json"]] : []);
         },
-        { server, onBusy: (reason) => `${goLogTime(io.context.clock.now())} listen tcp :${port}: bind: ${reason.toLowerCase()}` },
+        {
+          ...(tls && pair ? { server: createTlsServer(pair) } : {}),
+          onBusy: (reason) => `${goLogTime(io.context.clock.now())} listen tcp :${port}: bind: ${reason.toLowerCase()}`,
+        },
       );
     }),
   );
