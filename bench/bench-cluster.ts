@@ -1,7 +1,6 @@
 // The cluster under measurement, in a process of its own: an inline image that serves the same handler as the bare server.
 import "../cli/v8-flags.ts";
-import { createServer } from "node:http";
-import { startCluster } from "../cluster/index.ts";
+import { createHttpServer, startCluster } from "../cluster/index.ts";
 import type { Image } from "../model/ports.ts";
 import { PAYLOAD } from "./payload.ts";
 
@@ -9,12 +8,11 @@ const image: Image = {
   runtime: "inline",
   ports: [8080],
   async program(context) {
-    const server = createServer((_request, response) => {
+    const server = createHttpServer((_request, response) => {
       response.setHeader("content-type", "text/plain");
       response.setHeader("content-length", PAYLOAD.length);
       response.end(PAYLOAD);
     });
-    server.keepAliveTimeout = 60_000;
     const listening = await context.listen(8080, server);
     await new Promise<void>((resolve) => context.signal.addEventListener("abort", () => resolve(), { once: true }));
     await listening.close();

@@ -2,14 +2,13 @@
 // Started as the command is.
 import "../bin/lean-http.mjs";
 import "../cli/v8-flags.ts";
-import { createServer } from "node:http";
 import { join } from "node:path";
-import { startCluster } from "../cluster/index.ts";
+import { createHttpServer, startCluster } from "../cluster/index.ts";
 import type { ContainerContext } from "../model/ports.ts";
 import { answerIngress } from "./ingress-pod.ts";
 
 async function web(context: ContainerContext): Promise<number> {
-  const listening = await context.listen(8080, createServer({ keepAliveTimeout: 60_000 }, answerIngress));
+  const listening = await context.listen(8080, createHttpServer(answerIngress));
   await new Promise<void>((resolve) => context.signal.addEventListener("abort", () => resolve(), { once: true }));
   await listening.close();
   return 0;

@@ -1,12 +1,13 @@
 // What stands behind the Ingress under measurement and behind its rivals: short answers, 10 MB answers at /10mb, and bodies taken and counted.
 // Run by itself it serves on PORT.
-import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { createServer } from "node:http";
+import type { HttpRequest, HttpResponse } from "../cluster/index.ts";
 import { PAYLOAD } from "./payload.ts";
 
 export const LARGE = 10 * 1024 * 1024;
 const large = Buffer.alloc(LARGE, "x");
 
-export function answerIngress(request: IncomingMessage, response: ServerResponse): void {
+export function answerIngress(request: HttpRequest, response: HttpResponse): void {
   response.setHeader("content-type", "text/plain");
   if (request.method === "POST") {
     request.resume();

@@ -1,9 +1,9 @@
-// The cluster under measurement below HTTP, in a process of its own: three inline pods with the bare server's handler, a process pod that
-// is the bare server, and an inline pod that echoes datagrams. Over IPC it takes what to switch on or off.
+// The cluster under measurement below HTTP, in a process of its own: three inline pods with the bare server's handler, one with
+// it on node:http, a process pod that is the bare server, and an inline pod that echoes datagrams. Over IPC it takes what to switch on or off.
 import "../cli/v8-flags.ts";
 import { createServer } from "node:http";
 import { join } from "node:path";
-import { startCluster } from "../cluster/index.ts";
+import { createHttpServer, startCluster } from "../cluster/index.ts";
 import type { ContainerContext, Image } from "../model/ports.ts";
 import { NetworkPolicies, Pods } from "../model/resources.ts";
 import { answer } from "./payload.ts";
@@ -14,6 +14,7 @@ export type Switch = "policy" | "trace";
 export interface L4Addresses {
   /** Of the Services, and of the pod that echoes datagrams; the port is always 8080. */
   readonly inline: string;
+  readonly node: string;
   readonly process: string;
   readonly echo: string;
   readonly echoPod: string;
@@ -22,14 +23,15 @@ export interface L4Addresses {
 const until = (signal: AbortSignal): Promise<void> =>
   new Promise((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
 
-async function web(context: ContainerContext): Promise<number> {
-  const server = createServer(answer);
-  server.keepAliveTimeout = 60_000;
-  const listening = await context.listen(8080, server);
-  await until(context.signal);
-  await listening.close();
-  return 0;
-}
+const web =
+  (create: () => Parameters<ContainerContext["listen"]>[1]) =>
+  async (context: ContainerContext): Promise<number> => {
+    const server = create();
+    const listening = await context.listen(8080, server);
+    await until(context.signal);
+    await listening.close();
+    return 0;
+  };
 
 async function echo(context: ContainerContext): Promise<number> {
   const listening = await context.listenUdp(8080, (message, _source, reply) => reply(message));
@@ -39,7 +41,8 @@ async function echo(context: ContainerContext): Promise<number> {
 }
 
 const images: Readonly<Record<string, Image>> = {
-  "bench/inline": { runtime: "inline", ports: [8080], program: web },
+  "bench/inline": { runtime: "inline", ports: [8080], program: web(() => createHttpServer(answer)) },
+  "bench/node": { runtime: "inline", ports: [8080], program: web(() => createServer({ keepAliveTimeout: 60_000 }, answer)) },
   "bench/process": { runtime: "process", ports: [8080], command: [process.execPath, join(import.meta.dirname, "bare-server.ts")] },
   "bench/echo": { runtime: "inline", program: echo },
 };
@@ -62,7 +65,9 @@ kind: Service
 metadata: {name: ${name}}
 spec: {selector: {app: ${name}}, ports: [{port: 8080, protocol: ${protocol}}]}
 `;
-await cluster.apply([workload("inline", 3, "TCP"), workload("process", 1, "TCP"), workload("echo", 1, "UDP")].join("---"));
+await cluster.apply(
+  [workload("inline", 3, "TCP"), workload("node", 1, "TCP"), workload("process", 1, "TCP"), workload("echo", 1, "UDP")].join("---"),
+);
 await cluster.ready({ timeoutMs: 20_000 });
 
 const POLICY = `
@@ -92,6 +97,7 @@ const addressOf = async (name: string): Promise<string> => (await cluster.resolv
 const [echoPod] = cluster.store.list(Pods, { namespace: "default" }).filter((pod) => pod.metadata.labels?.["app"] === "echo");
 const addresses: L4Addresses = {
   inline: await addressOf("inline"),
+  node: await addressOf("node"),
   process: await addressOf("process"),
   echo: await addressOf("echo"),
   echoPod: echoPod?.status?.podIP ?? "",

@@ -32,6 +32,7 @@ export async function benchL4(rounds: number, seconds: number): Promise<string> 
       { name: "bare Node handler", host: "127.0.0.1", port: BARE, pids: [bare.process.pid ?? 0] },
       { name: "HAProxy (tcp) → bare handler", host: "127.0.0.1", port: HAPROXY, pids: [haproxy.process.pid ?? 0, bare.process.pid ?? 0] },
       inline,
+      inCluster("ClusterIP → inline pod on node:http", addresses.node),
       inCluster("ClusterIP → process pod", addresses.process),
     ];
     const udp = [inCluster("straight to the pod", addresses.echoPod), inCluster("through the Service", addresses.echo)];

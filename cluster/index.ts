@@ -13,4 +13,6 @@ export type { ContainerContext, DnsRecord, Image } from "../model/ports.ts";
 /** Handles of the kinds, for `cluster.store`: `cluster.store.list(resources.Pods)`. */
 export * as resources from "../model/resources.ts";
 export { probeTcp } from "../netsim/index.ts";
+/** The HTTP server of the built-in images, for programs of inline pods; a node:http server does as well, more slowly. */
+export { createHttpServer, type Handler, type HttpRequest, type HttpResponse, type HttpServerOptions } from "../workloads/index.ts";
 export { checkCorefile, CorefileError, type CorefileFiles } from "../dns/index.ts";

@@ -7,6 +7,7 @@ export {
   type AddressPlanKind,
   type AddressPlanOptions,
 } from "./address-plan.ts";
+export { borrowReads, returnReads } from "./accepted-socket.ts";
 export { claimClusterIndex, type ClusterIndexClaim } from "./cluster-index.ts";
 export { type DescriptorPressure } from "./descriptor-budget.ts";
 export { type FabricDialOptions } from "./dial.ts";

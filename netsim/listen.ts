@@ -1,6 +1,7 @@
 // The one place where TCP listeners are made. noDelay: without it an answer in two writes takes 44 ms; backlog: with the default
 // a burst of connections waits a second; pauseOnConnect: nothing is read before the verdict; allowHalfOpen: the pod decides.
 import { createServer, type Server, type Socket } from "node:net";
+import { acceptFor } from "./accepted-socket.ts";
 import type { SocketAddress } from "../model/ports.ts";
 import { addressError, errnoOf } from "./errno.ts";
 
@@ -45,12 +46,13 @@ export function nextPorts(ip: string, port: number, tries: number): SocketAddres
 }
 
 function listenOn(at: SocketAddress, onSocket: (socket: Socket) => void): Promise<OpenListener> {
-  const server = createServer({ allowHalfOpen: true, noDelay: !INHERITS_NO_DELAY, pauseOnConnect: true }, onSocket);
+  const server = createServer({ allowHalfOpen: true, pauseOnConnect: true });
   return new Promise((resolve, reject) => {
     server.once("error", reject);
     server.listen({ host: at.ip, port: at.port, backlog: BACKLOG, exclusive: true }, () => {
       server.off("error", reject);
       if (INHERITS_NO_DELAY) setNoDelay(server);
+      acceptFor(server, INHERITS_NO_DELAY ? onSocket : (socket) => onSocket(socket.setNoDelay(true)));
       server.on("error", () => {});
       const bound = server.address();
       const port = bound !== null && typeof bound === "object" ? bound.port : at.port;

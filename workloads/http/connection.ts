@@ -1,6 +1,7 @@
 // A connection to an inline pod's HTTP server. Ordinary requests (GETs, mostly) are answered here, one at a time; at the first other one
 // the connection goes to Node's server, for good.
 import type { Duplex } from "node:stream";
+import { borrowReads, returnReads } from "../../netsim/index.ts";
 import { ordinaryHead } from "./request-head.ts";
 import { PlainRequest } from "./request.ts";
 import { inOnePiece, PlainResponse, type ResponseSink } from "./response.ts";
@@ -35,12 +36,14 @@ export class HttpConnection implements ResponseSink {
   /** What has come after the request under way. */
   #ahead: Buffer | undefined;
   #ended = false;
+  /** The client wants no other answer. */
+  #closing = false;
   #passedOn = false;
 
   constructor(owner: ConnectionOwner, socket: HttpSocket) {
     this.#owner = owner;
     this.#socket = socket;
-    socket.on("data", this.#onData);
+    borrowReads(socket, this.#onData);
     socket.on("end", this.#onEnd);
     socket.on("error", ignoreError);
     socket.on("close", this.#onClose);
@@ -85,24 +88,31 @@ export class HttpConnection implements ResponseSink {
     const socket = this.#socket;
     const ahead = this.#ahead;
     this.#ahead = undefined;
-    if (last || this.#owner.draining || (this.#ended && !ahead)) return socket.destroySoon();
+    if (last || this.#closing || this.#owner.draining || (this.#ended && !ahead)) return socket.destroySoon();
     if (!ahead) return;
     if (socket.isPaused()) socket.resume();
-    this.#take(ahead);
+    this.#take(ahead, false);
   }
   cut(): void {
     this.#socket.destroy();
   }
 
   #onData = (chunk: Buffer): void => {
-    if (!this.#response) return this.#take(chunk);
-    this.#ahead = this.#ahead ? Buffer.concat([this.#ahead, chunk]) : chunk;
-    if (this.#ahead.length > AHEAD_BYTES) this.#socket.pause();
+    if (!this.#response) return this.#take(chunk, true);
+    this.#hold(Buffer.concat(this.#ahead ? [this.#ahead, chunk] : [chunk]));
   };
-  #take(chunk: Buffer): void {
+  #hold(ahead: Buffer): void {
+    this.#ahead = ahead;
+    if (ahead.length > AHEAD_BYTES) this.#socket.pause();
+  }
+  #take(chunk: Buffer, borrowed: boolean): void {
     const head = ordinaryHead(chunk);
     if (!head) return this.#passOn(chunk);
-    if (head.length < chunk.length) this.#ahead = chunk.subarray(head.length);
+    if (head.length < chunk.length) {
+      const rest = chunk.subarray(head.length);
+      this.#hold(borrowed ? Buffer.from(rest) : rest);
+    }
+    this.#closing = head.close;
     const response = new PlainResponse(this, head.method, !head.close && !this.#owner.draining);
     this.#response = response;
     this.#owner.answer(new PlainRequest(head, this.#socket), response);
@@ -110,12 +120,12 @@ export class HttpConnection implements ResponseSink {
   #passOn(chunk: Buffer): void {
     const socket = this.#socket;
     this.#passedOn = true;
-    socket.off("data", this.#onData);
+    returnReads(socket, this.#onData);
     socket.off("end", this.#onEnd);
     socket.off("close", this.#onClose);
     socket.off("timeout", this.#onTimeout);
     this.#owner.onGone(this);
-    this.#owner.passOn(socket, chunk, this.#ended);
+    this.#owner.passOn(socket, Buffer.from(chunk), this.#ended);
   }
   #onEnd = (): void => {
     this.#ended = true;

@@ -13,6 +13,8 @@ export interface HttpRequest extends AsyncIterable<unknown> {
   readonly socket: { readonly remoteAddress?: string | undefined; readonly remotePort?: number | undefined };
   /** Reads the body without looking at it. */
   resume(): unknown;
+  /** The body has been read to its end. */
+  once(event: "end", listener: () => void): unknown;
 }
 
 export type HeaderValue = number | string | readonly string[];
@@ -24,17 +26,17 @@ export interface HttpResponse {
   readonly destroyed: boolean;
   /** Whether the connection may carry another request after this one. */
   shouldKeepAlive: boolean;
-  setHeader(name: string, value: HeaderValue): unknown;
+  setHeader(name: string, value: HeaderValue): void;
   /** "connection": none is sent, and it is kept as `shouldKeepAlive` says. */
   removeHeader(name: string): void;
   /** `headers`: names and values in turn, or by name. */
-  writeHead(status: number, headers?: HeaderList): unknown;
-  writeHead(status: number, reason: string, headers?: HeaderList): unknown;
+  writeHead(status: number, headers?: HeaderList): void;
+  writeHead(status: number, reason: string, headers?: HeaderList): void;
   /** False: wait for 'drain'. */
   write(chunk: string | Uint8Array): boolean;
-  end(chunk?: string | Uint8Array): unknown;
+  end(chunk?: string | Uint8Array): void;
   /** Cuts the connection. */
-  destroy(): unknown;
+  destroy(): void;
   /** 'close': over, by its end or the connection's; 'finish': all is with the kernel. */
   on(event: "close" | "drain" | "finish", listener: () => void): unknown;
   once(event: "close" | "drain" | "finish", listener: () => void): unknown;

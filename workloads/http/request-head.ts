@@ -11,7 +11,7 @@ export interface RequestHead {
   readonly length: number;
 }
 
-const LONGEST = 16_384;
+const [USUAL, LONGEST] = [2048, 16_384];
 const requestLine = /(GET|HEAD|OPTIONS|DELETE) (\/[\x21-\x7e]*) HTTP\/1\.1\r\n/y;
 const field = /([!#$%&'*+.^_`|~0-9A-Za-z-]+):([\t\x20-\x7e\x80-\xff]*)\r\n/y;
 
@@ -30,7 +30,10 @@ const specialLengths = new Set([...special].map((name) => name.length));
 
 /** The head at the start of `chunk`; undefined: not one of these. */
 export function ordinaryHead(chunk: Buffer): RequestHead | undefined {
-  const text = chunk.toString("latin1", 0, LONGEST);
+  return headOf(chunk.toString("latin1", 0, USUAL)) ?? (chunk.length > USUAL ? headOf(chunk.toString("latin1", 0, LONGEST)) : undefined);
+}
+
+function headOf(text: string): RequestHead | undefined {
   requestLine.lastIndex = 0;
   const [line, method = "", url = ""] = requestLine.exec(text) ?? [];
   if (line === undefined) return undefined;

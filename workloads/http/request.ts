@@ -31,6 +31,10 @@ export class PlainRequest implements HttpRequest {
   resume(): this {
     return this;
   }
+  once(_event: "end", listener: () => void): this {
+    process.nextTick(listener);
+    return this;
+  }
   async *[Symbol.asyncIterator](): AsyncGenerator<never> {}
 }
 

@@ -17,7 +17,7 @@ export interface ResponseSink {
 
 /** A body up to this size is sent in one piece with its head. */
 const SMALL_BYTES = 4096;
-const NOTHING = new Uint8Array(0);
+const LAST_CHUNK = "0\r\n\r\n";
 
 export class PlainResponse extends EventEmitter implements HttpResponse {
   statusCode = 200;
@@ -30,6 +30,8 @@ export class PlainResponse extends EventEmitter implements HttpResponse {
   readonly #head: boolean;
   #headers: string[] = [];
   #bare = false;
+  /** The program has written the head before its body was known. */
+  #early = false;
   #chunked = false;
   #last = false;
   #drained = true;
@@ -58,6 +60,7 @@ export class PlainResponse extends EventEmitter implements HttpResponse {
     if (!Number.isInteger(status) || status < 100 || status > 999)
       throw Object.assign(new RangeError(`Invalid status code: ${status}`), { code: "ERR_HTTP_INVALID_STATUS_CODE" });
     this.statusCode = status;
+    this.#early = true;
     if (typeof reasonOrHeaders === "string") this.statusMessage = reasonOrHeaders;
     if (Array.isArray(headers)) {
       const before = this.#headers.length;
@@ -72,28 +75,32 @@ export class PlainResponse extends EventEmitter implements HttpResponse {
   }
   write(chunk: string | Uint8Array): boolean {
     if (this.writableEnded || this.destroyed) return false;
+    // Its head goes with the end.
+    if (!this.#hasBody) return true;
     const head = this.headersSent ? "" : this.#begin(undefined);
     const body = typeof chunk === "string" ? Buffer.from(chunk) : chunk;
-    if (!this.#hasBody) return head === "" || this.#send(head, undefined, "");
     if (body.length === 0) return head === "" || this.#send(head, undefined, "");
     return this.#chunked ? this.#send(`${head}${body.length.toString(16)}\r\n`, body, "\r\n") : this.#send(head, body, "");
   }
   end(chunk?: string | Uint8Array): this {
     if (this.writableEnded || this.destroyed) return this;
     this.writableEnded = true;
-    const body = typeof chunk === "string" ? Buffer.from(chunk) : (chunk ?? NOTHING);
-    let text = this.headersSent ? "" : this.#begin(body.length);
-    let rest = body;
+    const ascii = typeof chunk === "string" && Buffer.byteLength(chunk) === chunk.length ? chunk : undefined;
+    const body = ascii !== undefined ? undefined : typeof chunk === "string" ? Buffer.from(chunk) : chunk;
+    const bytes = ascii?.length ?? body?.length ?? 0;
+    let text = this.headersSent ? "" : this.#begin(this.#early ? undefined : bytes);
     let tail = "";
-    if (!this.#hasBody) rest = NOTHING;
-    else if (this.#chunked) {
-      tail = "0\r\n\r\n";
-      if (body.length > 0) {
-        text += `${body.length.toString(16)}\r\n`;
-        tail = `\r\n${tail}`;
-      }
+    if (!this.#hasBody || bytes === 0) {
+      if (this.#chunked) tail = LAST_CHUNK;
+      this.#sink.send(text, undefined, tail, this.#onSent);
+      return this;
     }
-    this.#sink.send(text, rest.length > 0 ? rest : undefined, tail, this.#onSent);
+    if (this.#chunked) {
+      text += `${bytes.toString(16)}\r\n`;
+      tail = `\r\n${LAST_CHUNK}`;
+    }
+    if (ascii !== undefined) this.#sink.send(text + ascii, undefined, tail, this.#onSent);
+    else this.#sink.send(text, body, tail, this.#onSent);
     return this;
   }
   /** Cuts the connection. */
