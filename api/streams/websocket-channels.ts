@@ -1,6 +1,7 @@
 // WebSocket messages that carry several byte streams: the first byte of each message names its channel.
 // Upstream: apimachinery pkg/util/httpstream/wsstream (v1, v4 and their base64 forms), KEP-4006 (v5, with half-close on channel 255).
 import type { IncomingMessage } from "node:http";
+import { realClock } from "../../model/clock.ts";
 import { type Duplex, Readable, Writable } from "node:stream";
 import { type RawData, WebSocket, WebSocketServer } from "ws";
 
@@ -14,6 +15,11 @@ export const CHANNEL_PROTOCOLS = [
 ] as const;
 
 const CLOSE_CHANNEL = 255;
+/**
+ * kubectl begins to read before it has made the streams of its channels, and throws away what comes meanwhile. A kubelet is never that
+ * fast. A message of the client, or this time, shows that they are there.
+ */
+const CLIENT_READY_MS = 20;
 const MAX_MESSAGE_BYTES = 4 * 1024 * 1024;
 
 const server = new WebSocketServer({
@@ -63,10 +69,16 @@ export class WebSocketChannels {
   readonly #base64: boolean;
   readonly #readers = new Map<number, Readable>();
   readonly #full = new Set<number>();
+  #ready = false;
+  readonly #whenReady: Promise<void>;
 
   constructor(webSocket: WebSocket) {
     this.#webSocket = webSocket;
     this.#base64 = webSocket.protocol.includes("base64");
+    const ready = Promise.withResolvers<void>();
+    this.#whenReady = ready.promise.then(() => void (this.#ready = true));
+    realClock.after(CLIENT_READY_MS, ready.resolve);
+    webSocket.once("message", () => ready.resolve());
     const gone = new AbortController();
     this.signal = gone.signal;
     webSocket.on("message", (data, isBinary) => this.#receive(toBuffer(data), isBinary));
@@ -103,7 +115,8 @@ export class WebSocketChannels {
   }
 
   /** Closing handshake with code 1000; resolves when the connection is gone. */
-  close(): Promise<void> {
+  async close(): Promise<void> {
+    await this.#whenReady;
     return new Promise((resolve) => {
       if (this.#webSocket.readyState === WebSocket.CLOSED) return resolve();
       this.#webSocket.once("close", () => resolve());
@@ -113,6 +126,7 @@ export class WebSocketChannels {
   }
 
   #send(channel: number, bytes: Buffer, done: () => void): void {
+    if (!this.#ready) return void this.#whenReady.then(() => this.#send(channel, bytes, done));
     if (this.#webSocket.readyState !== WebSocket.OPEN) return done();
     if (this.#base64) this.#webSocket.send(`${channel}${bytes.toString("base64")}`, () => done());
     else this.#webSocket.send(Buffer.concat([Buffer.of(channel), bytes]), () => done());

@@ -12,7 +12,7 @@ export interface HttpSocket extends Duplex {
   readonly remoteAddress?: string | undefined;
   readonly remotePort?: number | undefined;
   destroySoon(): void;
-  setTimeout(ms: number, callback?: () => void): unknown;
+  readonly setTimeout: (ms: number) => unknown;
 }
 
 export interface ConnectionOwner {

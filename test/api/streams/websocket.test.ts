@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { connect } from "node:net";
 import t, { type Test } from "tap";
 import { WebSocket } from "ws";
+import { realClock } from "../../../model/clock.ts";
 import { examplePod, type Fixture, ProcessStreams, startFixture } from "./kubectl-fixture.ts";
 
 async function start(t: Test, streams = new ProcessStreams(), ...containers: readonly string[]): Promise<Fixture> {
@@ -127,4 +128,20 @@ t.test("a container that does not run", async (t) => {
   const api = await startFixture({ ...pod, status: {} }, new ProcessStreams());
   t.teardown(() => api.close());
   t.equal(await raw(api, "/exec?command=x&stdout=true", ["Connection: Upgrade", "Upgrade: SPDY/3.1"]), '500 container not found ("app")');
+});
+
+t.test("a client that has only connected is given time to make its streams; one that has spoken is answered at once", async (t) => {
+  const api = await start(t);
+  const firstAfterMs = async (message?: Buffer): Promise<number> => {
+    const socket = new WebSocket(`${api.url.replace("http", "ws")}${POD}/exec?command=echo&stdout=1&stdin=1`, ["v5.channel.k8s.io"]);
+    await once(socket, "open");
+    const openAt = realClock.monotonic();
+    if (message) socket.send(message);
+    await once(socket, "message");
+    const tookMs = realClock.monotonic() - openAt;
+    socket.close();
+    return tookMs;
+  };
+  t.ok((await firstAfterMs()) > 15);
+  t.ok(Math.min(await firstAfterMs(Buffer.of(255, 0)), await firstAfterMs(channel(0, "x"))) < 15);
 });
