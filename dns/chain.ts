@@ -130,7 +130,7 @@ export function checkCorefile(corefile: string, files?: CorefileFiles): void {
     random: seededRandom(0),
     serverIPs: [],
     metrics: new Metrics(),
-    exchange: () => Promise.reject(new Error("a trial asks nobody")),
+    connect: () => Promise.reject(new Error("a trial asks nobody")),
     readFile: () => "nameserver 127.0.0.1\n",
     log: () => undefined,
     fatal: () => undefined,

@@ -37,7 +37,7 @@ export function dnsDiagnostics(options: DiagnosticsOptions, serving: Serving): D
       random: random.fork("explain"),
       serverIPs: [],
       metrics: new Metrics(),
-      exchange: () => Promise.reject(new Error("explain asks no other server")),
+      connect: () => Promise.reject(new Error("explain asks no other server")),
       readFile: () => "nameserver 127.0.0.1\n",
       log: () => undefined,
       fatal: () => undefined,

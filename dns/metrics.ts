@@ -67,6 +67,8 @@ const FAMILIES: Readonly<Record<string, readonly [Family["type"], string, (reado
   coredns_forward_request_duration_seconds: ["histogram", "Histogram of the time each request took.", TIME_BOUNDS],
   coredns_forward_requests_total: ["counter", "Counter of requests made per upstream."],
   coredns_forward_responses_total: ["counter", "Counter of responses received per upstream."],
+  coredns_proxy_conn_cache_hits_total: ["counter", "Counter of connection cache hits per upstream and protocol."],
+  coredns_proxy_conn_cache_misses_total: ["counter", "Counter of connection cache misses per upstream and protocol."],
   coredns_proxy_healthcheck_failures_total: ["counter", "Counter of the number of failed healthchecks."],
   coredns_proxy_request_duration_seconds: ["histogram", "Histogram of the time each request took.", TIME_BOUNDS],
   coredns_health_request_duration_seconds: ["histogram", "Histogram of the time (in seconds) each request took.", TIME_BOUNDS],

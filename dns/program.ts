@@ -8,7 +8,7 @@ import type { Random } from "../model/random.ts";
 import { createChain } from "./chain.ts";
 import type { Chain } from "./chain.ts";
 import { defaultCorefile } from "./corefile.ts";
-import { exchangeWith } from "./exchange.ts";
+import { connectTo } from "./connection.ts";
 import { Metrics } from "./metrics.ts";
 import { DnsServer } from "./server.ts";
 import { DnsTcpServer } from "./tcp-server.ts";
@@ -134,8 +134,8 @@ class Run {
         .filter((ip) => ip !== "")
         .concat(this.#context.pod.status?.podIPs?.length ? [] : [peer.ip]),
       metrics: this.#metrics,
-      exchange: (server: SocketAddress, message: Buffer, how: { readonly tcp: boolean; readonly timeoutMs: number }) =>
-        exchangeWith(this.#context, clock, server, message, how),
+      connect: (server: SocketAddress, how: { readonly tcp: boolean; readonly timeoutMs: number }) =>
+        connectTo(this.#context, clock, server, how),
       readFile: (path: string) => files.read(path),
       log: (line: string) => void stdout.write(`${line}\n`),
       fatal: (line: string) => {

@@ -6,10 +6,10 @@ import { encodeReply } from "../../dns/encode.ts";
 import { emptyReply } from "../../dns/message.ts";
 import type { Query, Rcode, Reply } from "../../dns/message.ts";
 import { Metrics } from "../../dns/metrics.ts";
-import type { PluginEnv } from "../../dns/plugin.ts";
 import { dataText } from "../../dns/record.ts";
 import { VirtualClock } from "../../model/clock.ts";
 import { query, testChain } from "./support.ts";
+import type { Exchange } from "./support.ts";
 
 /** What a server does: a code, an address to answer, "truncated", "other" (another question), or "dead" (ECONNREFUSED at once). */
 type Behaviour = Rcode | "dead" | "truncated" | "other" | `127.${string}`;
@@ -29,7 +29,7 @@ function world(stanza: string, behaviours: Readonly<Record<string, Behaviour>>, 
   const metrics = new Metrics();
   const asked: string[] = [];
   const present = new Map(Object.entries(behaviours));
-  const exchange: PluginEnv["exchange"] = async ({ ip }, message, { tcp }) => {
+  const exchange: Exchange = async ({ ip }, message, { tcp }) => {
     const decoded = decodeQuery(message, tcp ? "tcp" : "udp", { ip: "127.0.0.1", port: 1 });
     if (decoded.type !== "query") throw new Error("not a query");
     const { question, recursionDesired } = decoded.query;
@@ -244,6 +244,12 @@ const faults: readonly [stanza: string, message: string][] = [
   [". 127.0.0.1 {\nread_timeout 0s\n}", "read_timeout must be positive: 0s"],
   [". 127.0.0.1 {\nmax_fails many\n}", "'many' is not a number"],
   [". 127.0.0.1 {\nmax_concurrent many\n}", "'many' is not a number"],
+  [". 127.0.0.1 {\nexpire -1s\n}", "expire can't be negative: -1s"],
+  [". 127.0.0.1 {\nexpire\n}", "Wrong argument count or unexpected line ending after 'expire'"],
+  [". 127.0.0.1 {\nmax_age soon\n}", "soon"],
+  [". 127.0.0.1 {\nmax_age 5s\n}", "max_age (5s) must not be less than expire (10s)"],
+  [". 127.0.0.1 {\nmax_age 10s\nexpire 11s\n}", "max_age (10s) must not be less than expire (11s)"],
+  [". 127.0.0.1 {\nmax_idle_conns -1\n}", "max_idle_conns must be in range"],
   [". 127.0.0.1 {\nmax_concurrent -4\n}", "max_concurrent must be in range"],
   [". 127.0.0.1 {\npolicy best\n}", "unknown policy 'best'"],
   [". 127.0.0.1 {\npolicy\n}", "Wrong argument count or unexpected line ending after 'policy'"],
