@@ -103,7 +103,7 @@ export function dnsDiagnostics(options: DiagnosticsOptions, serving: Serving): D
 }
 
 /** Lines of one turn of the event loop. */
-const SLICE = 2000;
+const SLICE = 500;
 
 /** A long text of lines, made in slices so that nothing else waits for the whole of it. */
 class SlicedText {
