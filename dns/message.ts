@@ -97,6 +97,8 @@ export interface Reply {
   readonly why: readonly Reason[];
   /** What went wrong, when nobody could answer: what the errors plugin writes. */
   readonly failure?: string;
+  /** The server that forward asked for it. */
+  readonly upstream?: string;
   /** The OPT record to answer, where it is not the query's own. */
   readonly edns?: Edns;
   /** Lower-case zone that answered; names within it take the query's spelling of it. */

@@ -59,7 +59,11 @@ export const prometheusPlugin: PluginType = {
   name: "prometheus",
   setup(stanza, env) {
     if (stanza.args.length > 1) argumentError(stanza);
-    for (const line of stanza.body) unknownProperty(line);
+    for (const line of stanza.body) {
+      // Metrics of a runtime that is not here.
+      if (line.name.text !== "runtime_metrics") unknownProperty(line);
+      if (line.args.length > 0) argumentError(line);
+    }
     env.metrics.counter("coredns_build_info", { goversion: "", revision: "", version: "1.14.7" }).value = 1;
     env.metrics.counter("coredns_panics_total", {});
     const respond = (): { status: number; type: string; body: string } => {

@@ -10,10 +10,12 @@ import { isWithin } from "../name.ts";
 import { argumentError, unknownProperty } from "../plugin.ts";
 import type { PluginEnv, PluginType } from "../plugin.ts";
 import { className, typeName } from "../record.ts";
+import type { ZoneView } from "../view.ts";
 import { isKubernetesPlugin } from "./kubernetes.ts";
 
 const COMMON = '{remote}:{port} - {>id} "{type} {class} {name} {proto} {size} {>do} {>bufsize}" {rcode} {>rflags} {rsize} {duration}';
 const COMBINED = `${COMMON} "{>opcode}"`;
+const NOTIFY = 4;
 const CLASSES: ReadonlySet<string> = new Set(["all", "denial", "error", "success"]);
 
 interface Rule {
@@ -64,12 +66,35 @@ function readRule({ args, body }: Directive): Rule {
   };
 }
 
-function classOf(query: Query, { rcode, answers, authorities }: Reply): "success" | "denial" | "error" {
-  const { type } = query.question;
-  if (type === 251 || type === 252) return "error";
-  if (rcode === "NXDOMAIN") return answers.length === 0 ? "denial" : "error";
-  if (rcode !== "NOERROR") return "error";
-  return answers.length === 0 && authorities.some((record) => record.type === "SOA") ? "denial" : "success";
+const CLASS_OF: Readonly<Record<string, "success" | "denial">> = {
+  NOERROR: "success",
+  DELEGATION: "success",
+  NXDOMAIN: "denial",
+  NODATA: "denial",
+};
+
+function classOf(query: Query, reply: Reply): "success" | "denial" | "error" {
+  return CLASS_OF[typeOf(query, reply)] ?? "error";
+}
+
+/** What kind of reply it is (CoreDNS plugin/pkg/response/typify.go). */
+function typeOf({ question: { type }, opcode }: Query, { rcode, answers, authorities }: Reply): string {
+  if (type === 251 || type === 252 || opcode === NOTIFY) return "META";
+  if (answers.length > 0 && rcode !== "SERVFAIL" && rcode !== "NOTIMP") return rcode === "NOERROR" ? "NOERROR" : "OTHERERROR";
+  if (rcode === "NXDOMAIN") return "NXDOMAIN";
+  if (rcode === "SERVFAIL" || rcode === "NOTIMP") return "SERVERERROR";
+  if (rcode !== "NOERROR") return "OTHERERROR";
+  if (authorities.some((record) => record.type === "SOA")) return "NODATA";
+  return authorities.some((record) => record.type === "NS") ? "DELEGATION" : "NOERROR";
+}
+
+function metadataOf(query: Query, reply: Reply, view: ZoneView | undefined): Readonly<Record<string, string>> {
+  return {
+    ...(view && queryMetadata(view, query)),
+    "log/type": typeOf(query, reply),
+    "log/class": classOf(query, reply),
+    ...(reply.upstream === undefined ? {} : { "forward/upstream": reply.upstream }),
+  };
 }
 
 function render(template: string, query: Query, reply: Reply, seconds: number, env: PluginEnv): string {
@@ -106,8 +131,9 @@ function render(template: string, query: Query, reply: Reply, seconds: number, e
       .join(","),
   };
   const plugins = env.plugins();
-  const view = plugins.some((plugin) => plugin.name === "metadata") ? plugins.find(isKubernetesPlugin)?.view : undefined;
-  const metadata = view ? queryMetadata(view, query) : {};
+  const metadata = plugins.some((plugin) => plugin.name === "metadata")
+    ? metadataOf(query, reply, plugins.find(isKubernetesPlugin)?.view)
+    : {};
   return template.replace(/\{([^{}]+)\}/g, (whole, name: string) => {
     if (name === "rsize") return String(encodeReply(query, reply, 65_535).bytes.length);
     return name.startsWith("/") ? (metadata[name.slice(1)] ?? "-") : (values[name] ?? whole);

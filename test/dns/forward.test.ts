@@ -217,6 +217,24 @@ t.test("all are down: one at random is tried, or none", async (t) => {
   }
 });
 
+t.test("log tells which server was asked, and none for what cache remembers", async (t) => {
+  const exchange: Exchange = async ({ ip }, message) => {
+    const decoded = decodeQuery(message, "udp", { ip: "127.0.0.1", port: 1 });
+    if (ip === "127.9.0.2" || decoded.type !== "query") throw new Error("ECONNREFUSED");
+    return encodeReply(decoded.query, replyOf("127.1.0.1", decoded.query.question.name, false)).bytes;
+  };
+  const blocks = (server: string): string =>
+    `. {\nmetadata\nlog . "{/forward/upstream} {rcode}"\ncache\nforward . ${server} {\nmax_fails 0\n}\n}`;
+  const logged = async (server: string): Promise<readonly string[]> => {
+    const { ask, lines } = testChain(blocks(server), [], { exchange });
+    await ask("a.x.", "A");
+    await ask("a.x.", "A");
+    return lines;
+  };
+  t.strictSame(await logged("127.9.0.1"), ["[INFO] 127.9.0.1:53 NOERROR", "[INFO] - NOERROR"]);
+  t.strictSame(await logged("127.9.0.2:5353"), ["[INFO] 127.9.0.2:5353 SERVFAIL", "[INFO] - SERVFAIL"]);
+});
+
 t.test("more than max_concurrent at once are REFUSED", async (t) => {
   const test = world(". 127.9.0.1 {\nmax_concurrent 2\n}", TWO);
   const all = await Promise.all([test.ask(), test.ask(), test.ask()]);
