@@ -32,6 +32,9 @@ export interface Chain {
   close(): void;
 }
 
+/** Plugins for whose sake questions of other classes than IN are let in. */
+const OPENS_CLASSES: ReadonlySet<string> = new Set(["chaos", "forward"]);
+
 type Env = Omit<PluginEnv, "blockZones" | "port" | "plugins" | "ask">;
 
 interface Site {
@@ -45,7 +48,7 @@ export function createChain(corefile: string, env: Env, options: ParseOptions = 
   const blocks = parseCorefile(corefile, options);
   const plugins: DnsPlugin[] = [];
   const sites: Site[] = [];
-  const anyClass = blocks.some(({ directives }) => directives.some(({ name }) => name.text === "forward"));
+  const anyClass = blocks.some(({ directives }) => directives.some(({ name }) => OPENS_CLASSES.has(name.text)));
   let depth = 0;
 
   const serve = (query: Query, port = 53): MaybeReply => {
@@ -129,6 +132,7 @@ export function checkCorefile(corefile: string, files?: CorefileFiles): void {
     clock: realClock,
     random: seededRandom(0),
     serverIPs: [],
+    hostname: "localhost",
     metrics: new Metrics(),
     connect: () => Promise.reject(new Error("a trial asks nobody")),
     readFile: () => "nameserver 127.0.0.1\n",

@@ -36,6 +36,7 @@ export function dnsDiagnostics(options: DiagnosticsOptions, serving: Serving): D
       clock,
       random: random.fork("explain"),
       serverIPs: [],
+      hostname: "localhost",
       metrics: new Metrics(),
       connect: () => Promise.reject(new Error("explain asks no other server")),
       readFile: () => "nameserver 127.0.0.1\n",

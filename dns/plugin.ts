@@ -44,6 +44,8 @@ export interface PluginEnv {
   readonly random: Random;
   /** The server's own addresses. */
   readonly serverIPs: readonly string[];
+  /** The pod's. */
+  readonly hostname: string;
   /** Zones of the server block. */
   readonly blockZones: readonly string[];
   /** The server block's port. */

@@ -2,6 +2,7 @@
 // Upstream: CoreDNS plugin/{health,ready,metrics,reload,bufsize,metadata}.
 import { CorefileError } from "../corefile.ts";
 import { argumentError, durationArgument, integerArgument, portArgument, unknownProperty } from "../plugin.ts";
+import { VERSION } from "../version.ts";
 import type { DnsPlugin, PluginType } from "../plugin.ts";
 
 export const healthPlugin: PluginType = {
@@ -64,7 +65,7 @@ export const prometheusPlugin: PluginType = {
       if (line.name.text !== "runtime_metrics") unknownProperty(line);
       if (line.args.length > 0) argumentError(line);
     }
-    env.metrics.counter("coredns_build_info", { goversion: "", revision: "", version: "1.14.7" }).value = 1;
+    env.metrics.counter("coredns_build_info", { goversion: "", revision: "", version: VERSION }).value = 1;
     env.metrics.counter("coredns_panics_total", {});
     const respond = (): { status: number; type: string; body: string } => {
       for (const plugin of env.plugins()) {

@@ -10,12 +10,12 @@ import { isWithin } from "../name.ts";
 import { argumentError, unknownProperty } from "../plugin.ts";
 import type { PluginEnv, PluginType } from "../plugin.ts";
 import { className, typeName } from "../record.ts";
+import { replyClass, replyType } from "../reply-type.ts";
 import type { ZoneView } from "../view.ts";
 import { isKubernetesPlugin } from "./kubernetes.ts";
 
 const COMMON = '{remote}:{port} - {>id} "{type} {class} {name} {proto} {size} {>do} {>bufsize}" {rcode} {>rflags} {rsize} {duration}';
 const COMBINED = `${COMMON} "{>opcode}"`;
-const NOTIFY = 4;
 const CLASSES: ReadonlySet<string> = new Set(["all", "denial", "error", "success"]);
 
 interface Rule {
@@ -36,7 +36,7 @@ export const logPlugin: PluginType = {
         if (!rule) return next(query);
         const start = env.clock.monotonic();
         return then(next(query), (reply) => {
-          if (rule.classes.has("all") || rule.classes.has(classOf(query, reply)))
+          if (rule.classes.has("all") || rule.classes.has(replyClass(query, reply)))
             env.log(`[INFO] ${render(rule.format, query, reply, (env.clock.monotonic() - start) / 1000, env)}`);
           return { ...reply, volatile: true };
         });
@@ -66,33 +66,11 @@ function readRule({ args, body }: Directive): Rule {
   };
 }
 
-const CLASS_OF: Readonly<Record<string, "success" | "denial">> = {
-  NOERROR: "success",
-  DELEGATION: "success",
-  NXDOMAIN: "denial",
-  NODATA: "denial",
-};
-
-function classOf(query: Query, reply: Reply): "success" | "denial" | "error" {
-  return CLASS_OF[typeOf(query, reply)] ?? "error";
-}
-
-/** What kind of reply it is (CoreDNS plugin/pkg/response/typify.go). */
-function typeOf({ question: { type }, opcode }: Query, { rcode, answers, authorities }: Reply): string {
-  if (type === 251 || type === 252 || opcode === NOTIFY) return "META";
-  if (answers.length > 0 && rcode !== "SERVFAIL" && rcode !== "NOTIMP") return rcode === "NOERROR" ? "NOERROR" : "OTHERERROR";
-  if (rcode === "NXDOMAIN") return "NXDOMAIN";
-  if (rcode === "SERVFAIL" || rcode === "NOTIMP") return "SERVERERROR";
-  if (rcode !== "NOERROR") return "OTHERERROR";
-  if (authorities.some((record) => record.type === "SOA")) return "NODATA";
-  return authorities.some((record) => record.type === "NS") ? "DELEGATION" : "NOERROR";
-}
-
 function metadataOf(query: Query, reply: Reply, view: ZoneView | undefined): Readonly<Record<string, string>> {
   return {
     ...(view && queryMetadata(view, query)),
-    "log/type": typeOf(query, reply),
-    "log/class": classOf(query, reply),
+    "log/type": replyType(query, reply),
+    "log/class": replyClass(query, reply),
     ...(reply.upstream === undefined ? {} : { "forward/upstream": reply.upstream }),
   };
 }

@@ -84,6 +84,7 @@ export function testChain(
     clock,
     random: seededRandom("dns-test"),
     serverIPs: options.serverIPs ?? ["127.244.0.2"],
+    hostname: "coredns-0",
     metrics: options.metrics ?? new Metrics(),
     connect: options.connect ?? connections(options.exchange ?? (() => Promise.reject(new Error("no network")))),
     readFile: (path) => options.files?.[path],
