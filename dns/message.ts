@@ -109,6 +109,8 @@ export interface Reply {
   readonly repeated?: boolean;
   /** Counts one more use of a kept reply. */
   readonly countHit?: () => void;
+  /** Not sent: the client is to hear nothing. */
+  readonly dropped?: boolean;
   /** Never given again from memory: it depends on more than the question. */
   readonly volatile?: boolean;
 }

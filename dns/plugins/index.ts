@@ -1,6 +1,7 @@
 // Every plugin, in the order of the chain: the order in a Corefile does not matter.
 // Upstream: CoreDNS plugin.cfg.
 import type { PluginType } from "../plugin.ts";
+import { aclPlugin } from "./acl.ts";
 import { anyPlugin } from "./any.ts";
 import { autopathPlugin } from "./autopath.ts";
 import { cachePlugin } from "./cache.ts";
@@ -35,6 +36,7 @@ export const PLUGINS: readonly PluginType[] = [
   loadbalancePlugin,
   rewritePlugin,
   autopathPlugin,
+  aclPlugin,
   cachePlugin,
   minimalPlugin,
   transferPlugin,
