@@ -61,6 +61,24 @@ t.test("Corefiles that are refused before anything starts", async (t) => {
   }
 });
 
+t.test("a Corefile without ready and health is taken, and the user told", async (t) => {
+  const up = async (corefile: string, options = ""): Promise<string> => {
+    const cwd = folder(t, { Corefile: corefile });
+    const env = { HOME: cwd, XDG_STATE_HOME: join(cwd, "state"), KUBECONFIG: join(cwd, "kubeconfig"), NO_COLOR: "1" };
+    const program = join(import.meta.dirname, "../../bin/loopkube.mjs");
+    return (
+      await run(`'${process.execPath}' '${program}' up --own-kubeconfig --corefile ./Corefile -f nothere.yaml ${options}`, { cwd, env })
+    ).stderr;
+  };
+  const error = 'error: the path "nothere.yaml" does not exist\n';
+  t.equal(
+    await up(".:53 {\n  ready :8182\n  kubernetes cluster.local\n}\n"),
+    ` • ./Corefile: no plugin ready answers at :8181: the coredns pods do not become ready, so nobody answers at the Service kube-dns\n • ./Corefile: no plugin health answers at :8080: the coredns pods are restarted after two minutes\n${error}`,
+  );
+  t.equal(await up(".:53 {\n  health\n  kubernetes cluster.local\n}\n", "-q"), error);
+  t.equal(await up(".:53 {\n  health\n  ready\n  kubernetes cluster.local\n}\n"), error);
+});
+
 t.test("files and snippets, a reload, and a reload that fails", { skip: missingPrograms("kubectl", "dig") }, async (t) => {
   t.setTimeout(120_000);
   const conf = folder(t, {
