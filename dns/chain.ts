@@ -32,6 +32,9 @@ export interface Chain {
   close(): void;
 }
 
+/** Plugins for whose sake questions of other classes than IN are let in. */
+const OPENS_CLASSES: ReadonlySet<string> = new Set(["chaos", "forward"]);
+
 type Env = Omit<PluginEnv, "blockZones" | "port" | "plugins" | "ask">;
 
 interface Site {
@@ -45,7 +48,7 @@ export function createChain(corefile: string, env: Env, options: ParseOptions = 
   const blocks = parseCorefile(corefile, options);
   const plugins: DnsPlugin[] = [];
   const sites: Site[] = [];
-  const anyClass = blocks.some(({ directives }) => directives.some(({ name }) => name.text === "forward"));
+  const anyClass = blocks.some(({ directives }) => directives.some(({ name }) => OPENS_CLASSES.has(name.text)));
   let depth = 0;
 
   const serve = (query: Query, port = 53): MaybeReply => {
@@ -122,18 +125,32 @@ function link(plugins: readonly DnsPlugin[]): Next {
   return plugins.reduceRight<Next>((next, plugin) => (plugin.serve ? (query) => plugin.serve?.(query, next) ?? next(query) : next), end);
 }
 
-/** Sets a Corefile up for trial, over an empty zone; throws CorefileError. Variables and the files that plugins read are taken to be there. */
-export function checkCorefile(corefile: string, files?: CorefileFiles): void {
+/** What the coredns pods are probed at, and what becomes of them without. */
+const PROBES = [
+  { path: "/ready", port: 8181, without: "the coredns pods do not become ready, so nobody answers at the Service kube-dns" },
+  { path: "/health", port: 8080, without: "the coredns pods are restarted after two minutes" },
+] as const;
+
+/**
+ * Sets a Corefile up for trial, over an empty zone; throws CorefileError. Variables and the files that plugins read are taken to be there.
+ * Returns what a user should know of one that can be set up.
+ */
+export function checkCorefile(corefile: string, files?: CorefileFiles): readonly string[] {
   const env: Env = {
     zone: new Zone(0),
     clock: realClock,
     random: seededRandom(0),
     serverIPs: [],
+    hostname: "localhost",
     metrics: new Metrics(),
-    exchange: () => Promise.reject(new Error("a trial asks nobody")),
+    connect: () => Promise.reject(new Error("a trial asks nobody")),
     readFile: () => "nameserver 127.0.0.1\n",
     log: () => undefined,
     fatal: () => undefined,
   };
-  createChain(corefile, env, files ? { files } : {}).close();
+  const chain = createChain(corefile, env, files ? { files } : {});
+  chain.close();
+  return PROBES.filter(({ path, port }) => !chain.plugins.some(({ page }) => page?.path === path && page.port === port)).map(
+    ({ path, port, without }) => `no plugin ${path.slice(1)} answers at :${port}: ${without}`,
+  );
 }

@@ -36,8 +36,9 @@ export function dnsDiagnostics(options: DiagnosticsOptions, serving: Serving): D
       clock,
       random: random.fork("explain"),
       serverIPs: [],
+      hostname: "localhost",
       metrics: new Metrics(),
-      exchange: () => Promise.reject(new Error("explain asks no other server")),
+      connect: () => Promise.reject(new Error("explain asks no other server")),
       readFile: () => "nameserver 127.0.0.1\n",
       log: () => undefined,
       fatal: () => undefined,
@@ -103,7 +104,7 @@ export function dnsDiagnostics(options: DiagnosticsOptions, serving: Serving): D
 }
 
 /** Lines of one turn of the event loop. */
-const SLICE = 2000;
+const SLICE = 500;
 
 /** A long text of lines, made in slices so that nothing else waits for the whole of it. */
 class SlicedText {

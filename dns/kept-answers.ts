@@ -17,7 +17,7 @@ const MAX_BYTES = 32 << 20;
 
 /** A kept answer. */
 export interface KeptAnswer {
-  /** As first sent, without an OPT record. */
+  /** As first sent, without an OPT record; TTLs as last sent. */
   readonly bytes: Buffer;
   /** Additional records without the OPT. */
   readonly additionals: number;
@@ -30,6 +30,10 @@ export interface KeptAnswer {
   readonly ttlOffsets: readonly number[];
   readonly addressOffsets: readonly number[];
   readonly addressBytes: number;
+  /** The addresses by number, as last shuffled: a shuffle of any order is a shuffle. */
+  readonly order: Uint16Array | undefined;
+  /** In all TTLs of `bytes`; undefined while they are as first sent. */
+  ttl: number | undefined;
   /** Names outside pointers repeat the question's letter case: only the same spelling may have this copy. */
   readonly caseBound: boolean;
   readonly keepUntil: number | undefined;
@@ -87,6 +91,7 @@ export class KeptAnswers {
     const fitting = whole ? entry.addressOffsets : fittingAddresses(entry, limit);
     if (!fitting) return undefined;
     const end = whole ? length : (fitting.at(-1) ?? 0) + entry.addressBytes;
+    if (entry.keepUntil !== undefined) age(entry, Math.ceil((entry.keepUntil - this.#clock.now()) / 1000));
     const bytes = Buffer.allocUnsafe(end + optBytes);
     if (whole) bytes.set(entry.bytes);
     else entry.bytes.copy(bytes, 0, 0, end);
@@ -95,15 +100,11 @@ export class KeptAnswers {
     bytes[2] = ((entry.bytes[2] ?? 0) & 0xfe) | ((message[2] ?? 0) & 0x01);
     bytes[3] = ((entry.bytes[3] ?? 0) & 0xef) | ((message[3] ?? 0) & 0x10);
     if (!asked.lower || !entry.lower) message.copy(bytes, HEADER_BYTES, HEADER_BYTES, asked.questionEnd);
-    if (entry.keepUntil !== undefined) {
-      const ttl = Math.ceil((entry.keepUntil - this.#clock.now()) / 1000);
-      for (const offset of entry.ttlOffsets) if (offset < end) bytes.writeUInt32BE(ttl, offset);
-    }
     if (!whole) {
       bytes.writeUInt8(bytes.readUInt8(2) | TRUNCATED, 2);
       bytes.writeUInt16BE(fitting.length, 6);
     }
-    if (this.#shuffle && entry.addressOffsets.length > 1) shuffleAddresses(bytes, fitting, entry, this.#random);
+    if (entry.order) shuffleAddresses(bytes, fitting, entry, entry.order, this.#random);
     bytes.writeUInt16BE(entry.additionals + (asked.edns ? 1 : 0), 10);
     if (asked.edns) writeOpt(bytes, end, asked.edns);
     entry.countHit?.();
@@ -116,7 +117,8 @@ export class KeptAnswers {
     if (reply.rcode !== "NOERROR" && reply.rcode !== "NXDOMAIN") return;
     if (reply.keepUntil === undefined && reply.zone === undefined) return;
     const { optBytes, questionEnd, ttlOffsets, addressOffsets, addressBytes } = encoded;
-    const bytes = encoded.bytes.subarray(0, encoded.bytes.length - optBytes);
+    // A copy: the answer itself may still be on its way when the TTLs change.
+    const bytes = Buffer.from(encoded.bytes.subarray(0, encoded.bytes.length - optBytes));
     const old = this.#entries.get(asked.hash);
     if (old) this.#drop(asked.hash, old);
     this.#entries.set(asked.hash, {
@@ -130,6 +132,8 @@ export class KeptAnswers {
       ttlOffsets,
       addressOffsets,
       addressBytes,
+      order: this.#shuffle && addressOffsets.length > 1 ? Uint16Array.from(addressOffsets.keys()) : undefined,
+      ttl: undefined,
       caseBound: reply.answers.some((record) => record.type === "SRV" || record.type === "NS" || record.type === "CNAME"),
       keepUntil: reply.keepUntil,
       generation: this.#zone.generation,
@@ -165,14 +169,22 @@ function fittingAddresses(entry: KeptAnswer, limit: number): readonly number[] |
   return entry.addressOffsets.filter((offset) => offset + entry.addressBytes <= limit);
 }
 
+/** Gives the TTLs this value; once a second for all answers. */
+function age(entry: KeptAnswer, ttl: number): void {
+  if (entry.ttl === ttl) return;
+  entry.ttl = ttl;
+  for (const offset of entry.ttlOffsets) entry.bytes.writeUInt32BE(ttl, offset);
+}
+
 /** Gives each of these places an address of the entry, all equally likely and none twice. */
-function shuffleAddresses(bytes: Buffer, places: readonly number[], entry: KeptAnswer, random: Random): void {
-  const { addressOffsets, addressBytes } = entry;
-  const order = addressOffsets.slice();
-  places.forEach((place, i) => {
+function shuffleAddresses(bytes: Buffer, places: readonly number[], entry: KeptAnswer, order: Uint16Array, random: Random): void {
+  const { addressOffsets, addressBytes, bytes: from } = entry;
+  for (let i = 0; i < places.length; i++) {
     const j = i + random.int(order.length - i);
-    const chosen = order[j] ?? place;
-    order[j] = order[i] ?? place;
-    for (let k = 0; k < addressBytes; k += 4) bytes.writeUInt32BE(entry.bytes.readUInt32BE(chosen + k), place + k);
-  });
+    const chosen = order[j] ?? 0;
+    order[j] = order[i] ?? 0;
+    order[i] = chosen;
+    const [source, place] = [addressOffsets[chosen] ?? 0, places[i] ?? 0];
+    for (let k = 0; k < addressBytes; k++) bytes[place + k] = from[source + k] ?? 0;
+  }
 }

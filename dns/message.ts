@@ -97,6 +97,8 @@ export interface Reply {
   readonly why: readonly Reason[];
   /** What went wrong, when nobody could answer: what the errors plugin writes. */
   readonly failure?: string;
+  /** The server that forward asked for it. */
+  readonly upstream?: string;
   /** The OPT record to answer, where it is not the query's own. */
   readonly edns?: Edns;
   /** Lower-case zone that answered; names within it take the query's spelling of it. */
@@ -107,6 +109,8 @@ export interface Reply {
   readonly repeated?: boolean;
   /** Counts one more use of a kept reply. */
   readonly countHit?: () => void;
+  /** Not sent: the client is to hear nothing. */
+  readonly dropped?: boolean;
   /** Never given again from memory: it depends on more than the question. */
   readonly volatile?: boolean;
 }

@@ -2,6 +2,7 @@
 // Upstream: CoreDNS plugin/plugin.go. Serving is synchronous unless a plugin has to wait.
 import type { Clock } from "../model/clock.ts";
 import type { SocketAddress } from "../model/ports.ts";
+import type { DnsConnection } from "./connection.ts";
 import type { Random } from "../model/random.ts";
 import { CorefileError, zonesOf } from "./corefile.ts";
 import type { Directive, Token } from "./corefile.ts";
@@ -43,6 +44,8 @@ export interface PluginEnv {
   readonly random: Random;
   /** The server's own addresses. */
   readonly serverIPs: readonly string[];
+  /** The pod's. */
+  readonly hostname: string;
   /** Zones of the server block. */
   readonly blockZones: readonly string[];
   /** The server block's port. */
@@ -52,8 +55,8 @@ export interface PluginEnv {
   ask(query: Query): MaybeReply;
   /** The plugins of this block, in order; complete once all are set up. */
   plugins(): readonly DnsPlugin[];
-  /** One exchange with another DNS server, over the pod's own network. */
-  exchange(server: SocketAddress, message: Buffer, options: { readonly tcp: boolean; readonly timeoutMs: number }): Promise<Buffer>;
+  /** A connection to another DNS server, over the pod's own network. */
+  connect(server: SocketAddress, options: { readonly tcp: boolean; readonly timeoutMs: number }): Promise<DnsConnection>;
   readFile(path: string): string | undefined;
   log(line: string): void;
   /** Ends the server with exit code 1. */

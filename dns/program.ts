@@ -8,10 +8,11 @@ import type { Random } from "../model/random.ts";
 import { createChain } from "./chain.ts";
 import type { Chain } from "./chain.ts";
 import { defaultCorefile } from "./corefile.ts";
-import { exchangeWith } from "./exchange.ts";
+import { connectTo } from "./connection.ts";
 import { Metrics } from "./metrics.ts";
 import { DnsServer } from "./server.ts";
 import { DnsTcpServer } from "./tcp-server.ts";
+import { VERSION } from "./version.ts";
 import type { ZoneFeed } from "./zone-feed.ts";
 
 const STARTUP_TIMEOUT_MS = 5000;
@@ -101,7 +102,7 @@ class Run {
       feed.onProgrammed((seconds) => programmed.observe(seconds)),
     );
     this.#context.stdout.write(
-      `${chain.ports.map((port) => `.:${port}`).join("\n")}\n[INFO] plugin/reload: Running configuration\nCoreDNS-1.14.7\n`,
+      `${chain.ports.map((port) => `.:${port}`).join("\n")}\n[INFO] plugin/reload: Running configuration\nCoreDNS-${VERSION}\n`,
     );
     const stop = (): void => {
       const { lameduckMs } = this.server.chain;
@@ -133,9 +134,10 @@ class Run {
         .map((entry) => entry.ip ?? "")
         .filter((ip) => ip !== "")
         .concat(this.#context.pod.status?.podIPs?.length ? [] : [peer.ip]),
+      hostname: this.#context.hostname,
       metrics: this.#metrics,
-      exchange: (server: SocketAddress, message: Buffer, how: { readonly tcp: boolean; readonly timeoutMs: number }) =>
-        exchangeWith(this.#context, clock, server, message, how),
+      connect: (server: SocketAddress, how: { readonly tcp: boolean; readonly timeoutMs: number }) =>
+        connectTo(this.#context, clock, server, how),
       readFile: (path: string) => files.read(path),
       log: (line: string) => void stdout.write(`${line}\n`),
       fatal: (line: string) => {

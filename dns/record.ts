@@ -117,6 +117,12 @@ export function dataText(record: ResourceRecord): string {
   }
 }
 
+/** Data of HINFO or TXT: each text with its length before it, at most 255 octets. */
+export function characterStrings(...texts: readonly string[]): Uint8Array {
+  const octets = texts.map((text) => Buffer.from(text).subarray(0, 255));
+  return Buffer.concat(octets.flatMap((each) => [Buffer.from([each.length]), each]));
+}
+
 /** The record's type as text. */
 export function recordType(record: ResourceRecord): string {
   return record.type === "RAW" ? typeName(record.code) : record.type;

@@ -8,7 +8,8 @@ import type { Random } from "../model/random.ts";
 import { decodeReply } from "./decode.ts";
 import type { DecodedReply } from "./decode.ts";
 import { encodeQuery } from "./encode.ts";
-import { exchangeWith } from "./exchange.ts";
+import { connectTo } from "./connection.ts";
+import { exchangeOnce } from "./exchange.ts";
 import { fqdn, labelsOf } from "./name.ts";
 import { toDnsRecord, typeCode } from "./record.ts";
 
@@ -90,11 +91,11 @@ export function createResolver({ network, clock, random, ipv6 = true }: Resolver
     const how = { timeoutMs: settings.timeoutMs, ...(options.signal ? { signal: options.signal } : {}) };
     let tcp = options.tcp ?? settings.useTcp;
     try {
-      let bytes = await exchangeWith(net, clock, server, message, { ...how, tcp });
+      let bytes = await exchangeOnce(connectTo(net, clock, server, { ...how, tcp }), message, how);
       let reply = decodeReply(bytes);
       if (reply.truncated && !tcp) {
         tcp = true;
-        bytes = await exchangeWith(net, clock, server, message, { ...how, tcp });
+        bytes = await exchangeOnce(connectTo(net, clock, server, { ...how, tcp }), message, how);
         reply = decodeReply(bytes);
       }
       return answeredStep(name, type, server, reply, clock.monotonic() - start, bytes.length, tcp);

@@ -64,7 +64,7 @@ export class DnsServer {
     this.#kept = this.#keptFor(chain);
   }
 
-  /** Serves one message; `reply` is called once, several times for a transfer, or never (responses, stubs of headers). */
+  /** Serves one message; `reply` is called once, several times for a transfer, or never (responses, stubs of headers, what acl drops). */
   serve(bytes: Uint8Array, from: Transport, reply: (answer: Buffer) => void): void {
     const start = this.#clock.monotonic();
     const message = Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -115,6 +115,7 @@ export class DnsServer {
     reply: (answer: Buffer) => void,
     start: number,
   ): void {
+    if (answer.dropped) return;
     const { type } = query.question;
     if ((type === 252 || type === 251) && answer.answers.length > 1) {
       for (const part of transferParts(answer)) reply(encodeReply(query, part).bytes);

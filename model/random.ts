@@ -11,15 +11,15 @@ export interface Random {
 /** A generator of the seed; equal seeds give equal sequences. */
 export function seededRandom(seed: string | number): Random {
   const text = String(seed);
-  let [a, b, c] = [hash32(text, 1), hash32(text, 2), hash32(text, 3)];
-  let counter = 1;
+  // In a typed array: 32-bit numbers in a closure's variables are allocated anew with each change.
+  const state = Int32Array.of(hash32(text, 1), hash32(text, 2), hash32(text, 3), 1);
   const next32 = (): number => {
+    const [a = 0, b = 0, c = 0, counter = 0] = [state[0], state[1], state[2], state[3]];
     const t = (((a + b) | 0) + counter) | 0;
-    counter = (counter + 1) | 0;
-    a = b ^ (b >>> 9);
-    b = (c + (c << 3)) | 0;
-    c = (c << 21) | (c >>> 11);
-    c = (c + t) | 0;
+    state[0] = b ^ (b >>> 9);
+    state[1] = (c + (c << 3)) | 0;
+    state[2] = (((c << 21) | (c >>> 11)) + t) | 0;
+    state[3] = (counter + 1) | 0;
     return t >>> 0;
   };
   for (let i = 0; i < 12; i++) next32();

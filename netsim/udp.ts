@@ -7,6 +7,7 @@ import type { DatagramSocket, Peer, SocketAddress } from "../model/ports.ts";
 import { decide } from "./decide.ts";
 import { addressError, hostPort, type ErrnoCode } from "./errno.ts";
 import type { Exposure } from "./exposures.ts";
+import { datagramSender } from "./datagram-send.ts";
 import { createPacketLink } from "./faults/packet-link.ts";
 import type { FabricState } from "./fabric-state.ts";
 import { isLoopback } from "./ip-block.ts";
@@ -45,10 +46,11 @@ export class UdpFabric {
     return firstOf(candidates, async (at) => {
       const socket = await bind(at);
       const table = new UdpTable((entry) => entry.source);
+      const send = datagramSender(socket);
       let closing: Promise<void> | undefined;
       const open = (address: string, port: number): UdpEntry | Failure => {
         const reply = (answer: Uint8Array): void => {
-          if (!closing) socket.send(answer, port, address);
+          if (!closing) send(answer, port, address);
         };
         return this.#open(table, { ip: address, port }, to, this.#state.identify(address), reply);
       };

@@ -82,7 +82,9 @@ export function upCommand(): Command {
     .action(async (options: UpOptions) => {
       refuseSecond(options.name);
       refuseDirectDualStack(options);
-      await readCorefile(options.corefile);
+      await readCorefile(options.corefile, (warning) => {
+        if (!options.quiet) process.stderr.write(` • ${options.corefile}: ${warning}\n`);
+      });
       if (options.detach) return show(await detach(options.name), options);
       await run(options);
     });
@@ -238,7 +240,7 @@ function manifestFiles(options: UpOptions): readonly { readonly path: string; re
 type Corefile = Pick<ClusterOptions, "corefile" | "corefileImports">;
 
 /** The Corefile and the files beside it that it imports, set up once for trial so that a bad one fails before anything starts. */
-async function readCorefile(path: string | undefined): Promise<Corefile> {
+async function readCorefile(path: string | undefined, onWarning: (warning: string) => void = () => undefined): Promise<Corefile> {
   if (path === undefined) return {};
   const isFile = (candidate: string): boolean => existsSync(candidate) && statSync(candidate).isFile();
   if (!isFile(path)) throw new Failure(`the Corefile "${path}" does not exist`);
@@ -256,7 +258,7 @@ async function readCorefile(path: string | undefined): Promise<Corefile> {
       folder === "" ? readdirSync(dirname(path)).filter((name) => isFile(join(dirname(path), name))) : [],
   };
   try {
-    checkCorefile(corefile, files);
+    for (const warning of checkCorefile(corefile, files)) onWarning(warning);
   } catch (error) {
     if (error instanceof CorefileError) throw new Failure(error.message.replace(/^Corefile:/, `${path}:`));
     throw error;

@@ -1,5 +1,5 @@
 // The stanza of forward: which names go where, and how.
-// Upstream: CoreDNS plugin/forward/setup.go. `expire`, `max_age`, `max_idle_conns` and the TLS options are read and have no effect: no connection is kept.
+// Upstream: CoreDNS plugin/forward/setup.go. The TLS options are read and have no effect.
 import { canonicalIp, ipFamily } from "../../model/ip.ts";
 import type { SocketAddress } from "../../model/ports.ts";
 import { CorefileError, zonesOf } from "../corefile.ts";
@@ -9,11 +9,12 @@ import type { Rcode } from "../message.ts";
 import { fqdn, isDomainName } from "../name.ts";
 import { argumentError, durationArgument, integerArgument, unknownProperty } from "../plugin.ts";
 import type { PluginEnv } from "../plugin.ts";
+import type { PoolOptions } from "./connection-pool.ts";
 
 const MAX_SERVERS = 15;
 const MAX_COUNT = 2 ** 32 - 1;
 
-export interface ForwardOptions {
+export interface ForwardOptions extends PoolOptions {
   readonly from: string;
   readonly servers: readonly SocketAddress[];
   readonly except: readonly string[];
@@ -64,8 +65,14 @@ export function readForward(stanza: Directive, env: PluginEnv): ForwardOptions {
     next: new Set(),
     nextOnNodata: false,
     failFast: false,
+    expireMs: 10_000,
+    maxAgeMs: 0,
+    maxIdleConns: 0,
   };
   for (const line of stanza.body) options = { ...options, ...readLine(line, options) };
+  const { expireMs, maxAgeMs } = options;
+  if (maxAgeMs > 0 && maxAgeMs < expireMs)
+    throw new CorefileError(`max_age (${maxAgeMs / 1000}s) must not be less than expire (${expireMs / 1000}s)`, stanza.name);
   return options;
 }
 
@@ -129,12 +136,11 @@ function readLine(line: Directive, before: ForwardOptions): Partial<ForwardOptio
       none();
       return { failFast: true };
     case "expire":
+      return { expireMs: duration() };
     case "max_age":
-      duration();
-      return {};
+      return { maxAgeMs: duration() };
     case "max_idle_conns":
-      count();
-      return {};
+      return { maxIdleConns: count() };
     case "tls":
       if (line.args.length > 3) argumentError(line);
       return {};

@@ -1,5 +1,5 @@
 // One server that forward asks, and its health: after a failure it is probed until it answers again.
-// Upstream: CoreDNS plugin/pkg/proxy and plugin/pkg/up. Left out: kept connections, TLS and DoH.
+// Upstream: CoreDNS plugin/pkg/proxy and plugin/pkg/up. Left out: TLS and DoH.
 import type { Timer } from "../../model/clock.ts";
 import type { SocketAddress } from "../../model/ports.ts";
 import { decodeReply } from "../decode.ts";
@@ -7,6 +7,8 @@ import type { DecodedReply } from "../decode.ts";
 import { encodeQuery } from "../encode.ts";
 import type { Query } from "../message.ts";
 import type { PluginEnv } from "../plugin.ts";
+import { exchangeOnce } from "../exchange.ts";
+import { ConnectionPool } from "./connection-pool.ts";
 import type { ForwardOptions } from "./options.ts";
 
 const NS = 2;
@@ -17,6 +19,7 @@ export class Upstream {
   readonly #address: SocketAddress;
   readonly #options: ForwardOptions;
   readonly #env: PluginEnv;
+  readonly #pool: ConnectionPool;
   /** "127.96.0.99:53". */
   readonly name: string;
   #fails = 0;
@@ -29,6 +32,7 @@ export class Upstream {
     this.#options = options;
     this.#env = env;
     this.name = address.ip.includes(":") ? `[${address.ip}]:${address.port}` : `${address.ip}:${address.port}`;
+    this.#pool = new ConnectionPool(address, options, env, { ...PROXY, to: this.name });
   }
 
   /** True after more than `max_fails` failed probes in a row. */
@@ -56,7 +60,7 @@ export class Upstream {
     const id = this.#env.random.int(65_536);
     const { recursionDesired, checkingDisabled, edns } = query;
     const message = encodeQuery(id, name, type, { recursionDesired, checkingDisabled, class: cls, ...(edns ? { edns } : {}) });
-    return decodeReply(await this.#env.exchange(this.#address, message, { tcp, timeoutMs }));
+    return decodeReply(await this.#pool.exchange(message, tcp ? "tcp" : "udp", timeoutMs));
   }
 
   /** Begins to probe, unless that is under way or switched off. */
@@ -70,7 +74,8 @@ export class Upstream {
     const { checkDomain, checkRecursive, checkMs, forceTcp } = this.#options;
     const message = encodeQuery(this.#env.random.int(65_536), checkDomain, NS, { recursionDesired: checkRecursive });
     try {
-      await this.#env.exchange(this.#address, message, { tcp: forceTcp, timeoutMs: PROBE_TIMEOUT_MS });
+      const limits = { tcp: forceTcp, timeoutMs: PROBE_TIMEOUT_MS };
+      await exchangeOnce(this.#env.connect(this.#address, limits), message, limits);
       this.#fails = 0;
       this.#probing = false;
     } catch {
@@ -84,5 +89,6 @@ export class Upstream {
   close(): void {
     this.#closed = true;
     this.#timer?.cancel();
+    this.#pool.close();
   }
 }

@@ -166,7 +166,7 @@ function isDefinite({ rcode }: Reply): boolean {
 }
 
 function aged(item: CacheItem, ttl: number, kind: string, left: number): Reply {
-  const { failure: _, ...reply } = item.reply;
+  const { failure: _failure, upstream: _upstream, ...reply } = item.reply;
   const text = left > 0 ? `${kind} kept for another ${left} s` : `${kind} has expired and is served stale`;
   return {
     ...withTtls(reply, ttl),

@@ -2,6 +2,7 @@
 // Upstream: CoreDNS plugin/{health,ready,metrics,reload,bufsize,metadata}.
 import { CorefileError } from "../corefile.ts";
 import { argumentError, durationArgument, integerArgument, portArgument, unknownProperty } from "../plugin.ts";
+import { VERSION } from "../version.ts";
 import type { DnsPlugin, PluginType } from "../plugin.ts";
 
 export const healthPlugin: PluginType = {
@@ -59,8 +60,12 @@ export const prometheusPlugin: PluginType = {
   name: "prometheus",
   setup(stanza, env) {
     if (stanza.args.length > 1) argumentError(stanza);
-    for (const line of stanza.body) unknownProperty(line);
-    env.metrics.counter("coredns_build_info", { goversion: "", revision: "", version: "1.14.7" }).value = 1;
+    for (const line of stanza.body) {
+      // Metrics of a runtime that is not here.
+      if (line.name.text !== "runtime_metrics") unknownProperty(line);
+      if (line.args.length > 0) argumentError(line);
+    }
+    env.metrics.counter("coredns_build_info", { goversion: "", revision: "", version: VERSION }).value = 1;
     env.metrics.counter("coredns_panics_total", {});
     const respond = (): { status: number; type: string; body: string } => {
       for (const plugin of env.plugins()) {

@@ -55,8 +55,10 @@ class Forward implements DnsPlugin {
     const deadline = clock.monotonic() + DEADLINE_MS;
     const failures: string[] = [];
     let failedOver = 0;
+    let asked: string | undefined;
     for (const upstream of this.#candidates()) {
       if (clock.monotonic() >= deadline) break;
+      asked = upstream.name;
       let reply: DecodedReply;
       try {
         reply = await upstream.ask(query);
@@ -71,7 +73,8 @@ class Forward implements DnsPlugin {
       if (this.#passesOn(reply)) return next(query);
       return replyOf(reply, upstream.name);
     }
-    return failedReply("SERVFAIL", "forward", failures.length > 0 ? [...new Set(failures)].join("; ") : "no healthy proxies");
+    const failed = failedReply("SERVFAIL", "forward", failures.length > 0 ? [...new Set(failures)].join("; ") : "no healthy proxies");
+    return asked === undefined ? failed : { ...failed, upstream: asked };
   }
 
   /** The servers in the policy's order, round and round, those that are down left out; when all are, one of them at random. */
@@ -128,5 +131,6 @@ function replyOf(decoded: DecodedReply, server: string): Reply {
     ra: flags.includes("ra"),
     tc: decoded.truncated,
     why,
+    upstream: server,
   };
 }

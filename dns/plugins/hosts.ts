@@ -104,7 +104,8 @@ class HostTable {
   constructor(lines: readonly string[], { zones, reverse }: Options) {
     for (const line of lines) {
       const [ip = "", ...names] = line.replace(/#.*/, "").trim().split(/\s+/);
-      const address = canonicalIp(ip);
+      // The zone of an IPv6 address says nothing in an answer.
+      const address = canonicalIp(ip.replace(/%.*/, ""));
       if (address === undefined) continue;
       for (const name of names.map((text) => fqdn(text.toLowerCase()))) {
         if (matchZone(name, zones) === undefined) continue;

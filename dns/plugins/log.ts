@@ -10,6 +10,8 @@ import { isWithin } from "../name.ts";
 import { argumentError, unknownProperty } from "../plugin.ts";
 import type { PluginEnv, PluginType } from "../plugin.ts";
 import { className, typeName } from "../record.ts";
+import { replyClass, replyType } from "../reply-type.ts";
+import type { ZoneView } from "../view.ts";
 import { isKubernetesPlugin } from "./kubernetes.ts";
 
 const COMMON = '{remote}:{port} - {>id} "{type} {class} {name} {proto} {size} {>do} {>bufsize}" {rcode} {>rflags} {rsize} {duration}';
@@ -34,7 +36,7 @@ export const logPlugin: PluginType = {
         if (!rule) return next(query);
         const start = env.clock.monotonic();
         return then(next(query), (reply) => {
-          if (rule.classes.has("all") || rule.classes.has(classOf(query, reply)))
+          if (rule.classes.has("all") || rule.classes.has(replyClass(query, reply)))
             env.log(`[INFO] ${render(rule.format, query, reply, (env.clock.monotonic() - start) / 1000, env)}`);
           return { ...reply, volatile: true };
         });
@@ -64,12 +66,13 @@ function readRule({ args, body }: Directive): Rule {
   };
 }
 
-function classOf(query: Query, { rcode, answers, authorities }: Reply): "success" | "denial" | "error" {
-  const { type } = query.question;
-  if (type === 251 || type === 252) return "error";
-  if (rcode === "NXDOMAIN") return answers.length === 0 ? "denial" : "error";
-  if (rcode !== "NOERROR") return "error";
-  return answers.length === 0 && authorities.some((record) => record.type === "SOA") ? "denial" : "success";
+function metadataOf(query: Query, reply: Reply, view: ZoneView | undefined): Readonly<Record<string, string>> {
+  return {
+    ...(view && queryMetadata(view, query)),
+    "log/type": replyType(query, reply),
+    "log/class": replyClass(query, reply),
+    ...(reply.upstream === undefined ? {} : { "forward/upstream": reply.upstream }),
+  };
 }
 
 function render(template: string, query: Query, reply: Reply, seconds: number, env: PluginEnv): string {
@@ -106,8 +109,9 @@ function render(template: string, query: Query, reply: Reply, seconds: number, e
       .join(","),
   };
   const plugins = env.plugins();
-  const view = plugins.some((plugin) => plugin.name === "metadata") ? plugins.find(isKubernetesPlugin)?.view : undefined;
-  const metadata = view ? queryMetadata(view, query) : {};
+  const metadata = plugins.some((plugin) => plugin.name === "metadata")
+    ? metadataOf(query, reply, plugins.find(isKubernetesPlugin)?.view)
+    : {};
   return template.replace(/\{([^{}]+)\}/g, (whole, name: string) => {
     if (name === "rsize") return String(encodeReply(query, reply, 65_535).bytes.length);
     return name.startsWith("/") ? (metadata[name.slice(1)] ?? "-") : (values[name] ?? whole);

@@ -3,6 +3,7 @@
 import type { Token } from "../corefile.ts";
 import type { Query } from "../message.ts";
 import type { ResourceRecord } from "../record.ts";
+import { renamedData } from "./raw-name.ts";
 import { invalid, MATCH_TYPES, normal, substitution } from "./rule.ts";
 import type { ResponseRule, RewriteRule, RuleReader } from "./rule.ts";
 
@@ -82,6 +83,8 @@ function renamedValue(record: ResourceRecord, rename: Rename): ResourceRecord {
       return { ...record, exchange: rename(record.exchange) ?? record.exchange };
     case "SOA":
       return { ...record, mname: rename(record.mname) ?? record.mname };
+    case "RAW":
+      return { ...record, data: renamedData(record.code, record.data, rename) };
     default:
       return record;
   }

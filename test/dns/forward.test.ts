@@ -6,10 +6,10 @@ import { encodeReply } from "../../dns/encode.ts";
 import { emptyReply } from "../../dns/message.ts";
 import type { Query, Rcode, Reply } from "../../dns/message.ts";
 import { Metrics } from "../../dns/metrics.ts";
-import type { PluginEnv } from "../../dns/plugin.ts";
 import { dataText } from "../../dns/record.ts";
 import { VirtualClock } from "../../model/clock.ts";
 import { query, testChain } from "./support.ts";
+import type { Exchange } from "./support.ts";
 
 /** What a server does: a code, an address to answer, "truncated", "other" (another question), or "dead" (ECONNREFUSED at once). */
 type Behaviour = Rcode | "dead" | "truncated" | "other" | `127.${string}`;
@@ -29,7 +29,7 @@ function world(stanza: string, behaviours: Readonly<Record<string, Behaviour>>, 
   const metrics = new Metrics();
   const asked: string[] = [];
   const present = new Map(Object.entries(behaviours));
-  const exchange: PluginEnv["exchange"] = async ({ ip }, message, { tcp }) => {
+  const exchange: Exchange = async ({ ip }, message, { tcp }) => {
     const decoded = decodeQuery(message, tcp ? "tcp" : "udp", { ip: "127.0.0.1", port: 1 });
     if (decoded.type !== "query") throw new Error("not a query");
     const { question, recursionDesired } = decoded.query;
@@ -217,6 +217,24 @@ t.test("all are down: one at random is tried, or none", async (t) => {
   }
 });
 
+t.test("log tells which server was asked, and none for what cache remembers", async (t) => {
+  const exchange: Exchange = async ({ ip }, message) => {
+    const decoded = decodeQuery(message, "udp", { ip: "127.0.0.1", port: 1 });
+    if (ip === "127.9.0.2" || decoded.type !== "query") throw new Error("ECONNREFUSED");
+    return encodeReply(decoded.query, replyOf("127.1.0.1", decoded.query.question.name, false)).bytes;
+  };
+  const blocks = (server: string): string =>
+    `. {\nmetadata\nlog . "{/forward/upstream} {rcode}"\ncache\nforward . ${server} {\nmax_fails 0\n}\n}`;
+  const logged = async (server: string): Promise<readonly string[]> => {
+    const { ask, lines } = testChain(blocks(server), [], { exchange });
+    await ask("a.x.", "A");
+    await ask("a.x.", "A");
+    return lines;
+  };
+  t.strictSame(await logged("127.9.0.1"), ["[INFO] 127.9.0.1:53 NOERROR", "[INFO] - NOERROR"]);
+  t.strictSame(await logged("127.9.0.2:5353"), ["[INFO] 127.9.0.2:5353 SERVFAIL", "[INFO] - SERVFAIL"]);
+});
+
 t.test("more than max_concurrent at once are REFUSED", async (t) => {
   const test = world(". 127.9.0.1 {\nmax_concurrent 2\n}", TWO);
   const all = await Promise.all([test.ask(), test.ask(), test.ask()]);
@@ -244,6 +262,12 @@ const faults: readonly [stanza: string, message: string][] = [
   [". 127.0.0.1 {\nread_timeout 0s\n}", "read_timeout must be positive: 0s"],
   [". 127.0.0.1 {\nmax_fails many\n}", "'many' is not a number"],
   [". 127.0.0.1 {\nmax_concurrent many\n}", "'many' is not a number"],
+  [". 127.0.0.1 {\nexpire -1s\n}", "expire can't be negative: -1s"],
+  [". 127.0.0.1 {\nexpire\n}", "Wrong argument count or unexpected line ending after 'expire'"],
+  [". 127.0.0.1 {\nmax_age soon\n}", "soon"],
+  [". 127.0.0.1 {\nmax_age 5s\n}", "max_age (5s) must not be less than expire (10s)"],
+  [". 127.0.0.1 {\nmax_age 10s\nexpire 11s\n}", "max_age (10s) must not be less than expire (11s)"],
+  [". 127.0.0.1 {\nmax_idle_conns -1\n}", "max_idle_conns must be in range"],
   [". 127.0.0.1 {\nmax_concurrent -4\n}", "max_concurrent must be in range"],
   [". 127.0.0.1 {\npolicy best\n}", "unknown policy 'best'"],
   [". 127.0.0.1 {\npolicy\n}", "Wrong argument count or unexpected line ending after 'policy'"],

@@ -12,7 +12,8 @@ const show = (reply: Reply): string =>
 const objects = [namespace("default"), service("default/web", "127.96.0.12", "http:80/TCP")];
 
 const FILE =
-  "127.0.0.1 a.example www.a.example # one\n127.0.0.2 a.example\n::1 a.example\n127.0.0.3 b.other\nnonsense c.example\n127.0.0.4 *.wild.example\n";
+  "127.0.0.1 a.example www.a.example # one\n127.0.0.2 a.example\n::1 a.example\n127.0.0.3 b.other\nnonsense c.example\n127.0.0.4 *.wild.example\n" +
+  "fe80::1%lo0 six.example\nfe80:0000::2 six.example\n::FFFF:127.0.0.5 mapped.example\n127.0.0.6 Kept.Example Kept.Local\n123.123.123 bogus.example\n";
 const hosts: readonly [stanza: string, name: string, type: string, expected: string][] = [
   ["hosts /f", "a.example.", "A", "NOERROR a.example. 3600 A 127.0.0.1; a.example. 3600 A 127.0.0.2"],
   ["hosts /f", "A.Example.", "AAAA", "NOERROR a.example. 3600 AAAA ::1"],
@@ -23,6 +24,17 @@ const hosts: readonly [stanza: string, name: string, type: string, expected: str
   ["hosts /f", "x.y.wild.example.", "A", "SERVFAIL"],
   ["hosts /f", "wild.example.", "A", "SERVFAIL"],
   ["hosts /f", "4.0.0.127.in-addr.arpa.", "PTR", "SERVFAIL"],
+  ["hosts /f", "six.example.", "AAAA", "NOERROR six.example. 3600 AAAA fe80::1; six.example. 3600 AAAA fe80::2"],
+  ["hosts /f", "six.example.", "A", "NOERROR"],
+  ["hosts /f", "mapped.example.", "A", "NOERROR mapped.example. 3600 A 127.0.0.5"],
+  ["hosts /f", "mapped.example.", "AAAA", "NOERROR"],
+  [
+    "hosts /f",
+    "6.0.0.127.in-addr.arpa.",
+    "PTR",
+    "NOERROR 6.0.0.127.in-addr.arpa. 3600 PTR kept.example.; 6.0.0.127.in-addr.arpa. 3600 PTR kept.local.",
+  ],
+  ["hosts /f", "bogus.example.", "A", "SERVFAIL"],
   ["hosts /f example", "b.other.", "A", "SERVFAIL"],
   ["hosts /f other", "b.other.", "A", "NOERROR b.other. 3600 A 127.0.0.3"],
   [
@@ -100,6 +112,11 @@ const logs: readonly [stanzas: string, name: string, expected: readonly RegExp[]
   ['log . "{common}!"', WEB, [/0s!$/]],
   ['log . "{remote} {local} {port}"', WEB, [/^\[::1\] 127\.244\.0\.2 5$/], { client: { ip: "::1", port: 5 } }],
   ['log . "{when} { {name} } {/kubernetes/service}"', WEB, [/^\{when\} \{ web\.default\.svc\.cluster\.local\. \} -$/]],
+  ['metadata\nlog . "{/log/type} {/log/class} {/forward/upstream}"', WEB, [/^NOERROR success -$/]],
+  ['metadata\nlog . "{/log/type} {/log/class}"', NOWHERE, [/^NXDOMAIN denial$/]],
+  ['metadata\nlog . "{/log/type} {/log/class}"', "example.org.", [/^SERVERERROR error$/]],
+  ['metadata\nlog . "{/log/type} {/log/class}"', "svc.cluster.local.", [/^NODATA denial$/]],
+  ['log . "{/log/type} {/log/class}"', WEB, [/^- -$/]],
   ["log cluster.local\nlog . {name}", WEB, [/NOERROR/]],
   ["log example.org\nlog . {name}", WEB, [/^web/]],
   ["log {\n class denial error\n}", WEB, []],
@@ -218,6 +235,8 @@ const faults: readonly [stanza: string, message: string][] = [
   ["bufsize 600 700", "Wrong argument count"],
   ["metadata {\n x\n}", "unknown property"],
   ["prometheus a:1 b:2", "Wrong argument count"],
+  ["prometheus {\n runtime_metrics all\n}", "Wrong argument count"],
+  ["prometheus {\n go_metrics\n}", "unknown property 'go_metrics'"],
   ["loadbalance fleeb", "unknown policy: fleeb"],
   ["loadbalance round_robin a", "unknown property for round_robin"],
   ["loadbalance weighted", "missing weight file argument"],
@@ -275,6 +294,7 @@ t.test("stanzas that are refused", async (t) => {
 t.test("stanzas that are taken", async (t) => {
   const stanzas = [
     "hosts",
+    "prometheus localhost:9153 {\n runtime_metrics\n}",
     "hosts /tmp a.example 10.0.0.9/8 {\n fallthrough\n}",
     "log example.org example.net {host}",
     "errors stdout",

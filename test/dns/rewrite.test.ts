@@ -1,9 +1,14 @@
 // rewrite in its whole grammar. Facts: CoreDNS 1.14.7, plugin/rewrite (README and tables of cases).
 import t from "tap";
 import { CorefileError } from "../../dns/corefile.ts";
+import { decodeQuery } from "../../dns/decode.ts";
+import { encodeReply } from "../../dns/encode.ts";
+import { emptyReply } from "../../dns/message.ts";
 import type { Query, Reply } from "../../dns/message.ts";
-import { zoneLine } from "../../dns/record.ts";
+import { dataText, recordType, zoneLine } from "../../dns/record.ts";
+import type { ResourceRecord } from "../../dns/record.ts";
 import { testChain } from "./support.ts";
+import type { Exchange } from "./support.ts";
 
 const HOSTS = `hosts {
  127.0.0.1 to.example bar.example.com foo.example.org corednsnginx.coredns.rocks a.svc.b x.coredns.maps a.b
@@ -78,6 +83,58 @@ const rows: readonly [rules: string, name: string, type: string, expected: strin
 
 t.test("names, types, TTLs and codes", async (t) => {
   for (const [rules, name, type, expected] of rows) t.equal(show(await ask(rules, name, type)), expected, `${name} ${type}: ${rules}`);
+});
+
+const CLUSTER = "my.cluster.local.";
+const NAPTR_TEXTS = "\0\x64\0\x0a\x01S\x07SIP+D2U\x0a!^.*$!sip!";
+const OWN = { name: CLUSTER, ttl: 5 };
+const raw = (code: number, text: string): ResourceRecord => ({ ...OWN, type: "RAW", code, class: 1, data: Buffer.from(text, "latin1") });
+const rawText = (text: string): string => `\\# ${text.length} ${Buffer.from(text, "latin1").toString("hex")}`;
+const values: readonly [record: ResourceRecord, held: string, shown: string][] = [
+  [
+    { ...OWN, type: "SRV", priority: 0, weight: 100, port: 100, target: "srv1.my.cluster.local." },
+    "srv1.my",
+    "SRV 0 100 100 srv1.my.domain.uk.",
+  ],
+  [{ ...OWN, type: "CNAME", target: "cname.cluster.local." }, "cname", "CNAME cname.domain.uk."],
+  [{ ...OWN, type: "MX", preference: 1, exchange: "mx1.cluster.local." }, "mx1", "MX 1 mx1.domain.uk."],
+  [{ ...OWN, type: "NS", target: "ns1.cluster.local." }, "ns1", "NS ns1.domain.uk."],
+  [
+    { ...OWN, type: "SOA", mname: "ns1.cluster.local.", rname: "a.cluster.local.", serial: 1, refresh: 2, retry: 3, expire: 4, minimum: 5 },
+    "ns1",
+    "SOA ns1.domain.uk. a.cluster.local. 1 2 3 4 5",
+  ],
+  [raw(39, "\x05dname\x07cluster\x05local\0"), "dname", `DNAME ${rawText("\x05dname\x06domain\x02uk\0")}`],
+  [
+    raw(35, `${NAPTR_TEXTS}\x04_sip\x04_udp\x07cluster\x05local\0`),
+    "_sip._udp",
+    `NAPTR ${rawText(`${NAPTR_TEXTS}\x04_sip\x04_udp\x06domain\x02uk\0`)}`,
+  ],
+  // What is cut off stays as it is.
+  [raw(35, "\0\x64\0\x0a\x01"), "x", `NAPTR ${rawText("\0\x64\0\x0a\x01")}`],
+];
+
+t.test("names in what an answer holds, and of what comes with it", async (t) => {
+  const back = "answer value (.*)\\.cluster\\.local {1}.domain.uk";
+  const rules = [
+    `name regex (.*)\\.domain\\.uk {1}.cluster.local answer name (.*)\\.cluster\\.local {1}.domain.uk ${back}`,
+    `continue name regex (.*)\\.domain\\.uk {1}.cluster.local answer name (.*)\\.cluster\\.local {1}.domain.uk ${back}`,
+    `stop name suffix .domain.uk .cluster.local answer auto ${back}`,
+    "continue name suffix .domain.uk .domain.us answer auto\nrewrite stop name suffix .domain.us .cluster.local answer auto",
+  ];
+  for (const rule of rules)
+    for (const [record, held, shown] of values) {
+      const exchange: Exchange = async (_server, message) => {
+        const decoded = decodeQuery(message, "udp", { ip: "127.0.0.1", port: 1 });
+        if (decoded.type !== "query" || decoded.query.name !== CLUSTER) throw new Error("another question");
+        const glue = { name: `${held}.cluster.local.`, type: "A", ttl: 5, address: "127.0.0.1" } as const;
+        const reply: Reply = { ...emptyReply("NOERROR", "", ""), answers: [record], additionals: [glue] };
+        return encodeReply(decoded.query, reply).bytes;
+      };
+      const reply = await testChain(`. {\nrewrite ${rule}\nforward . 127.9.0.1\n}`, [], { exchange }).ask("my.domain.uk.", "ANY");
+      t.equal(reply.answers.map((each) => `${recordType(each)} ${dataText(each)}`).join(), shown, rule);
+      t.strictSame([reply.answers[0]?.name, reply.additionals[0]?.name], ["my.domain.uk.", `${held}.domain.uk.`], rule);
+    }
 });
 
 t.test("CNAME targets", async (t) => {

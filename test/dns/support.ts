@@ -12,6 +12,7 @@ import type { Clock } from "../../model/clock.ts";
 import type { EndpointSlice } from "../../model/kinds/discovery-v1.ts";
 import type { Namespace, Service } from "../../model/kinds/core-v1.ts";
 import type { KubeObject } from "../../model/object.ts";
+import type { SocketAddress } from "../../model/ports.ts";
 import { seededRandom } from "../../model/random.ts";
 
 export const namespace = (name: string): Namespace => ({ apiVersion: "v1", kind: "Namespace", metadata: { name }, spec: {} });
@@ -54,6 +55,13 @@ export interface TestChain {
   ask(name: string, type: string, options?: Partial<Query>): Promise<Reply>;
 }
 
+/** What a server answers to a message, whatever the connection. */
+export type Exchange = (server: SocketAddress, message: Buffer, how: { readonly tcp: boolean }) => Promise<Buffer>;
+
+const connections =
+  (exchange: Exchange): PluginEnv["connect"] =>
+  async (server, { tcp }) => ({ ended: false, exchange: (message) => exchange(server, message, { tcp }), close: () => undefined });
+
 /** A chain of this Corefile over these objects, on a clock of its own. */
 export function testChain(
   corefile: string,
@@ -63,7 +71,8 @@ export function testChain(
     serverIPs?: readonly string[];
     files?: Readonly<Record<string, string>>;
     zone?: Zone;
-    exchange?: PluginEnv["exchange"];
+    exchange?: Exchange;
+    connect?: PluginEnv["connect"];
     metrics?: Metrics;
   } = {},
 ): TestChain {
@@ -75,8 +84,9 @@ export function testChain(
     clock,
     random: seededRandom("dns-test"),
     serverIPs: options.serverIPs ?? ["127.244.0.2"],
+    hostname: "coredns-0",
     metrics: options.metrics ?? new Metrics(),
-    exchange: options.exchange ?? (() => Promise.reject(new Error("no network"))),
+    connect: options.connect ?? connections(options.exchange ?? (() => Promise.reject(new Error("no network")))),
     readFile: (path) => options.files?.[path],
     log: (line) => void lines.push(line),
     fatal: (line) => void lines.push(line),

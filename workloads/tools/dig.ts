@@ -1,5 +1,5 @@
 // dig: @server, -t, -x, -p, +short +noall +answer +tcp +search +norecurse and the section switches, in BIND 9.18's print.
-// Left out: -f, -k, DNSSEC, +trace.
+// Left out: -f, -k, DNSSEC, +trace, transfers of more than one message.
 import type { DnsRecord, DnsStep, SocketAddress } from "../../model/ports.ts";
 import { absolute, ask, isRecordType, reverseName, serverAddress, serverOf, unanswered } from "./dns-query.ts";
 import { formatDate } from "./date.ts";
@@ -49,12 +49,13 @@ export const dig: NamedTool = {
     } else if (port !== 53) server = { ip: io.context.resolvConf.nameservers[0] ?? "127.0.0.1", port };
     let status = 0;
     for (const question of questions) {
+      const asked = question.type || type || "A";
       const steps = await ask(
         {
           name: question.name,
-          type: question.type || type || "A",
-          search: on.has("search"),
-          tcp: on.has("tcp"),
+          type: asked,
+          search: on.has("search") && asked !== "AXFR",
+          tcp: on.has("tcp") || asked === "AXFR",
           ...(server ? { server } : {}),
         },
         io,
@@ -169,6 +170,11 @@ async function print(
     const tries = Number(args.find((word) => /^\+(tries|retry)=\d+$/.test(word))?.replace(/^.*=/, "") ?? 3);
     await write(io, `${line.repeat(Math.max(1, tries))}${out};; no servers could be reached\n\n`);
     return 9;
+  }
+  if (step.type === "AXFR") {
+    const failed = step.rcode !== "NOERROR" || step.answers.length === 0;
+    await write(io, `${out}${failed ? "; Transfer failed.\n" : step.answers.map(recordLine).join("")}`);
+    return 0;
   }
   if (on.has("short")) {
     await write(io, step.answers.map(({ data }) => `${data}\n`).join(""));

@@ -1,6 +1,6 @@
 // host (BIND) and getent hosts|ahosts (the C library's view: /etc/hosts first, then DNS with the search path).
 import { ipFamily } from "../../model/ip.ts";
-import { ask, relative, reverseName, serverAddress, serverOf, unanswered, isRecordType } from "./dns-query.ts";
+import { absolute, ask, relative, reverseName, serverAddress, serverOf, unanswered, isRecordType } from "./dns-query.ts";
 import { write } from "./streams.ts";
 import { fail, isLookupError, type NamedTool, type ToolIo } from "./tool.ts";
 
@@ -25,11 +25,12 @@ const host: NamedTool = {
     if (server) await write(io, `Using domain server:\nName: ${serverText ?? ""}\nAddress: ${server.ip}#${server.port}\nAliases: \n\n`);
     const reverse = ipFamily(name) !== undefined;
     let found = false;
+    let asked = { name: reverse ? reverseName(name) : name, search: !reverse };
     for (const type of reverse ? ["PTR"] : types) {
-      const step = (await ask({ name: reverse ? reverseName(name) : name, type, search: !reverse, ...(server ? { server } : {}) }, io)).at(
-        -1,
-      );
+      const step = (await ask({ ...asked, type, ...(server ? { server } : {}) }, io)).at(-1);
       if (!step) continue;
+      // Where the search path has led is asked for the other types.
+      asked = { name: step.answers.findLast((record) => record.type === "CNAME")?.data ?? absolute(step.name), search: false };
       if (unanswered(step)) {
         const { ip, port } = serverOf(step);
         await write(
@@ -91,10 +92,13 @@ const getent: NamedTool = {
           else await write(io, ips.map((ip) => `${ip.padEnd(15)} ${owner}\n`).join(""));
         } else {
           const kinds = ["STREAM", "DGRAM", "RAW"];
+          const owner = ipFamily(name) ? name : (await canonicalName(name, io))?.split(" ")[0];
           await write(
             io,
             ips
-              .flatMap((ip, index) => kinds.map((kind, at) => `${ip.padEnd(15)} ${kind}${index === 0 && at === 0 ? ` ${name}` : ""}\n`))
+              .flatMap((ip, index) =>
+                kinds.map((kind, at) => `${ip.padEnd(15)} ${kind}${index === 0 && at === 0 ? ` ${owner ?? name}` : ""}\n`),
+              )
               .join(""),
           );
         }

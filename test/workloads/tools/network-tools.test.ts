@@ -166,6 +166,20 @@ t.test("wget", async (t) => {
   );
 });
 
+t.test("host asks for the other types of what the search path has found", async (t) => {
+  const { client } = world();
+  const asked: string[] = [];
+  const { query } = client.context.resolve;
+  Object.assign(client.context.resolve, {
+    query: (...args: Parameters<typeof query>) => {
+      asked.push(`${args[2]} ${args[3]} ${args[4]?.search ?? true}`);
+      return query(...args);
+    },
+  });
+  await client.sh("host web");
+  t.strictSame(asked, ["web A true", "web.default.svc.cluster.local. AAAA false"]);
+});
+
 t.test("nc", async (t) => {
   const { client, network } = world();
   network.listenUdp({ ip: WEB, port: 53 }, (message, _source, reply) => reply(Buffer.from(`re:${Buffer.from(message).toString()}`)));
@@ -229,6 +243,10 @@ t.test("dig, nslookup, host, getent", async (t) => {
       [`getent hosts ${WEB}`, 0, `${WEB}     ${full}\n`],
       ["getent hosts client", 0, "127.244.1.5     client\n"],
       ["getent hosts nope", 2, ""],
+      ["getent ahosts web", 0, `${WEB}     STREAM ${full}\n${WEB}     DGRAM\n${WEB}     RAW\n`],
+      ["getent ahosts client", 0, "127.244.1.5     STREAM client\n127.244.1.5     DGRAM\n127.244.1.5     RAW\n"],
+      [`getent ahostsv4 ${WEB}`, 0, `${WEB}     STREAM ${WEB}\n${WEB}     DGRAM\n${WEB}     RAW\n`],
+      ["dig axfr cluster.local", 0, /^\n; <<>> DiG [\d.]+ <<>> axfr cluster.local\n;; global options: \+cmd\n; Transfer failed.\n$/],
       ["ping -c 1 web", 2, "", `ping: web is ${WEB}, but this network carries no ICMP; try: nc -zv web PORT\n`],
     ],
     client,

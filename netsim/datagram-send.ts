@@ -1,0 +1,65 @@
+// Answers sent from a bound UDP socket with dgram's request object used again. Upstream: node lib/dgram.js doSend.
+// dgram makes six objects for each datagram and wraps the call in an async scope, a twentieth of a DNS server's time. libuv tries to send at
+// once, and only when the socket's buffer is full does it keep the request: until then one request and one list serve all datagrams.
+// The handle is Node's own, so where it does not look as known (24 to 26) the public path sends everything.
+import type { Socket as UdpSocket } from "node:dgram";
+
+export type SendDatagram = (message: Uint8Array, port: number, ip: string) => void;
+
+/** What dgram keeps of a send under way. */
+interface Request {
+  list: readonly Uint8Array[];
+}
+interface Handle {
+  /** Bytes sent and one more; 0: kept until there is room; below: errno. */
+  send(request: Request, list: readonly Uint8Array[], count: number, port: number, ip: string, hasCallback: boolean): number;
+}
+
+/** Sends without a callback, as `socket.send` does: a datagram that cannot be sent is lost. `ip` is of the socket's family. */
+export function datagramSender(socket: UdpSocket): SendDatagram {
+  const handle = handleOf(socket);
+  if (!handle) return (message, port, ip) => socket.send(message, port, ip);
+  let renew: (() => Request) | undefined;
+  let list: Uint8Array[] = [];
+  let request: Request | undefined;
+  return (message, port, ip) => {
+    if (!renew) {
+      const first = firstRequest(handle, () => socket.send(message, port, ip));
+      const Type = first?.constructor;
+      if (typeof Type === "function") renew = () => Reflect.construct(Type, []);
+      return;
+    }
+    if (!request) {
+      request = renew();
+      request.list = list = [];
+    }
+    list[0] = message;
+    // Kept by libuv: its request and list are no longer ours.
+    if (handle.send(request, list, 1, port, ip, false) === 0) request = undefined;
+  };
+}
+
+function handleOf(socket: UdpSocket): Handle | undefined {
+  const key = Object.getOwnPropertySymbols(socket).find((symbol) => symbol.description === "state symbol");
+  const state: unknown = key && Reflect.get(socket, key);
+  const handle: unknown = isObject(state) ? Reflect.get(state, "handle") : undefined;
+  return isHandle(handle) ? handle : undefined;
+}
+
+/** The request that dgram makes for the first datagram, which is sent by it. */
+function firstRequest(handle: Handle, send: () => void): Request | undefined {
+  const own = Object.getOwnPropertyDescriptor(handle, "send");
+  const real = handle.send;
+  let seen: Request | undefined;
+  handle.send = (request, ...rest) => real.call(handle, (seen = request), ...rest);
+  try {
+    send();
+  } finally {
+    if (own) Object.defineProperty(handle, "send", own);
+    else Reflect.deleteProperty(handle, "send");
+  }
+  return seen;
+}
+
+const isObject = (value: unknown): value is object => typeof value === "object" && value !== null;
+const isHandle = (value: unknown): value is Handle => isObject(value) && typeof Reflect.get(value, "send") === "function";

@@ -1,0 +1,68 @@
+// forward from a coredns pod to another DNS server of the cluster, over the fabric: connections are kept, and lost ones are not missed.
+import t from "tap";
+import { decodeQuery } from "../../dns/decode.ts";
+import { encodeReply } from "../../dns/encode.ts";
+import { emptyReply } from "../../dns/message.ts";
+import { DnsTcpServer } from "../../dns/tcp-server.ts";
+import { realClock } from "../../model/clock.ts";
+import type { ConfigMap } from "../../model/kinds/core-v1.ts";
+import type { Peer, ResolvConf, SocketAddress } from "../../model/ports.ts";
+import { dnsCluster } from "./cluster.ts";
+import { namespace } from "./support.ts";
+
+t.test("a kept connection serves question after question, and is replaced when the server has gone", async (t) => {
+  const cluster = await dnsCluster(t);
+  const [upstream, server] = [cluster.podIp(3), cluster.podIp(2)];
+  const asked: string[] = [];
+  const answer = (transport: "udp" | "tcp", message: Uint8Array, { ip, port }: SocketAddress): Buffer => {
+    asked.push(`${transport} ${ip}:${port}`);
+    const decoded = decodeQuery(Buffer.from(message), transport, { ip, port });
+    if (decoded.type !== "query") throw new Error("not a query");
+    const { name } = decoded.query.question;
+    return encodeReply(decoded.query, { ...emptyReply("NOERROR", "", ""), answers: [{ name, type: "A", ttl: 0, address: "127.1.1.1" }] })
+      .bytes;
+  };
+  const peer: Peer = { kind: "pod", namespace: "default", name: "upstream", ip: upstream, node: "n" };
+  const at = { ip: upstream, port: 53 };
+  const start = async (): Promise<() => Promise<void>> => {
+    const tcp = new DnsTcpServer({ clock: realClock, serve: (message, client, reply) => reply(answer("tcp", message, client)) });
+    const registrations = [
+      await cluster.fabric.expose(
+        at,
+        "UDP",
+        { type: "datagram", handler: (message, from, reply) => reply(answer("udp", message, from)) },
+        peer,
+      ),
+      await cluster.fabric.expose(at, "TCP", { type: "server", server: tcp }, peer),
+    ];
+    return async () => {
+      tcp.closeConnections();
+      for (const registration of registrations) await registration.close();
+    };
+  };
+  let stop = await start();
+  const corefile: ConfigMap = {
+    apiVersion: "v1",
+    kind: "ConfigMap",
+    metadata: { name: "coredns", namespace: "kube-system" },
+    data: { Corefile: `.:53 {\n forward . ${upstream}\n}\n` },
+  };
+  await cluster.put(namespace("kube-system"), corefile);
+  const coredns = await cluster.runCoredns(server);
+  const from: Peer = { kind: "pod", namespace: "default", name: "client", ip: cluster.podIp(9), node: "n" };
+  const conf: ResolvConf = { nameservers: [server], searches: [], options: [] };
+  const ask = async (tcp: boolean): Promise<string | undefined> =>
+    (await cluster.resolve.query(from, conf, "a.example.", "A", { tcp })).at(-1)?.answers[0]?.data;
+  for (const tcp of [false, false, false, true, true, true]) t.equal(await ask(tcp), "127.1.1.1");
+  t.equal(asked.length, 6);
+  t.equal(new Set(asked).size, 2, "one connection for each transport");
+  t.ok(
+    asked.every((text) => text.includes(` ${server}:`)),
+    "from the pod's own address",
+  );
+  await stop();
+  stop = await start();
+  for (const tcp of [true, false]) t.equal(await ask(tcp), "127.1.1.1", "a new server answers the next question");
+  t.equal(await coredns.stop(), 0);
+  await stop();
+});
