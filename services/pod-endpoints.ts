@@ -79,18 +79,3 @@ export function podEndpoint(service: Service, pod: Pod, ip: string, node: Node |
     },
   };
 }
-
-/** Hints for trafficDistribution, KEP-4444 and KEP-3015: only ready endpoints get them. */
-export function withHints(endpoint: Endpoint, trafficDistribution: string | undefined): Endpoint {
-  if (!endpoint.conditions?.ready) return endpoint;
-  const zones = endpoint.zone === undefined ? {} : { forZones: [{ name: endpoint.zone }] };
-  switch (trafficDistribution) {
-    case "PreferClose":
-    case "PreferSameZone":
-      return endpoint.zone === undefined ? endpoint : { ...endpoint, hints: zones };
-    case "PreferSameNode":
-      return endpoint.nodeName === undefined ? endpoint : { ...endpoint, hints: { ...zones, forNodes: [{ name: endpoint.nodeName }] } };
-    default:
-      return endpoint;
-  }
-}
