@@ -14,7 +14,7 @@ import { createController, on } from "../store/controller.ts";
 import { isInEndpoints, type PodEndpoint, podEndpoint, podIp } from "./pod-endpoints.ts";
 import { SelectorIndex, serviceKeyOf } from "./selector-index.ts";
 import { type PackedSlices, packSlices, withoutHints } from "./slice-packing.ts";
-import { isStale, type SliceTemplate, writeSlices } from "./slice-writer.ts";
+import { isStale, type SliceTemplate, unreserved, writeSlices } from "./slice-writer.ts";
 import { wantsTopologyHints } from "./topology-hints.ts";
 import { distributesTraffic, distributionHints } from "./traffic-distribution.ts";
 import { TriggerTimes } from "./trigger-times.ts";
@@ -134,13 +134,12 @@ function familiesOf({ spec }: Service): readonly IpFamily[] {
 
 function templateOf(service: Service, family: IpFamily, triggerTime: string | undefined): SliceTemplate {
   const { namespace = "", name, uid = "", labels = {} } = service.metadata;
-  const reserved = [SERVICE_NAME, MANAGED_BY, HEADLESS];
   return {
     namespace,
     generateName: `${name}-`,
     addressType: family,
     labels: {
-      ...Object.fromEntries(Object.entries(labels).filter(([key]) => !reserved.includes(key))),
+      ...unreserved(labels),
       ...(isHeadlessService(service) ? { [HEADLESS]: "" } : {}),
       [SERVICE_NAME]: name,
       [MANAGED_BY]: CONTROLLER,
