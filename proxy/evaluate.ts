@@ -77,8 +77,8 @@ function internal(rule: Rule, flow: Flow, node: NodeView, config: ProxyConfig): 
   const { port } = rule;
   const sets = categorize(port, node);
   const masquerade = config.masqueradeAll || (config.localDetector && sourceOf(flow, node) !== "pod");
-  if (port.internalLocal) return balance(rule, sets, "local", masquerade, "internalTrafficPolicy Local");
-  return balance(rule, sets, "cluster", masquerade, "internalTrafficPolicy Cluster");
+  if (port.internalLocal) return balance(rule, sets, "local", masquerade, "internalTrafficPolicy Local", config.mode);
+  return balance(rule, sets, "cluster", masquerade, "internalTrafficPolicy Cluster", config.mode);
 }
 
 function external(rule: Rule, flow: Flow, node: NodeView, config: ProxyConfig): Decision {
@@ -90,13 +90,13 @@ function external(rule: Rule, flow: Flow, node: NodeView, config: ProxyConfig): 
     const ranges = port.sourceRanges.join(", ");
     return { type: "drop", rule, matched: [rule.label, `loadBalancerSourceRanges [${ranges}] do not hold ${flow.source.ip}`] };
   }
-  if (!port.externalLocal) return balance(rule, sets, "cluster", true, "externalTrafficPolicy Cluster");
+  if (!port.externalLocal) return balance(rule, sets, "cluster", true, "externalTrafficPolicy Cluster", config.mode);
   const source = sourceOf(flow, node);
   if (source !== "external" && (sets.cluster?.length ?? 0) > 0) {
     const why = `externalTrafficPolicy Local, short-circuited for a ${source === "pod" ? "pod" : "process of the node"}`;
-    return balance(rule, sets, "cluster", source === "node", why);
+    return balance(rule, sets, "cluster", source === "node", why, config.mode);
   }
-  return balance(rule, sets, "local", false, "externalTrafficPolicy Local");
+  return balance(rule, sets, "local", false, "externalTrafficPolicy Local", config.mode);
 }
 
 /**
@@ -109,12 +109,19 @@ function allowedBySourceRanges({ sourceRanges, loadBalancerIPs }: ServicePort, {
   return isInside(source.ip) || (loadBalancerIPs.includes(source.ip) && node.addresses.some(isInside));
 }
 
-function balance(rule: Rule, sets: EndpointSets, which: "cluster" | "local", masquerade: boolean, policy: string): Decision {
+/** With none local, iptables and nftables drop; a virtual server of ipvs without real servers refuses, as the kernel's ip_vs_leave does. */
+function balance(
+  rule: Rule,
+  sets: EndpointSets,
+  which: "cluster" | "local",
+  masquerade: boolean,
+  policy: string,
+  mode: ProxyMode,
+): Decision {
   const candidates = sets[which] ?? NONE;
   if (candidates.length > 0) return new Balance(rule, candidates, masquerade, sets, which, policy);
-  const matched = matchedBy(rule, sets, which, policy);
-  if (rule.port.usable) return { type: "drop", rule, matched: [...matched, `${rule.port.id} has no local endpoints`] };
-  return { type: "reject", rule, matched: [...matched, `${rule.port.id} has no endpoints`] };
+  const matched = [...matchedBy(rule, sets, which, policy), `${rule.port.id} has no ${rule.port.usable ? "local " : ""}endpoints`];
+  return { type: rule.port.usable && mode !== "ipvs" ? "drop" : "reject", rule, matched };
 }
 
 const matchedBy = (rule: Rule, sets: EndpointSets, which: "cluster" | "local", policy: string): readonly string[] => [

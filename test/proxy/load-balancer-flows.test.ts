@@ -117,3 +117,13 @@ for (const [world, from, to, iptables, nftables = iptables] of ROWS) {
   t.equal(outcome(world, "iptables", from, to), iptables, `iptables: ${from} → ${to} ${JSON.stringify(world)}`);
   t.equal(outcome(world, "nftables", from, to), nftables, `nftables: ${from} → ${to} ${JSON.stringify(world)}`);
 }
+
+// The kernel's ip_vs_leave: a virtual server without real servers answers with ICMP port unreachable.
+for (const [world, from, to, expected] of [
+  [{ spec: local }, "allowed", "1.2.3.4:80", "REJECT"],
+  [{ spec: local }, "allowed", "192.168.0.2:3001", "REJECT"],
+  [{ spec: { internalTrafficPolicy: "Local" } }, "pod", "172.30.0.41:80", "REJECT"],
+  [{ spec: local, endpoints: "lr" }, "allowed", "1.2.3.4:80", "DNAT 1"],
+  [{ endpoints: "" }, "allowed", "1.2.3.4:80", "REJECT"],
+] as const satisfies readonly (readonly [World, string, string, string])[])
+  t.equal(outcome(world, "ipvs", from, to), expected, `ipvs: ${from} → ${to} ${JSON.stringify(world)}`);
