@@ -3,6 +3,7 @@
 // counterparts of the iptables and ipvs proxiers.
 import { type Cidr, ipFamily } from "../model/ip.ts";
 import type { Flow } from "../model/ports.ts";
+import { hasNodePorts } from "./node-port-addresses.ts";
 import type { Rule, Rules } from "./rules.ts";
 import type { EndpointSets, ProxyEndpoint, ServicePort } from "./service-port.ts";
 import { categorize, type NodeView } from "./topology.ts";
@@ -54,17 +55,6 @@ export function evaluate(rules: Rules, flow: Flow, node: NodeView, config: Proxy
   const rule = rules.atAddress(ip, port, flow.protocol) ?? nodePortRule(rules, flow, node, config);
   if (rule) return rule.destination === "ClusterIP" ? internal(rule, flow, node, config) : external(rule, flow, node, config);
   return unmatched(rules, flow, node, config);
-}
-
-/** True when NodePorts answer on this address of the node. */
-export function hasNodePorts(ip: string, node: NodeView, config: ProxyConfig): boolean {
-  if (ip === "127.0.0.1" && !node.addresses.includes(ip)) {
-    return config.localhostNodePorts && config.mode === "iptables" && config.nodePortAddresses === undefined;
-  }
-  if (!node.addresses.includes(ip)) return false;
-  if (config.nodePortAddresses) return config.nodePortAddresses.some((block) => block.contains(ip));
-  if (config.mode !== "nftables") return true;
-  return ip === node.addresses.find((address) => ipFamily(address) === ipFamily(ip));
 }
 
 function nodePortRule(rules: Rules, flow: Flow, node: NodeView, config: ProxyConfig): Rule | undefined {

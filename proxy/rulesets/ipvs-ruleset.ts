@@ -1,7 +1,7 @@
 // The virtual servers of one node as kube-proxy's ipvs mode makes them, in the notation of `ipvsadm -Ln`.
 // Upstream: pkg/proxy/ipvs/proxier.go. Left out: the ipsets and the few iptables rules beside them.
 import { ipFamily } from "../../model/ip.ts";
-import { hasNodePorts } from "../evaluate.ts";
+import { hasNodePorts } from "../node-port-addresses.ts";
 import { type Rule, rulesOf } from "../rules.ts";
 import { hostPort, type ServicePort } from "../service-port.ts";
 import { familiesOf, type PortPlan, portPlans, type RulesetInput } from "./port-plan.ts";
