@@ -3,6 +3,8 @@ import type { Clock } from "../model/clock.ts";
 import { ipFamily } from "../model/ip.ts";
 import type { Listening, Network, Peer } from "../model/ports.ts";
 import { healthAnswer, healthServer, localReadyEndpoints } from "./health-check.ts";
+import type { ProxyConfig } from "./evaluate.ts";
+import { hasNodePorts } from "./node-port-addresses.ts";
 import type { NodeViews } from "./node-views.ts";
 import type { Rules } from "./rules.ts";
 import { ServiceListeners, type ListenerEvents } from "./service-listeners.ts";
@@ -14,6 +16,8 @@ export interface HealthChecksOptions {
   readonly rules: Rules;
   readonly nodes: NodeViews;
   readonly events: ListenerEvents;
+  /** How a node's proxy is set up: it answers where NodePorts do. */
+  readonly config: (node: string) => ProxyConfig;
   /** No sync is overdue. */
   readonly isHealthy: () => boolean;
 }
@@ -29,12 +33,16 @@ export class HealthChecks {
     this.#listeners = new ServiceListeners({ open, clock: options.clock, events: options.events });
   }
   want(key: string, table: ServiceTable | undefined): void {
+    const { nodes, config } = this.#options;
     const checked = (table?.ports ?? []).filter((port) => port.healthCheckNodePort !== 0);
     const families = new Map(checked.map(({ family, healthCheckNodePort }) => [family, healthCheckNodePort]));
     this.#listeners.want(
       key,
       [...families].flatMap(([family, port]) =>
-        this.#options.nodes.addresses(family).map(({ ip }) => ({ ip, port, protocol: "TCP" as const })),
+        nodes
+          .addresses(family)
+          .filter(({ ip, node }) => hasNodePorts(ip, node, config(node.name)))
+          .map(({ ip }) => ({ ip, port, protocol: "TCP" as const })),
       ),
     );
   }

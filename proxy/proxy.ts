@@ -111,7 +111,15 @@ class KubeProxy implements Proxy {
     const events = listenerEvents(this.#recorder, (key) => this.#builder.service(key));
     this.#listeners = new ServiceListeners({ open: (address, protocol) => fabric.listenService(address, protocol), clock, events });
     const isHealthy = (): boolean => clock.now() - (this.#syncingSinceMs ?? clock.now()) < OVERDUE_MS;
-    this.#healthChecks = new HealthChecks({ network: fabric, clock, rules, nodes, events, isHealthy });
+    this.#healthChecks = new HealthChecks({
+      network: fabric,
+      clock,
+      rules,
+      nodes,
+      events,
+      config: (node) => this.#proxiers.of(node).config,
+      isHealthy,
+    });
     this.#nodeServers = new NodeServers({
       network: fabric,
       clock,

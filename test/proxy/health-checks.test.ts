@@ -4,14 +4,24 @@ import t from "tap";
 import { get, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { VirtualClock } from "../../model/clock.ts";
+import { Cidr } from "../../model/ip.ts";
 import type { Node, Service } from "../../model/kinds/core-v1.ts";
 import type { EndpointSlice } from "../../model/kinds/discovery-v1.ts";
 import type { SocketAddress } from "../../model/ports.ts";
-import { compileService, Rules } from "../../proxy/index.ts";
+import { compileService, type ProxyConfig, Rules } from "../../proxy/index.ts";
 import { localReadyEndpoints } from "../../proxy/health-check.ts";
 import { HealthChecks } from "../../proxy/health-checks.ts";
 import { NodeViews } from "../../proxy/node-views.ts";
 
+const base: ProxyConfig = {
+  mode: "iptables",
+  serviceCIDRs: [],
+  clusterCIDRs: [],
+  nodePortAddresses: undefined,
+  masqueradeAll: false,
+  localDetector: true,
+  localhostNodePorts: true,
+};
 const node = (name: string, ...ips: readonly string[]): Node => ({
   apiVersion: "v1",
   kind: "Node",
@@ -77,6 +87,7 @@ t.test("a server on each address of each node, that follows the Service", async 
   nodes.set("n1", node("n1", "192.168.0.2", "2001:db8::2"));
   nodes.set("n2", node("n2", "192.168.0.3"));
   let healthy = true;
+  let nodePortAddresses: ProxyConfig["nodePortAddresses"];
   const at = ({ ip, port }: SocketAddress): string => `${ip} ${port}`;
   const checks = new HealthChecks({
     network: {
@@ -90,6 +101,7 @@ t.test("a server on each address of each node, that follows the Service", async 
     rules,
     nodes,
     events: { opened: () => undefined, failed: () => undefined },
+    config: () => ({ ...base, nodePortAddresses }),
     isHealthy: () => healthy,
   });
   t.teardown(() => checks.stop());
@@ -137,5 +149,7 @@ t.test("a server on each address of each node, that follows the Service", async 
   ]);
   await put("b", 0);
   t.same(await put("a", 9377, ...local), ["192.168.0.2 9377", "192.168.0.3 9377", "2001:db8::2 9377"], "the port has changed");
+  nodePortAddresses = [new Cidr("192.168.0.3/32"), new Cidr("2001:db8:1::/64")];
+  t.same(await put("a", 9377, ...local), ["192.168.0.3 9377"], "where NodePorts answer");
   t.same(await put("a", 0), []);
 });
