@@ -6,7 +6,7 @@ import type { Flow } from "../model/ports.ts";
 import { hasNodePorts } from "./node-port-addresses.ts";
 import type { Rule, Rules } from "./rules.ts";
 import type { EndpointSets, ProxyEndpoint, ServicePort } from "./service-port.ts";
-import { categorize, type NodeView } from "./topology.ts";
+import { categorize, isInSourceRanges, type NodeView } from "./topology.ts";
 
 export type ProxyMode = "iptables" | "nftables" | "ipvs" | "userspace";
 export const PROXY_MODES: readonly ProxyMode[] = ["iptables", "nftables", "ipvs", "userspace"];
@@ -93,10 +93,9 @@ function external(rule: Rule, flow: Flow, node: NodeView, config: ProxyConfig): 
  * No range: all are allowed. On a node inside the ranges the load balancer's own addresses are let through, since a packet of the node may
  * have been given one as its source.
  */
-function allowedBySourceRanges({ sourceRanges, loadBalancerIPs }: ServicePort, { source }: Flow, node: NodeView): boolean {
-  if (sourceRanges.length === 0) return true;
-  const isInside = (ip: string): boolean => sourceRanges.some((range) => range.contains(ip));
-  return isInside(source.ip) || (loadBalancerIPs.includes(source.ip) && node.addresses.some(isInside));
+function allowedBySourceRanges(port: ServicePort, { source }: Flow, node: NodeView): boolean {
+  if (port.sourceRanges.length === 0 || port.sourceRanges.some((range) => range.contains(source.ip))) return true;
+  return port.loadBalancerIPs.includes(source.ip) && isInSourceRanges(node, port);
 }
 
 /** With none local, iptables and nftables drop; a virtual server of ipvs without real servers refuses, as the kernel's ip_vs_leave does. */

@@ -1,7 +1,7 @@
 // The rules of one node as kube-proxy's iptables mode writes them, in the notation of `iptables-save` (IPv6: `ip6tables-save`).
-// Upstream: pkg/proxy/iptables/proxier.go. Left out: the kubelet's own chains, counters, and the canary chains.
+// Upstream: pkg/proxy/iptables/proxier.go. Left out: the kubelet's own chains except KUBE-FIREWALL, counters, and the canary chains.
 import { ipFamily, type IpFamily } from "../../model/ip.ts";
-import { hasNodePorts, nodePortBlocks } from "../node-port-addresses.ts";
+import { hasNodePorts, localhostHasNodePorts, nodePortBlocks } from "../node-port-addresses.ts";
 import { hostPort, type ProxyEndpoint, type ServicePort } from "../service-port.ts";
 import { iptablesEndpointChain, iptablesServiceChain } from "./chain-names.ts";
 import { familiesOf, podBlocks, type PortPlan, portPlans, type RulesetInput, sourceRanges } from "./port-plan.ts";
@@ -47,9 +47,10 @@ function familyText(input: RulesetInput, family: IpFamily): string {
   const tables = new Tables(
     input,
     family,
-    plans.reduce((sum, plan) => sum + plan.reachable.length, 0),
+    plans.reduce((sum, plan) => sum + plan.port.endpoints.length, 0),
   );
   addBase(tables);
+  if (family === "IPv4" && localhostHasNodePorts(input.config)) addLocalnetGuard(tables);
   for (const plan of plans) addPort(tables, plan);
   for (const rule of nodePortRules(tables)) tables.add("nat", "KUBE-SERVICES", rule);
   return `# ${family === "IPv4" ? "iptables-save" : "ip6tables-save"}\n${tableText("filter", tables.filter, FILTER_HOOKS)}${tableText("nat", tables.nat, NAT_HOOKS)}`;
@@ -93,6 +94,13 @@ function addBase(tables: Tables): void {
     "-j MARK --set-xmark 0x4000/0x0",
     `${comment("kubernetes service traffic requiring SNAT")} -j MASQUERADE --random-fully`,
   );
+}
+
+/** NodePorts on 127.0.0.1 need route_localnet, which would let other hosts reach what listens there only. Issue 90259 upstream. */
+function addLocalnetGuard(tables: Tables): void {
+  for (const hook of ["INPUT", "OUTPUT"]) tables.add("filter", hook, "-j KUBE-FIREWALL");
+  const incoming = `! -s 127.0.0.0/8 -d 127.0.0.0/8 ${comment("block incoming localnet connections")}`;
+  tables.add("filter", "KUBE-FIREWALL", `${incoming} -m conntrack ! --ctstate RELATED,ESTABLISHED,DNAT -j DROP`);
 }
 
 /** Last in KUBE-SERVICES: all local addresses, or one rule for each that NodePorts answer on. */

@@ -7,7 +7,7 @@ import type { EndpointSlice } from "../../model/kinds/discovery-v1.ts";
 import type { Peer } from "../../model/ports.ts";
 import { compileService, evaluate, type NodeView, type ProxyMode, Rules } from "../../proxy/index.ts";
 
-const node: NodeView = { name: "test-node", addresses: ["192.168.0.2"], zone: "" };
+const node: NodeView = { name: "test-node", addresses: ["192.168.0.2", "192.168.1.2"], zone: "" };
 const FROM: Readonly<Record<string, Peer>> = {
   pod: { kind: "pod", namespace: "ns", name: "client", ip: "10.0.0.2", node: "test-node" },
   node: { kind: "node", name: "test-node", ip: "192.168.0.2" },
@@ -95,6 +95,7 @@ const ROWS: readonly (readonly [world: World, from: string, to: string, expected
   [withNode, "as other LB", "1.2.3.4:80", "DNAT 1 masq"],
   [withoutNode, "node", "1.2.3.4:80", "DROP"],
   [withoutNode, "as LB", "1.2.3.4:80", "DROP"],
+  [ranges("192.168.1.0/24"), "as LB", "1.2.3.4:80", "DROP"],
   [ranges("2001:db8::/64"), "blocked", "1.2.3.4:80", "DNAT 1 masq"],
   [{ ...withNode, endpoints: "" }, "allowed", "1.2.3.4:80", "REJECT"],
   [{ ...withNode, endpoints: "" }, "blocked", "1.2.3.4:80", "REJECT", "DROP"],
