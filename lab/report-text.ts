@@ -84,7 +84,7 @@ export function progressText(
 const LATENCIES = ["p50", "p95", "p99", "max"] as const;
 const VERDICTS = { "as expected": "as expected", "not as expected": "NOT as expected", unknown: "cannot be judged" } as const;
 const NO_CHOICE =
-  "No Service chooses an endpoint here (it has none, or this is a pod, a headless name or a port of this machine): nothing to compare with.";
+  "No Service chooses an endpoint here (it has none, or its policy Local leaves none: see loopkube explain; or this is a pod, a headless name or a port of this machine): nothing to compare with.";
 
 const milliseconds = (value: number): string => value.toFixed(value < 10 ? 2 : value < 100 ? 1 : 0);
 const plural = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? "" : "s"}`;

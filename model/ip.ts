@@ -20,6 +20,16 @@ export function canonicalIp(text: string): string | undefined {
   return family && ipaddr.process(text).toString();
 }
 
+/** `canonicalIp`, but decimal numbers may have leading zeros (`1.2.3.004`), as old objects may have them. */
+export function legacyIp(text: string): string | undefined {
+  return canonicalIp(text) ?? canonicalIp(withoutLeadingZeros(text));
+}
+
+/** Leading zeros of decimal numbers left out, of an address or a block (`10.0.0.000/08`). */
+export function withoutLeadingZeros(text: string): string {
+  return text.includes(":") ? text.replace(/\/0+(?=\d)/, "/") : text.replace(/(^|[./])0+(?=\d)/g, "$1");
+}
+
 /** The address as a number, for arithmetic. */
 export function ipToBigInt(ip: string): bigint {
   return ipaddr

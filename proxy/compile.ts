@@ -2,7 +2,7 @@
 // Upstream: pkg/proxy/servicechangetracker.go, serviceport.go.
 import type { Service } from "../model/kinds/core-v1.ts";
 import type { EndpointSlice } from "../model/kinds/discovery-v1.ts";
-import { canonicalIp, Cidr, ipFamily, type IpFamily, isCidr } from "../model/ip.ts";
+import { Cidr, ipFamily, type IpFamily, isCidr, legacyIp, withoutLeadingZeros } from "../model/ip.ts";
 import { type BarePort, setsOfEveryNode } from "./topology.ts";
 import { keyOf } from "../model/object.ts";
 import { hash32 } from "../model/random.ts";
@@ -43,7 +43,7 @@ export function compileTable(service: Service, union: ServiceEndpoints): Service
   const clusterIPs = spec.clusterIPs && spec.clusterIPs.length > 0 ? spec.clusterIPs : [spec.clusterIP ?? ""];
   const ports: ServicePort[] = [];
   for (const text of clusterIPs) {
-    const clusterIP = canonicalIp(text);
+    const clusterIP = legacyIp(text);
     const family = clusterIP && ipFamily(clusterIP);
     if (!clusterIP || !family) continue;
     const shared = sharedFields(service, family);
@@ -76,12 +76,12 @@ function sharedFields(service: Service, family: IpFamily) {
   const { spec = {}, status, metadata } = service;
   const ofFamily = (ips: readonly (string | undefined)[]): readonly string[] =>
     ips.flatMap((ip) => {
-      const canonical = canonicalIp(ip ?? "");
+      const canonical = legacyIp(ip ?? "");
       return canonical && ipFamily(canonical) === family ? [canonical] : [];
     });
   const externalLocal = spec.externalTrafficPolicy === "Local";
   const captured = (status?.loadBalancer?.ingress ?? []).filter((ingress) => ingress.ipMode !== "Proxy");
-  const ranges = (spec.loadBalancerSourceRanges ?? []).map((range) => range.trim()).filter(isCidr);
+  const ranges = (spec.loadBalancerSourceRanges ?? []).map((range) => withoutLeadingZeros(range.trim())).filter(isCidr);
   return {
     namespace: metadata.namespace ?? "",
     name: metadata.name,

@@ -22,11 +22,12 @@ const FORMATS: Readonly<Record<string, Format>> = {
 
 /**
  * Prints the rules. Options: `node` (default: all nodes, with what they share; with `as` the first one), `service` (`namespace/name`),
- * `as` (nft, iptables or ipvs, whatever the mode). Throws StatusError 400 for another format, 404 for an unknown node.
+ * `as` (nft, iptables or ipvs, whatever the mode). Throws StatusError 400 for another format, 404 for an unknown node or Service.
  */
 export function dumpRules(rules: Rules, nodes: NodeViews, proxiers: Proxiers, options: Readonly<Record<string, string>>): string {
   const wanted = options["service"];
   const name = options["node"];
+  if (wanted !== undefined && !rules.table(wanted)) throw new StatusError(404, "NotFound", `services ${JSON.stringify(wanted)} not found`);
   if (name !== undefined && !nodes.has(name)) throw new StatusError(404, "NotFound", `nodes ${JSON.stringify(name)} not found`);
   const node = name === undefined ? undefined : nodes.get(name);
   const printed = node ?? nodes.all()[0] ?? nodes.get("");

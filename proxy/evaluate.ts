@@ -3,9 +3,10 @@
 // counterparts of the iptables and ipvs proxiers.
 import { type Cidr, ipFamily } from "../model/ip.ts";
 import type { Flow } from "../model/ports.ts";
+import { hasNodePorts } from "./node-port-addresses.ts";
 import type { Rule, Rules } from "./rules.ts";
 import type { EndpointSets, ProxyEndpoint, ServicePort } from "./service-port.ts";
-import { categorize, type NodeView } from "./topology.ts";
+import { categorize, isInSourceRanges, type NodeView } from "./topology.ts";
 
 export type ProxyMode = "iptables" | "nftables" | "ipvs" | "userspace";
 export const PROXY_MODES: readonly ProxyMode[] = ["iptables", "nftables", "ipvs", "userspace"];
@@ -56,17 +57,6 @@ export function evaluate(rules: Rules, flow: Flow, node: NodeView, config: Proxy
   return unmatched(rules, flow, node, config);
 }
 
-/** True when NodePorts answer on this address of the node. */
-export function hasNodePorts(ip: string, node: NodeView, config: ProxyConfig): boolean {
-  if (ip === "127.0.0.1" && !node.addresses.includes(ip)) {
-    return config.localhostNodePorts && config.mode === "iptables" && config.nodePortAddresses === undefined;
-  }
-  if (!node.addresses.includes(ip)) return false;
-  if (config.nodePortAddresses) return config.nodePortAddresses.some((block) => block.contains(ip));
-  if (config.mode !== "nftables") return true;
-  return ip === node.addresses.find((address) => ipFamily(address) === ipFamily(ip));
-}
-
 function nodePortRule(rules: Rules, flow: Flow, node: NodeView, config: ProxyConfig): Rule | undefined {
   const { ip, port } = flow.destination;
   const family = ipFamily(ip);
@@ -77,8 +67,8 @@ function internal(rule: Rule, flow: Flow, node: NodeView, config: ProxyConfig): 
   const { port } = rule;
   const sets = categorize(port, node);
   const masquerade = config.masqueradeAll || (config.localDetector && sourceOf(flow, node) !== "pod");
-  if (port.internalLocal) return balance(rule, sets, "local", masquerade, "internalTrafficPolicy Local");
-  return balance(rule, sets, "cluster", masquerade, "internalTrafficPolicy Cluster");
+  if (port.internalLocal) return balance(rule, sets, "local", masquerade, "internalTrafficPolicy Local", config.mode);
+  return balance(rule, sets, "cluster", masquerade, "internalTrafficPolicy Cluster", config.mode);
 }
 
 function external(rule: Rule, flow: Flow, node: NodeView, config: ProxyConfig): Decision {
@@ -90,31 +80,37 @@ function external(rule: Rule, flow: Flow, node: NodeView, config: ProxyConfig): 
     const ranges = port.sourceRanges.join(", ");
     return { type: "drop", rule, matched: [rule.label, `loadBalancerSourceRanges [${ranges}] do not hold ${flow.source.ip}`] };
   }
-  if (!port.externalLocal) return balance(rule, sets, "cluster", true, "externalTrafficPolicy Cluster");
+  if (!port.externalLocal) return balance(rule, sets, "cluster", true, "externalTrafficPolicy Cluster", config.mode);
   const source = sourceOf(flow, node);
   if (source !== "external" && (sets.cluster?.length ?? 0) > 0) {
     const why = `externalTrafficPolicy Local, short-circuited for a ${source === "pod" ? "pod" : "process of the node"}`;
-    return balance(rule, sets, "cluster", source === "node", why);
+    return balance(rule, sets, "cluster", source === "node", why, config.mode);
   }
-  return balance(rule, sets, "local", false, "externalTrafficPolicy Local");
+  return balance(rule, sets, "local", false, "externalTrafficPolicy Local", config.mode);
 }
 
 /**
  * No range: all are allowed. On a node inside the ranges the load balancer's own addresses are let through, since a packet of the node may
  * have been given one as its source.
  */
-function allowedBySourceRanges({ sourceRanges, loadBalancerIPs }: ServicePort, { source }: Flow, node: NodeView): boolean {
-  if (sourceRanges.length === 0) return true;
-  const isInside = (ip: string): boolean => sourceRanges.some((range) => range.contains(ip));
-  return isInside(source.ip) || (loadBalancerIPs.includes(source.ip) && node.addresses.some(isInside));
+function allowedBySourceRanges(port: ServicePort, { source }: Flow, node: NodeView): boolean {
+  if (port.sourceRanges.length === 0 || port.sourceRanges.some((range) => range.contains(source.ip))) return true;
+  return port.loadBalancerIPs.includes(source.ip) && isInSourceRanges(node, port);
 }
 
-function balance(rule: Rule, sets: EndpointSets, which: "cluster" | "local", masquerade: boolean, policy: string): Decision {
+/** With none local, iptables and nftables drop; a virtual server of ipvs without real servers refuses, as the kernel's ip_vs_leave does. */
+function balance(
+  rule: Rule,
+  sets: EndpointSets,
+  which: "cluster" | "local",
+  masquerade: boolean,
+  policy: string,
+  mode: ProxyMode,
+): Decision {
   const candidates = sets[which] ?? NONE;
   if (candidates.length > 0) return new Balance(rule, candidates, masquerade, sets, which, policy);
-  const matched = matchedBy(rule, sets, which, policy);
-  if (rule.port.usable) return { type: "drop", rule, matched: [...matched, `${rule.port.id} has no local endpoints`] };
-  return { type: "reject", rule, matched: [...matched, `${rule.port.id} has no endpoints`] };
+  const matched = [...matchedBy(rule, sets, which, policy), `${rule.port.id} has no ${rule.port.usable ? "local " : ""}endpoints`];
+  return { type: rule.port.usable && mode !== "ipvs" ? "drop" : "reject", rule, matched };
 }
 
 const matchedBy = (rule: Rule, sets: EndpointSets, which: "cluster" | "local", policy: string): readonly string[] => [

@@ -1,5 +1,6 @@
 // What the proxy would do with a flow, without sending it: the matched rules and, for every endpoint, why it is or is not a candidate.
 import { assertNever } from "../model/errors.ts";
+import type { Service } from "../model/kinds/core-v1.ts";
 import type { ExplainAnswer, ExplainQuestion, Flow } from "../model/ports.ts";
 import { conditionOf } from "./dump.ts";
 import { type Decision, evaluate } from "./evaluate.ts";
@@ -16,6 +17,8 @@ export interface ExplainContext {
   readonly proxiers: Proxiers;
   /** In a service block, or a ClusterIP: a flow that no rule takes is lost. */
   isServiceAddress(ip: string): boolean;
+  /** The Service object behind `namespace/name`. */
+  service(key: string): Service | undefined;
 }
 
 /** Undefined when the question has no address. The answer's `ip` and `port` are where the flow would go (the first candidate of several). */
@@ -38,7 +41,11 @@ export function explainFlow(question: ExplainQuestion, context: ExplainContext):
       return { title, lines: [`${none}: the flow goes on unchanged`], ip, port };
     }
     case "reject":
-      return { title, lines: [...lines, ...endpointLines(decision, node), "verdict: reject (connection refused)"], ends: true };
+      return {
+        title,
+        lines: [...lines, ...endpointLines(decision, node), ...whyNone(decision, context), "verdict: reject (connection refused)"],
+        ends: true,
+      };
     case "drop":
       return { title, lines: [...lines, ...endpointLines(decision, node), "verdict: drop (the client times out)"], ends: true };
     case "balance": {
@@ -76,6 +83,18 @@ function endpointLines(decision: Decision, node: NodeView): readonly string[] {
     const why = kept.has(endpoint) ? conditionOf(endpoint) : whyNot(endpoint, others, node);
     return `${kept.has(endpoint) ? "+" : "-"} ${endpoint.id}  ${where}  ${why}`;
   });
+}
+
+/** Where to look when a port has no endpoint at all. */
+function whyNone(decision: Decision, { service }: ExplainContext): readonly string[] {
+  const port = decision.type === "pass" ? undefined : decision.rule?.port;
+  const spec = port && service(`${port.namespace}/${port.name}`)?.spec;
+  if (!port || !spec || port.endpoints.length > 0) return [];
+  const selector = Object.entries(spec.selector ?? {}).map(([key, value]) => `${key}=${value}`);
+  if (selector.length === 0) return ["the Service has no selector: nobody has made an EndpointSlice or Endpoints with this port"];
+  const target = spec.ports?.find((each) => (each.name ?? "") === port.portName && (each.protocol ?? "TCP") === port.protocol)?.targetPort;
+  const named = typeof target === "string" ? ` and a ${port.protocol} port named ${target}` : "";
+  return [`no running pod in namespace ${port.namespace} has the labels ${selector.join(",")}${named}`];
 }
 
 /** Why an endpoint is left out; `others` tells of the candidates that were chosen. */

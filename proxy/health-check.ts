@@ -1,12 +1,14 @@
 // Answers on healthCheckNodePort: does this node have a ready endpoint of the Service? External load balancers ask it.
 // Upstream: pkg/proxy/healthcheck/service_health.go.
 import { createServer, type Server } from "node:http";
+import type { IpFamily } from "../model/ip.ts";
 import type { ServicePort } from "./service-port.ts";
 
-/** Ready endpoints on a node, terminating ones not counted. */
-export function localReadyEndpoints(ports: readonly ServicePort[], node: string): number {
+/** Ready endpoints on a node of one family, terminating ones not counted. */
+export function localReadyEndpoints(ports: readonly ServicePort[], node: string, family: IpFamily): number {
   const ips = new Set<string>();
-  for (const port of ports) for (const endpoint of port.endpoints) if (endpoint.ready && endpoint.node === node) ips.add(endpoint.ip);
+  for (const port of ports.filter((each) => each.family === family))
+    for (const endpoint of port.endpoints) if (endpoint.ready && endpoint.node === node) ips.add(endpoint.ip);
   return ips.size;
 }
 

@@ -1,7 +1,10 @@
-// The health check servers of all nodes: one per healthCheckNodePort and node address.
+// The health check servers of all nodes: one per healthCheckNodePort and node address. Each family is counted apart, as each has a proxier.
 import type { Clock } from "../model/clock.ts";
+import { ipFamily } from "../model/ip.ts";
 import type { Listening, Network, Peer } from "../model/ports.ts";
 import { healthAnswer, healthServer, localReadyEndpoints } from "./health-check.ts";
+import type { ProxyConfig } from "./evaluate.ts";
+import { hasNodePorts } from "./node-port-addresses.ts";
 import type { NodeViews } from "./node-views.ts";
 import type { Rules } from "./rules.ts";
 import { ServiceListeners, type ListenerEvents } from "./service-listeners.ts";
@@ -13,6 +16,8 @@ export interface HealthChecksOptions {
   readonly rules: Rules;
   readonly nodes: NodeViews;
   readonly events: ListenerEvents;
+  /** How a node's proxy is set up: it answers where NodePorts do. */
+  readonly config: (node: string) => ProxyConfig;
   /** No sync is overdue. */
   readonly isHealthy: () => boolean;
 }
@@ -28,11 +33,17 @@ export class HealthChecks {
     this.#listeners = new ServiceListeners({ open, clock: options.clock, events: options.events });
   }
   want(key: string, table: ServiceTable | undefined): void {
-    const port = table?.ports.find((candidate) => candidate.healthCheckNodePort !== 0 && candidate.externalLocal);
-    const addresses = port ? this.#options.nodes.addresses(port.family) : [];
+    const { nodes, config } = this.#options;
+    const checked = (table?.ports ?? []).filter((port) => port.healthCheckNodePort !== 0);
+    const families = new Map(checked.map(({ family, healthCheckNodePort }) => [family, healthCheckNodePort]));
     this.#listeners.want(
       key,
-      addresses.map(({ ip }) => ({ ip, port: port?.healthCheckNodePort ?? 0, protocol: "TCP" })),
+      [...families].flatMap(([family, port]) =>
+        nodes
+          .addresses(family)
+          .filter(({ ip, node }) => hasNodePorts(ip, node, config(node.name)))
+          .map(({ ip }) => ({ ip, port, protocol: "TCP" as const })),
+      ),
     );
   }
   settle(): Promise<void> {
@@ -48,7 +59,8 @@ export class HealthChecks {
     const server = healthServer(() => {
       const servicePort = rules.atHealthCheckNodePort(port);
       const table = servicePort && rules.table(`${servicePort.namespace}/${servicePort.name}`);
-      return healthAnswer(servicePort ?? { namespace: "", name: "" }, localReadyEndpoints(table?.ports ?? [], name), isHealthy());
+      const ready = localReadyEndpoints(table?.ports ?? [], name, ipFamily(ip) ?? "IPv4");
+      return healthAnswer(servicePort ?? { namespace: "", name: "" }, ready, isHealthy());
     });
     return network.expose({ ip, port }, "TCP", { type: "server", server }, owner);
   }

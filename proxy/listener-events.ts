@@ -1,13 +1,10 @@
 // Tells users, as Events on their Service, when an address could not be had as asked.
-import type { Clock } from "../model/clock.ts";
 import type { Service } from "../model/kinds/core-v1.ts";
-import type { Store } from "../store/contract.ts";
-import { createEventRecorder } from "../store/event-recorder.ts";
+import type { EventRecorder } from "../store/event-recorder.ts";
 import { type ListenerEvents, wantedKey } from "./service-listeners.ts";
 
 /** `find` gives the Service behind a listener's owner key; without one nobody is told. */
-export function listenerEvents(store: Store, clock: Clock, find: (key: string) => Service | undefined): ListenerEvents {
-  const recorder = createEventRecorder({ store, clock, component: "kube-proxy" });
+export function listenerEvents(recorder: EventRecorder, find: (key: string) => Service | undefined): ListenerEvents {
   const about = (keys: readonly string[], type: "Normal" | "Warning", reason: string, message: string): void => {
     for (const key of keys) {
       const service = find(key);

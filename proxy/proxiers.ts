@@ -54,6 +54,10 @@ export class Proxiers {
     const mode = this.#nodeModes.get(node);
     return (mode && this.#byMode.get(mode)) ?? this.default;
   }
+  /** The modes of the nodes. */
+  get modes(): readonly ProxyMode[] {
+    return [...this.#byMode.keys()];
+  }
   /** A port's endpoints have changed, or it is gone (undefined). */
   changed(old: ServicePort, now: ServicePort | undefined): void {
     for (const { chooser } of this.#byMode.values()) chooser.changed(old, now);

@@ -18,7 +18,9 @@ import type {
 } from "../model/ports.ts";
 import { Nodes } from "../model/resources.ts";
 import type { Change, Store } from "../store/contract.ts";
+import { createEventRecorder, type EventRecorder } from "../store/event-recorder.ts";
 import { Follower } from "../store/follower.ts";
+import { balancerProblem } from "./balancer-annotation.ts";
 import { isStaleUdp } from "./conntrack.ts";
 import { dumpRules } from "./dump.ts";
 import { evaluate } from "./evaluate.ts";
@@ -85,6 +87,7 @@ class KubeProxy implements Proxy {
   readonly #healthChecks: HealthChecks;
   readonly #nodeServers: NodeServers;
   readonly #metrics: ProxyMetrics;
+  readonly #recorder: EventRecorder;
   readonly #follower: Follower;
   #syncs = 0;
   /** Services that the last sync replaced. */
@@ -104,10 +107,19 @@ class KubeProxy implements Proxy {
     const found = new Set<IpFamily>(this.#serviceCIDRs.map((block) => block.family));
     const families: readonly IpFamily[] = found.size > 0 ? [...found] : ["IPv4"];
     this.#metrics = new ProxyMetrics(families);
-    const events = listenerEvents(store, clock, (key) => this.#builder.service(key));
+    this.#recorder = createEventRecorder({ store, clock, component: "kube-proxy" });
+    const events = listenerEvents(this.#recorder, (key) => this.#builder.service(key));
     this.#listeners = new ServiceListeners({ open: (address, protocol) => fabric.listenService(address, protocol), clock, events });
     const isHealthy = (): boolean => clock.now() - (this.#syncingSinceMs ?? clock.now()) < OVERDUE_MS;
-    this.#healthChecks = new HealthChecks({ network: fabric, clock, rules, nodes, events, isHealthy });
+    this.#healthChecks = new HealthChecks({
+      network: fabric,
+      clock,
+      rules,
+      nodes,
+      events,
+      config: (node) => this.#proxiers.of(node).config,
+      isHealthy,
+    });
     this.#nodeServers = new NodeServers({
       network: fabric,
       clock,
@@ -187,7 +199,13 @@ class KubeProxy implements Proxy {
   }
   async explain(question: ExplainQuestion): Promise<ExplainAnswer | undefined> {
     const { rules, nodes } = this.#builder;
-    return explainFlow(question, { rules, nodes, proxiers: this.#proxiers, isServiceAddress: (ip) => this.#isServiceAddress(ip) });
+    return explainFlow(question, {
+      rules,
+      nodes,
+      proxiers: this.#proxiers,
+      isServiceAddress: (ip) => this.#isServiceAddress(ip),
+      service: (key) => this.#builder.service(key),
+    });
   }
 
   async #sync(batch: readonly Change[]): Promise<void> {
@@ -253,7 +271,13 @@ class KubeProxy implements Proxy {
       udp ||= port.protocol === "UDP";
     }
     this.#wantListeners(key);
+    this.#tellBalancer(key, old?.ports[0]?.balancer, now?.ports[0]?.balancer);
     return udp;
+  }
+  #tellBalancer(key: string, before = "", balancer = ""): void {
+    const problem = before === balancer ? undefined : balancerProblem(balancer, this.#proxiers.modes);
+    const service = problem === undefined ? undefined : this.#builder.service(key);
+    if (service && problem !== undefined) this.#recorder.event(service, "Warning", "BalancerIgnored", problem);
   }
   #cleanUpUdp(): void {
     if (this.#options.cleanUpUdp === false) return;

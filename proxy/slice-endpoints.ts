@@ -2,7 +2,7 @@
 // Upstream: pkg/proxy/endpointslicecache.go addEndpoints.
 import type { ObjectReference } from "../model/kinds/core-v1.ts";
 import type { Endpoint, EndpointSlice } from "../model/kinds/discovery-v1.ts";
-import { canonicalIp, ipFamily, type IpFamily } from "../model/ip.ts";
+import { ipFamily, type IpFamily, legacyIp } from "../model/ip.ts";
 import type { Protocol } from "../model/ports.ts";
 import { hostPort, type ProxyEndpoint } from "./service-port.ts";
 
@@ -22,7 +22,7 @@ export function readSlice({ addressType, ports = [], endpoints = [] }: EndpointS
     if (port === 0) continue;
     const read: ProxyEndpoint[] = [];
     for (const endpoint of endpoints) {
-      const ip = canonicalIp(endpoint.addresses[0] ?? "");
+      const ip = legacyIp(endpoint.addresses[0] ?? "");
       if (ip && ipFamily(ip) === addressType) read.push(new SliceEndpoint(ip, port, endpoint));
     }
     byPort.set(portKey(addressType, protocol, name), sorted(read));

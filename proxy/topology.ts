@@ -1,5 +1,6 @@
 // Which endpoints of a ServicePort a node's rules may use: readiness, terminating fall-back, topology hints, local policies.
 // Upstream: pkg/proxy/topology.go CategorizeEndpoints.
+import { ipFamily, type IpFamily } from "../model/ip.ts";
 import { type EndpointSets, externallyAccessible, type ProxyEndpoint, type ServicePort } from "./service-port.ts";
 
 /** A node as its rules see it. */
@@ -10,6 +11,15 @@ export interface NodeView {
   readonly zone: string;
   /** False when the node is being deleted, or about to be by the cluster autoscaler: load balancers should let go of it. */
   readonly eligible?: boolean;
+}
+
+export const primaryAddress = ({ addresses }: NodeView, family: IpFamily): string | undefined =>
+  addresses.find((ip) => ipFamily(ip) === family);
+
+/** True on a node whose primary address is in a port's source ranges: such a node may also have the load balancer's addresses as its own. */
+export function isInSourceRanges(node: NodeView, { family, sourceRanges }: ServicePort): boolean {
+  const ip = primaryAddress(node, family);
+  return ip !== undefined && sourceRanges.some((range) => range.contains(ip));
 }
 
 const isReady = (endpoint: ProxyEndpoint): boolean => endpoint.ready;

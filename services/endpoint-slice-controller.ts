@@ -9,12 +9,14 @@ import { EndpointSlices, Nodes, Pods, Services } from "../model/resources.ts";
 import { matchesSelectorMap } from "../model/selectors.ts";
 import type { Store } from "../store/contract.ts";
 import { AutoHints } from "./auto-hints.ts";
+import { createEventRecorder } from "../store/event-recorder.ts";
 import { createController, on } from "../store/controller.ts";
-import { isInEndpoints, type PodEndpoint, podEndpoint, podIp, withHints } from "./pod-endpoints.ts";
+import { isInEndpoints, type PodEndpoint, podEndpoint, podIp } from "./pod-endpoints.ts";
 import { SelectorIndex, serviceKeyOf } from "./selector-index.ts";
-import { packSlices } from "./slice-packing.ts";
-import { isStale, type SliceTemplate, writeSlices } from "./slice-writer.ts";
+import { type PackedSlices, packSlices, withoutHints } from "./slice-packing.ts";
+import { isStale, type SliceTemplate, unreserved, writeSlices } from "./slice-writer.ts";
 import { wantsTopologyHints } from "./topology-hints.ts";
+import { distributesTraffic, distributionHints } from "./traffic-distribution.ts";
 import { TriggerTimes } from "./trigger-times.ts";
 
 export const MANAGED_BY = "endpointslice.kubernetes.io/managed-by";
@@ -33,6 +35,7 @@ export function createEndpointSliceController({ store, clock, maxEndpointsPerSli
   const index = new SelectorIndex(store);
   const triggers = new TriggerTimes();
   const hints = new AutoHints(store, clock);
+  const recorder = createEventRecorder({ store, clock, component: "endpoint-slice-controller" });
   const waitingForNodes = new Set<ObjectKey>();
 
   const reconcile = async (key: ObjectKey): Promise<void> => {
@@ -43,7 +46,7 @@ export function createEndpointSliceController({ store, clock, maxEndpointsPerSli
       triggers.forget(key);
       return hints.forget(key);
     }
-    if (!hasManagedEndpoints(service) || service.metadata.deletionTimestamp !== undefined) return;
+    if (!hasManagedEndpoints(service)) return;
     const pods = podsOf(store, service);
     const all = store
       .list(EndpointSlices, { namespace, labels: (labels) => labels?.[SERVICE_NAME] === name && labels[MANAGED_BY] === CONTROLLER })
@@ -51,32 +54,41 @@ export function createEndpointSliceController({ store, clock, maxEndpointsPerSli
     const slices = all.filter((slice) => isOwnedBy(slice, service));
     const triggerTime = triggers.take(service, pods);
     const families = familiesOf(service);
-    const auto = wantsTopologyHints(service.metadata.annotations);
-    if (!auto) hints.forget(key, service);
+    const missing = new Set<string>();
+    for (const { addressType } of slices) if (!families.some((family) => family === addressType)) hints.drop(key, addressType);
     for (const family of families) {
       const desired: PodEndpoint[] = [];
       for (const pod of pods) {
-        const ip = podIp(pod, family);
-        if (ip === undefined || !isInEndpoints(pod, true)) continue;
-        const node = pod.spec?.nodeName ? store.get(Nodes, "", pod.spec.nodeName) : undefined;
-        if (!node && pod.spec?.nodeName && service.spec?.publishNotReadyAddresses !== true) {
+        if (!isInEndpoints(pod, true)) continue;
+        const { nodeName = "" } = pod.spec ?? {};
+        const node = store.get(Nodes, "", nodeName);
+        if (!node && service.spec?.publishNotReadyAddresses !== true) {
           waitingForNodes.add(key);
+          missing.add(`skipping Pod ${pod.metadata.name} for Service ${key}: Node ${nodeName} Not Found`);
           continue;
         }
-        const { endpoint, ports } = podEndpoint(service, pod, ip, node);
-        desired.push({ ports, endpoint: auto ? endpoint : withHints(endpoint, service.spec?.trafficDistribution) });
+        const ip = podIp(pod, family);
+        if (ip !== undefined) desired.push(podEndpoint(service, pod, ip, node));
       }
-      const hinted = auto ? hints.apply(service, family, desired) : desired;
       const template = templateOf(service, family, triggerTime);
       const existing = slices.filter((slice) => slice.addressType === family);
-      await writeSlices(
-        store,
-        packSlices(existing, hinted, maxEndpointsPerSlice, (slice) => isStale(slice, template)),
-        template,
-      );
+      const stale = (slice: EndpointSlice): boolean => isStale(slice, template);
+      const changes = packSlices(existing, desired, maxEndpointsPerSlice, stale, (packed) => hint(service, family, packed));
+      await writeSlices(store, service.metadata.deletionTimestamp !== undefined ? { ...changes, create: [] } : changes, template);
     }
     const unwanted = all.filter((slice) => !slices.includes(slice) || !families.some((family) => family === slice.addressType));
     await writeSlices(store, { create: [], update: [], remove: unwanted }, templateOf(service, "IPv4", undefined));
+    if (missing.size > 0) {
+      const text = missing.size === 1 ? [...missing].join() : `[${[...missing].join(", ")}]`;
+      recorder.event(service, "Warning", "FailedToUpdateEndpointSlices", `Error updating Endpoint Slices for Service ${key}: ${text}`);
+    }
+  };
+
+  const hint = (service: Service, family: IpFamily, packed: PackedSlices): PackedSlices => {
+    if (wantsTopologyHints(service.metadata.annotations)) return hints.apply(service, family, packed);
+    hints.withdraw(service, family);
+    const { trafficDistribution } = service.spec ?? {};
+    return distributesTraffic(trafficDistribution) ? distributionHints(trafficDistribution, packed) : withoutHints(packed);
   };
 
   return createController({
@@ -109,25 +121,25 @@ export function podsOf(store: Store, service: Service): readonly Pod[] {
   });
 }
 
-export function isHeadlessService({ spec }: Service): boolean {
-  return spec?.clusterIP === "None";
+export function isHeadlessService({ spec: { clusterIP = "" } = {} }: Service): boolean {
+  return clusterIP === "None" || clusterIP === "";
 }
 
 function familiesOf({ spec }: Service): readonly IpFamily[] {
   const families = (spec?.ipFamilies ?? []).filter((family): family is IpFamily => family === "IPv4" || family === "IPv6");
   if (families.length > 0) return families;
-  return [ipFamily(spec?.clusterIP ?? "") ?? "IPv4"];
+  const family = ipFamily(spec?.clusterIP ?? "");
+  return family ? [family] : ["IPv4", "IPv6"];
 }
 
 function templateOf(service: Service, family: IpFamily, triggerTime: string | undefined): SliceTemplate {
   const { namespace = "", name, uid = "", labels = {} } = service.metadata;
-  const reserved = [SERVICE_NAME, MANAGED_BY, HEADLESS];
   return {
     namespace,
     generateName: `${name}-`,
     addressType: family,
     labels: {
-      ...Object.fromEntries(Object.entries(labels).filter(([key]) => !reserved.includes(key))),
+      ...unreserved(labels),
       ...(isHeadlessService(service) ? { [HEADLESS]: "" } : {}),
       [SERVICE_NAME]: name,
       [MANAGED_BY]: CONTROLLER,

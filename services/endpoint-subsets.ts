@@ -23,7 +23,7 @@ export function endpointSubsets(
   const { spec = {} } = service;
   const publishNotReady = spec.publishNotReadyAddresses === true;
   const family = (spec.ipFamilies?.[0] === "IPv6" ? "IPv6" : undefined) ?? ipFamily(spec.clusterIP ?? "") ?? "IPv4";
-  // For one address: all ports it has, so that addresses with equal sets meet in one subset.
+  // For one address of one pod: all ports it has, so that addresses with equal sets meet in one subset.
   const byAddress = new Map<string, { readonly address: EndpointAddress; readonly ready: boolean; readonly ports: EndpointPort[] }>();
   for (const pod of pods) {
     const ip = podIp(pod, family);
@@ -40,7 +40,8 @@ export function endpointSubsets(
         ...(port.appProtocol === undefined ? {} : { appProtocol: port.appProtocol }),
       });
     }
-    if (entry.ports.length > 0 || (spec.ports?.length ?? 0) === 0) byAddress.set(ip, entry);
+    const isPortless = (spec.ports?.length ?? 0) === 0 && spec.clusterIP === "None";
+    if (entry.ports.length > 0 || isPortless) byAddress.set(`${ip} ${pod.metadata.uid ?? ""}`, entry);
   }
   const groups = new Map<string, Group>();
   for (const { address, ready, ports } of [...byAddress.values()].sort((a, b) => (a.address.ip < b.address.ip ? -1 : 1))) {
@@ -50,9 +51,9 @@ export function endpointSubsets(
     (ready ? group.ready : group.notReady).push(address);
   }
   const truncated = byAddress.size > MAX_ENDPOINTS;
-  if (truncated) truncate([...groups.values()]);
-  const subsets = [...groups]
-    .sort(([a], [b]) => (a < b ? -1 : 1))
+  const sorted = [...groups].sort(([a], [b]) => (a < b ? -1 : 1));
+  if (truncated) truncate(sorted.map(([, group]) => group));
+  const subsets = sorted
     .map(([, { ports, ready, notReady }]): EndpointSubset => ({
       ...(ready.length > 0 ? { addresses: ready } : {}),
       ...(notReady.length > 0 ? { notReadyAddresses: notReady } : {}),
@@ -67,10 +68,10 @@ function truncate(groups: readonly Group[]): void {
   let room = MAX_ENDPOINTS;
   for (const kind of ["ready", "notReady"] as const) {
     const total = groups.reduce((sum, group) => sum + group[kind].length, 0);
-    const quota = Math.min(1, room / Math.max(1, total));
+    if (total === 0) continue;
     let used = 0;
     for (const group of groups) {
-      const share = Math.min(group[kind].length, Math.ceil(group[kind].length * quota), room - used);
+      const share = Math.min(group[kind].length, Math.ceil((group[kind].length / total) * room), room - used);
       group[kind].length = share;
       used += share;
     }

@@ -19,6 +19,8 @@ export const ENDPOINTS_CONTROLLER = "endpoint-controller";
 export function createEndpointsController({ store, clock }: { readonly store: Store; readonly clock: Clock }): Component {
   const index = new SelectorIndex(store);
   const triggers = new TriggerTimes();
+  /** Services seen: with a Service its Endpoints go, also hand-made ones. */
+  const seen = new Set<ObjectKey>();
 
   const reconcile = async (key: ObjectKey): Promise<void> => {
     const { namespace, name } = splitKey(key);
@@ -26,10 +28,12 @@ export function createEndpointsController({ store, clock }: { readonly store: St
     const existing = store.get(EndpointsResource, namespace, name);
     if (!service) {
       triggers.forget(key);
-      if (existing?.metadata.labels?.[MANAGED_BY] === ENDPOINTS_CONTROLLER) await remove(store, existing);
+      const orphaned = seen.delete(key) || existing?.metadata.labels?.[MANAGED_BY] === ENDPOINTS_CONTROLLER;
+      if (existing && orphaned) await remove(store, existing);
       return;
     }
-    if (!hasManagedEndpoints(service) || service.metadata.deletionTimestamp !== undefined) return;
+    seen.add(key);
+    if (!hasManagedEndpoints(service)) return;
     const pods = podsOf(store, service);
     const { subsets, truncated } = endpointSubsets(service, pods);
     const triggerTime = triggers.take(service, pods);

@@ -9,7 +9,7 @@ import { EndpointSlices, EndpointsResource, Services } from "../model/resources.
 import type { Store } from "../store/contract.ts";
 import { createController, on } from "../store/controller.ts";
 import { createEventRecorder } from "../store/event-recorder.ts";
-import { HEADLESS, MANAGED_BY, SERVICE_NAME } from "./endpoint-slice-controller.ts";
+import { MANAGED_BY, SERVICE_NAME } from "./endpoint-slice-controller.ts";
 import type { PodEndpoint } from "./pod-endpoints.ts";
 import { serviceKeyOf } from "./selector-index.ts";
 import { packSlices } from "./slice-packing.ts";
@@ -50,7 +50,7 @@ export function createMirroringController({ store, clock }: { readonly store: St
           ? { create: [], update: [], remove: existing }
           : packSlices(existing, desired, MAX_PER_SUBSET, (slice) => isStale(slice, template));
       if (mirrored && changes.create.length + changes.update.length > 0) tellSkipped(endpoints);
-      await writeSlices(store, changes, template);
+      await writeSlices(store, endpoints?.metadata.deletionTimestamp === undefined ? changes : { ...changes, create: [] }, template);
     }
   };
   return createController({
@@ -103,7 +103,7 @@ function templateOf(endpoints: Endpoints | undefined, namespace: string, name: s
     generateName: `${name}-`,
     addressType: family,
     labels: {
-      ...Object.fromEntries(Object.entries(labels).filter(([key]) => key !== HEADLESS)),
+      ...labels,
       [SERVICE_NAME]: name,
       [MANAGED_BY]: CONTROLLER,
     },

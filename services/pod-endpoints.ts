@@ -1,6 +1,6 @@
 // Pods → endpoints of a Service: which pods count, their conditions, and named target ports resolved per pod.
 // Upstream: endpointslice/utils.go, pkg/api/v1/endpoints, component-helpers ShouldPodBeInEndpoints.
-import { ipFamily, type IpFamily } from "../model/ip.ts";
+import { canonicalIp, ipFamily, type IpFamily } from "../model/ip.ts";
 import type { Node, Pod, Service, ServicePort } from "../model/kinds/core-v1.ts";
 import type { Endpoint, EndpointPort } from "../model/kinds/discovery-v1.ts";
 
@@ -16,10 +16,11 @@ export function isPodReady(pod: Pod): boolean {
   return pod.status?.conditions?.some((condition) => condition.type === "Ready" && condition.status === "True") ?? false;
 }
 
-/** The pod's address of a family. */
+/** The pod's address of a family, in canonical form. */
 export function podIp(pod: Pod, family: IpFamily): string | undefined {
   const ips = pod.status?.podIPs?.map((entry) => entry.ip) ?? [];
-  return [...ips, pod.status?.podIP].find((ip): ip is string => ip !== undefined && ipFamily(ip) === family);
+  const ip = [...ips, pod.status?.podIP].find((each) => each !== undefined && ipFamily(each) === family);
+  return ip && canonicalIp(ip);
 }
 
 /** A pod that has an address and has not finished; terminating ones count when `withTerminating`. */
@@ -78,19 +79,4 @@ export function podEndpoint(service: Service, pod: Pod, ip: string, node: Node |
       ...(zone ? { zone } : {}),
     },
   };
-}
-
-/** Hints for trafficDistribution, KEP-4444 and KEP-3015: only ready endpoints get them. */
-export function withHints(endpoint: Endpoint, trafficDistribution: string | undefined): Endpoint {
-  if (!endpoint.conditions?.ready) return endpoint;
-  const zones = endpoint.zone === undefined ? {} : { forZones: [{ name: endpoint.zone }] };
-  switch (trafficDistribution) {
-    case "PreferClose":
-    case "PreferSameZone":
-      return endpoint.zone === undefined ? endpoint : { ...endpoint, hints: zones };
-    case "PreferSameNode":
-      return endpoint.nodeName === undefined ? endpoint : { ...endpoint, hints: { ...zones, forNodes: [{ name: endpoint.nodeName }] } };
-    default:
-      return endpoint;
-  }
 }

@@ -10,9 +10,21 @@ export interface SliceContent {
   readonly endpoints: readonly Endpoint[];
 }
 
+/** Slices of one family that hold the desired endpoints, before emptied ones are used again. */
+export interface PackedSlices {
+  readonly create: readonly SliceContent[];
+  readonly update: readonly SliceUpdate[];
+  readonly unchanged: readonly EndpointSlice[];
+}
+
+export interface SliceUpdate {
+  readonly slice: EndpointSlice;
+  readonly content: SliceContent;
+}
+
 export interface SliceChanges {
   readonly create: readonly SliceContent[];
-  readonly update: readonly { readonly slice: EndpointSlice; readonly content: SliceContent }[];
+  readonly update: readonly SliceUpdate[];
   readonly remove: readonly EndpointSlice[];
 }
 
@@ -30,17 +42,59 @@ const portsKey = (ports: readonly EndpointPort[] | undefined): string =>
     .join();
 
 /** What makes two endpoints the same one over time. */
-const identity = (endpoint: Endpoint): string => `${endpoint.addresses.join()} ${endpoint.targetRef?.uid ?? ""} ${endpoint.hostname ?? ""}`;
+const identity = ({ addresses, hostname = "", targetRef }: Endpoint): string =>
+  `${addresses.toSorted().join()} ${hostname} ${targetRef?.namespace ?? ""}/${targetRef?.name ?? ""}`;
+
+/** Hints do not count, they are looked at apart; nor does the revision at which the pod was read. */
+function isEqual(a: Endpoint, b: Endpoint): boolean {
+  if (a.nodeName !== b.nodeName || a.zone !== b.zone) return false;
+  const { ready, serving, terminating } = a.conditions ?? {};
+  if (b.conditions?.ready !== ready || b.conditions?.serving !== serving || b.conditions?.terminating !== terminating) return false;
+  return equalJson(bareTarget(a), bareTarget(b));
+}
+
+const bareTarget = ({ targetRef: { resourceVersion: _revision, ...target } = {} }: Endpoint): unknown => target;
+
+export const contentOf = ({ ports = [], endpoints = [] }: EndpointSlice): SliceContent => ({ ports, endpoints });
+
+/** Puts other endpoints into the slices that are to be written: first the new ones, then the others. */
+export function withEndpoints({ create, update, unchanged }: PackedSlices, endpoints: readonly (readonly Endpoint[])[]): PackedSlices {
+  return {
+    create: create.map(({ ports }, i) => ({ ports, endpoints: endpoints[i] ?? [] })),
+    update: update.map(({ slice, content: { ports } }, i) => ({
+      slice,
+      content: { ports, endpoints: endpoints[create.length + i] ?? [] },
+    })),
+    unchanged,
+  };
+}
+
+/** Takes all hints away; unchanged slices that have some are to be written. */
+export function withoutHints({ create, update, unchanged }: PackedSlices): PackedSlices {
+  const hinted = unchanged.filter((slice) => slice.endpoints?.some((endpoint) => endpoint.hints) ?? false);
+  const packed: PackedSlices = {
+    create,
+    update: [...update, ...hinted.map((slice) => ({ slice, content: contentOf(slice) }))],
+    unchanged: unchanged.filter((slice) => !hinted.includes(slice)),
+  };
+  const contents = [...packed.create, ...packed.update.map(({ content }) => content)];
+  return withEndpoints(
+    packed,
+    contents.map(({ endpoints }) => endpoints.map(({ hints: _hints, ...endpoint }) => endpoint)),
+  );
+}
 
 /**
  * Packs one address family. `existing` are the slices of that family that the caller manages. With nothing desired, one empty
  * placeholder slice stays. `stale` marks slices whose metadata must be written anyway: they are filled like those that change.
+ * `hint` gives the endpoints their hints.
  */
 export function packSlices(
   existing: readonly EndpointSlice[],
   desired: readonly PodEndpoint[],
   maxEndpoints: number,
   stale: (slice: EndpointSlice) => boolean = () => false,
+  hint: (slices: PackedSlices) => PackedSlices = withoutHints,
 ): SliceChanges {
   const groups = new Map<
     string,
@@ -65,7 +119,7 @@ export function packSlices(
     plans.push({ slice: untouched ? kept : undefined, ports: [], endpoints: [], changed: !untouched });
     if (untouched) emptied.splice(emptied.indexOf(kept), 1);
   }
-  return finish(plans, emptied);
+  return reuse(hint(packed(plans)), emptied);
 }
 
 const isPlaceholder = (slice: EndpointSlice): boolean => (slice.endpoints?.length ?? 0) === 0 && (slice.ports?.length ?? 0) === 0;
@@ -91,9 +145,8 @@ function packGroup(
         continue;
       }
       wanted.delete(key);
-      const same = equalJson(endpoint, now);
-      changed ||= !same;
-      kept.push(same ? endpoint : now);
+      changed ||= !isEqual(endpoint, now);
+      kept.push(now);
     }
     if (kept.length === 0) emptied.push(slice);
     else mine.push({ slice, ports, endpoints: kept, changed });
@@ -116,17 +169,25 @@ function packGroup(
   plans.push(...mine);
 }
 
-/** New slices take over emptied ones where there are any: one update instead of a delete and a create. */
-function finish(plans: readonly Plan[], emptied: readonly EndpointSlice[]): SliceChanges {
-  const reusable = emptied.filter((slice) => slice.metadata.deletionTimestamp === undefined);
+function packed(plans: readonly Plan[]): PackedSlices {
   const create: SliceContent[] = [];
-  const update: { slice: EndpointSlice; content: SliceContent }[] = [];
+  const update: SliceUpdate[] = [];
+  const unchanged: EndpointSlice[] = [];
   for (const { slice, ports, endpoints, changed } of plans) {
-    if (!changed) continue;
-    const target = slice ?? reusable.shift();
-    if (target) update.push({ slice: target, content: { ports, endpoints } });
-    else create.push({ ports, endpoints });
+    if (!slice) create.push({ ports, endpoints });
+    else if (changed) update.push({ slice, content: { ports, endpoints } });
+    else unchanged.push(slice);
   }
-  const taken = new Set(update.map((entry) => entry.slice));
-  return { create, update, remove: emptied.filter((slice) => !taken.has(slice) && slice.metadata.deletionTimestamp === undefined) };
+  return { create, update, unchanged };
+}
+
+/** New slices take over emptied ones where there are any: one update instead of a delete and a create. */
+function reuse({ create, update }: PackedSlices, emptied: readonly EndpointSlice[]): SliceChanges {
+  const reusable = emptied.filter((slice) => slice.metadata.deletionTimestamp === undefined);
+  const taken = reusable.slice(0, create.length);
+  return {
+    create: create.slice(taken.length),
+    update: [...update, ...taken.map((slice, i) => ({ slice, content: create[i] ?? { ports: [], endpoints: [] } }))],
+    remove: reusable.slice(taken.length),
+  };
 }

@@ -21,10 +21,18 @@ export interface SliceTemplate {
   readonly triggerTime: string | undefined;
 }
 
+/** Labels that say what a slice is for: they are written with the others, but are no reason to write. */
+const RESERVED_LABELS = ["kubernetes.io/service-name", "endpointslice.kubernetes.io/managed-by", "service.kubernetes.io/headless"];
+
 /** True when a slice's metadata is not what the template says. */
 export function isStale(slice: EndpointSlice, template: SliceTemplate): boolean {
   const annotations = ownAnnotations(slice);
-  return !equalJson(slice.metadata.labels ?? {}, template.labels) || !equalJson(annotations, template.annotations ?? annotations);
+  const labels = unreserved(slice.metadata.labels);
+  return !equalJson(labels, unreserved(template.labels)) || !equalJson(annotations, template.annotations ?? annotations);
+}
+
+export function unreserved(labels: { readonly [key: string]: string } = {}): { readonly [key: string]: string } {
+  return Object.fromEntries(Object.entries(labels).filter(([key]) => !RESERVED_LABELS.includes(key)));
 }
 
 /** All but the trigger time. */

@@ -13,7 +13,7 @@ interface Seen {
 export class TriggerTimes {
   readonly #seen = new Map<ObjectKey, Seen>();
 
-  /** The earliest change (RFC 3339) since the last call for this Service; undefined when nothing that has a time changed. */
+  /** The earliest change (RFC 3339) since the last call for this Service; of a new one its creation. Undefined: nothing that has a time changed. */
   take(service: Service, pods: readonly Pod[]): string | undefined {
     const before = this.#seen.get(keyOf(service));
     const now: Seen = {
@@ -21,12 +21,10 @@ export class TriggerTimes {
       pods: new Map(pods.map((pod) => [keyOf(pod), readySince(pod)])),
     };
     this.#seen.set(keyOf(service), now);
-    let earliest = before || now.service === "" ? undefined : now.service;
-    for (const [key, since] of now.pods) {
-      if (since === "" || since <= (before?.pods.get(key) ?? "")) continue;
-      if (earliest === undefined || since < earliest) earliest = since;
-    }
-    return earliest;
+    if (!before) return now.service || undefined;
+    const changed = [...now.pods].flatMap(([key, since]) => (since > (before.pods.get(key) ?? "") ? [since] : []));
+    if (now.service > before.service) changed.push(now.service);
+    return changed.sort()[0];
   }
   forget(service: ObjectKey): void {
     this.#seen.delete(service);

@@ -4,7 +4,7 @@ import type { ApiClient } from "../../cluster/api-client.ts";
 import { realClock } from "../../model/clock.ts";
 import { isStatus } from "../../model/errors.ts";
 import { faultPeerText, faultSettingsText, parseFaultPeer, parseFaultSettings } from "../../model/fault-text.ts";
-import type { Fault, FaultSettings, FaultSpec } from "../../model/kinds/loopkube-v1alpha1.ts";
+import type { Fault, FaultPeer, FaultSettings, FaultSpec } from "../../model/kinds/loopkube-v1alpha1.ts";
 import { connected, DIAGNOSTICS_PATH, withJson, withName } from "../connect.ts";
 import { Failure } from "../failure.ts";
 import { print, printJson, textTable } from "../terminal.ts";
@@ -85,11 +85,33 @@ async function add(client: ApiClient, spec: FaultSpec, name: string | undefined)
   const created = (await client.request("POST", FAULTS_PATH, body)) as unknown as Fault;
   const { metadata: made, status } = await inForce(client, created);
   print(`fault/${made.name} added: from ${faultPeerText(spec.from)} to ${faultPeerText(spec.to)}: ${faultSettingsText(spec)}`);
+  for (const peer of [spec.from, spec.to])
+    if (peer && (await isMissing(client, peer))) print(`there is no ${faultPeerText(peer)}: it waits for one`);
   if (!status) return print(`it is not in force yet: see kubectl get fault ${made.name} -o yaml`);
   const { liveFlows = 0, unshapedFlows = 0 } = status;
   if (unshapedFlows > 0)
     print(`${unshapedFlows} of ${liveFlows} open connections that it matches go on unshaped: latency, rate and the like apply to new ones`);
   else if (liveFlows > 0) print(`${liveFlows} open connections matched`);
+}
+
+/** True when an end names an object that there is not (yet); ends by labels or address are not looked up. */
+async function isMissing(client: ApiClient, { pod, service, node, namespace = "default" }: FaultPeer): Promise<boolean> {
+  const inNamespace = `/api/v1/namespaces/${encodeURIComponent(namespace)}`;
+  const path =
+    pod !== undefined
+      ? `${inNamespace}/pods/${encodeURIComponent(pod)}`
+      : service !== undefined
+        ? `${inNamespace}/services/${encodeURIComponent(service)}`
+        : node === undefined
+          ? inNamespace
+          : `/api/v1/nodes/${encodeURIComponent(node)}`;
+  try {
+    await client.request("GET", path);
+    return false;
+  } catch (error) {
+    if (isStatus(error, "NotFound")) return true;
+    throw error;
+  }
 }
 
 /** The fault once its status tells what it found. */

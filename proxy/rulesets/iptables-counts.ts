@@ -1,6 +1,7 @@
 // How many rules iptables-ruleset.ts writes, without writing them: a scrape must not cost what a dump costs.
 // Upstream: what syncProxyRules counts for sync_proxy_rules_iptables_total and _last. Rules of the kernel's own chains are not counted.
 import type { IpFamily } from "../../model/ip.ts";
+import { localhostHasNodePorts, nodePortBlocks } from "../node-port-addresses.ts";
 import { nodePortIps, podBlocks, type PortPlan, portPlans, type RulesetInput, sourceRanges } from "./port-plan.ts";
 
 export interface IptablesCounts {
@@ -18,8 +19,8 @@ export function countIptablesRules(
   family: IpFamily,
   changed: (service: string) => boolean,
 ): { readonly total: IptablesCounts; readonly last: IptablesCounts } {
-  let filter = BASE_FILTER;
-  let dispatch = BASE_NAT + (input.config.nodePortAddresses ? nodePortIps(input, family).length : 1);
+  let filter = BASE_FILTER + (family === "IPv4" && localhostHasNodePorts({ ...input.config, mode: "iptables" }) ? 1 : 0);
+  let dispatch = BASE_NAT + (nodePortBlocks(input.config, family) ? nodePortIps(input, family).length : 1);
   let [chains, written] = [0, 0];
   const pods = podBlocks(input.config, family).length;
   for (const plan of portPlans(input, family)) {

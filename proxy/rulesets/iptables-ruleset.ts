@@ -1,7 +1,7 @@
 // The rules of one node as kube-proxy's iptables mode writes them, in the notation of `iptables-save` (IPv6: `ip6tables-save`).
-// Upstream: pkg/proxy/iptables/proxier.go. Left out: the kubelet's own chains, counters, and the canary chains.
+// Upstream: pkg/proxy/iptables/proxier.go. Left out: the kubelet's own chains except KUBE-FIREWALL, counters, and the canary chains.
 import { ipFamily, type IpFamily } from "../../model/ip.ts";
-import { hasNodePorts } from "../evaluate.ts";
+import { hasNodePorts, localhostHasNodePorts, nodePortBlocks } from "../node-port-addresses.ts";
 import { hostPort, type ProxyEndpoint, type ServicePort } from "../service-port.ts";
 import { iptablesEndpointChain, iptablesServiceChain } from "./chain-names.ts";
 import { familiesOf, podBlocks, type PortPlan, portPlans, type RulesetInput, sourceRanges } from "./port-plan.ts";
@@ -47,9 +47,10 @@ function familyText(input: RulesetInput, family: IpFamily): string {
   const tables = new Tables(
     input,
     family,
-    plans.reduce((sum, plan) => sum + plan.reachable.length, 0),
+    plans.reduce((sum, plan) => sum + plan.port.endpoints.length, 0),
   );
   addBase(tables);
+  if (family === "IPv4" && localhostHasNodePorts(input.config)) addLocalnetGuard(tables);
   for (const plan of plans) addPort(tables, plan);
   for (const rule of nodePortRules(tables)) tables.add("nat", "KUBE-SERVICES", rule);
   return `# ${family === "IPv4" ? "iptables-save" : "ip6tables-save"}\n${tableText("filter", tables.filter, FILTER_HOOKS)}${tableText("nat", tables.nat, NAT_HOOKS)}`;
@@ -95,12 +96,19 @@ function addBase(tables: Tables): void {
   );
 }
 
+/** NodePorts on 127.0.0.1 need route_localnet, which would let other hosts reach what listens there only. Issue 90259 upstream. */
+function addLocalnetGuard(tables: Tables): void {
+  for (const hook of ["INPUT", "OUTPUT"]) tables.add("filter", hook, "-j KUBE-FIREWALL");
+  const incoming = `! -s 127.0.0.0/8 -d 127.0.0.0/8 ${comment("block incoming localnet connections")}`;
+  tables.add("filter", "KUBE-FIREWALL", `${incoming} -m conntrack ! --ctstate RELATED,ESTABLISHED,DNAT -j DROP`);
+}
+
 /** Last in KUBE-SERVICES: all local addresses, or one rule for each that NodePorts answer on. */
 function nodePortRules(tables: Tables): readonly string[] {
   const { node, config } = tables.input;
   const note = comment("kubernetes service nodeports; NOTE: this must be the last rule in this chain");
-  if (!config.nodePortAddresses) {
-    const notLocalhost = config.localhostNodePorts || tables.family === "IPv6" ? "" : "! -d 127.0.0.0/8 ";
+  if (!nodePortBlocks(config, tables.family)) {
+    const notLocalhost = tables.family === "IPv6" ? "! -d ::1/128 " : config.localhostNodePorts ? "" : "! -d 127.0.0.0/8 ";
     return [`${notLocalhost}${note} -m addrtype --dst-type LOCAL -j KUBE-NODEPORTS`];
   }
   const addresses = node.addresses.filter((ip) => ipFamily(ip) === tables.family && hasNodePorts(ip, node, config));

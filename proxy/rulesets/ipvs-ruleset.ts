@@ -1,7 +1,7 @@
 // The virtual servers of one node as kube-proxy's ipvs mode makes them, in the notation of `ipvsadm -Ln`.
 // Upstream: pkg/proxy/ipvs/proxier.go. Left out: the ipsets and the few iptables rules beside them.
 import { ipFamily } from "../../model/ip.ts";
-import { hasNodePorts } from "../evaluate.ts";
+import { hasNodePorts } from "../node-port-addresses.ts";
 import { type Rule, rulesOf } from "../rules.ts";
 import { hostPort, type ServicePort } from "../service-port.ts";
 import { familiesOf, type PortPlan, portPlans, type RulesetInput } from "./port-plan.ts";
@@ -14,7 +14,7 @@ export interface IpvsState {
   openFlows(rule: Rule, node: string): ReadonlyMap<string, number>;
 }
 
-/** The text that `ipvsadm -Ln` shows on the node. Endpoints that are gone but still have flows drain with weight 0. */
+/** The text that `ipvsadm -Ln` shows on the node. Endpoints of TCP that are gone but still have flows drain with weight 0. */
 export function ipvsRuleset(input: RulesetInput, state: IpvsState): string {
   const ipvs = { ...input, config: { ...input.config, mode: "ipvs" as const } };
   const lines = [
@@ -32,7 +32,7 @@ function portLines({ port, cluster, local }: PortPlan, { node, config }: Ruleset
     const isLocal = rule.destination === "ClusterIP" ? port.internalLocal : port.externalLocal;
     const endpoints = (isLocal ? local : cluster).map((endpoint) => endpoint.id);
     const open = state.openFlows(rule, node.name);
-    const draining = [...open.keys()].filter((id) => !endpoints.includes(id));
+    const draining = port.protocol === "TCP" ? [...open.keys()].filter((id) => !endpoints.includes(id)) : [];
     const servers = [...endpoints.map((id) => [id, 1] as const), ...draining.map((id) => [id, 0] as const)];
     const real = servers.map(
       ([id, weight]) => `  -> ${id.padEnd(28)} Masq    ${String(weight).padEnd(6)} ${String(open.get(id) ?? 0).padEnd(10)} 0`,

@@ -1,10 +1,11 @@
 // What one node does with each destination of a ServicePort, in the terms that every ruleset is written in: which endpoints, or which refusal.
 // Upstream: the first half of each proxier's syncProxyRules. Agrees with evaluate.ts, which decides flows.
 import { type Cidr, ipFamily, type IpFamily } from "../../model/ip.ts";
-import { hasNodePorts, type ProxyConfig } from "../evaluate.ts";
+import type { ProxyConfig } from "../evaluate.ts";
+import { hasNodePorts } from "../node-port-addresses.ts";
 import type { Rules } from "../rules.ts";
 import { externallyAccessible, type ProxyEndpoint, type ServicePort } from "../service-port.ts";
-import { categorize, type NodeView } from "../topology.ts";
+import { categorize, isInSourceRanges, type NodeView } from "../topology.ts";
 
 /** How flows without an endpoint are refused. */
 export type Refusal = "reject" | "drop";
@@ -66,9 +67,9 @@ export function nodePortIps({ node, config }: RulesetInput, family: IpFamily): r
 }
 
 /** Source ranges of a port's load balancer; a node inside them also allows the balancer's own addresses, which it may have as its own. */
-export function sourceRanges({ sourceRanges, loadBalancerIPs }: ServicePort, node: NodeView): readonly string[] {
-  const ranges = sourceRanges.map(String);
-  return sourceRanges.some((range) => node.addresses.some((ip) => range.contains(ip))) ? [...ranges, ...loadBalancerIPs] : ranges;
+export function sourceRanges(port: ServicePort, node: NodeView): readonly string[] {
+  const ranges = port.sourceRanges.map(String);
+  return isInSourceRanges(node, port) ? [...ranges, ...port.loadBalancerIPs] : ranges;
 }
 
 /** Families that the node or some Service has. */

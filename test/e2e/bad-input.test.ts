@@ -43,6 +43,22 @@ t.test("garbage, second clusters, kill -9", async (t) => {
     t.match(refused.stderr, /spec\.ports\[0\]\.nodePort: Invalid value: 30080: provided port is already allocated/);
   });
 
+  await t.test("a fault on what there is not says so, and so does dump", async (t) => {
+    const added = await cluster.sh("loopkube fault add --from app=client --to svc/nobody refuse --as early && loopkube fault remove early");
+    t.equal(
+      added.stdout,
+      "fault/early added: from app=client to svc/default/nobody: refuse\nthere is no svc/default/nobody: it waits for one\nfault/early removed\n",
+    );
+    t.equal(
+      (await cluster.sh("loopkube fault add --to svc/shop latency=1ms --as there && loopkube fault remove there")).stdout.includes(
+        "there is no",
+      ),
+      false,
+    );
+    t.match((await cluster.sh("loopkube dump rules --service nobody")).stderr, 'services "default/nobody" not found');
+    t.match((await cluster.sh("loopkube dump rules --service shop --as iptables")).stdout, /default\/shop/);
+  });
+
   await t.test("a second cluster of the name is refused, one of another name lives beside it", async (t) => {
     const same = await cluster.sh("loopkube up --name bad --own-kubeconfig");
     t.equal(same.code, 1);

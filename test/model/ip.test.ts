@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import t from "tap";
-import { bigIntToIp, canonicalIp, Cidr, ipFamily, ipToBigInt, isCidr } from "../../model/ip.ts";
+import { bigIntToIp, canonicalIp, Cidr, ipFamily, ipToBigInt, isCidr, legacyIp, withoutLeadingZeros } from "../../model/ip.ts";
 
 t.test("families and canonical text", (t) => {
   const rows: [text: string, family: string | undefined, canonical: string | undefined][] = [
@@ -49,4 +49,20 @@ t.test("numbers and text are the same addresses", (t) => {
     { seed: 7 },
   );
   t.end();
+});
+
+t.test("leading zeros of old objects", async (t) => {
+  for (const [text, expected] of [
+    ["172.30.0.041", "172.30.0.41"],
+    ["10.180.00.001", "10.180.0.1"],
+    ["010.0.0.000", "10.0.0.0"],
+    ["10.0.0.1", "10.0.0.1"],
+    ["fd00::0001", "fd00::1"],
+    ["1.2.3", undefined],
+    ["1.2.3.0256", undefined],
+    ["name", undefined],
+  ] as const)
+    t.equal(legacyIp(text), expected, text);
+  t.equal(withoutLeadingZeros("203.0.113.000/025"), "203.0.113.0/25");
+  t.equal(withoutLeadingZeros("fd00::/064"), "fd00::/64");
 });

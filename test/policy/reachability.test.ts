@@ -43,7 +43,11 @@ function matrix(policies: readonly string[], port: number, protocol: Protocol, n
     };
     return compileNetworkPolicy(policy);
   });
-  const table = new PolicyTable(compiled, (name) => ({ ns: name, ...(namespaces[name] ? { [namespaces[name]]: "" } : {}) }));
+  const table = new PolicyTable(compiled, (name) => ({
+    ns: name,
+    "kubernetes.io/metadata.name": name,
+    ...(namespaces[name] ? { [namespaces[name]]: "" } : {}),
+  }));
   const lines = [...pods].flatMap(([name, to]) => {
     const from = [...pods].filter(([, source]) => table.evaluate({ from: source, to, port, protocol }).allowed).map(([source]) => source);
     return from.length === NAMES.length ? [] : [`${name}: ${from.filter((source) => source !== name).join(" ")}`.trimEnd()];
@@ -54,8 +58,18 @@ function matrix(policies: readonly string[], port: number, protocol: Protocol, n
 const A = "podSelector: {matchLabels: {pod: a}}";
 const ALL = "podSelector: {}";
 const ns = (name: string): string => `namespaceSelector: {matchLabels: {ns: ${name}}}`;
-const only = (from: string): string => `x/a: ${from}`;
+const only = (from: string): string => `x/a: ${from}`.trimEnd();
 const others = (...left: readonly string[]): string => NAMES.filter((name) => !left.includes(name) && name !== "x/a").join(" ");
+
+/** What is left when pods of `from` reach none of `to`: the egress of the former is cut. */
+function cut(from: readonly string[], to: readonly string[]): string {
+  return NAMES.filter((name) => to.includes(name) && from.some((source) => source !== name))
+    .map((name) => `${name}: ${NAMES.filter((source) => source !== name && !from.includes(source)).join(" ")}`)
+    .join("\n");
+}
+const X = ["x/a", "x/b", "x/c"];
+const allBut = (...names: readonly string[]): readonly string[] => NAMES.filter((name) => !names.includes(name));
+const DENY_X = `x: ${ALL}, policyTypes: [Ingress]`;
 
 const ROWS: readonly (readonly [title: string, policies: readonly string[], expected: string, port?: string])[] = [
   ["deny-all", [`x: ${ALL}, policyTypes: [Ingress]`], "x/a:\nx/b:\nx/c:"],
@@ -159,6 +173,107 @@ const ROWS: readonly (readonly [title: string, policies: readonly string[], expe
     ],
     "",
   ],
+  [
+    "deny all, but to one pod from anywhere",
+    [DENY_X, `x: ${A}, ingress: [{from: [{namespaceSelector: {}, podSelector: {}}]}]`],
+    "x/b:\nx/c:",
+  ],
+  ["all namespaces", [`x: ${A}, ingress: [{from: [{namespaceSelector: {}}]}]`], ""],
+  ["one namespace", [`x: ${A}, ingress: [{from: [{${ns("y")}}]}]`], only("y/a y/b y/c")],
+  [
+    "one namespace by expression",
+    [`x: ${A}, ingress: [{from: [{namespaceSelector: {matchExpressions: [{key: ns, operator: In, values: [y]}]}}]}]`],
+    only("y/a y/b y/c"),
+  ],
+  [
+    "one namespace by the label that each has",
+    [`x: ${A}, ingress: [{from: [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: y}}}]}]`],
+    only("y/a y/b y/c"),
+  ],
+  [
+    "egress to namespaces by the label that each has",
+    [
+      `x: ${A}, policyTypes: [Egress], egress: [{to: [{namespaceSelector: {matchExpressions: [{key: kubernetes.io/metadata.name, operator: NotIn, values: [y]}]}}]}]`,
+    ],
+    cut(["x/a"], ["y/a", "y/b", "y/c"]),
+  ],
+  [
+    "pods by expression",
+    [`x: ${A}, ingress: [{from: [{podSelector: {matchExpressions: [{key: pod, operator: In, values: [b]}]}}]}]`],
+    only("x/b"),
+  ],
+  [
+    "any of several pod selectors",
+    [`x: ${A}, ingress: [{from: [{podSelector: {matchLabels: {pod: b}}}, {podSelector: {matchLabels: {pod: c}}}]}]`],
+    only("x/b x/c"),
+  ],
+  ["the own namespace only", [`x: ${ALL}, ingress: [{from: [{podSelector: {}}]}]`], "x/a: x/b x/c\nx/b: x/a x/c\nx/c: x/a x/b"],
+  ["one port for a namespace", [`x: ${A}, ingress: [{from: [{${ns("y")}}], ports: [{port: 81}]}]`], only("y/a y/b y/c"), "81/TCP"],
+  [
+    "two ports for a namespace in two policies",
+    [`x: ${A}, ingress: [{from: [{${ns("y")}}], ports: [{port: 81}]}]`, `x: ${A}, ingress: [{from: [{${ns("y")}}], ports: [{port: 80}]}]`],
+    only("y/a y/b y/c"),
+  ],
+  ["a named port for a whole namespace", [`x: ${ALL}, ingress: [{ports: [{port: serve-81-tcp}]}]`], "", "81/TCP"],
+  ["its other port", [`x: ${ALL}, ingress: [{ports: [{port: serve-81-tcp}]}]`], "x/a:\nx/b:\nx/c:"],
+  [
+    "a named port from one namespace",
+    [`x: ${A}, ingress: [{from: [{${ns("y")}}], ports: [{port: serve-80-tcp, protocol: TCP}]}]`],
+    only("y/a y/b y/c"),
+  ],
+  ["egress to a named port", [`x: ${ALL}, policyTypes: [Egress], egress: [{ports: [{port: serve-80-tcp}]}]`], ""],
+  [
+    "egress to another one's name",
+    [`x: ${ALL}, policyTypes: [Egress], egress: [{ports: [{port: serve-80-tcp}]}]`],
+    cut(X, NAMES),
+    "81/TCP",
+  ],
+  ["no egress of one pod", [`x: ${A}, policyTypes: [Egress]`], cut(["x/a"], allBut("x/a"))],
+  ["no egress of a namespace", [`x: ${ALL}, policyTypes: [Egress]`], cut(X, NAMES)],
+  ["egress rules without policyTypes isolate both directions", [`x: ${A}, egress: [{}]`], only("")],
+  [
+    "ingress and egress together",
+    [
+      `x: ${A}, policyTypes: [Egress, Ingress], ingress: [{from: [{podSelector: {matchLabels: {pod: b}}}]}], egress: [{ports: [{port: 80}]}]`,
+    ],
+    only("x/b"),
+  ],
+  [
+    "ingress and egress together, a port that egress does not name",
+    [
+      `x: ${A}, policyTypes: [Egress, Ingress], ingress: [{from: [{podSelector: {matchLabels: {pod: b}}}]}], egress: [{ports: [{port: 80}]}]`,
+    ],
+    `x/a: x/b\n${cut(["x/a"], allBut("x/a"))}`,
+    "81/TCP",
+  ],
+  [
+    "the client's side denies what the server allows",
+    [
+      `x: ${A}, policyTypes: [Egress], egress: [{to: [{${ns("y")}, ${A}}]}]`,
+      `y: ${A}, ingress: [{from: [{${ns("x")}, ${A}}]}]`,
+      `y: podSelector: {matchLabels: {pod: b}}, ingress: [{from: [{${ns("x")}, ${A}}]}]`,
+    ],
+    cut(["x/a"], ["x/b", "x/c"]) + "\ny/a: x/a\ny/b:\n" + cut(["x/a"], ["y/c", "z/a", "z/b", "z/c"]),
+  ],
+  [
+    "all egress goes before others",
+    [`x: ${ALL}, policyTypes: [Egress], egress: [{ports: [{port: 80}]}]`, `x: ${ALL}, policyTypes: [Egress], egress: [{}]`],
+    "",
+    "81/TCP",
+  ],
+  [
+    "egress to a block",
+    [`x: ${A}, policyTypes: [Egress], egress: [{to: [{ipBlock: {cidr: 127.244.4.2/32}}]}]`],
+    cut(["x/a"], allBut("x/a", "y/b")),
+  ],
+  [
+    "egress to a block but for one",
+    [`x: ${A}, policyTypes: [Egress], egress: [{to: [{ipBlock: {cidr: 127.244.0.0/16, except: [127.244.1.2/32]}}]}]`],
+    cut(["x/a"], ["x/b"]),
+  ],
+  ["egress allowed, ingress denied", [`x: ${A}, policyTypes: [Egress], egress: [{}]`, `x: ${A}, policyTypes: [Ingress]`], only("")],
+  ["SCTP is not TCP, beside a deny", [DENY_X, `x: ${A}, ingress: [{ports: [{protocol: SCTP, port: 81}]}]`], "x/a:\nx/b:\nx/c:", "81/TCP"],
+  ["UDP is not TCP", [`x: ${A}, ingress: [{ports: [{protocol: UDP, port: 81}]}]`], only(""), "81/TCP"],
   ["a selector that selects nobody", ["x: podSelector: {matchLabels: {pod: none}}, policyTypes: [Ingress]"], ""],
 ];
 for (const [title, policies, expected, port = "80/TCP"] of ROWS) {

@@ -7,7 +7,7 @@ import type { EndpointSlice } from "../../model/kinds/discovery-v1.ts";
 import type { Peer } from "../../model/ports.ts";
 import { compileService, evaluate, type NodeView, type ProxyMode, Rules } from "../../proxy/index.ts";
 
-const node: NodeView = { name: "test-node", addresses: ["192.168.0.2"], zone: "" };
+const node: NodeView = { name: "test-node", addresses: ["192.168.0.2", "192.168.1.2"], zone: "" };
 const FROM: Readonly<Record<string, Peer>> = {
   pod: { kind: "pod", namespace: "ns", name: "client", ip: "10.0.0.2", node: "test-node" },
   node: { kind: "node", name: "test-node", ip: "192.168.0.2" },
@@ -95,6 +95,7 @@ const ROWS: readonly (readonly [world: World, from: string, to: string, expected
   [withNode, "as other LB", "1.2.3.4:80", "DNAT 1 masq"],
   [withoutNode, "node", "1.2.3.4:80", "DROP"],
   [withoutNode, "as LB", "1.2.3.4:80", "DROP"],
+  [ranges("192.168.1.0/24"), "as LB", "1.2.3.4:80", "DROP"],
   [ranges("2001:db8::/64"), "blocked", "1.2.3.4:80", "DNAT 1 masq"],
   [{ ...withNode, endpoints: "" }, "allowed", "1.2.3.4:80", "REJECT"],
   [{ ...withNode, endpoints: "" }, "blocked", "1.2.3.4:80", "REJECT", "DROP"],
@@ -117,3 +118,13 @@ for (const [world, from, to, iptables, nftables = iptables] of ROWS) {
   t.equal(outcome(world, "iptables", from, to), iptables, `iptables: ${from} → ${to} ${JSON.stringify(world)}`);
   t.equal(outcome(world, "nftables", from, to), nftables, `nftables: ${from} → ${to} ${JSON.stringify(world)}`);
 }
+
+// The kernel's ip_vs_leave: a virtual server without real servers answers with ICMP port unreachable.
+for (const [world, from, to, expected] of [
+  [{ spec: local }, "allowed", "1.2.3.4:80", "REJECT"],
+  [{ spec: local }, "allowed", "192.168.0.2:3001", "REJECT"],
+  [{ spec: { internalTrafficPolicy: "Local" } }, "pod", "172.30.0.41:80", "REJECT"],
+  [{ spec: local, endpoints: "lr" }, "allowed", "1.2.3.4:80", "DNAT 1"],
+  [{ endpoints: "" }, "allowed", "1.2.3.4:80", "REJECT"],
+] as const satisfies readonly (readonly [World, string, string, string])[])
+  t.equal(outcome(world, "ipvs", from, to), expected, `ipvs: ${from} → ${to} ${JSON.stringify(world)}`);

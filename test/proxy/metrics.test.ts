@@ -96,13 +96,13 @@ t.test("rules of iptables: all, and those of the last sync", async (t) => {
     await world.endpoints(name, [endpoint(world.pod(name, host + 10))]);
   }
   const found = (node: string): readonly string[] => series(world.proxy.metricsText(node), "kubeproxy_sync_proxy_rules_iptables_");
-  // 3 + 0; 4 and the NodePort rule, then for each Service: 1 in KUBE-SERVICES, 1 in KUBE-SVC (no pod block is configured), 2 in KUBE-SEP.
+  // 3 in KUBE-FORWARD and 1 in KUBE-FIREWALL; 4 and the NodePort rule, then for each Service: 1 in KUBE-SERVICES, 1 in KUBE-SVC (no pod block is configured), 2 in KUBE-SEP.
   t.same(found("node-0"), [
-    'kubeproxy_sync_proxy_rules_iptables_last{ip_family="IPv4",table="filter"} 3',
+    'kubeproxy_sync_proxy_rules_iptables_last{ip_family="IPv4",table="filter"} 4',
     'kubeproxy_sync_proxy_rules_iptables_last{ip_family="IPv4",table="nat"} 10',
     'kubeproxy_sync_proxy_rules_iptables_partial_restore_failures_total{ip_family="IPv4"} 0',
     'kubeproxy_sync_proxy_rules_iptables_restore_failures_total{ip_family="IPv4"} 0',
-    'kubeproxy_sync_proxy_rules_iptables_total{ip_family="IPv4",table="filter"} 3',
+    'kubeproxy_sync_proxy_rules_iptables_total{ip_family="IPv4",table="filter"} 4',
     'kubeproxy_sync_proxy_rules_iptables_total{ip_family="IPv4",table="nat"} 13',
   ]);
   t.same(found("node-1"), [], "a node in nftables mode has none");

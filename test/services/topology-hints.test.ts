@@ -1,84 +1,128 @@
-// topology-mode Auto: shares by CPU, the 20 % limit, and the controller that follows nodes and tells.
+// The arithmetic of topology-mode Auto: rows of k8s.io/endpointslice/topologycache/{topologycache,utils,sliceinfo}_test.go.
 import t from "tap";
-import { VirtualClock } from "../../model/clock.ts";
-import { createIds } from "../../model/ids.ts";
-import type { Node, Pod } from "../../model/kinds/core-v1.ts";
 import type { Endpoint } from "../../model/kinds/discovery-v1.ts";
-import { seededRandom } from "../../model/random.ts";
-import { EndpointSlices, Events, Nodes, Pods, Services } from "../../model/resources.ts";
-import { createServiceControllers, serviceAdmission } from "../../services/index.ts";
-import { topologyHints, wantsTopologyHints } from "../../services/topology-hints.ts";
-import { createStore } from "../../store/index.ts";
+import {
+  allocationsOf,
+  cpuShares,
+  exchangeOf,
+  hintsByZone,
+  isOverloaded,
+  redistribute,
+  wantsTopologyHints,
+} from "../../services/topology-hints.ts";
+import { node } from "./topology-world.ts";
 
-const node = (name: string, zone: string, cpu: string, labels: Record<string, string> = {}): Node => ({
-  apiVersion: "v1",
-  kind: "Node",
-  metadata: { name, labels: { ...(zone === "" ? {} : { "topology.kubernetes.io/zone": zone }), ...labels } },
-  spec: {},
-  status: {
-    allocatable: { cpu },
-    conditions: [{ type: "Ready", status: "True", lastHeartbeatTime: "2025-01-01T00:00:00Z", lastTransitionTime: "2025-01-01T00:00:00Z" }],
-  },
-});
-/** `aab` → three ready endpoints, two in zone a; upper case: not ready; `-`: no zone. */
-const endpoints = (zones: string): readonly Endpoint[] =>
-  [...zones].map((zone, i) => ({
-    addresses: [`127.244.0.${i + 1}`],
-    conditions: { ready: zone === zone.toLowerCase() },
-    ...(zone === "-" ? {} : { zone: zone.toLowerCase() }),
-  }));
+type Counts = Readonly<Record<string, number>>;
+const counts = (text: Counts): Map<string, number> => new Map(Object.entries(text));
+const plain = (map: ReadonlyMap<string, unknown> | undefined): unknown => map && Object.fromEntries(map);
 
-const equal = [node("n1", "a", "4"), node("n2", "b", "4000m")];
-const rows: readonly (readonly [string, readonly Node[], string, string])[] = [
-  ["each keeps its zone", equal, "abab", "abab"],
-  ["one moves: b would be overloaded", equal, "aaab", "baab"],
-  ["three of six stay within 20 %", equal, "aaabbb", "aaabbb"],
-  ["in proportion to CPU", [node("n1", "a", "6"), node("n2", "b", "2")], "aabb", "aaab"],
-  ["an endpoint in a zone without nodes stays hinted for it", equal, "aacb", "aacb"],
-  ["k8s: nearly equal zones of two", [node("n1", "a", "45"), node("n2", "b", "55")], "ab", "ab"],
+const CONTROL_PLANE = { "node-role.kubernetes.io/control-plane": "" };
+const SHARES: readonly (readonly [name: string, nodes: readonly ReturnType<typeof node>[], expected: Counts | undefined])[] = [
+  ["no nodes", [], undefined],
+  ["one node", [node("a", "1000m")], undefined],
+  ["one zone", [node("a", "1000m"), node("a", "1000m")], undefined],
+  ["two zones", [node("a", "1000m"), node("b", "1000m")], { a: 0.5, b: 0.5 }],
+  ["two zones, one unready", [node("a", "1000m", {}, "False"), node("b", "1000m")], undefined],
+  ["two zones, one with a control plane only", [node("a", "1000m"), node("b", "1000m", CONTROL_PLANE)], undefined],
+  ["two zones, with an unready node", [node("a", "1000m"), node("b", "1000m"), node("b", "1000m", {}, "False")], { a: 0.5, b: 0.5 }],
+  ["two zones, with a control plane", [node("a", "1000m"), node("b", "1000m"), node("b", "1000m", CONTROL_PLANE)], { a: 0.5, b: 0.5 }],
   [
-    "k8s: three zones, ten endpoints, one moves",
-    [node("n1", "a", "35"), node("n2", "b", "35"), node("n3", "c", "30")],
-    "abccaaabca",
-    "bbccaaabca",
+    "two zones, with a master",
+    [node("a", "1"), node("b", "1"), node("b", "1", { "node-role.kubernetes.io/master": "" })],
+    { a: 0.5, b: 0.5 },
   ],
   [
-    "k8s: two endpoints, three zones",
-    [node("n1", "a", "3"), node("n2", "b", "4"), node("n3", "c", "3")],
-    "ab",
-    "Insufficient number of endpoints (2 endpoints, 3 zones)",
+    "three zones of several nodes",
+    [node("a", "1"), node("a", "1"), node("a", "1"), node("a", "2"), node("b", "3"), node("b", "1500m"), node("c", "0.5")],
+    { a: 0.5, b: 0.45, c: 0.05 },
   ],
-  ["less than a whole one is not moved", [node("n1", "a", "5"), node("n2", "b", "6")], "aaabbb", "aaabbb"],
-  ["not ready: no hint", equal, "abBA", "ab.."],
-  ["too few endpoints", equal, "a", "Insufficient number of endpoints (1 endpoints, 2 zones)"],
-  ["one zone", [node("n1", "a", "4")], "aa", "Insufficient Node information: allocatable CPU or zone not specified on one or more nodes"],
+  ["a node without zone", [node("a", "1"), node("b", "1"), node("", "1")], undefined],
+  ["a node without CPU", [node("a", "1"), node("b", "1"), node("c", "0")], undefined],
+];
+for (const [name, nodes, expected] of SHARES) t.same(plain(cpuShares(nodes)), expected, `shares: ${name}`);
+
+const ALLOCATIONS: readonly (readonly [shares: Counts, endpoints: number, expected: unknown])[] = [
+  [{ a: 0.5, b: 0.5 }, 1, "Insufficient number of endpoints (1 endpoints, 2 zones)"],
+  [{ a: 0.3, b: 0.4, c: 0.3 }, 2, "Insufficient number of endpoints (2 endpoints, 3 zones)"],
   [
-    "no zone",
-    [...equal, node("n3", "", "4")],
-    "ab",
-    "Insufficient Node information: allocatable CPU or zone not specified on one or more nodes",
-  ],
-  [
-    "no CPU",
-    [...equal, node("n3", "c", "0")],
-    "ab",
-    "Insufficient Node information: allocatable CPU or zone not specified on one or more nodes",
-  ],
-  ["the control plane does not count", [...equal, node("n0", "", "4", { "node-role.kubernetes.io/control-plane": "" })], "ab", "ab"],
-  ["an endpoint without zone", equal, "aab-", "One or more endpoints do not have a zone specified"],
-  [
-    "three zones, four endpoints",
-    [...equal, node("n3", "c", "4")],
-    "aabc",
+    { a: 1 / 3, b: 1 / 3, c: 1 / 3 },
+    4,
     "Unable to allocate minimum required endpoints to each zone without exceeding overload threshold (4 endpoints, 3 zones)",
   ],
+  [{ a: 0.45, b: 0.55 }, 2, { a: { maximum: 1, desired: 1 }, b: { maximum: 1, desired: 1.1 } }],
+  [{ a: 0.5, b: 0.5 }, 6, { a: { maximum: 3, desired: 3 }, b: { maximum: 3, desired: 3 } }],
+  [{ a: 0.75, b: 0.25 }, 8, { a: { maximum: 6, desired: 6 }, b: { maximum: 3, desired: 2 } }],
 ];
-for (const [name, nodes, zones, expected] of rows) {
-  t.test(name, async (t) => {
-    const hints = topologyHints(endpoints(zones), nodes);
-    const found = "disabled" in hints ? hints.disabled : [...zones].map((_, i) => hints.zones.get(i) ?? ".").join("");
-    t.equal(found, expected);
-  });
+for (const [shares, endpoints, expected] of ALLOCATIONS) {
+  const found = allocationsOf(counts(shares), endpoints);
+  t.same(typeof found === "string" ? found : plain(found), expected, `${endpoints} endpoints for ${JSON.stringify(shares)}`);
+}
+t.match(allocationsOf(undefined, 2), "Insufficient Node information: allocatable CPU or zone not specified on one or more nodes");
+
+const EXCHANGES: readonly (readonly [name: string, desired: Counts, given: Counts, giving: Counts, receiving: Counts])[] = [
+  ["nothing", {}, {}, {}, {}],
+  ["no need", { a: 1.2, b: 1.1, c: 1 }, { a: 1, b: 1, c: 1 }, {}, {}],
+  ["the same zone is preferred to a slightly better share", { a: 5.1, b: 5.1, c: 5.8 }, { a: 16 }, { a: 10 }, { b: 5, c: 5 }],
+  ["less than one: to the zone that needs it most", { a: 5, b: 5.6, c: 5.4 }, { a: 16 }, { a: 11 }, { b: 6, c: 5 }],
+  ["from the zone with most", { a: 5, b: 5.6, c: 5.4 }, { b: 8, c: 8 }, { b: 2, c: 3 }, { a: 5 }],
+  ["more given than desired", { a: 5, b: 5, c: 5 }, { a: 6, b: 6, c: 6 }, {}, {}],
+  ["negative desires", { a: -5, b: -5, c: -5 }, { a: 6, b: 6, c: 6 }, {}, {}],
+  ["negative counts", { a: 5, b: 5, c: 5 }, { a: -4, b: -3, c: -2 }, {}, {}],
+  ["one negative count", { a: 5, b: 5, c: 5 }, { a: -40, b: 20, c: 20 }, { b: 15, c: 15 }, { a: 30 }],
+];
+for (const [name, desired, given, giving, receiving] of EXCHANGES) {
+  const found = exchangeOf(new Map(Object.entries(desired).map(([zone, each]) => [zone, { desired: each, maximum: 0 }])), counts(given));
+  t.same([plain(found.giving), plain(found.receiving)], [giving, receiving], `exchange: ${name}`);
+}
+
+const inZone = (zone: string, hint = zone, ready: boolean | null = true): Endpoint => ({
+  addresses: ["10.1.2.3"],
+  zone,
+  conditions: ready === null ? {} : { ready },
+  ...(hint === "" ? {} : { hints: { forZones: [...hint].map((name) => ({ name })) } }),
+});
+const MOVES: readonly (readonly [slice: string, giving: Counts, receiving: Counts, expected: Counts])[] = [
+  ["", {}, {}, {}],
+  ["a", { a: 1 }, { b: 1 }, { a: -1, b: 1 }],
+  ["aaa", { a: 2 }, { b: 1, c: 1 }, { a: -2, b: 1, c: 1 }],
+];
+for (const [slice, giving, receiving, expected] of MOVES) {
+  const found = redistribute([[...slice].map((zone) => inZone(zone))], { giving: counts(giving), receiving: counts(receiving) });
+  t.same(plain(found), expected, `redistribution in ${slice}`);
+}
+
+const HINTS: readonly (readonly [
+  name: string,
+  endpoints: readonly Endpoint[],
+  maxima: Counts,
+  given: Counts,
+  expected: Counts | undefined,
+])[] = [
+  ["empty", [], {}, {}, {}],
+  ["one", [inZone("a")], { a: 3 }, { a: 1 }, { a: 1 }],
+  ["unready and unknown ones do not count", [inZone("a"), inZone("a", "a", false), inZone("a", "a", null)], { a: 3 }, { a: 1 }, { a: 1 }],
+  ["several zones", [inZone("a"), inZone("a", "b"), inZone("b")], { a: 3, b: 3, c: 3 }, { a: 1, b: 1, c: 1 }, { a: 1, b: 2 }],
+  ["a zone that needs none", [inZone("a", "x")], { a: 3 }, { a: 1, b: 1, c: 1 }, undefined],
+  ["no hints", [inZone("a", "")], { a: 3 }, {}, undefined],
+  ["an empty list", [{ ...inZone("a"), hints: { forZones: [] } }], { a: 3 }, {}, undefined],
+  ["too many", [inZone("a"), inZone("a")], { a: 2 }, { a: 1 }, undefined],
+];
+for (const [name, endpoints, maxima, given, expected] of HINTS) {
+  const allocations = new Map(Object.entries(maxima).map(([zone, maximum]) => [zone, { maximum, desired: 0 }]));
+  t.same(plain(hintsByZone(endpoints, counts(given), allocations)), expected, `hints of a slice: ${name}`);
+}
+
+const OVERLOADS: readonly (readonly [given: Counts, shares: Counts | undefined, expected: boolean])[] = [
+  [{}, { a: 0.5, b: 0.5 }, false],
+  [{}, undefined, false],
+  [{ a: 1 }, undefined, true],
+  [{ a: 3, b: 3 }, { a: 0.5, b: 0.5 }, false],
+  [{ a: 3, b: 3 }, { a: 0.6, b: 0.4 }, false],
+  [{ a: 3, b: 3 }, { a: 0.61, b: 0.39 }, true],
+  [{ a: 3, b: 3 }, { a: 0.5, b: 0.4, c: 0.1 }, true],
+];
+for (const [given, shares, expected] of OVERLOADS) {
+  t.equal(isOverloaded(counts(given), shares && counts(shares)), expected, `${JSON.stringify(given)} for ${JSON.stringify(shares)}`);
 }
 
 t.test("which annotation", async (t) => {
@@ -87,65 +131,4 @@ t.test("which annotation", async (t) => {
   t.notOk(wantsTopologyHints({ "service.kubernetes.io/topology-mode": "Disabled" }));
   t.notOk(wantsTopologyHints({ "service.kubernetes.io/topology-mode": "Auto", "service.kubernetes.io/topology-aware-hints": "Disabled" }));
   t.notOk(wantsTopologyHints());
-});
-
-t.test("the controller writes hints, tells, and follows the nodes", async (t) => {
-  const clock = new VirtualClock();
-  const random = seededRandom("hints");
-  const store = await createStore({ clock, ids: createIds(random) });
-  store.admit(...serviceAdmission({ serviceCIDRs: ["127.96.0.0/16"], random, clusterBlocks: ["127.244.0.0/16"] }));
-  const controllers = createServiceControllers({ store, clock });
-  await controllers.start();
-  t.teardown(async () => {
-    await controllers.stop();
-    await store.close();
-  });
-  for (const each of equal) await store.create(Nodes, each);
-  await store.create(Services, {
-    apiVersion: "v1",
-    kind: "Service",
-    metadata: { name: "web", namespace: "default", annotations: { "service.kubernetes.io/topology-mode": "Auto" } },
-    spec: { selector: { app: "web" }, ports: [{ port: 80 }] },
-  });
-  for (const [i, nodeName] of ["n1", "n1", "n1", "n2"].entries()) {
-    const pod: Pod = {
-      apiVersion: "v1",
-      kind: "Pod",
-      metadata: { name: `web-${i}`, namespace: "default", labels: { app: "web" } },
-      spec: { nodeName, containers: [{ name: "main", image: "web" }] },
-      status: {
-        phase: "Running",
-        podIP: `127.244.0.${i + 1}`,
-        conditions: [{ type: "Ready", status: "True", lastTransitionTime: "2025-01-01T00:00:00Z" }],
-      },
-    };
-    await store.create(Pods, pod);
-    await store.mutate(Pods, "default", `web-${i}`, (draft) => void Object.assign(draft, { status: pod.status }), {
-      subresource: "status",
-    });
-  }
-  await store.settle();
-  const zones = (): string =>
-    store
-      .list(EndpointSlices)
-      .flatMap((slice) => slice.endpoints ?? [])
-      .map((endpoint) => endpoint.hints?.forZones?.map((zone) => zone.name).join() ?? ".")
-      .sort()
-      .join("");
-  const events = (): readonly (string | undefined)[] => store.list(Events).map((event) => event.reason);
-  t.equal(zones(), "aabb");
-  t.ok(events().includes("TopologyAwareHintsEnabled"));
-  await store.delete(Nodes, "", "n2");
-  await store.settle();
-  t.equal(zones().replaceAll(".", ""), "", "one zone is left: no hints");
-  const told = (start: string): boolean =>
-    store.list(Events).some((event) => event.message?.startsWith(start) && event.message.endsWith(", addressType: IPv4"));
-  t.ok(told("Insufficient Node information"));
-  await store.create(Nodes, node("n2", "b", "4"));
-  await store.settle();
-  t.equal(zones(), "aabb");
-  await store.mutate(Services, "default", "web", (draft) => void delete draft.metadata.annotations);
-  await store.settle();
-  t.equal(zones(), "....");
-  t.ok(told("Topology Aware Hints has been disabled"));
 });

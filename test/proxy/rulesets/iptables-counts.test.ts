@@ -25,6 +25,8 @@ function printed(input: RulesetInput, family: "IPv4" | "IPv6"): { readonly filte
 const ROWS: readonly (readonly [string, RulesetInput])[] = [
   ["every kind of chain", overall({ mode: "iptables" })],
   ["NodePorts on one block", overall({ mode: "iptables", nodePortAddresses: [new Cidr("192.168.0.0/24")] })],
+  ["NodePorts on 127.0.0.1 too", overall({ mode: "iptables", nodePortAddresses: [new Cidr("127.0.0.0/8")] })],
+  ["no NodePorts on 127.0.0.1", overall({ mode: "iptables", localhostNodePorts: false })],
   ["masquerade all", overall({ mode: "iptables", masqueradeAll: true })],
   ["no detector", overall({ mode: "iptables", localDetector: false })],
   ["a node inside the source ranges", overall({ mode: "iptables" }, ["192.168.0.0/16"])],

@@ -1,7 +1,9 @@
 // The iptables text, rule by rule, in iptables-save's spelling of what upstream's TestOverallIPTablesRules expects.
 import t from "tap";
 import { iptablesRuleset } from "../../../proxy/rulesets/iptables-ruleset.ts";
-import { overall } from "./overall-services.ts";
+import { Cidr } from "../../../model/ip.ts";
+import type { RulesetInput } from "../../../proxy/rulesets/port-plan.ts";
+import { dualStack, manyEndpoints, overall } from "./overall-services.ts";
 
 const lines = iptablesRuleset(overall({ mode: "iptables" })).split("\n");
 const rulesOf = (chain: string): readonly string[] => lines.filter((line) => line.startsWith(`-A ${chain} `));
@@ -52,4 +54,34 @@ t.test("every chain that is jumped to is declared, and every declared one is use
     [...declared].filter((chain) => !used.has(chain)),
     [],
   );
+});
+
+t.test("a guard stands before 127.0.0.0/8 when NodePorts answer there, in IPv4 only", async (t) => {
+  const guard =
+    '-A KUBE-FIREWALL ! -s 127.0.0.0/8 -d 127.0.0.0/8 -m comment --comment "block incoming localnet connections" -m conntrack ! --ctstate RELATED,ESTABLISHED,DNAT -j DROP';
+  const firewall = (input: RulesetInput): readonly string[] =>
+    iptablesRuleset(input)
+      .split("\n")
+      .filter((line) => line.includes("KUBE-FIREWALL"));
+  const all = [":KUBE-FIREWALL - [0:0]", "-A INPUT -j KUBE-FIREWALL", "-A OUTPUT -j KUBE-FIREWALL", guard];
+  const rows: readonly (readonly [string, RulesetInput, readonly string[]])[] = [
+    ["by default", overall({ mode: "iptables" }), all],
+    ["two families", dualStack(), all],
+    ["off", overall({ mode: "iptables", localhostNodePorts: false }), []],
+    ["blocks without it", overall({ mode: "iptables", nodePortAddresses: [new Cidr("192.168.0.0/24")] }), []],
+    ["blocks with it", overall({ mode: "iptables", nodePortAddresses: [new Cidr("127.0.0.0/8")] }), all],
+    ["a block that holds all", overall({ mode: "iptables", nodePortAddresses: [new Cidr("0.0.0.0/0")] }), all],
+  ];
+  for (const [title, input, wanted] of rows) t.same(firewall(input), wanted, title);
+});
+
+t.test("above 1,000 endpoints the rules of endpoints have no comments, those of Services keep theirs", async (t) => {
+  for (const [count, comments] of [
+    [1000, true],
+    [1001, false],
+  ] as const) {
+    const text = iptablesRuleset(manyEndpoints(count));
+    t.equal(text.includes(' -m comment --comment "ns1/big:p80" '), comments, `${count}`);
+    t.ok(text.includes('"ns1/big:p80 cluster IP"'));
+  }
 });

@@ -128,3 +128,13 @@ export function dualStack(): RulesetInput {
     },
   };
 }
+
+/** One Service with that many endpoints. */
+export function manyEndpoints(count: number): RulesetInput {
+  const rules = new Rules();
+  const ports = [{ name: "p80", port: 80, protocol: "TCP" as const }];
+  const object: Service = { ...service(1, { ports }), metadata: { namespace: "ns1", name: "big" } };
+  const endpoints = Array.from({ length: count }, (_, i): Endpoint => ({ addresses: [`10.180.${i >> 8}.${i & 255}`] }));
+  rules.set("ns1/big", compileService(object, [slice(endpoints)]));
+  return { rules, node, config: { ...config, mode: "iptables" } };
+}
