@@ -10,7 +10,6 @@ import type { ContainerContext, Registration } from "../../model/ports.ts";
 import type { Random } from "../../model/random.ts";
 import { carrierOf } from "../../netsim/index.ts";
 import { intermediates } from "../annotations/proxy-ssl.ts";
-import { pageOf } from "../answer.ts";
 import { createHttpProxyEngine } from "../engine/http-proxy-engine.ts";
 import { createHttp2Engine } from "../engine/http2-engine.ts";
 import { createMemoryEngine } from "../engine/memory-engine.ts";
@@ -20,9 +19,13 @@ import type { ClientCertificate } from "../exchange.ts";
 import type { CheckCounts } from "../check-counts.ts";
 import { AccessLog } from "./access-log.ts";
 import { CertificateContexts } from "./certificates.ts";
+import { countStream, headTimeoutMs, tuneServers } from "./client-servers.ts";
 import { type DialStream, FrontDoor } from "./front-door.ts";
 import { metricsText } from "./controller-metrics.ts";
+import { FirstHeads } from "./first-head.ts";
 import { Handler } from "./handler.ts";
+import { MAX_HEAD_BYTES } from "./head-limits.ts";
+import { refuseMalformed } from "./malformed.ts";
 import { originOf, setOrigin } from "./origin.ts";
 import type { Arrival } from "./request-facts.ts";
 import { RequestMetrics } from "./request-metrics.ts";
@@ -31,12 +34,11 @@ import { statusPage } from "./status-page.ts";
 import { StreamListeners } from "./stream-listeners.ts";
 import { ControllerWorld } from "./world.ts";
 
-/** client-header-timeout, keep-alive and large-client-header-buffers (4 of 8k) of nginx's configuration. The handler looks at Host. */
+/** What does not change while the servers run. The handler looks at Host, and at how long lines are. */
 const LIMITS = {
-  maxHeaderSize: 32_768,
-  headersTimeout: 60_000,
+  maxHeaderSize: MAX_HEAD_BYTES,
   requestTimeout: 0,
-  keepAliveTimeout: 75_000,
+  connectionsCheckingInterval: 5000,
   noDelay: true,
   requireHostHeader: false,
 } as const;
@@ -105,7 +107,10 @@ export class Controller {
           }
         },
       },
-      (request, response) => handler.handle(asHttp1(request), asHttp1Response(response), arrivalOf(socketOf(request), "https", tlsPort)),
+      (request, response) => {
+        if (request.httpVersionMajor >= 2) countStream(request, feed.table.config);
+        handler.handle(asHttp1(request), asHttp1Response(response), arrivalOf(socketOf(request), "https", tlsPort));
+      },
     );
     secure.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) =>
       handler.upgrade(request, socket, head, arrivalOf(socket, "https", tlsPort)),
@@ -115,6 +120,7 @@ export class Controller {
     secure.on("sessionError", () => {});
     let defaultsText = "";
     const refreshDefault = (): void => {
+      tuneServers(feed.table.config, plain, secure);
       const requested = [...feed.table.hosts.values(), ...feed.table.wildcards.values()].some(
         (server) => server.clientCertificates !== undefined,
       );
@@ -142,6 +148,14 @@ export class Controller {
       const origin = carrier && originOf(carrier);
       if (origin) setOrigin(socket, origin);
     });
+    const heads = new FirstHeads(clock, () => headTimeoutMs(feed.table.config));
+    plain.on("connection", (socket: Duplex) => heads.awaitHead(socket));
+    secure.on("connection", (socket: Duplex) => heads.awaitHandshake(socket));
+    secure.prependListener("secureConnection", (socket: TLSSocket) => {
+      const carrier = carrierOf(socket);
+      if (carrier) heads.forget(carrier);
+      if (socket.alpnProtocol !== "h2") heads.awaitHead(socket);
+    });
     const dialStream: DialStream = (host, port, signal) => context.dial(host, port, { signal });
     const frontDoor = new FrontDoor(feed, clock, dialStream);
     frontDoor.guard(plain, secure);
@@ -167,6 +181,7 @@ export class Controller {
     this.#closers.push(() => {
       subscription[Symbol.dispose]();
       frontDoor.close();
+      heads.close();
       streams.close();
       plain.closeAllConnections();
       health.closeAllConnections();
@@ -251,14 +266,3 @@ function socketOf(request: Http2ServerRequest): Socket {
 /** The compatibility API of node:http2 stands in for node:http's classes here; what differs is asked by httpVersionMajor. */
 const asHttp1 = (request: Http2ServerRequest): IncomingMessage => request as unknown as IncomingMessage;
 const asHttp1Response = (response: Http2ServerResponse): ServerResponse => response as unknown as ServerResponse;
-
-/** What Node's parser refuses gets nginx's page. */
-function refuseMalformed(error: NodeJS.ErrnoException, socket: Duplex): void {
-  if (!socket.writable || error.code === "ECONNRESET") return void socket.destroy();
-  const status = error.code === "HPE_HEADER_OVERFLOW" ? 494 : error.code === "ERR_HTTP_REQUEST_TIMEOUT" ? 408 : 400;
-  const body = pageOf(status);
-  const line = status === 408 ? "408 Request Time-out" : "400 Bad Request";
-  socket.end(
-    `HTTP/1.1 ${line}\r\nContent-Type: text/html\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
-  );
-}

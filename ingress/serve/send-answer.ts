@@ -2,7 +2,7 @@
 import { ServerResponse, type IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import type { Answer } from "../answer.ts";
+import { type Answer, reasonOf } from "../answer.ts";
 import type { Exchange } from "../exchange.ts";
 import { addHsts } from "../headers.ts";
 
@@ -20,7 +20,8 @@ export function sendAnswer(response: ServerResponse, answer: Answer, exchange: E
   const body = Buffer.from(answer.body, "latin1");
   put("Content-Length", String(body.length));
   if (answer.close === true && !http2) put("Connection", "close");
-  response.writeHead(answer.status, lines);
+  if (http2) response.writeHead(answer.status, lines);
+  else response.writeHead(answer.status, reasonOf(answer.status), lines);
   const bodiless = head || answer.status === 204 || answer.status === 304;
   if (exchange?.record && !bodiless) exchange.record.bodyBytes = body.length;
   response.end(bodiless ? undefined : body);

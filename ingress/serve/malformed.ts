@@ -1,0 +1,30 @@
+// What Node's parser refuses gets nginx's page, or nginx's silence.
+// Upstream: ngx_http_process_request_line, ngx_http_process_request_headers.
+import type { Duplex } from "node:stream";
+import { pageOf, titleOf } from "../answer.ts";
+import { end } from "./first-head.ts";
+
+interface ParseError extends NodeJS.ErrnoException {
+  /** The bytes that the parser had before it, and how many of them it took. */
+  readonly rawPacket?: Buffer;
+  readonly bytesParsed?: number;
+}
+
+export function refuseMalformed(error: ParseError, socket: Duplex): void {
+  if (!socket.writable || error.code === "ECONNRESET") return void socket.destroy();
+  // A head that is late gets no answer.
+  if (error.code === "ERR_HTTP_REQUEST_TIMEOUT") return end(socket);
+  const status = error.code !== "HPE_HEADER_OVERFLOW" ? 400 : inRequestLine(error) ? 414 : 494;
+  const body = pageOf(status);
+  const line = status === 414 ? `414 ${titleOf(414)}` : "400 Bad Request";
+  const head = `HTTP/1.1 ${line}\r\nContent-Type: text/html\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close`;
+  socket.end(`${head}\r\n\r\n${body}`);
+}
+
+/** Told by the line's end before or behind where the parser stopped; a line longer than what was read at once is taken for the request's. */
+function inRequestLine({ rawPacket, bytesParsed = 0 }: ParseError): boolean {
+  if (!rawPacket) return false;
+  if (rawPacket.subarray(0, bytesParsed).includes("\n")) return false;
+  const rest = rawPacket.subarray(bytesParsed).toString("latin1");
+  return !/^\r?\n/.test(rest);
+}
