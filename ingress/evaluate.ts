@@ -5,6 +5,8 @@ import { belongsTo, stickiness, stickyCookie } from "./annotations/affinity.ts";
 import { canaryDecision } from "./annotations/canary.ts";
 import type { Settings } from "./annotations/index.ts";
 import { BoundedRegex } from "./bounded-regex.ts";
+import type { ControllerConfig } from "./config.ts";
+import { ownPage } from "./own-pages.ts";
 import { absoluteRedirect, Exchange, type RequestFacts, type World } from "./exchange.ts";
 import { certificateFor, findLocation, findServer, locationText } from "./match.ts";
 import type { Notes } from "./notes.ts";
@@ -36,8 +38,7 @@ export function evaluate(
   const server = findServer(table, facts.host);
   if (notes) serverNotes(facts, server, table, notes);
   const alone = (answer: Answer): Decision => ({ type: "answer", answer, exchange: undefined });
-  if (server.redirectTo !== undefined)
-    return alone(toOtherHost(facts, server.redirectTo, table.config.flag("use-forwarded-headers", false)));
+  if (server.redirectTo !== undefined) return alone(toOtherHost(facts, server.redirectTo, table.config));
   const uncertified = clientCertificateAnswer(facts, server, world);
   if (uncertified) return alone(uncertified);
   if (server.appRoot && facts.parsed.path === "/") {
@@ -49,6 +50,8 @@ export function evaluate(
   notes?.begin("location");
   const match = findLocation(server, facts.parsed.path, notes);
   if (match.type === "failed") return alone(page(500, match.reason));
+  const own = server === table.fallback ? ownPage(facts.parsed.path, match, table.config) : undefined;
+  if (own) return alone(own);
   if (match.type === "none") return alone(page(404, `server ${server.host} has no location for ${facts.parsed.path}`));
   const exchange = new Exchange(facts, table, server, match.location, world, notes);
   const answered = (answer: Answer): Decision => ({ type: "answer", answer, exchange });
@@ -145,12 +148,10 @@ function httpsRedirect(exchange: Exchange): Answer | undefined {
   if (exchange.notes && facts.headers["x-forwarded-proto"] === "https")
     exchange.note("X-Forwarded-Proto: https is not trusted: use-forwarded-headers is false in the ConfigMap");
   const why = sslRedirect.force ? "force-ssl-redirect" : `ssl-redirect: ${certificate?.owner ?? ""} has a tls section for ${server.host}`;
-  const asked = table.config.number("http-redirect-code", 308);
-  const code = [301, 302, 307, 308].includes(asked) ? asked : 308;
   const uri = sslRedirect.preserveTrailingSlash || !facts.target.endsWith("/") ? facts.target : facts.target.slice(0, -1);
   const port = usePortInRedirects ? `:${table.flags.httpsPort}` : "";
   const host = exchange.bestHost.replace(/:\d+$/, "");
-  return redirect(code, `https://${host}${port}${uri}`, why);
+  return redirect(redirectCode(table.config), `https://${host}${port}${uri}`, why);
 }
 
 function notRedirected({ location, server, scheme, notes }: Exchange): void {
@@ -284,15 +285,22 @@ function matches(pattern: string, text: string): boolean {
   }
 }
 
+/** http-redirect-code */
+function redirectCode(config: ControllerConfig): number {
+  const asked = config.number("http-redirect-code", 308);
+  return [301, 302, 307, 308].includes(asked) ? asked : 308;
+}
+
 /** from-to-www: the port is always written. */
-function toOtherHost(facts: RequestFacts, host: string, forwarded: boolean): Answer {
+function toOtherHost(facts: RequestFacts, host: string, config: ControllerConfig): Answer {
+  const forwarded = config.flag("use-forwarded-headers", false);
   const sent = (name: string): string | undefined => {
     const value = forwarded ? facts.headers[name] : undefined;
     return typeof value === "string" ? value : undefined;
   };
   const uri = facts.target.endsWith("/") ? facts.target.slice(0, -1) : facts.target;
   return redirect(
-    308,
+    redirectCode(config),
     `${sent("x-forwarded-proto") ?? facts.scheme}://${host}:${sent("x-forwarded-port") ?? facts.serverPort}${uri}`,
     `from-to-www-redirect sends ${facts.host} to ${host}`,
   );

@@ -68,16 +68,18 @@ export class CertificateContexts {
   }
   /** What the listener itself needs: the certificate of clients without SNI, protocols and cipher suites. */
   defaults(table: RouteTable, secretOf: SecretOf): SecureContextOptions {
+    if (rejects(table)) return protocolOptions(table);
     const { secret } = chooseCertificate(table, secretOf, undefined);
     const { key, cert } = (secret !== undefined && pairOf(secretOf(secret))) || this.#fake;
     return { key, cert, ...protocolOptions(table) };
   }
   context(table: RouteTable, secretOf: SecretOf, sni: string | undefined): SecureContext {
+    if (sni !== undefined && rejects(table) && findServer(table, sni.toLowerCase()) === table.fallback) return this.#none(table);
     const { secret } = chooseCertificate(table, secretOf, sni);
     const pair = (secret !== undefined && pairOf(secretOf(secret))) || this.#fake;
     const asked = sni === undefined ? undefined : findServer(table, sni.toLowerCase()).clientCertificates?.settings;
     const ca = asked && asked.verify !== "off" ? (secretOf(asked.secret)?.["ca.crt"]?.toString() ?? "") : "";
-    const key = `${secret ?? ""} ${asked?.secret ?? ""} ${table.config.text("ssl-protocols")} ${table.config.text("ssl-ciphers")}`;
+    const key = `${secret ?? ""} ${asked?.secret ?? ""} ${table.config.text("ssl-protocols")} ${table.config.text("ssl-ciphers")} ${table.config.text("ssl-ecdh-curve")}`;
     const kept = this.#kept.get(key);
     if (kept && kept.cert === pair.cert && kept.ca === ca) return kept.context;
     const context = createTlsContext({
@@ -89,12 +91,21 @@ export class CertificateContexts {
     this.#kept.set(key, { cert: pair.cert, ca, context });
     return context;
   }
+  /** Without a certificate no handshake ends well. */
+  #none(table: RouteTable): SecureContext {
+    return createTlsContext(protocolOptions(table));
+  }
 }
+
+/** ssl-reject-handshake: names that no Ingress has, and clients without SNI, get an alert. */
+const rejects = ({ config }: RouteTable): boolean => config.flag("ssl-reject-handshake", false);
 
 function protocolOptions({ config }: RouteTable): SecureContextOptions {
   const protocols = config.text("ssl-protocols", "TLSv1.2 TLSv1.3");
   const ciphers = config.text("ssl-ciphers");
+  const curve = config.text("ssl-ecdh-curve", "auto");
   return {
+    ...(curve === "auto" ? {} : { ecdhCurve: curve }),
     ...(ciphers === "" ? {} : { ciphers }),
     minVersion: protocols.includes("TLSv1.2") ? "TLSv1.2" : "TLSv1.3",
     maxVersion: protocols.includes("TLSv1.3") ? "TLSv1.3" : "TLSv1.2",

@@ -1,5 +1,5 @@
 // The two servers that clients talk to, set as the ConfigMap says now: how long connections live, and how many requests they carry.
-// Upstream: keepalive_timeout, keepalive_requests, client_header_timeout, http2_max_concurrent_streams of nginx.tmpl.
+// Upstream: keepalive_timeout, keepalive_requests, client_header_timeout, http2, http2_max_concurrent_streams of nginx.tmpl.
 // Leaves out: idle HTTP/2 connections stay open.
 import type { Server } from "node:http";
 import type { Http2SecureServer, Http2ServerRequest } from "node:http2";
@@ -21,6 +21,9 @@ export function tuneServers(config: ControllerConfig, plain: Server, secure: Htt
   };
   Object.assign(plain, limits);
   Object.assign(secure, limits);
+  // What a handshake offers, as tls.convertALPNProtocols would write it.
+  const offered = config.flag("use-http2", true) ? "\x02h2\x08http/1.1" : "\x08http/1.1";
+  Object.assign(secure, { ALPNProtocols: Buffer.from(offered, "latin1") });
   const maxConcurrentStreams = config.number("http2-max-concurrent-streams", 128);
   if (maxConcurrentStreams > 0) secure.updateSettings({ maxConcurrentStreams });
 }

@@ -82,7 +82,8 @@ export class Controller {
 
     const plain = createServer(LIMITS, (request, response) => handler.handle(request, response, arrivalOf(request.socket, "http", 80)));
     plain.on("upgrade", (request, socket, head) => handler.upgrade(request, socket, head, arrivalOf(socket, "http", 80)));
-    plain.on("clientError", refuseMalformed);
+    const malformed = (error: Error, socket: Duplex): void => refuseMalformed(error, socket, feed.table.config, clock.now());
+    plain.on("clientError", malformed);
     // nginx looks at no expectation but 100-continue.
     plain.on("checkExpectation", (request: IncomingMessage, response: ServerResponse) =>
       handler.handle(request, response, arrivalOf(request.socket, "http", 80)),
@@ -115,7 +116,7 @@ export class Controller {
     secure.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) =>
       handler.upgrade(request, socket, head, arrivalOf(socket, "https", tlsPort)),
     );
-    secure.on("clientError", refuseMalformed);
+    secure.on("clientError", malformed);
     secure.on("tlsClientError", () => {});
     secure.on("sessionError", () => {});
     let defaultsText = "";

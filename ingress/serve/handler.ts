@@ -129,6 +129,7 @@ export class Handler {
             exchange.facts.contentLength,
             limit,
             settings.proxyRequestBuffering || settings.proxyHttpVersion === "1.0",
+            { clock: this.#parts.world.clock, timeoutMs: exchange.table.config.number("client-body-timeout", 60) * 1000 },
           );
       if (read.type === "gone") return;
       if (read.type === "too-large")
@@ -277,7 +278,7 @@ export class Handler {
     const close = request.httpVersionMajor < 2 && (unread || answer.close === true);
     if (close) this.#ended.add(request.socket);
     exchange?.notes?.push(`the controller answers ${answer.status}: ${answer.reason}`);
-    sendAnswer(response, close ? { ...answer, close } : answer, exchange, head);
+    sendAnswer(response, close ? { ...answer, close } : answer, exchange, head, this.#parts.feed.table.config);
     request.resume();
   }
   #broken(error: unknown, request: IncomingMessage, response: ServerResponse, exchange: Exchange | undefined): void {

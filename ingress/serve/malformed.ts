@@ -2,6 +2,8 @@
 // Upstream: ngx_http_process_request_line, ngx_http_process_request_headers.
 import type { Duplex } from "node:stream";
 import { pageOf, titleOf } from "../answer.ts";
+import type { ControllerConfig } from "../config.ts";
+import { serverHeader, signed } from "../server-header.ts";
 import { end } from "./first-head.ts";
 
 interface ParseError extends NodeJS.ErrnoException {
@@ -10,15 +12,23 @@ interface ParseError extends NodeJS.ErrnoException {
   readonly bytesParsed?: number;
 }
 
-export function refuseMalformed(error: ParseError, socket: Duplex): void {
+export function refuseMalformed(error: ParseError, socket: Duplex, config: ControllerConfig, nowMs: number): void {
   if (!socket.writable || error.code === "ECONNRESET") return void socket.destroy();
   // A head that is late gets no answer.
   if (error.code === "ERR_HTTP_REQUEST_TIMEOUT") return end(socket);
   const status = error.code !== "HPE_HEADER_OVERFLOW" ? 400 : inRequestLine(error) ? 414 : 494;
-  const body = pageOf(status);
+  const body = signed(pageOf(status), config);
+  const server = serverHeader(config);
   const line = status === 414 ? `414 ${titleOf(414)}` : "400 Bad Request";
-  const head = `HTTP/1.1 ${line}\r\nContent-Type: text/html\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close`;
-  socket.end(`${head}\r\n\r\n${body}`);
+  const head = [
+    `HTTP/1.1 ${line}`,
+    ...(server === undefined ? [] : [`Server: ${server}`]),
+    `Date: ${new Date(nowMs).toUTCString()}`,
+    "Content-Type: text/html",
+    `Content-Length: ${Buffer.byteLength(body)}`,
+    "Connection: close",
+  ];
+  socket.end(`${head.join("\r\n")}\r\n\r\n${body}`);
 }
 
 /** Told by the line's end before or behind where the parser stopped; a line longer than what was read at once is taken for the request's. */

@@ -3,11 +3,19 @@ import { ServerResponse, type IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { type Answer, reasonOf } from "../answer.ts";
+import type { ControllerConfig } from "../config.ts";
 import type { Exchange } from "../exchange.ts";
 import { addHsts } from "../headers.ts";
+import { serverHeader, signed } from "../server-header.ts";
 
 /** Head and body of an answer; steps' response headers stand on it as on any other. */
-export function sendAnswer(response: ServerResponse, answer: Answer, exchange: Exchange | undefined, head: boolean): void {
+export function sendAnswer(
+  response: ServerResponse,
+  answer: Answer,
+  exchange: Exchange | undefined,
+  head: boolean,
+  config: ControllerConfig,
+): void {
   if (response.headersSent || response.destroyed) return;
   const http2 = "stream" in response;
   const lines: string[] = [];
@@ -17,7 +25,9 @@ export function sendAnswer(response: ServerResponse, answer: Answer, exchange: E
   for (const [name, value] of answer.headers) put(name, value);
   for (const [lower, [name, value]] of exchange?.responseHeaders ?? []) if (!own.has(lower) && value !== "") put(name, value);
   for (const [name, value] of exchange?.added(answer.status) ?? []) put(name, value);
-  const body = Buffer.from(answer.body, "latin1");
+  const server = serverHeader(config);
+  if (server !== undefined) put("Server", server);
+  const body = Buffer.from(signed(answer.body, config), "latin1");
   put("Content-Length", String(body.length));
   if (answer.close === true && !http2) put("Connection", "close");
   if (http2) response.writeHead(answer.status, lines);

@@ -142,7 +142,8 @@ export class StreamListeners {
     const tries = asked > 0 ? asked : service.peers.length;
     const left = new AbortController();
     socket.once("close", () => left.abort());
-    for (let i = 0; i < tries && !socket.destroyed; i++) {
+    const inTime = this.#within(timeMs(config.text("proxy-stream-next-upstream-timeout", "600s")) ?? 600_000);
+    for (let i = 0; i < tries && !socket.destroyed && (i === 0 || inTime()); i++) {
       const peer = this.#pick(service);
       if (!peer) return undefined;
       try {
@@ -154,6 +155,11 @@ export class StreamListeners {
       }
     }
     return undefined;
+  }
+  /** 0 is no limit. */
+  #within(limitMs: number): () => boolean {
+    const startedAt = this.#clock.monotonic();
+    return () => limitMs === 0 || this.#clock.monotonic() - startedAt < limitMs;
   }
   #pick({ upstream, peers }: StreamService): Peer | undefined {
     let balancer = this.#balancers.get(upstream);
