@@ -25,6 +25,7 @@ import { metricsText } from "./controller-metrics.ts";
 import { FirstHeads } from "./first-head.ts";
 import { Handler } from "./handler.ts";
 import { MAX_HEAD_BYTES } from "./head-limits.ts";
+import { LogOutput } from "./log-output.ts";
 import { refuseMalformed } from "./malformed.ts";
 import { originOf, setOrigin } from "./origin.ts";
 import type { Arrival } from "./request-facts.ts";
@@ -32,6 +33,7 @@ import { RequestMetrics } from "./request-metrics.ts";
 import type { RoutesFeed } from "./routes-feed.ts";
 import { statusPage } from "./status-page.ts";
 import { StreamListeners } from "./stream-listeners.ts";
+import { StreamLog } from "./stream-log.ts";
 import { ControllerWorld } from "./world.ts";
 
 /** What does not change while the servers run. The handler looks at Host, and at how long lines are. */
@@ -77,7 +79,8 @@ export class Controller {
     const http2 = createHttp2Engine(clock, dial);
     this.#closers.push(() => (world.close(), memory.close(), http1.close(), own.close(), http2.close()));
     const metrics = new RequestMetrics(feed.flags);
-    const handler = new Handler({ feed, world, memory, http1, own, http2, metrics, accessLog: new AccessLog(context.stdout) });
+    const logs = new LogOutput(context.stdout, clock);
+    const handler = new Handler({ feed, world, memory, http1, own, http2, metrics, accessLog: new AccessLog(logs) });
     this.#handler = handler;
 
     const plain = createServer(LIMITS, (request, response) => handler.handle(request, response, arrivalOf(request.socket, "http", 80)));
@@ -160,7 +163,7 @@ export class Controller {
     const dialStream: DialStream = (host, port, signal) => context.dial(host, port, { signal });
     const frontDoor = new FrontDoor(feed, clock, dialStream);
     frontDoor.guard(plain, secure);
-    const streams = new StreamListeners(feed, clock, random.fork("streams"), context);
+    const streams = new StreamListeners(feed, clock, random.fork("streams"), context, new StreamLog(logs));
     refreshDefault();
     const subscription = feed.onChange(() => {
       refreshDefault();
@@ -184,6 +187,7 @@ export class Controller {
       frontDoor.close();
       heads.close();
       streams.close();
+      logs.flush();
       plain.closeAllConnections();
       health.closeAllConnections();
     });
