@@ -72,7 +72,7 @@ export class Controller {
     const { feed, checks, clock, random } = this.#options;
     const context = this.#context;
     const dial: DialPeer = (host, port) => context.dial(host, port);
-    const world = new ControllerWorld(feed, clock, random, dial);
+    const world = new ControllerWorld(feed, clock, random, dial, context.stderr);
     const http1 = createHttpProxyEngine(clock, dial);
     const memory = createMemoryEngine(clock, dial, http1);
     const own = createNodeEngine(clock, dial);

@@ -106,7 +106,7 @@ await t.test("annotations without effect are told", (t) => {
     ["ssl-passthrough", "true", undefined],
     ["proxy-http-version", "1.0", undefined],
     ["proxy-send-timeout", "5", undefined],
-    ["enable-rewrite-log", "true", /not modelled/],
+    ["enable-rewrite-log", "true", undefined],
     ["proxy-read-timeout", "5s", /the default is used/],
     ["no-such-thing", "x", /unknown annotation/],
   ];
