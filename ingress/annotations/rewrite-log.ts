@@ -38,6 +38,9 @@ function linesOf(exchange: Exchange, path: string, rewritten: ReturnType<typeof 
   if (rewritten === "timeout") return [];
   if (!rewritten) return [line(`"(?i)${path}" does not match "${uri}"`)];
   const matches = line(`"(?i)${path}" matches "${uri}"`);
-  if (/^https?:\/\//.test(rewritten.path)) return [matches, line(`rewritten redirect: "${rewritten.path}"`)];
+  if (/^https?:\/\//.test(rewritten.path)) {
+    const query = rewritten.args === "" ? "" : `?${rewritten.args}`;
+    return [matches, line(`rewritten redirect: "${rewritten.path}${query}"`)];
+  }
   return [matches, line(`rewritten data: "${rewritten.path}", args: "${rewritten.args}"`)];
 }

@@ -67,9 +67,10 @@ function rewritten(exchange: Exchange, pattern: BoundedRegex, target: string): A
   if (found === "timeout") return page(500, "rewrite-target: its regular expression took too long");
   if (!found) return undefined;
   const { path, args } = found;
-  if (/^https?:\/\//.test(path)) return redirect(302, escapePath(path), `rewrite-target ${target} is a URL`);
+  const query = args === "" ? "" : `?${args}`;
+  if (/^https?:\/\//.test(path)) return redirect(302, escapePath(path) + query, `rewrite-target ${target} is a URL`);
   const wire = escapePath(path === "" ? "/" : path);
-  exchange.upstreamTarget = args === "" ? wire : `${wire}?${args}`;
+  exchange.upstreamTarget = wire + query;
   exchange.note(`rewrite-target: ${exchange.facts.parsed.path} becomes ${exchange.upstreamTarget}`);
   return undefined;
 }

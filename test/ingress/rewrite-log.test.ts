@@ -31,7 +31,7 @@ await t.test("what was matched and what became of it", async (t) => {
     ["root.example", "/something", ['"(?i)/something" matches "/something"', 'rewritten data: "/", args: ""']],
     ["root.example", "/SOMETHING/else?q=1", ['"(?i)/something" matches "/SOMETHING/else"', 'rewritten data: "/", args: "q=1"']],
     ["parts.example", "/x/y%20z?q=1", ['"(?i)/(x|y)/(.*)" matches "/x/y z"', 'rewritten data: "/y z/x", args: "q=1"']],
-    ["away.example", "/a", ['"(?i)/(.*)" matches "/a"', 'rewritten redirect: "https://there.example/a"']],
+    ["away.example", "/a?b", ['"(?i)/(.*)" matches "/a"', 'rewritten redirect: "https://there.example/a?b"']],
     ["listed.example", "/a", ['"(?i)/a" matches "/a"', 'rewritten data: "/", args: ""']],
     ["moved.example", "/a", []],
     ["silent.example", "/something", []],
