@@ -89,7 +89,8 @@ function afterRewrite(exchange: Exchange, upstreams: Upstreams): Decision | Prom
   if (secured) return answered(secured);
   exchange.notes?.begin("upstream");
   const target = chooseUpstream(exchange, upstreams);
-  if (target.type === "answer") return target;
+  // Without an endpoint Lua answers at once; the built-in default backend is a backend as any other, behind the access phases.
+  if (target.type === "answer" && !isDefaultBackend(exchange)) return target;
   const rest = PHASES.filter((phase) => phase !== "rewrite");
   exchange.notes?.begin("access phases");
   const run = (from: number): Decision | Promise<Decision> => {
@@ -160,6 +161,8 @@ function notRedirected({ location, server, scheme, notes }: Exchange): void {
   else if (!force && !redirect) notes?.push("none: ssl-redirect is false");
   else if (!server.certificate) notes?.push(`none: no tls section names ${server.host}, and force-ssl-redirect is not set`);
 }
+
+const isDefaultBackend = ({ location, table }: Exchange): boolean => !(location.backend ?? table.defaultBackend);
 
 function chooseUpstream(exchange: Exchange, upstreams: Upstreams): Decision {
   const { location, table } = exchange;

@@ -278,7 +278,7 @@ export class Handler {
     const close = request.httpVersionMajor < 2 && (unread || answer.close === true);
     if (close) this.#ended.add(request.socket);
     exchange?.notes?.push(`the controller answers ${answer.status}: ${answer.reason}`);
-    sendAnswer(response, close ? { ...answer, close } : answer, exchange, head, this.#parts.feed.table.config);
+    sendAnswer(response, close ? { ...answer, close } : answer, exchange, head, this.#parts.feed);
     request.resume();
   }
   #broken(error: unknown, request: IncomingMessage, response: ServerResponse, exchange: Exchange | undefined): void {

@@ -3,10 +3,20 @@ import { ServerResponse, type IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { type Answer, reasonOf } from "../answer.ts";
-import type { ControllerConfig } from "../config.ts";
 import type { Exchange } from "../exchange.ts";
 import { addHsts } from "../headers.ts";
 import { serverHeader, signed } from "../server-header.ts";
+import { expand } from "../variables.ts";
+import type { RoutesFeed } from "./routes-feed.ts";
+
+/** What of the feed answers look at. */
+export type AnswerFeed = Pick<RoutesFeed, "table" | "configMap">;
+
+/** add-headers, also where no location has answered. */
+function addedEverywhere(feed: AnswerFeed): readonly (readonly [name: string, value: string])[] {
+  const key = feed.table.config.text("add-headers");
+  return key === "" ? [] : Object.entries(feed.configMap(key) ?? {});
+}
 
 /** Head and body of an answer; steps' response headers stand on it as on any other. */
 export function sendAnswer(
@@ -14,8 +24,9 @@ export function sendAnswer(
   answer: Answer,
   exchange: Exchange | undefined,
   head: boolean,
-  config: ControllerConfig,
+  feed: AnswerFeed,
 ): void {
+  const { config } = feed.table;
   if (response.headersSent || response.destroyed) return;
   const http2 = "stream" in response;
   const lines: string[] = [];
@@ -24,6 +35,10 @@ export function sendAnswer(
   const own = new Set(answer.headers.map(([name]) => name.toLowerCase()));
   for (const [name, value] of answer.headers) put(name, value);
   for (const [lower, [name, value]] of exchange?.responseHeaders ?? []) if (!own.has(lower) && value !== "") put(name, value);
+  for (const [name, value] of addedEverywhere(feed)) {
+    const lower = name.toLowerCase();
+    if (!own.has(lower) && exchange?.responseHeaders.has(lower) !== true) put(name, exchange ? expand(exchange, value) : value);
+  }
   for (const [name, value] of exchange?.added(answer.status) ?? []) put(name, value);
   const server = serverHeader(config);
   if (server !== undefined) put("Server", server);

@@ -47,7 +47,7 @@ export function serveUpgrade(parts: UpgradeParts, balance: Balance, asking: Upgr
   const writtenBefore = bytesWritten(socket);
   const answerOn = (answer: Answer, exchange: Exchange | undefined): void => {
     own = responseOn(request, socket);
-    sendAnswer(own, answer, exchange, false, parts.feed.table.config);
+    sendAnswer(own, answer, exchange, false, parts.feed);
   };
   const finish = async (decision: Decision): Promise<void> => {
     const { exchange } = decision;
