@@ -8,7 +8,7 @@ import type { TLSSocket } from "node:tls";
 import type { Clock } from "../../model/clock.ts";
 import type { ContainerContext, Registration } from "../../model/ports.ts";
 import type { Random } from "../../model/random.ts";
-import { carrierOf } from "../../netsim/index.ts";
+import { carrierOf, type SecureContext } from "../../netsim/index.ts";
 import { intermediates } from "../annotations/proxy-ssl.ts";
 import { createHttpProxyEngine } from "../engine/http-proxy-engine.ts";
 import { createHttp2Engine } from "../engine/http2-engine.ts";
@@ -95,6 +95,7 @@ export class Controller {
     // Behind ssl-passthrough nginx has TLS on a port of its own.
     const tlsPort = feed.flags.enableSslPassthrough ? feed.flags.sslPassthroughProxyPort : 443;
     const contexts = new CertificateContexts(clock.now());
+    const contextOf = (name: string | undefined): SecureContext => contexts.context(feed.table, (key) => feed.secret(key), name);
     const secure = createSecureServer(
       {
         allowHTTP1: true,
@@ -102,10 +103,7 @@ export class Controller {
         ...LIMITS,
         SNICallback: (name, done) => {
           try {
-            done(
-              null,
-              contexts.context(feed.table, (key) => feed.secret(key), name),
-            );
+            done(null, contextOf(name));
           } catch (error) {
             done(error instanceof Error ? error : new Error(String(error)));
           }
@@ -161,7 +159,7 @@ export class Controller {
       if (socket.alpnProtocol !== "h2") heads.awaitHead(socket);
     });
     const dialStream: DialStream = (host, port, signal) => context.dial(host, port, { signal });
-    const frontDoor = new FrontDoor(feed, clock, dialStream);
+    const frontDoor = new FrontDoor(feed, clock, dialStream, contextOf);
     frontDoor.guard(plain, secure);
     const streams = new StreamListeners(feed, clock, random.fork("streams"), context, new StreamLog(logs));
     refreshDefault();
