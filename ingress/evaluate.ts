@@ -4,12 +4,13 @@ import { type Answer, page, redirect } from "./answer.ts";
 import { belongsTo, stickiness, stickyCookie } from "./annotations/affinity.ts";
 import { canaryDecision } from "./annotations/canary.ts";
 import type { Settings } from "./annotations/index.ts";
-import { BoundedRegex } from "./bounded-regex.ts";
+import { clientCertificateAnswer } from "./client-certificate-check.ts";
 import type { ControllerConfig } from "./config.ts";
 import { ownPage } from "./own-pages.ts";
 import { absoluteRedirect, Exchange, type RequestFacts, type World } from "./exchange.ts";
 import { certificateFor, findLocation, findServer, locationText } from "./match.ts";
 import type { Notes } from "./notes.ts";
+import { parseTarget } from "./request-path.ts";
 import type { Step } from "./annotations/annotation.ts";
 import { type Alternative, type BackendRef, type Phase, PHASES, type RouteTable, type Server } from "./route-table.ts";
 import type { Peer, Upstreams } from "./upstreams.ts";
@@ -40,7 +41,30 @@ export function evaluate(
   const alone = (answer: Answer): Decision => ({ type: "answer", answer, exchange: undefined });
   if (server.redirectTo !== undefined) return alone(toOtherHost(facts, server.redirectTo, table.config));
   const uncertified = clientCertificateAnswer(facts, server, world);
-  if (uncertified) return alone(uncertified);
+  if (uncertified && "status" in uncertified) return alone(uncertified);
+  if (uncertified) {
+    notes?.push(`${uncertified.reason}: auth-tls-error-page ${uncertified.path} is served instead`);
+    return locate(redirected(facts, uncertified.path), table, server, upstreams, world, notes);
+  }
+  return locate(facts, table, server, upstreams, world, notes);
+}
+
+/** The request of an internal redirect: another path, and no method but GET and HEAD. */
+function redirected(facts: RequestFacts, path: string): RequestFacts {
+  const parsed = parseTarget(path);
+  return parsed ? { ...facts, parsed, method: facts.method === "HEAD" ? "HEAD" : "GET" } : facts;
+}
+
+/** From the server's rewrites to the answer. */
+function locate(
+  facts: RequestFacts,
+  table: RouteTable,
+  server: Server,
+  upstreams: Upstreams,
+  world: World,
+  notes: Notes | undefined,
+): Decision | Promise<Decision> {
+  const alone = (answer: Answer): Decision => ({ type: "answer", answer, exchange: undefined });
   if (server.appRoot && facts.parsed.path === "/") {
     const { owner, target } = server.appRoot;
     return alone(
@@ -248,44 +272,6 @@ function stickyDecision(exchange: Exchange, alternative: Alternative): { readonl
   return main && belongsTo(sent.backend, main.upstream)
     ? { chosen: false, why: `cookie ${affinity.name} was given out by the main upstream` }
     : undefined;
-}
-
-/** The server's client certificate check, before any location is looked for. */
-function clientCertificateAnswer(facts: RequestFacts, server: Server, world: World): Answer | undefined {
-  const asked = server.clientCertificates;
-  if (!asked) return undefined;
-  const { secret, error, verify, verifyDepth, errorPage, matchCn } = asked.settings;
-  const data = world.secret(secret);
-  if (error !== "" || !data)
-    return page(403, `auth-tls-secret of ${asked.owner}: ${error === "" ? `Secret ${secret} does not exist` : error}`);
-  const { certificate } = facts;
-  const named = (): Answer | undefined =>
-    matchCn === "" || matches(matchCn, certificate?.subject ?? "")
-      ? undefined
-      : {
-          ...page(403, `auth-tls-match-cn ${matchCn} does not match ${certificate?.subject ?? "no certificate"}`),
-          body: "client certificate unauthorized",
-        };
-  // Without ca.crt nobody is asked for a certificate; plain HTTP has none.
-  if (facts.scheme !== "https" || verify === "off" || !data["ca.crt"]) return named();
-  const refused = (status: 495 | 496, reason: string): Answer =>
-    errorPage === "" ? page(status, reason) : redirect(302, errorPage, `${reason}: auth-tls-error-page`);
-  if (!certificate) return verify === "on" ? refused(496, "auth-tls-verify-client: the client sent no certificate") : named();
-  if (certificate.verify !== "SUCCESS" && verify !== "optional_no_ca") return refused(495, `auth-tls-verify-client: ${certificate.verify}`);
-  if (certificate.intermediates > verifyDepth)
-    return refused(
-      495,
-      `auth-tls-verify-depth ${verifyDepth}: ${certificate.intermediates} certificates between the client's and its authority`,
-    );
-  return named();
-}
-
-function matches(pattern: string, text: string): boolean {
-  try {
-    return new BoundedRegex(pattern).test(text);
-  } catch {
-    return false;
-  }
 }
 
 /** http-redirect-code */
