@@ -30,6 +30,7 @@ export interface ControllerFlags {
   /** Names of request metrics, with or without their prefix. */
   readonly excludeSocketMetrics: readonly string[];
   readonly enableAnnotationValidation: boolean;
+  readonly disableSyncEvents: boolean;
 }
 
 /** Upstream's defaults for a controller in namespace `ingress-nginx`. */
@@ -58,6 +59,7 @@ export const DEFAULT_FLAGS: ControllerFlags = {
   reportStatusClasses: false,
   excludeSocketMetrics: [],
   enableAnnotationValidation: true,
+  disableSyncEvents: false,
 };
 
 /** Reads `--name=value` arguments; `$(POD_NAMESPACE)` is expanded before. Unknown flags are ignored, as their effect is. */
@@ -99,6 +101,7 @@ export function parseFlags(args: readonly string[]): ControllerFlags {
     reportStatusClasses: flag("report-status-classes", d.reportStatusClasses),
     excludeSocketMetrics: splitList(text("exclude-socket-metrics", "")),
     enableAnnotationValidation: flag("enable-annotation-validation", d.enableAnnotationValidation),
+    disableSyncEvents: flag("disable-sync-events", d.disableSyncEvents),
   };
 }
 

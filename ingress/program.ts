@@ -6,6 +6,7 @@ import type { Random } from "../model/random.ts";
 import type { Store } from "../store/index.ts";
 import { CheckCounts } from "./check-counts.ts";
 import { type ControllerFlags, DEFAULT_FLAGS, parseFlags } from "./config.ts";
+import { tellReloads } from "./reload-events.ts";
 import { Controller } from "./serve/controller.ts";
 import { RoutesFeed } from "./serve/routes-feed.ts";
 import { tellStreamProblems } from "./stream-events.ts";
@@ -47,12 +48,13 @@ export class Feeds {
 }
 
 export interface ProgramOptions {
+  readonly store: Store;
   readonly feeds: Feeds;
   readonly clock: Clock;
   readonly random: Random;
 }
 
-export function ingressProgram({ feeds, clock, random }: ProgramOptions): InlineProgram {
+export function ingressProgram({ feeds, store, clock, random }: ProgramOptions): InlineProgram {
   return async (context) => {
     const feed = feeds.of(parseFlags(context.argv.slice(1)));
     await using held = feed.acquire(context.pod.metadata.name);
@@ -66,6 +68,8 @@ export function ingressProgram({ feeds, clock, random }: ProgramOptions): Inline
       await controller.stop();
       return 1;
     }
+    using told = tellReloads({ feed, pod: context.pod, store, clock, log: context.stderr });
+    void told;
     if (!context.signal.aborted)
       await new Promise<void>((resolve) => context.signal.addEventListener("abort", () => resolve(), { once: true }));
     await controller.stop();

@@ -11,16 +11,18 @@ import { createEventRecorder } from "../store/event-recorder.ts";
 import { PASSTHROUGH_OFF } from "./annotations/ssl-passthrough.ts";
 import { ControllerConfig, type ControllerFlags } from "./config.ts";
 import { ignoredBecause } from "./ingress-class.ts";
-import { readIngress } from "./ingress-part.ts";
+import { inspectIngress, readIngress } from "./ingress-part.ts";
 
 export interface StatusControllerOptions {
   readonly store: Store;
   readonly clock: Clock;
   /** The controllers' command line as it is now. */
   flags(): ControllerFlags;
+  /** Whether some controller runs. */
+  running(): boolean;
 }
 
-export function createStatusController({ store, clock, flags }: StatusControllerOptions): Component {
+export function createStatusController({ store, clock, flags, running }: StatusControllerOptions): Component {
   const events = createEventRecorder({ store, clock, component: "nginx-ingress-controller" });
   const all = (): readonly string[] => store.list(Ingresses).map(keyOf);
   /** What was last told about each Ingress. */
@@ -41,6 +43,17 @@ export function createStatusController({ store, clock, flags }: StatusController
     if (denied !== undefined) events.event(ingress, "Warning", "AnnotationParsingFailed", `Error parsing annotations: ${denied}`);
     for (const problem of problems) events.event(ingress, "Warning", "Rejected", problem);
   };
+  /** The revision of each Ingress that was last scheduled. */
+  const scheduled = new Map<string, string>();
+  /** As upstream says at each change, its own of the status among them. */
+  const schedule = (ingress: Ingress): void => {
+    const { disableSyncEvents, disableCatchAll } = flags();
+    const revision = `${ingress.metadata.uid} ${ingress.metadata.resourceVersion}`;
+    if (!running() || scheduled.get(keyOf(ingress)) === revision) return;
+    scheduled.set(keyOf(ingress), revision);
+    if (disableSyncEvents || (disableCatchAll && ingress.spec.defaultBackend) || inspectIngress(ingress) !== undefined) return;
+    events.event(ingress, "Normal", "Sync", "Scheduled for sync");
+  };
   return createController({
     name: "ingress-status",
     store,
@@ -56,8 +69,9 @@ export function createStatusController({ store, clock, flags }: StatusController
     async reconcile(key) {
       const { namespace, name } = splitKey(key);
       const ingress = store.get(Ingresses, namespace, name);
-      if (!ingress) return void told.delete(key);
+      if (!ingress) return void (told.delete(key), scheduled.delete(key));
       if (!counts(ingress)) return;
+      schedule(ingress);
       warn(ingress);
       const service = splitKey(flags().publishService);
       const addresses = addressesOf(store.get(Services, service.namespace, service.name), flags());
