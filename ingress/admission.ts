@@ -10,6 +10,7 @@ import { PREFIX } from "./annotations/annotation.ts";
 import type { CheckCounts } from "./check-counts.ts";
 import type { ControllerFlags } from "./config.ts";
 import { ControllerConfig } from "./config.ts";
+import { classFacts } from "./class-facts.ts";
 import { ignoredBecause } from "./ingress-class.ts";
 import { blockedWord, CATCH_ALL, inspectIngress, readIngress } from "./ingress-part.ts";
 
@@ -65,8 +66,7 @@ export function checkIngress(
   if (!ingress || ingress.metadata.deletionTimestamp !== undefined) return undefined;
   const bad = inspectIngress(ingress);
   if (bad !== undefined) return `invalid object: ${bad}`;
-  const ignored = (candidate: Ingress): boolean =>
-    ignoredBecause(candidate, flags, (name) => reader.get(IngressClasses, "", name)) !== undefined;
+  const ignored = (candidate: Ingress): boolean => ignoredBecause(candidate, flags, classFacts(reader)) !== undefined;
   if (ignored(ingress)) return undefined;
   if (flags.disableCatchAll && ingress.spec.defaultBackend) {
     return "this deployment is trying to create a catch-all ingress while DisableCatchAll flag is set to true. Remove '.spec.defaultBackend' or set DisableCatchAll flag to false";

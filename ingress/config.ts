@@ -23,6 +23,8 @@ export interface ControllerFlags {
   readonly httpsPort: number;
   readonly healthzPort: number;
   readonly watchNamespace: string;
+  /** A label selector; "" is every namespace. */
+  readonly watchNamespaceSelector: string;
   readonly disableSvcExternalName: boolean;
   readonly metricsPerHost: boolean;
   readonly metricsPerUndefinedHost: boolean;
@@ -53,6 +55,7 @@ export const DEFAULT_FLAGS: ControllerFlags = {
   httpsPort: 443,
   healthzPort: 10254,
   watchNamespace: "",
+  watchNamespaceSelector: "",
   disableSvcExternalName: false,
   metricsPerHost: true,
   metricsPerUndefinedHost: false,
@@ -95,6 +98,7 @@ export function parseFlags(args: readonly string[]): ControllerFlags {
     httpsPort: port("https-port", d.httpsPort),
     healthzPort: port("healthz-port", d.healthzPort),
     watchNamespace: text("watch-namespace", d.watchNamespace),
+    watchNamespaceSelector: text("watch-namespace-selector", d.watchNamespaceSelector),
     disableSvcExternalName: flag("disable-svc-external-name", d.disableSvcExternalName),
     metricsPerHost: flag("metrics-per-host", d.metricsPerHost),
     metricsPerUndefinedHost: flag("metrics-per-undefined-host", d.metricsPerUndefinedHost),

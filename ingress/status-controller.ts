@@ -5,11 +5,12 @@ import type { Ingress, IngressLoadBalancerIngress } from "../model/kinds/network
 import type { Service } from "../model/kinds/core-v1.ts";
 import { draft, equalJson, keyOf, splitKey } from "../model/object.ts";
 import type { Component } from "../model/ports.ts";
-import { ConfigMaps, Ingresses, IngressClasses, Pods, Services } from "../model/resources.ts";
+import { ConfigMaps, Ingresses, IngressClasses, Namespaces, Pods, Services } from "../model/resources.ts";
 import { createController, on, type Store } from "../store/index.ts";
 import { createEventRecorder } from "../store/event-recorder.ts";
 import { PASSTHROUGH_OFF } from "./annotations/ssl-passthrough.ts";
 import { ControllerConfig, type ControllerFlags } from "./config.ts";
+import { classFacts } from "./class-facts.ts";
 import { ignoredBecause } from "./ingress-class.ts";
 import { inspectIngress, readIngress } from "./ingress-part.ts";
 
@@ -27,8 +28,7 @@ export function createStatusController({ store, clock, flags, running }: StatusC
   const all = (): readonly string[] => store.list(Ingresses).map(keyOf);
   /** What was last told about each Ingress. */
   const told = new Map<string, string>();
-  const counts = (ingress: Ingress): boolean =>
-    ignoredBecause(ingress, flags(), (name) => store.get(IngressClasses, "", name)) === undefined;
+  const counts = (ingress: Ingress): boolean => ignoredBecause(ingress, flags(), classFacts(store)) === undefined;
 
   const warn = (ingress: Ingress): void => {
     const { configMap, enableSslPassthrough } = flags();
@@ -61,6 +61,7 @@ export function createStatusController({ store, clock, flags, running }: StatusC
     watches: [
       on(Ingresses, (ingress) => [keyOf(ingress)]),
       on(IngressClasses, all),
+      on(Namespaces, () => (flags().watchNamespaceSelector === "" ? [] : all())),
       // A controller with other flags.
       on(Pods, (pod) => (pod.metadata.namespace === splitKey(flags().configMap).namespace ? all() : [])),
       on(ConfigMaps, (found) => (keyOf(found) === flags().configMap ? all() : [])),
