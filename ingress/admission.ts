@@ -4,7 +4,7 @@ import type { Clock } from "../model/clock.ts";
 import { StatusError } from "../model/errors.ts";
 import type { Ingress } from "../model/kinds/networking-v1.ts";
 import { keyOf, splitKey } from "../model/object.ts";
-import { ConfigMaps, Ingresses, IngressClasses } from "../model/resources.ts";
+import { ConfigMaps, Ingresses } from "../model/resources.ts";
 import type { Admission, Reader } from "../store/index.ts";
 import { PREFIX } from "./annotations/annotation.ts";
 import type { CheckCounts } from "./check-counts.ts";
