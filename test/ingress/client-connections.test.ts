@@ -3,6 +3,8 @@
 import { once } from "node:events";
 import { connect as connectHttp2 } from "node:http2";
 import { connect, type Socket } from "node:net";
+import type { Duplex } from "node:stream";
+import { connect as connectTls, type TLSSocket } from "node:tls";
 import t from "tap";
 import { VirtualClock } from "../../model/clock.ts";
 import { ConfigMaps } from "../../model/resources.ts";
@@ -69,6 +71,56 @@ await t.test("client-header-timeout: nobody is answered who has not asked", asyn
   await clock.advance(120_000);
   served.write("GET / HTTP/1.1\r\nHost: good.example\r\nConnection: close\r\n\r\n");
   t.match(await ending(served), /^HTTP\/1\.1 301 /, "a connection that has been served is not meant");
+});
+
+await t.test("client-header-timeout behind TLS: from the handshake to the first head", async (t) => {
+  const clock = new VirtualClock();
+  await using world = await harness.start({ clock });
+  await world.service("echo");
+  await addIngress(world, redirecting);
+  const { ip, port } = world.socket(443);
+  const asked = "GET / HTTP/1.1\r\nHost: good.example\r\n\r\n";
+  const open = async (): Promise<TLSSocket> => {
+    const socket = connectTls({ host: ip, port, servername: "good.example", rejectUnauthorized: false });
+    await once(socket, "secureConnect");
+    return socket;
+  };
+  const [silent, served] = [await open(), await open()];
+  served.write(asked);
+  await once(served, "data");
+  const session = connectHttp2(`https://${ip}:${port}`, { rejectUnauthorized: false });
+  await once(session, "remoteSettings");
+  const ended = ending(silent);
+  await clock.advance(59_999);
+  t.equal(silent.destroyed, false);
+  await clock.advance(1);
+  t.match(await ended, /^(?:closed|ECONNRESET)$/);
+  await clock.advance(120_000);
+  served.write(asked.replace("Host", "Connection: close\r\nHost"));
+  t.match(await ending(served), /^HTTP\/1\.1 301 /, "a connection that has been served stays");
+  const stream = session.request({ ":path": "/", ":authority": "good.example" });
+  const [headers] = await once(stream, "response");
+  t.equal(headers[":status"], 301, "and so does one of HTTP/2");
+  session.destroy();
+});
+
+await t.test("client-header-timeout, from inside the cluster", async (t) => {
+  const clock = new VirtualClock();
+  await using world = await harness.start({ clock });
+  await world.service("echo");
+  await addIngress(world, redirecting);
+  const peer = { kind: "pod", namespace: "default", name: "client", ip: harness.ip(), node: "node-0" } as const;
+  const open = (): Promise<Duplex> => harness.fabric.dial(peer, { ip: world.ip, port: 80 }, {});
+  const [silent, served] = [await open(), await open()];
+  const closed = new Promise((resolve) => silent.once("close", resolve));
+  silent.on("error", () => {}).resume();
+  served.write("GET / HTTP/1.1\r\nHost: good.example\r\n\r\n");
+  await once(served, "data");
+  await clock.advance(60_000);
+  await closed;
+  await clock.advance(60_000);
+  served.write("GET / HTTP/1.1\r\nHost: good.example\r\nConnection: close\r\n\r\n");
+  t.match(String((await once(served, "data"))[0]), /^HTTP\/1\.1 301 /);
 });
 
 await t.test("keep-alive-requests and keep-alive", async (t) => {
