@@ -87,6 +87,7 @@ export class Controller {
     plain.on("upgrade", (request, socket, head) => handler.upgrade(request, socket, head, arrivalOf(socket, "http", 80)));
     const malformed = (error: Error, socket: Duplex): void => refuseMalformed(error, socket, feed.table.config, clock.now());
     plain.on("clientError", malformed);
+    plain.on("connect", (_, socket) => malformed(new Error("CONNECT"), socket));
     // nginx looks at no expectation but 100-continue.
     plain.on("checkExpectation", (request: IncomingMessage, response: ServerResponse) =>
       handler.handle(request, response, arrivalOf(request.socket, "http", 80)),
@@ -118,6 +119,7 @@ export class Controller {
       handler.upgrade(request, socket, head, arrivalOf(socket, "https", tlsPort)),
     );
     secure.on("clientError", malformed);
+    secure.on("connect", (_: IncomingMessage, socket: Duplex) => malformed(new Error("CONNECT"), socket));
     secure.on("tlsClientError", () => {});
     secure.on("sessionError", () => {});
     let defaultsText = "";

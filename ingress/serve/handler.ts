@@ -275,7 +275,7 @@ export class Handler {
     if (answer.goaway === true) return endConnection(response);
     // A body that nobody reads ends the connection, as nginx's lingering close does in the end.
     const unread = hasBody(request) && !request.complete && answer.status !== 401;
-    const close = request.httpVersionMajor < 2 && (unread || answer.close === true);
+    const close = !("stream" in response) && (unread || answer.close === true);
     if (close) this.#ended.add(request.socket);
     exchange?.notes?.push(`the controller answers ${answer.status}: ${answer.reason}`);
     sendAnswer(response, close ? { ...answer, close } : answer, exchange, head, this.#parts.feed);

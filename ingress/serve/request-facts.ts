@@ -29,9 +29,11 @@ export function requestFacts(request: IncomingMessage, arrival: Arrival, config:
   const hostHeader = headers.host ?? (typeof authority === "string" ? authority : undefined);
   const version = request.httpVersion;
   const target = request.url ?? "/";
+  const http2 = "stream" in request;
+  if (!http2 && version !== "1.1" && version !== "1.0") return wrongVersion(request.httpVersionMajor, version);
   const lines = measure(request.rawHeaders);
   const buffers = headBuffers(config);
-  if (request.httpVersionMajor >= 2) {
+  if (http2) {
     const ended = fieldsTooLarge(request.rawHeaders, buffers);
     if (ended) return ended;
   } else {
@@ -43,13 +45,14 @@ export function requestFacts(request: IncomingMessage, arrival: Arrival, config:
       if (refused) return refused;
     }
   }
-  if (hostHeader === undefined && version !== "1.0" && version !== "0.9") return page(400, "no Host header");
+  if (hostHeader === undefined && version !== "1.0") return page(400, "no Host header");
   if (hostHeader !== undefined && !validHost(hostHeader)) return page(400, `malformed Host header ${JSON.stringify(hostHeader)}`);
   if (headers["transfer-encoding"] !== undefined) {
     // Two framings of one body, or one that only HTTP/1.1 has: what a proxy and a pod may read differently.
+    if (version !== "1.1") return page(400, `Transfer-Encoding in HTTP/${version}`);
+    if (headers["transfer-encoding"].toLowerCase() !== "chunked")
+      return page(501, `unknown Transfer-Encoding ${headers["transfer-encoding"]}`);
     if (headers["content-length"] !== undefined) return page(400, "both Content-Length and Transfer-Encoding");
-    if (version !== "1.1" || headers["transfer-encoding"].toLowerCase() !== "chunked")
-      return page(400, `Transfer-Encoding ${headers["transfer-encoding"]}`);
   }
   if (lines.hosts > 1) return page(400, "more than one Host header");
   const parsed = parseTarget(target);
@@ -94,9 +97,12 @@ function measure(rawHeaders: readonly string[]): { readonly hosts: number; reado
   return { hosts, longest, total };
 }
 
-function validHost(host: string): boolean {
-  return /^(?:\[[0-9a-fA-F:.]+\]|[^\s/\\:@[\]"<>\0]*)(?::\d*)?$/.test(host) && !host.startsWith(".") && !host.includes("..");
-}
+/** What a request line says by HTTP/1's syntax: HTTP/2 has another. */
+const wrongVersion = (major: number, version: string): Answer =>
+  major >= 2 ? { ...page(505, `HTTP/${version} in a request line`), close: true } : page(400, `HTTP/${version}`);
+
+/** ngx_http_validate_host: it looks at little. */
+const validHost = (host: string): boolean => /^[^\0-\x20\x7f/]+$/.test(host) && !host.includes("..");
 
 /** Who a request says it came from. */
 type ArrivalAddresses = Pick<Arrival, "peerIp" | "proxied">;
