@@ -26,7 +26,7 @@ import { FirstHeads } from "./first-head.ts";
 import { Handler } from "./handler.ts";
 import { MAX_HEAD_BYTES } from "./head-limits.ts";
 import { LogOutput } from "./log-output.ts";
-import { refuseMalformed } from "./malformed.ts";
+import { refuseMalformed, refusePlain } from "./malformed.ts";
 import { originOf, setOrigin } from "./origin.ts";
 import type { Arrival } from "./request-facts.ts";
 import { RequestMetrics } from "./request-metrics.ts";
@@ -120,7 +120,10 @@ export class Controller {
     );
     secure.on("clientError", malformed);
     secure.on("connect", (_: IncomingMessage, socket: Duplex) => malformed(new Error("CONNECT"), socket));
-    secure.on("tlsClientError", () => {});
+    secure.on("tlsClientError", (error: NodeJS.ErrnoException, socket: TLSSocket) => {
+      const carrier = error.code === "ERR_SSL_HTTP_REQUEST" ? carrierOf(socket) : undefined;
+      if (carrier) refusePlain(carrier, feed.table.config, clock.now());
+    });
     secure.on("sessionError", () => {});
     let defaultsText = "";
     const refreshDefault = (): void => {

@@ -17,6 +17,15 @@ export function refuseMalformed(error: ParseError, socket: Duplex, config: Contr
   // A head that is late gets no answer.
   if (error.code === "ERR_HTTP_REQUEST_TIMEOUT") return end(socket);
   const status = error.code !== "HPE_HEADER_OVERFLOW" ? 400 : inRequestLine(error) ? 414 : 494;
+  answer(socket, status, config, nowMs);
+}
+
+/** HTTP where TLS was expected. */
+export function refusePlain(socket: Duplex, config: ControllerConfig, nowMs: number): void {
+  answer(socket, 497, config, nowMs);
+}
+
+function answer(socket: Duplex, status: number, config: ControllerConfig, nowMs: number): void {
   const body = signed(pageOf(status), config);
   const server = serverHeader(config);
   const line = status === 414 ? `414 ${titleOf(414)}` : "400 Bad Request";

@@ -44,3 +44,11 @@ for (const [name, bytes, expected] of rows)
     t.equal(answer.split("\r\n")[0], `HTTP/1.1 ${expected}`);
     t.match(answer, /\r\nConnection: close\r\n/);
   });
+
+await t.test("HTTP on the HTTPS port", async (t) => {
+  for (const method of ["GET", "HEAD", "POST", "PUT"]) {
+    const answer = await raw(world.socket(443), `${method} / HTTP/1.1\r\n${HOST}Content-Length: 0\r\n\r\n`);
+    t.match(answer, /^HTTP\/1\.1 400 Bad Request\r\n[\s\S]*<center>The plain HTTP request was sent to HTTPS port<\/center>/, method);
+  }
+  t.equal(await raw(world.socket(443), "SSH-2.0-OpenSSH\r\n"), "", "what is neither is closed");
+});
