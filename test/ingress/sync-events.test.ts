@@ -2,7 +2,8 @@
 // Facts: ingress-nginx internal/ingress/controller/store/store.go, controller.go syncIngress, nginx.go OnUpdate;
 // test/e2e/settings/{disable_sync_events,configmap_change}.go.
 import t from "tap";
-import { ConfigMaps, Events, Ingresses } from "../../model/resources.ts";
+import type { Ingress } from "../../model/kinds/networking-v1.ts";
+import { ConfigMaps, Events, Ingresses, Secrets } from "../../model/resources.ts";
 import { createHarness, type World } from "./harness.ts";
 import { addIngress, ingress } from "./raw.ts";
 
@@ -39,6 +40,57 @@ await t.test("--disable-sync-events", async (t) => {
   await using world = await start(["--disable-sync-events=true"]);
   await addIngress(world, ingress("web", "web.example", "echo"));
   t.strictSame(told(world, "Sync"), []);
+  await world.component.stop();
+});
+
+await t.test("what is wrong with a host is in the log, when it is new and when it changes", async (t) => {
+  await using world = await start();
+  const warnings = (): readonly string[] =>
+    [...world.log.join("").matchAll(/^W\d{4} \S+ +7 (?:controller|backend_ssl)\.go:\d+\] (.*)$/gm)].map(([, text = ""]) => text);
+  await world.service("empty", { replicas: 0 });
+  const secured = (name: string, secretName: string): Ingress => {
+    const made = ingress(name, `${name}.example`, "echo");
+    return { ...made, spec: { ...made.spec, tls: [{ hosts: [`${name}.example`], secretName }] } };
+  };
+  await world.create(Secrets, {
+    apiVersion: "v1",
+    kind: "Secret",
+    metadata: { namespace: "default", name: "invalid-ssl" },
+    type: "Opaque",
+    data: { foo: "YmFy" },
+  });
+  const rows: readonly (readonly [object: Ingress, expected: readonly string[]])[] = [
+    [ingress("fine", "fine.example", "echo"), []],
+    [
+      ingress("none", "none.example", "none"),
+      ['Error obtaining Endpoints for Service "default/none": no object matching key "default/none" in local store'],
+    ],
+    [ingress("idle", "idle.example", "empty"), ['Service "default/empty" does not have any active Endpoint.']],
+    [
+      ingress("regex", "regex.example", "echo", { affinity: "cookie", "use-regex": "true" }, "/foo/.*", "ImplementationSpecific"),
+      ["session-cookie-path should be set when use-regex is true"],
+    ],
+    [
+      secured("missing", "missing"),
+      ['Error getting SSL certificate "default/missing": local SSL certificate default/missing was not found. Using default certificate'],
+    ],
+    [
+      secured("invalid", "invalid-ssl"),
+      [
+        'Error obtaining X.509 certificate: secret "default/invalid-ssl" contains no keypair or CA certificate',
+        'Error getting SSL certificate "default/invalid-ssl": local SSL certificate default/invalid-ssl was not found. Using default certificate',
+      ],
+    ],
+  ];
+  for (const [object, expected] of rows) {
+    const before = warnings().length;
+    await addIngress(world, object);
+    t.strictSame(warnings().slice(before), expected, object.metadata.name);
+  }
+  const before = warnings().length;
+  await world.store.mutate(Ingresses, "default", "idle", (edited) => void (edited.metadata.annotations = { a: "b" }));
+  await world.settle();
+  t.strictSame(warnings().slice(before), ['Service "default/empty" does not have any active Endpoint.']);
   await world.component.stop();
 });
 
