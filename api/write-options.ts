@@ -12,7 +12,7 @@ export function writeOptions(request: ApiRequest, bodyDryRun: readonly string[] 
   if (dryRun.some((value) => value !== "All")) {
     throw invalid(OPTIONS, "", [{ type: "NotSupported", field: "dryRun", value: dryRun, supported: ["All"] }]);
   }
-  return { dryRun: dryRun.length > 0, user: request.user.username, external: true };
+  return { dryRun: dryRun.length > 0, user: request.user.username, external: true, warn: (text) => void request.warnings.push(text) };
 }
 
 /** How unknown and duplicate fields are treated; upstream's default is Warn. */

@@ -46,7 +46,14 @@ spec:
   rules: [{host: ${name}.example, http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: ${name}, port: {number: 8080}}}}]}}]
 `,
 );
-await cluster.apply(manifests.join("---"));
+// As the nginx beside it, which would close after 1,000 requests, too.
+const kept = `
+apiVersion: v1
+kind: ConfigMap
+metadata: {namespace: ingress-nginx, name: ingress-nginx-controller}
+data: {keep-alive-requests: "100000000"}
+`;
+await cluster.apply([kept, ...manifests].join("---"));
 await cluster.ready({ timeoutMs: 60_000 });
 process.send?.({ status: cluster.status() });
 process.on("message", () => process.send?.({ rssBytes: process.memoryUsage.rss() }));

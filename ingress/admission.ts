@@ -1,15 +1,16 @@
-// What upstream's admission webhook refuses, in its words.
-// Upstream: internal/ingress/controller/controller.go CheckIngress, checkOverlap. The webhook's own prefix stands before each message.
+// What upstream's admission webhook refuses and warns of, in its words.
+// Upstream: internal/ingress/controller/controller.go CheckIngress, CheckWarning, checkOverlap. The webhook's own prefix stands before each message.
 import type { Clock } from "../model/clock.ts";
 import { StatusError } from "../model/errors.ts";
 import type { Ingress } from "../model/kinds/networking-v1.ts";
 import { keyOf, splitKey } from "../model/object.ts";
-import { ConfigMaps, Ingresses, IngressClasses } from "../model/resources.ts";
+import { ConfigMaps, Ingresses } from "../model/resources.ts";
 import type { Admission, Reader } from "../store/index.ts";
 import { PREFIX } from "./annotations/annotation.ts";
 import type { CheckCounts } from "./check-counts.ts";
 import type { ControllerFlags } from "./config.ts";
 import { ControllerConfig } from "./config.ts";
+import { classFacts } from "./class-facts.ts";
 import { ignoredBecause } from "./ingress-class.ts";
 import { blockedWord, CATCH_ALL, inspectIngress, readIngress } from "./ingress-part.ts";
 
@@ -20,9 +21,10 @@ export function ingressAdmission(flags: ControllerFlags, checks: CheckCounts, cl
     name: "ValidateNginxIngress",
     types: [Ingresses],
     operations: ["CREATE", "UPDATE"],
-    admit({ object, subresource }, tx) {
+    admit({ object, subresource, options }, tx) {
       const ingress = asIngress(object);
       if (subresource !== undefined || !ingress) return;
+      if (options.warn) for (const text of warningsOf(ingress)) options.warn(text);
       const startedAt = clock.monotonic();
       const wrong = checkIngress(ingress, flags, tx);
       const totalSeconds = (clock.monotonic() - startedAt) / 1000;
@@ -33,8 +35,22 @@ export function ingressAdmission(flags: ControllerFlags, checks: CheckCounts, cl
       checks.passed(keyOf(ingress), { ingresses: tx.list(Ingresses).length, readSeconds: 0, testSeconds: totalSeconds, totalSeconds });
     },
   };
-  return [admission];
+  return [classAnnotation, admission];
 }
+
+const CLASS = "kubernetes.io/ingress.class";
+
+/** The API server's own word, k8s pkg/registry/networking/ingress/strategy.go WarningsOnCreate. */
+const classAnnotation: Admission = {
+  name: "IngressClassAnnotation",
+  types: [Ingresses],
+  operations: ["CREATE"],
+  admit({ object, options }) {
+    const ingress = asIngress(object);
+    if (ingress?.metadata.annotations?.[CLASS] === undefined || ingress.spec.ingressClassName !== undefined) return;
+    options.warn?.(`annotation ${JSON.stringify(CLASS)} is deprecated, please use 'spec.ingressClassName' instead`);
+  },
+};
 
 /** Admission sees drafts of the kinds it asked for. */
 function asIngress(object: { readonly kind: string }): Ingress | undefined {
@@ -50,8 +66,7 @@ export function checkIngress(
   if (!ingress || ingress.metadata.deletionTimestamp !== undefined) return undefined;
   const bad = inspectIngress(ingress);
   if (bad !== undefined) return `invalid object: ${bad}`;
-  const ignored = (candidate: Ingress): boolean =>
-    ignoredBecause(candidate, flags, (name) => reader.get(IngressClasses, "", name)) !== undefined;
+  const ignored = (candidate: Ingress): boolean => ignoredBecause(candidate, flags, classFacts(reader)) !== undefined;
   if (ignored(ingress)) return undefined;
   if (flags.disableCatchAll && ingress.spec.defaultBackend) {
     return "this deployment is trying to create a catch-all ingress while DisableCatchAll flag is set to true. Remove '.spec.defaultBackend' or set DisableCatchAll flag to false";
@@ -69,6 +84,24 @@ export function checkIngress(
   }
   const part = readIngress(ingress, config);
   return "dropped" in part ? part.dropped : overlap(ingress, ignored, reader);
+}
+
+const DEPRECATED: ReadonlySet<string> = new Set([
+  "enable-influxdb",
+  "influxdb-measurement",
+  "influxdb-port",
+  "influxdb-host",
+  "influxdb-server-name",
+  "secure-verify-ca-secret",
+]);
+
+/** Of Ingresses of every class, whether they are admitted or not. */
+export function warningsOf(ingress: Ingress): readonly string[] {
+  if (ingress.metadata.deletionTimestamp !== undefined) return [];
+  const deprecated = Object.keys(ingress.metadata.annotations ?? {}).filter((key) =>
+    DEPRECATED.has(key.startsWith(PREFIX) ? key.slice(PREFIX.length) : key),
+  );
+  return [...deprecated.map((key) => `annotation ${key} is deprecated`), ...invalidPaths(ingress)];
 }
 
 const STRICT_PATH = /^\/[A-Za-z0-9._\-/]*$/;

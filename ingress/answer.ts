@@ -13,6 +13,8 @@ export interface Answer {
   readonly reason: string;
   /** Close the connection afterwards. */
   readonly close?: boolean;
+  /** Over HTTP/2 the connection is ended instead, for ENHANCE_YOUR_CALM. */
+  readonly goaway?: boolean;
 }
 
 /** Reason phrases where nginx's words differ from Node's. */
@@ -35,6 +37,12 @@ const TITLES: Readonly<Record<number, string>> = {
 
 export const titleOf = (status: number): string => TITLES[status] ?? STATUS_CODES[status] ?? "";
 
+/** What stands behind the number in nginx's status line. */
+export const reasonOf = (status: number): string => REASONS[status] ?? titleOf(status);
+
+/** Status lines that say it otherwise than the page does. */
+const REASONS: Readonly<Record<number, string>> = { 302: "Moved Temporarily", 401: "Unauthorized" };
+
 /** nginx's page for a status. */
 export function pageOf(status: number, detail?: string): string {
   const shown = status === 494 || status === 495 || status === 496 || status === 497 ? 400 : status;
@@ -48,6 +56,9 @@ export function pageOf(status: number, detail?: string): string {
   return `<html>\r\n<head><title>${title}</title></head>\r\n<body>\r\n${inner}\r\n${more}<hr><center>nginx</center>\r\n</body>\r\n</html>\r\n`;
 }
 
+/** Pages after which nginx closes (ngx_http_special_response_handler). */
+const CLOSING: ReadonlySet<number> = new Set([400, 413, 414, 494, 495, 496, 497, 500, 501]);
+
 /** An error or redirect page. 494 to 497 go out as 400. */
 export function page(status: number, reason: string, headers: readonly HeaderLine[] = []): Answer {
   return {
@@ -55,7 +66,7 @@ export function page(status: number, reason: string, headers: readonly HeaderLin
     headers: [["Content-Type", "text/html"], ...headers],
     body: pageOf(status),
     reason,
-    ...(status === 400 || (status >= 494 && status <= 497) ? { close: true } : {}),
+    ...(CLOSING.has(status) ? { close: true } : {}),
   };
 }
 

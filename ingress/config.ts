@@ -23,6 +23,8 @@ export interface ControllerFlags {
   readonly httpsPort: number;
   readonly healthzPort: number;
   readonly watchNamespace: string;
+  /** A label selector; "" is every namespace. */
+  readonly watchNamespaceSelector: string;
   readonly disableSvcExternalName: boolean;
   readonly metricsPerHost: boolean;
   readonly metricsPerUndefinedHost: boolean;
@@ -30,6 +32,7 @@ export interface ControllerFlags {
   /** Names of request metrics, with or without their prefix. */
   readonly excludeSocketMetrics: readonly string[];
   readonly enableAnnotationValidation: boolean;
+  readonly disableSyncEvents: boolean;
 }
 
 /** Upstream's defaults for a controller in namespace `ingress-nginx`. */
@@ -52,12 +55,14 @@ export const DEFAULT_FLAGS: ControllerFlags = {
   httpsPort: 443,
   healthzPort: 10254,
   watchNamespace: "",
+  watchNamespaceSelector: "",
   disableSvcExternalName: false,
   metricsPerHost: true,
   metricsPerUndefinedHost: false,
   reportStatusClasses: false,
   excludeSocketMetrics: [],
   enableAnnotationValidation: true,
+  disableSyncEvents: false,
 };
 
 /** Reads `--name=value` arguments; `$(POD_NAMESPACE)` is expanded before. Unknown flags are ignored, as their effect is. */
@@ -93,12 +98,14 @@ export function parseFlags(args: readonly string[]): ControllerFlags {
     httpsPort: port("https-port", d.httpsPort),
     healthzPort: port("healthz-port", d.healthzPort),
     watchNamespace: text("watch-namespace", d.watchNamespace),
+    watchNamespaceSelector: text("watch-namespace-selector", d.watchNamespaceSelector),
     disableSvcExternalName: flag("disable-svc-external-name", d.disableSvcExternalName),
     metricsPerHost: flag("metrics-per-host", d.metricsPerHost),
     metricsPerUndefinedHost: flag("metrics-per-undefined-host", d.metricsPerUndefinedHost),
     reportStatusClasses: flag("report-status-classes", d.reportStatusClasses),
     excludeSocketMetrics: splitList(text("exclude-socket-metrics", "")),
     enableAnnotationValidation: flag("enable-annotation-validation", d.enableAnnotationValidation),
+    disableSyncEvents: flag("disable-sync-events", d.disableSyncEvents),
   };
 }
 

@@ -4,10 +4,13 @@ import { type Answer, page, redirect } from "./answer.ts";
 import { belongsTo, stickiness, stickyCookie } from "./annotations/affinity.ts";
 import { canaryDecision } from "./annotations/canary.ts";
 import type { Settings } from "./annotations/index.ts";
-import { BoundedRegex } from "./bounded-regex.ts";
+import { clientCertificateAnswer } from "./client-certificate-check.ts";
+import type { ControllerConfig } from "./config.ts";
+import { ownPage } from "./own-pages.ts";
 import { absoluteRedirect, Exchange, type RequestFacts, type World } from "./exchange.ts";
 import { certificateFor, findLocation, findServer, locationText } from "./match.ts";
 import type { Notes } from "./notes.ts";
+import { parseTarget } from "./request-path.ts";
 import type { Step } from "./annotations/annotation.ts";
 import { type Alternative, type BackendRef, type Phase, PHASES, type RouteTable, type Server } from "./route-table.ts";
 import type { Peer, Upstreams } from "./upstreams.ts";
@@ -36,10 +39,32 @@ export function evaluate(
   const server = findServer(table, facts.host);
   if (notes) serverNotes(facts, server, table, notes);
   const alone = (answer: Answer): Decision => ({ type: "answer", answer, exchange: undefined });
-  if (server.redirectTo !== undefined)
-    return alone(toOtherHost(facts, server.redirectTo, table.config.flag("use-forwarded-headers", false)));
+  if (server.redirectTo !== undefined) return alone(toOtherHost(facts, server.redirectTo, table.config));
   const uncertified = clientCertificateAnswer(facts, server, world);
-  if (uncertified) return alone(uncertified);
+  if (uncertified && "status" in uncertified) return alone(uncertified);
+  if (uncertified) {
+    notes?.push(`${uncertified.reason}: auth-tls-error-page ${uncertified.path} is served instead`);
+    return locate(redirected(facts, uncertified.path), table, server, upstreams, world, notes);
+  }
+  return locate(facts, table, server, upstreams, world, notes);
+}
+
+/** The request of an internal redirect: another path, and no method but GET and HEAD. */
+function redirected(facts: RequestFacts, path: string): RequestFacts {
+  const parsed = parseTarget(path);
+  return parsed ? { ...facts, parsed, method: facts.method === "HEAD" ? "HEAD" : "GET" } : facts;
+}
+
+/** From the server's rewrites to the answer. */
+function locate(
+  facts: RequestFacts,
+  table: RouteTable,
+  server: Server,
+  upstreams: Upstreams,
+  world: World,
+  notes: Notes | undefined,
+): Decision | Promise<Decision> {
+  const alone = (answer: Answer): Decision => ({ type: "answer", answer, exchange: undefined });
   if (server.appRoot && facts.parsed.path === "/") {
     const { owner, target } = server.appRoot;
     return alone(
@@ -49,6 +74,8 @@ export function evaluate(
   notes?.begin("location");
   const match = findLocation(server, facts.parsed.path, notes);
   if (match.type === "failed") return alone(page(500, match.reason));
+  const own = server === table.fallback ? ownPage(facts.parsed.path, match, table.config) : undefined;
+  if (own) return alone(own);
   if (match.type === "none") return alone(page(404, `server ${server.host} has no location for ${facts.parsed.path}`));
   const exchange = new Exchange(facts, table, server, match.location, world, notes);
   const answered = (answer: Answer): Decision => ({ type: "answer", answer, exchange });
@@ -86,7 +113,8 @@ function afterRewrite(exchange: Exchange, upstreams: Upstreams): Decision | Prom
   if (secured) return answered(secured);
   exchange.notes?.begin("upstream");
   const target = chooseUpstream(exchange, upstreams);
-  if (target.type === "answer") return target;
+  // Without an endpoint Lua answers at once; the built-in default backend is a backend as any other, behind the access phases.
+  if (target.type === "answer" && !isDefaultBackend(exchange)) return target;
   const rest = PHASES.filter((phase) => phase !== "rewrite");
   exchange.notes?.begin("access phases");
   const run = (from: number): Decision | Promise<Decision> => {
@@ -145,12 +173,10 @@ function httpsRedirect(exchange: Exchange): Answer | undefined {
   if (exchange.notes && facts.headers["x-forwarded-proto"] === "https")
     exchange.note("X-Forwarded-Proto: https is not trusted: use-forwarded-headers is false in the ConfigMap");
   const why = sslRedirect.force ? "force-ssl-redirect" : `ssl-redirect: ${certificate?.owner ?? ""} has a tls section for ${server.host}`;
-  const asked = table.config.number("http-redirect-code", 308);
-  const code = [301, 302, 307, 308].includes(asked) ? asked : 308;
   const uri = sslRedirect.preserveTrailingSlash || !facts.target.endsWith("/") ? facts.target : facts.target.slice(0, -1);
   const port = usePortInRedirects ? `:${table.flags.httpsPort}` : "";
   const host = exchange.bestHost.replace(/:\d+$/, "");
-  return redirect(code, `https://${host}${port}${uri}`, why);
+  return redirect(redirectCode(table.config), `https://${host}${port}${uri}`, why);
 }
 
 function notRedirected({ location, server, scheme, notes }: Exchange): void {
@@ -159,6 +185,8 @@ function notRedirected({ location, server, scheme, notes }: Exchange): void {
   else if (!force && !redirect) notes?.push("none: ssl-redirect is false");
   else if (!server.certificate) notes?.push(`none: no tls section names ${server.host}, and force-ssl-redirect is not set`);
 }
+
+const isDefaultBackend = ({ location, table }: Exchange): boolean => !(location.backend ?? table.defaultBackend);
 
 function chooseUpstream(exchange: Exchange, upstreams: Upstreams): Decision {
   const { location, table } = exchange;
@@ -246,53 +274,22 @@ function stickyDecision(exchange: Exchange, alternative: Alternative): { readonl
     : undefined;
 }
 
-/** The server's client certificate check, before any location is looked for. */
-function clientCertificateAnswer(facts: RequestFacts, server: Server, world: World): Answer | undefined {
-  const asked = server.clientCertificates;
-  if (!asked) return undefined;
-  const { secret, error, verify, verifyDepth, errorPage, matchCn } = asked.settings;
-  const data = world.secret(secret);
-  if (error !== "" || !data)
-    return page(403, `auth-tls-secret of ${asked.owner}: ${error === "" ? `Secret ${secret} does not exist` : error}`);
-  const { certificate } = facts;
-  const named = (): Answer | undefined =>
-    matchCn === "" || matches(matchCn, certificate?.subject ?? "")
-      ? undefined
-      : {
-          ...page(403, `auth-tls-match-cn ${matchCn} does not match ${certificate?.subject ?? "no certificate"}`),
-          body: "client certificate unauthorized",
-        };
-  // Without ca.crt nobody is asked for a certificate; plain HTTP has none.
-  if (facts.scheme !== "https" || verify === "off" || !data["ca.crt"]) return named();
-  const refused = (status: 495 | 496, reason: string): Answer =>
-    errorPage === "" ? page(status, reason) : redirect(302, errorPage, `${reason}: auth-tls-error-page`);
-  if (!certificate) return verify === "on" ? refused(496, "auth-tls-verify-client: the client sent no certificate") : named();
-  if (certificate.verify !== "SUCCESS" && verify !== "optional_no_ca") return refused(495, `auth-tls-verify-client: ${certificate.verify}`);
-  if (certificate.intermediates > verifyDepth)
-    return refused(
-      495,
-      `auth-tls-verify-depth ${verifyDepth}: ${certificate.intermediates} certificates between the client's and its authority`,
-    );
-  return named();
-}
-
-function matches(pattern: string, text: string): boolean {
-  try {
-    return new BoundedRegex(pattern).test(text);
-  } catch {
-    return false;
-  }
+/** http-redirect-code */
+function redirectCode(config: ControllerConfig): number {
+  const asked = config.number("http-redirect-code", 308);
+  return [301, 302, 307, 308].includes(asked) ? asked : 308;
 }
 
 /** from-to-www: the port is always written. */
-function toOtherHost(facts: RequestFacts, host: string, forwarded: boolean): Answer {
+function toOtherHost(facts: RequestFacts, host: string, config: ControllerConfig): Answer {
+  const forwarded = config.flag("use-forwarded-headers", false);
   const sent = (name: string): string | undefined => {
     const value = forwarded ? facts.headers[name] : undefined;
     return typeof value === "string" ? value : undefined;
   };
   const uri = facts.target.endsWith("/") ? facts.target.slice(0, -1) : facts.target;
   return redirect(
-    308,
+    redirectCode(config),
     `${sent("x-forwarded-proto") ?? facts.scheme}://${host}:${sent("x-forwarded-port") ?? facts.serverPort}${uri}`,
     `from-to-www-redirect sends ${facts.host} to ${host}`,
   );

@@ -84,6 +84,8 @@ export interface World {
   state<T>(key: string, create: () => T): T;
   /** An HTTP request of the controller's own, by URL. Rejects when it cannot be made. */
   request(url: string, init: Subrequest): Promise<SubrequestAnswer>;
+  /** A line for the controller's error log; absent where a request is only explained. */
+  readonly errorLog?: ((line: string) => void) | undefined;
   /** Runs after the exchange has ended. */
   onEnd(callback: () => void): void;
 }

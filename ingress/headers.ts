@@ -3,6 +3,7 @@
 import type { OutgoingHttpHeaders } from "node:http";
 import { cookieInClientTerms } from "./annotations/proxy-cookie.ts";
 import type { Exchange } from "./exchange.ts";
+import { serverHeader } from "./server-header.ts";
 
 /** RFC 9110 §7.6.1, and what nginx replaces. */
 const HOP_BY_HOP = new Set([
@@ -51,9 +52,8 @@ export function podHeaders(exchange: Exchange, rawHeaders: readonly string[], op
   const headers: Record<string, string | string[]> = { Host: exchange.bestHost, "X-Request-ID": exchange.requestId };
   if (exchange.requestId === "") delete headers["X-Request-ID"];
   headers["X-Real-IP"] = facts.clientIp;
-  const sentFor = facts.headers["x-forwarded-for"];
-  const forwardedFor = typeof sentFor === "string" ? sentFor : undefined;
   const { config } = exchange.table;
+  const forwardedFor = sent(exchange, "x-forwarded-for");
   const append = exchange.forwarded && config.flag("compute-full-forwarded-for", false) && forwardedFor !== undefined;
   headers["X-Forwarded-For"] = append ? `${forwardedFor}, ${addedFor(exchange)}` : facts.clientIp;
   headers["X-Forwarded-Host"] = exchange.bestHost;
@@ -62,9 +62,10 @@ export function podHeaders(exchange: Exchange, rawHeaders: readonly string[], op
   headers["X-Forwarded-Proto"] = exchange.scheme;
   headers["X-Forwarded-Scheme"] = exchange.scheme;
   headers["X-Scheme"] = exchange.scheme;
-  if (forwardedFor !== undefined) headers["X-Original-Forwarded-For"] = forwardedFor;
-  const sentHost = facts.headers["x-forwarded-host"];
-  if (typeof sentHost === "string") headers["X-Original-Forwarded-Host"] = sentHost;
+  const originalFor = sent(exchange, config.text("forwarded-for-header", "x-forwarded-for").toLowerCase());
+  if (originalFor !== undefined) headers["X-Original-Forwarded-For"] = originalFor;
+  const originalHost = sent(exchange, config.text("forwarded-host-header", "x-forwarded-host").toLowerCase());
+  if (originalHost !== undefined) headers["X-Original-Forwarded-Host"] = originalHost;
   certificateHeaders(exchange, headers);
   if (options.upgrade !== undefined) {
     headers["Upgrade"] = options.upgrade;
@@ -92,6 +93,11 @@ export function podHeaders(exchange: Exchange, rawHeaders: readonly string[], op
     if (line && line[1] !== "") headers[line[0]] = line[1];
   }
   return headers;
+}
+
+function sent({ facts }: Exchange, name: string): string | undefined {
+  const value = facts.headers[name];
+  return typeof value === "string" ? value : undefined;
 }
 
 /** What compute-full-forwarded-for adds. */
@@ -132,10 +138,12 @@ export function clientHeaders(exchange: Exchange, status: number, podLines: read
   const lines: string[] = [];
   const { responseHeaders } = exchange;
   const { proxyCookie, proxyRedirect, hideHeaders } = exchange.location.settings;
+  let podsServer: string | undefined;
   const cookies = proxyCookie.domain !== undefined || proxyCookie.path !== undefined;
   for (let i = 0; i + 1 < podLines.length; i += 2) {
     const name = podLines[i] ?? "";
     const lower = name.toLowerCase();
+    if (lower === "server") podsServer = podLines[i + 1];
     if (HOP_BY_HOP.has(lower) || HIDDEN.has(lower) || responseHeaders.has(lower)) continue;
     if (hideHeaders.size > 0 && hideHeaders.has(lower)) continue;
     let value = podLines[i + 1] ?? "";
@@ -145,6 +153,8 @@ export function clientHeaders(exchange: Exchange, status: number, podLines: read
   }
   for (const [, [name, value]] of responseHeaders) if (value !== "") lines.push(http2 ? name.toLowerCase() : name, value);
   for (const [name, value] of exchange.added(status)) lines.push(http2 ? name.toLowerCase() : name, value);
+  const server = serverHeader(exchange.table.config, podsServer);
+  if (server !== undefined) lines.push(http2 ? "server" : "Server", server);
   return lines;
 }
 

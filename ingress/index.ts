@@ -35,9 +35,9 @@ export interface IngressFeature {
 export function createIngress({ store, clock, random, delayMs = 0 }: IngressOptions): IngressFeature {
   const feeds = new Feeds(store, clock, delayMs);
   return {
-    program: ingressProgram({ feeds, clock, random }),
+    program: ingressProgram({ feeds, store, clock, random }),
     diagnostics: routesDiagnostics({ store, feeds, clock, random }),
     admission: ingressAdmission(DEFAULT_FLAGS, feeds.checks, clock),
-    component: createStatusController({ store, clock, flags: () => feeds.flags }),
+    component: createStatusController({ store, clock, flags: () => feeds.flags, running: () => feeds.live.length > 0 }),
   };
 }

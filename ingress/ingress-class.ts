@@ -1,16 +1,34 @@
 // Which Ingresses this controller serves.
 // Upstream: internal/ingress/controller/store/store.go (GetIngressClass), ingressclass.
 import type { Ingress, IngressClass } from "../model/kinds/networking-v1.ts";
+import { type LabelMatcher, parseLabelSelector } from "../model/selectors.ts";
 import type { ControllerFlags } from "./config.ts";
 
 export const CLASS_ANNOTATION = "kubernetes.io/ingress.class";
 
+/** What of the cluster decides. */
+export interface ClassFacts {
+  classOf(name: string): IngressClass | undefined;
+  /** Undefined: there is no such namespace. */
+  namespaceLabels(namespace: string): Readonly<Record<string, string>> | undefined;
+}
+
+const selectors = new Map<string, LabelMatcher>();
+
+/** --watch-namespace-selector, which must be one. */
+export function namespaceSelector(text: string): LabelMatcher {
+  let matches = selectors.get(text);
+  if (!matches) selectors.set(text, (matches = parseLabelSelector(text)));
+  return matches;
+}
+
 /** Undefined when it counts, else why not. The annotation is only looked at without spec.ingressClassName. */
-export function ignoredBecause(
-  ingress: Ingress,
-  flags: ControllerFlags,
-  classOf: (name: string) => IngressClass | undefined,
-): string | undefined {
+export function ignoredBecause(ingress: Ingress, flags: ControllerFlags, { classOf, namespaceLabels }: ClassFacts): string | undefined {
+  if (flags.watchNamespaceSelector !== "") {
+    const labels = namespaceLabels(ingress.metadata.namespace ?? "");
+    if (!labels || !namespaceSelector(flags.watchNamespaceSelector)(labels))
+      return `namespace ${ingress.metadata.namespace} does not match --watch-namespace-selector ${flags.watchNamespaceSelector}`;
+  }
   if (flags.watchNamespace !== "" && ingress.metadata.namespace !== flags.watchNamespace)
     return `namespace ${ingress.metadata.namespace} is not watched`;
   const name = ingress.spec.ingressClassName;

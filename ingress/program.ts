@@ -6,6 +6,8 @@ import type { Random } from "../model/random.ts";
 import type { Store } from "../store/index.ts";
 import { CheckCounts } from "./check-counts.ts";
 import { type ControllerFlags, DEFAULT_FLAGS, parseFlags } from "./config.ts";
+import { namespaceSelector } from "./ingress-class.ts";
+import { tellReloads } from "./reload-events.ts";
 import { Controller } from "./serve/controller.ts";
 import { RoutesFeed } from "./serve/routes-feed.ts";
 import { tellStreamProblems } from "./stream-events.ts";
@@ -47,14 +49,23 @@ export class Feeds {
 }
 
 export interface ProgramOptions {
+  readonly store: Store;
   readonly feeds: Feeds;
   readonly clock: Clock;
   readonly random: Random;
 }
 
-export function ingressProgram({ feeds, clock, random }: ProgramOptions): InlineProgram {
+export function ingressProgram({ feeds, store, clock, random }: ProgramOptions): InlineProgram {
   return async (context) => {
-    const feed = feeds.of(parseFlags(context.argv.slice(1)));
+    const flags = parseFlags(context.argv.slice(1));
+    try {
+      namespaceSelector(flags.watchNamespaceSelector);
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error);
+      context.stderr.write(`failed to parse --watch-namespace-selector=${flags.watchNamespaceSelector}, error: ${why}\n`);
+      return 1;
+    }
+    const feed = feeds.of(flags);
     await using held = feed.acquire(context.pod.metadata.name);
     void held;
     await Promise.race([feed.synced, sleep(clock, SYNC_LIMIT_MS, context.signal).catch(() => undefined)]);
@@ -66,6 +77,8 @@ export function ingressProgram({ feeds, clock, random }: ProgramOptions): Inline
       await controller.stop();
       return 1;
     }
+    using told = tellReloads({ feed, pod: context.pod, store, clock, log: context.stderr });
+    void told;
     if (!context.signal.aborted)
       await new Promise<void>((resolve) => context.signal.addEventListener("abort", () => resolve(), { once: true }));
     await controller.stop();

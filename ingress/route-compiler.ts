@@ -5,7 +5,7 @@ import { keyOf } from "../model/object.ts";
 import { hash32 } from "../model/random.ts";
 import { compileAnnotations, type CompiledAnnotations } from "./annotations/index.ts";
 import { ControllerConfig, type ControllerFlags } from "./config.ts";
-import { ignoredBecause } from "./ingress-class.ts";
+import { type ClassFacts, ignoredBecause } from "./ingress-class.ts";
 import { CATCH_ALL, compareParts, type IngressPart, readIngress } from "./ingress-part.ts";
 import { backendRef } from "./ingress-part.ts";
 import type { Alternative, BackendRef, Owner, RouteTable, Server } from "./route-table.ts";
@@ -18,6 +18,11 @@ export class RouteCompiler {
   #defaults: CompiledAnnotations;
   readonly #ingresses = new Map<Owner, Ingress>();
   readonly #classes = new Map<string, IngressClass>();
+  readonly #namespaces = new Map<string, Readonly<Record<string, string>>>();
+  readonly #facts: ClassFacts = {
+    classOf: (name) => this.#classes.get(name),
+    namespaceLabels: (name) => this.#namespaces.get(name),
+  };
   readonly #parts = new Map<Owner, IngressPart>();
   readonly #ignored = new Map<Owner, string>();
   /** Main Ingresses of each host, first first. */
@@ -59,6 +64,12 @@ export class RouteCompiler {
     else this.#classes.delete(name);
     for (const [key, ingress] of this.#ingresses) if (ingress.spec.ingressClassName === name) this.#read(key);
   }
+  /** Of interest with --watch-namespace-selector alone. */
+  setNamespace(name: string, labels: Readonly<Record<string, string>> | undefined): void {
+    if (labels) this.#namespaces.set(name, labels);
+    else this.#namespaces.delete(name);
+    for (const [key, ingress] of this.#ingresses) if (ingress.metadata.namespace === name) this.#read(key);
+  }
   setConfig(data: Readonly<Record<string, string>>): void {
     this.#config = new ControllerConfig(data, this.flags.enableAnnotationValidation);
     this.#defaults = compileAnnotations(undefined, this.#config);
@@ -74,7 +85,7 @@ export class RouteCompiler {
     this.#ignored.delete(key);
     const ingress = this.#ingresses.get(key);
     if (!ingress) return;
-    const because = ignoredBecause(ingress, this.flags, (name) => this.#classes.get(name));
+    const because = ignoredBecause(ingress, this.flags, this.#facts);
     const part = because === undefined ? readIngress(ingress, this.#config) : { dropped: because };
     const dropped = "dropped" in part ? part.dropped : this.flags.disableCatchAll ? catchAllReason(part) : undefined;
     if (dropped !== undefined || "dropped" in part) return void this.#ignored.set(key, dropped ?? "");

@@ -78,6 +78,8 @@ export interface Server {
   readonly clientCertificates: { readonly owner: Owner; readonly settings: Settings["clientCertificate"] } | undefined;
   /** proxy-ssl-* of the host's first Ingress that has some: for locations without their own. */
   readonly proxySsl: Settings["proxySsl"] | undefined;
+  /** Cipher suites of the host alone; undefined: the ConfigMap's. */
+  readonly ciphers: Settings["sslCiphers"] | undefined;
   /** ssl-passthrough: the first Ingress that asks for it, and the Service of path `/` (Prefix). It acts with --enable-ssl-passthrough only. */
   readonly passthrough: { readonly owner: Owner; readonly backend: BackendRef | undefined } | undefined;
 }

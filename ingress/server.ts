@@ -63,6 +63,7 @@ export function compileServer(host: string, parts: readonly IngressPart[], alias
     proxySsl: context.config.flag("proxy-ssl-location-only", false)
       ? undefined
       : parts.find(({ annotations }) => annotations.settings.proxySsl.secret !== "")?.annotations.settings.proxySsl,
+    ciphers: ciphersOf(parts),
     passthrough: passing && { owner: passing.owner, backend: rootRule?.backend },
   };
 }
@@ -70,6 +71,13 @@ export function compileServer(host: string, parts: readonly IngressPart[], alias
 function appRootOf(locations: readonly Location[]): Server["appRoot"] {
   const found = locations.find(({ settings }) => settings.appRoot !== "");
   return found && { owner: found.owner ?? "", target: found.settings.appRoot };
+}
+
+function ciphersOf(parts: readonly IngressPart[]): Server["ciphers"] {
+  const set = parts.map(({ annotations }) => annotations.settings.sslCiphers);
+  const ciphers = set.find((given) => given.ciphers !== "")?.ciphers ?? "";
+  const preferServer = set.find((given) => given.preferServer !== undefined)?.preferServer;
+  return ciphers === "" && preferServer === undefined ? undefined : { ciphers, preferServer };
 }
 
 /** The first Ingress of the host fills `/`: its default backend, else the controller's. */

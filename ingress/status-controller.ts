@@ -5,28 +5,30 @@ import type { Ingress, IngressLoadBalancerIngress } from "../model/kinds/network
 import type { Service } from "../model/kinds/core-v1.ts";
 import { draft, equalJson, keyOf, splitKey } from "../model/object.ts";
 import type { Component } from "../model/ports.ts";
-import { ConfigMaps, Ingresses, IngressClasses, Pods, Services } from "../model/resources.ts";
+import { ConfigMaps, Ingresses, IngressClasses, Namespaces, Pods, Services } from "../model/resources.ts";
 import { createController, on, type Store } from "../store/index.ts";
 import { createEventRecorder } from "../store/event-recorder.ts";
 import { PASSTHROUGH_OFF } from "./annotations/ssl-passthrough.ts";
 import { ControllerConfig, type ControllerFlags } from "./config.ts";
+import { classFacts } from "./class-facts.ts";
 import { ignoredBecause } from "./ingress-class.ts";
-import { readIngress } from "./ingress-part.ts";
+import { inspectIngress, readIngress } from "./ingress-part.ts";
 
 export interface StatusControllerOptions {
   readonly store: Store;
   readonly clock: Clock;
   /** The controllers' command line as it is now. */
   flags(): ControllerFlags;
+  /** Whether some controller runs. */
+  running(): boolean;
 }
 
-export function createStatusController({ store, clock, flags }: StatusControllerOptions): Component {
+export function createStatusController({ store, clock, flags, running }: StatusControllerOptions): Component {
   const events = createEventRecorder({ store, clock, component: "nginx-ingress-controller" });
   const all = (): readonly string[] => store.list(Ingresses).map(keyOf);
   /** What was last told about each Ingress. */
   const told = new Map<string, string>();
-  const counts = (ingress: Ingress): boolean =>
-    ignoredBecause(ingress, flags(), (name) => store.get(IngressClasses, "", name)) === undefined;
+  const counts = (ingress: Ingress): boolean => ignoredBecause(ingress, flags(), classFacts(store)) === undefined;
 
   const warn = (ingress: Ingress): void => {
     const { configMap, enableSslPassthrough } = flags();
@@ -41,6 +43,17 @@ export function createStatusController({ store, clock, flags }: StatusController
     if (denied !== undefined) events.event(ingress, "Warning", "AnnotationParsingFailed", `Error parsing annotations: ${denied}`);
     for (const problem of problems) events.event(ingress, "Warning", "Rejected", problem);
   };
+  /** The revision of each Ingress that was last scheduled. */
+  const scheduled = new Map<string, string>();
+  /** As upstream says at each change, its own of the status among them. */
+  const schedule = (ingress: Ingress): void => {
+    const { disableSyncEvents, disableCatchAll } = flags();
+    const revision = `${ingress.metadata.uid} ${ingress.metadata.resourceVersion}`;
+    if (!running() || scheduled.get(keyOf(ingress)) === revision) return;
+    scheduled.set(keyOf(ingress), revision);
+    if (disableSyncEvents || (disableCatchAll && ingress.spec.defaultBackend) || inspectIngress(ingress) !== undefined) return;
+    events.event(ingress, "Normal", "Sync", "Scheduled for sync");
+  };
   return createController({
     name: "ingress-status",
     store,
@@ -48,6 +61,7 @@ export function createStatusController({ store, clock, flags }: StatusController
     watches: [
       on(Ingresses, (ingress) => [keyOf(ingress)]),
       on(IngressClasses, all),
+      on(Namespaces, () => (flags().watchNamespaceSelector === "" ? [] : all())),
       // A controller with other flags.
       on(Pods, (pod) => (pod.metadata.namespace === splitKey(flags().configMap).namespace ? all() : [])),
       on(ConfigMaps, (found) => (keyOf(found) === flags().configMap ? all() : [])),
@@ -56,8 +70,9 @@ export function createStatusController({ store, clock, flags }: StatusController
     async reconcile(key) {
       const { namespace, name } = splitKey(key);
       const ingress = store.get(Ingresses, namespace, name);
-      if (!ingress) return void told.delete(key);
+      if (!ingress) return void (told.delete(key), scheduled.delete(key));
       if (!counts(ingress)) return;
+      schedule(ingress);
       warn(ingress);
       const service = splitKey(flags().publishService);
       const addresses = addressesOf(store.get(Services, service.namespace, service.name), flags());

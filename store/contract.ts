@@ -26,6 +26,8 @@ export interface WriteOptions {
   readonly user?: string;
   /** Set by the API for requests of its clients; admission may be stricter with them than with controllers. */
   readonly external?: boolean;
+  /** Takes what admission says to the writer beside its answer, refused or not: the API's Warning headers. */
+  readonly warn?: (text: string) => void;
 }
 
 export interface DeleteOptions extends WriteOptions {

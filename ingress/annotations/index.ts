@@ -52,6 +52,7 @@ import { proxySsl } from "./proxy-ssl.ts";
 import { proxyTimeouts } from "./proxy-timeouts.ts";
 import { redirect } from "./redirect.ts";
 import { relativeRedirects } from "./relative-redirects.ts";
+import { rewriteLog } from "./rewrite-log.ts";
 import { rewrite } from "./rewrite.ts";
 import { serverAlias } from "./server-alias.ts";
 import { serviceUpstream } from "./service-upstream.ts";
@@ -113,6 +114,7 @@ export const annotationGroups = {
   sslCiphers,
   sslPassthrough,
   accessLog,
+  rewriteLog,
 };
 
 type Groups = typeof annotationGroups;

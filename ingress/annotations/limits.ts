@@ -1,6 +1,8 @@
-// limit-rps, limit-rpm, limit-connections: by client address, per Ingress and controller pod.
+// limit-rps, limit-rpm, limit-connections: by client address or limit-conn-zone-variable, per Ingress and controller pod.
 // Upstream: internal/ingress/annotations/ratelimit; ngx_http_limit_req_module (a leaky bucket, nodelay), ngx_http_limit_conn_module.
 import { page } from "../answer.ts";
+import type { Exchange } from "../exchange.ts";
+import { expand } from "../variables.ts";
 import type { Cidr } from "../../model/ip.ts";
 import { annotationGroup, type Step, low } from "./annotation.ts";
 import { CIDRS, INTEGER } from "./validators.ts";
@@ -39,6 +41,12 @@ export const limits = annotationGroup<Limits>({
   ],
 });
 
+/** limit-conn-zone-variable: who is counted together, by default a client's address. What has none is not limited. */
+function keyOf(exchange: Exchange): string {
+  const variable = exchange.table.config.text("limit-conn-zone-variable");
+  return variable === "" ? exchange.facts.clientIp : expand(exchange, variable);
+}
+
 interface Bucket {
   excess: number;
   at: number;
@@ -53,19 +61,19 @@ function rateStep(settings: Limits, annotation: string, rate: number, perMs: num
   return {
     phase: "preaccess",
     annotation,
-    run({ facts, world, table }) {
+    run(exchange) {
+      const { facts, world, table } = exchange;
       if (inAny(settings.exempt, facts.clientIp)) return undefined;
+      const key = keyOf(exchange);
+      if (key === "") return undefined;
       const buckets = world.state(`${annotation} ${settings.zone}`, () => new Map<string, Bucket>());
       const now = world.clock.monotonic();
-      const bucket = buckets.get(facts.clientIp);
+      const bucket = buckets.get(key);
       const excess = bucket ? Math.max(0, bucket.excess - ((now - bucket.at) * rate) / perMs + 1) : 0;
       if (excess > burst)
-        return page(
-          table.config.number("limit-req-status-code", 503),
-          `${annotation} ${rate}: burst of ${burst} used up by ${facts.clientIp}`,
-        );
+        return page(table.config.number("limit-req-status-code", 503), `${annotation} ${rate}: burst of ${burst} used up by ${key}`);
       if (buckets.size > MOST_BUCKETS) buckets.clear();
-      buckets.set(facts.clientIp, { excess, at: now });
+      buckets.set(key, { excess, at: now });
       return undefined;
     },
   };
@@ -75,21 +83,24 @@ function connectionStep(settings: Limits): Step {
   return {
     phase: "preaccess",
     annotation: "limit-connections",
-    run({ facts, world, table }) {
+    run(exchange) {
+      const { facts, world, table } = exchange;
       if (inAny(settings.exempt, facts.clientIp)) return undefined;
+      const key = keyOf(exchange);
+      if (key === "") return undefined;
       const open = world.state(`limit-connections ${settings.zone}`, () => new Map<string, number>());
-      const count = open.get(facts.clientIp) ?? 0;
+      const count = open.get(key) ?? 0;
       if (count >= settings.connections) {
         return page(
           table.config.number("limit-conn-status-code", 503),
-          `limit-connections ${settings.connections}: ${facts.clientIp} has ${count} under way`,
+          `limit-connections ${settings.connections}: ${key} has ${count} under way`,
         );
       }
-      open.set(facts.clientIp, count + 1);
+      open.set(key, count + 1);
       world.onEnd(() => {
-        const left = (open.get(facts.clientIp) ?? 1) - 1;
-        if (left > 0) open.set(facts.clientIp, left);
-        else open.delete(facts.clientIp);
+        const left = (open.get(key) ?? 1) - 1;
+        if (left > 0) open.set(key, left);
+        else open.delete(key);
       });
       return undefined;
     },

@@ -28,7 +28,7 @@ export const rewrite = annotationGroup<Rewrite>({
 });
 
 function rewriteStep(target: string, path: string): Step {
-  const pattern = new BoundedRegex(path, "i");
+  const pattern = rewritePattern(path);
   return {
     phase: "content",
     annotation: "rewrite-target",
@@ -36,25 +36,41 @@ function rewriteStep(target: string, path: string): Step {
   };
 }
 
-function rewritten(exchange: Exchange, pattern: BoundedRegex, target: string): Answer | undefined {
+export const rewritePattern = (path: string): BoundedRegex => new BoundedRegex(path, "i");
+
+/** What becomes of path and arguments; undefined: the pattern does not match. */
+export function rewriteOf(
+  exchange: Exchange,
+  pattern: BoundedRegex,
+  target: string,
+): { readonly path: string; readonly args: string } | undefined | "timeout" {
   let captures: RegExpExecArray | null;
   try {
     captures = pattern.exec(exchange.facts.parsed.path);
   } catch (error) {
-    if (error instanceof RegexTimeout) return page(500, `rewrite-target: ${error.message}`);
+    if (error instanceof RegexTimeout) return "timeout";
     throw error;
   }
   if (!captures) return undefined;
   const mark = target.indexOf("?");
   const newPath = expand(exchange, mark < 0 ? target : target.slice(0, mark), captures);
-  if (/^https?:\/\//.test(newPath)) return redirect(302, escapePath(newPath), `rewrite-target ${target} is a URL`);
   const { query, rawPath } = exchange.facts.parsed;
   // nginx escapes captures in a query only when something in the path was quoted.
   const escaping = /[%+]/.test(rawPath) ? escapeArguments : undefined;
   const ownQuery = mark < 0 ? "" : expand(exchange, target.slice(mark + 1), captures, escaping);
   const queries = [ownQuery, ...(target.endsWith("?") ? [] : [query ?? ""])].filter((text) => text !== "");
-  const wire = escapePath(newPath === "" ? "/" : newPath);
-  exchange.upstreamTarget = queries.length === 0 ? wire : `${wire}?${queries.join("&")}`;
+  return { path: newPath, args: queries.join("&") };
+}
+
+function rewritten(exchange: Exchange, pattern: BoundedRegex, target: string): Answer | undefined {
+  const found = rewriteOf(exchange, pattern, target);
+  if (found === "timeout") return page(500, "rewrite-target: its regular expression took too long");
+  if (!found) return undefined;
+  const { path, args } = found;
+  const query = args === "" ? "" : `?${args}`;
+  if (/^https?:\/\//.test(path)) return redirect(302, escapePath(path) + query, `rewrite-target ${target} is a URL`);
+  const wire = escapePath(path === "" ? "/" : path);
+  exchange.upstreamTarget = wire + query;
   exchange.note(`rewrite-target: ${exchange.facts.parsed.path} becomes ${exchange.upstreamTarget}`);
   return undefined;
 }

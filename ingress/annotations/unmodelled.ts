@@ -1,5 +1,5 @@
 // Annotations that upstream knows and nothing here acts on: checked as upstream checks them, then named by a Warning.
-// Upstream: internal/ingress/annotations/{snippet,serversnippet,streamsnippet,authreq,modsecurity,opentelemetry,fastcgi,http2pushpreload,log}.
+// Upstream: internal/ingress/annotations/{snippet,serversnippet,streamsnippet,authreq,modsecurity,opentelemetry,fastcgi,http2pushpreload}.
 import { type AnnotationRule, critical, high, low, medium } from "./annotation.ts";
 import { ANYTHING, BASIC, BOOL, matching, VARIABLES } from "./validators.ts";
 
@@ -25,5 +25,4 @@ export const UNMODELLED: Readonly<Record<string, Readonly<Record<string, Annotat
     "fastcgi-params-configmap": medium(BASIC, "drop"),
   },
   HTTP2PushPreload: { "http2-push-preload": low(BOOL, "drop") },
-  Logs: { "enable-rewrite-log": low(BOOL) },
 };

@@ -1,4 +1,5 @@
-// The head of a request to a pod, byte for byte as Node's ClientRequest writes it behind http-proxy, so that a pod cannot tell the engines apart.
+// The head of a request to a pod, byte for byte as Node's ClientRequest writes it behind http-proxy, so that a pod cannot tell the engines
+// apart. Without a Connection line, as nginx leaves it out: HTTP/1.1 keeps connections by itself.
 import type { ForwardRequest } from "./forward.ts";
 
 /** What Node refuses in a header's value or a request line. */
@@ -39,7 +40,6 @@ export function requestHead({ method, target, headers, body }: ForwardRequest): 
     else if (name === "Content-Length") framed = true;
     else if (name === "Transfer-Encoding") framed = chunked = true;
   }
-  if (connection === undefined) text += "Connection: keep-alive\r\n";
   if (!framed && body.type === "none" && !BODILESS.has(method)) text += "Content-Length: 0\r\n";
   return { text: `${text}\r\n`, last: connection !== undefined && /\bclose\b/i.test(connection), chunked };
 }

@@ -1,11 +1,11 @@
 // The access log of one controller pod, on its stdout: off until asked for.
 // Upstream: access_log of nginx.tmpl. There it is on unless `disable-access-log` says otherwise; here `disable-access-log: "false"` or a
 // `log-format-upstream` switches it on, and `enable-access-log: "true"` does for one Ingress. Requests to the controller's own default
-// backend are left out, unless `enable-access-log-for-default-backend`. Leaves out syslog, paths of files and access-log-params.
-import type { Writable } from "node:stream";
+// backend are left out, unless `enable-access-log-for-default-backend`. Leaves out syslog.
 import type { ControllerConfig } from "../config.ts";
 import type { Exchange } from "../exchange.ts";
 import { mapKey } from "../map-key.ts";
+import { type LogOutput, onStdout } from "./log-output.ts";
 import { compileLogFormat, DEFAULT_FORMAT, type LogFormat, type LogSubject } from "./log-format.ts";
 
 interface Rules {
@@ -17,11 +17,11 @@ interface Rules {
 }
 
 export class AccessLog {
-  readonly #output: Writable;
+  readonly #output: LogOutput;
   #config: ControllerConfig | undefined;
   #rules: Rules | undefined;
 
-  constructor(output: Writable) {
+  constructor(output: LogOutput) {
     this.#output = output;
   }
   /** Whether a request will be written: nothing is gathered for one that will not. */
@@ -34,7 +34,7 @@ export class AccessLog {
     return !skipped.some((matches) => matches(target));
   }
   write(config: ControllerConfig, subject: LogSubject): void {
-    this.#output.write(`${this.#rulesOf(config).format(subject)}\n`);
+    this.#output.write(`${this.#rulesOf(config).format(subject)}\n`, config);
   }
   #rulesOf(config: ControllerConfig): Rules {
     if (this.#config !== config || !this.#rules) {
@@ -47,8 +47,8 @@ export class AccessLog {
 
 function rules(config: ControllerConfig): Rules {
   const format = config.text("log-format-upstream");
-  const disabled = config.flag("disable-access-log", format === "");
-  const never = config.flag("disable-access-log", false) || config.flag("disable-http-access-log", false);
+  const disabled = config.flag("disable-access-log", format === "") && config.flag("disable-http-access-log", true);
+  const never = config.flag("disable-access-log", false) || config.flag("disable-http-access-log", false) || !onStdout(config, "http");
   const escape = config.flag("log-format-escape-none", false) ? "none" : config.flag("log-format-escape-json", false) ? "json" : "default";
   return {
     mode: never ? "never" : disabled ? "off" : "on",

@@ -5,7 +5,7 @@ import type { SecureContextOptions } from "node:tls";
 import { type KeyPair, selfSignedCertificate } from "../../model/x509.ts";
 import { createTlsContext, type SecureContext } from "../../netsim/index.ts";
 import { certificateFor, findServer } from "../match.ts";
-import type { RouteTable } from "../route-table.ts";
+import type { RouteTable, Server } from "../route-table.ts";
 
 export const FAKE_NAME = "Kubernetes Ingress Controller Fake Certificate";
 
@@ -68,34 +68,51 @@ export class CertificateContexts {
   }
   /** What the listener itself needs: the certificate of clients without SNI, protocols and cipher suites. */
   defaults(table: RouteTable, secretOf: SecretOf): SecureContextOptions {
+    if (rejects(table)) return protocolOptions(table);
     const { secret } = chooseCertificate(table, secretOf, undefined);
     const { key, cert } = (secret !== undefined && pairOf(secretOf(secret))) || this.#fake;
     return { key, cert, ...protocolOptions(table) };
   }
   context(table: RouteTable, secretOf: SecretOf, sni: string | undefined): SecureContext {
+    if (sni !== undefined && rejects(table) && findServer(table, sni.toLowerCase()) === table.fallback) return this.#none(table);
     const { secret } = chooseCertificate(table, secretOf, sni);
     const pair = (secret !== undefined && pairOf(secretOf(secret))) || this.#fake;
-    const asked = sni === undefined ? undefined : findServer(table, sni.toLowerCase()).clientCertificates?.settings;
+    const server = sni === undefined ? undefined : findServer(table, sni.toLowerCase());
+    const asked = server?.clientCertificates?.settings;
     const ca = asked && asked.verify !== "off" ? (secretOf(asked.secret)?.["ca.crt"]?.toString() ?? "") : "";
-    const key = `${secret ?? ""} ${asked?.secret ?? ""} ${table.config.text("ssl-protocols")} ${table.config.text("ssl-ciphers")}`;
+    const key = `${secret ?? ""} ${asked?.secret ?? ""} ${table.config.text("ssl-protocols")} ${table.config.text("ssl-ciphers")} ${table.config.text("ssl-ecdh-curve")} ${JSON.stringify(server?.ciphers ?? {})}`;
     const kept = this.#kept.get(key);
     if (kept && kept.cert === pair.cert && kept.ca === ca) return kept.context;
     const context = createTlsContext({
       key: pair.key,
       cert: pair.cert,
       ...(ca === "" ? {} : { ca }),
-      ...protocolOptions(table),
+      ...protocolOptions(table, server?.ciphers),
     });
     this.#kept.set(key, { cert: pair.cert, ca, context });
     return context;
   }
+  /** Without a certificate no handshake ends well. */
+  #none(table: RouteTable): SecureContext {
+    return createTlsContext(protocolOptions(table));
+  }
 }
 
-function protocolOptions({ config }: RouteTable): SecureContextOptions {
+/** ssl-reject-handshake: names that no Ingress has, and clients without SNI, get an alert. */
+const rejects = ({ config }: RouteTable): boolean => config.flag("ssl-reject-handshake", false);
+
+/** What ssl_ciphers does not speak of; Node would leave TLS 1.3 out. */
+const TLS13 = "TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256:TLS_AES_128_GCM_SHA256";
+
+function protocolOptions({ config }: RouteTable, own?: Server["ciphers"]): SecureContextOptions {
   const protocols = config.text("ssl-protocols", "TLSv1.2 TLSv1.3");
-  const ciphers = config.text("ssl-ciphers");
+  const given = own?.ciphers ?? "";
+  const ciphers = given === "" ? config.text("ssl-ciphers") : given;
+  const curve = config.text("ssl-ecdh-curve", "auto");
   return {
-    ...(ciphers === "" ? {} : { ciphers }),
+    ...(curve === "auto" ? {} : { ecdhCurve: curve }),
+    ...(ciphers === "" ? {} : { ciphers: `${TLS13}:${ciphers}` }),
+    honorCipherOrder: own?.preferServer ?? true,
     minVersion: protocols.includes("TLSv1.2") ? "TLSv1.2" : "TLSv1.3",
     maxVersion: protocols.includes("TLSv1.3") ? "TLSv1.3" : "TLSv1.2",
   };

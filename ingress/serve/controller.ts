@@ -8,9 +8,8 @@ import type { TLSSocket } from "node:tls";
 import type { Clock } from "../../model/clock.ts";
 import type { ContainerContext, Registration } from "../../model/ports.ts";
 import type { Random } from "../../model/random.ts";
-import { carrierOf } from "../../netsim/index.ts";
+import { carrierOf, type SecureContext } from "../../netsim/index.ts";
 import { intermediates } from "../annotations/proxy-ssl.ts";
-import { pageOf } from "../answer.ts";
 import { createHttpProxyEngine } from "../engine/http-proxy-engine.ts";
 import { createHttp2Engine } from "../engine/http2-engine.ts";
 import { createMemoryEngine } from "../engine/memory-engine.ts";
@@ -20,23 +19,28 @@ import type { ClientCertificate } from "../exchange.ts";
 import type { CheckCounts } from "../check-counts.ts";
 import { AccessLog } from "./access-log.ts";
 import { CertificateContexts } from "./certificates.ts";
+import { countStream, headTimeoutMs, tuneServers } from "./client-servers.ts";
 import { type DialStream, FrontDoor } from "./front-door.ts";
 import { metricsText } from "./controller-metrics.ts";
+import { FirstHeads } from "./first-head.ts";
 import { Handler } from "./handler.ts";
+import { MAX_HEAD_BYTES } from "./head-limits.ts";
+import { LogOutput } from "./log-output.ts";
+import { refuseMalformed, refusePlain } from "./malformed.ts";
 import { originOf, setOrigin } from "./origin.ts";
 import type { Arrival } from "./request-facts.ts";
 import { RequestMetrics } from "./request-metrics.ts";
 import type { RoutesFeed } from "./routes-feed.ts";
 import { statusPage } from "./status-page.ts";
 import { StreamListeners } from "./stream-listeners.ts";
+import { StreamLog } from "./stream-log.ts";
 import { ControllerWorld } from "./world.ts";
 
-/** client-header-timeout, keep-alive and large-client-header-buffers (4 of 8k) of nginx's configuration. The handler looks at Host. */
+/** What does not change while the servers run. The handler looks at Host, and at how long lines are. */
 const LIMITS = {
-  maxHeaderSize: 32_768,
-  headersTimeout: 60_000,
+  maxHeaderSize: MAX_HEAD_BYTES,
   requestTimeout: 0,
-  keepAliveTimeout: 75_000,
+  connectionsCheckingInterval: 5000,
   noDelay: true,
   requireHostHeader: false,
 } as const;
@@ -68,19 +72,22 @@ export class Controller {
     const { feed, checks, clock, random } = this.#options;
     const context = this.#context;
     const dial: DialPeer = (host, port) => context.dial(host, port);
-    const world = new ControllerWorld(feed, clock, random, dial);
+    const world = new ControllerWorld(feed, clock, random, dial, context.stderr);
     const http1 = createHttpProxyEngine(clock, dial);
     const memory = createMemoryEngine(clock, dial, http1);
     const own = createNodeEngine(clock, dial);
     const http2 = createHttp2Engine(clock, dial);
     this.#closers.push(() => (world.close(), memory.close(), http1.close(), own.close(), http2.close()));
     const metrics = new RequestMetrics(feed.flags);
-    const handler = new Handler({ feed, world, memory, http1, own, http2, metrics, accessLog: new AccessLog(context.stdout) });
+    const logs = new LogOutput(context.stdout, clock);
+    const handler = new Handler({ feed, world, memory, http1, own, http2, metrics, accessLog: new AccessLog(logs) });
     this.#handler = handler;
 
     const plain = createServer(LIMITS, (request, response) => handler.handle(request, response, arrivalOf(request.socket, "http", 80)));
     plain.on("upgrade", (request, socket, head) => handler.upgrade(request, socket, head, arrivalOf(socket, "http", 80)));
-    plain.on("clientError", refuseMalformed);
+    const malformed = (error: Error, socket: Duplex): void => refuseMalformed(error, socket, feed.table.config, clock.now());
+    plain.on("clientError", malformed);
+    plain.on("connect", (_, socket) => malformed(new Error("CONNECT"), socket));
     // nginx looks at no expectation but 100-continue.
     plain.on("checkExpectation", (request: IncomingMessage, response: ServerResponse) =>
       handler.handle(request, response, arrivalOf(request.socket, "http", 80)),
@@ -89,6 +96,7 @@ export class Controller {
     // Behind ssl-passthrough nginx has TLS on a port of its own.
     const tlsPort = feed.flags.enableSslPassthrough ? feed.flags.sslPassthroughProxyPort : 443;
     const contexts = new CertificateContexts(clock.now());
+    const contextOf = (name: string | undefined): SecureContext => contexts.context(feed.table, (key) => feed.secret(key), name);
     const secure = createSecureServer(
       {
         allowHTTP1: true,
@@ -96,25 +104,30 @@ export class Controller {
         ...LIMITS,
         SNICallback: (name, done) => {
           try {
-            done(
-              null,
-              contexts.context(feed.table, (key) => feed.secret(key), name),
-            );
+            done(null, contextOf(name));
           } catch (error) {
             done(error instanceof Error ? error : new Error(String(error)));
           }
         },
       },
-      (request, response) => handler.handle(asHttp1(request), asHttp1Response(response), arrivalOf(socketOf(request), "https", tlsPort)),
+      (request, response) => {
+        if (request.httpVersionMajor >= 2) countStream(request, feed.table.config);
+        handler.handle(asHttp1(request), asHttp1Response(response), arrivalOf(socketOf(request), "https", tlsPort));
+      },
     );
     secure.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) =>
       handler.upgrade(request, socket, head, arrivalOf(socket, "https", tlsPort)),
     );
-    secure.on("clientError", refuseMalformed);
-    secure.on("tlsClientError", () => {});
+    secure.on("clientError", malformed);
+    secure.on("connect", (_: IncomingMessage, socket: Duplex) => malformed(new Error("CONNECT"), socket));
+    secure.on("tlsClientError", (error: NodeJS.ErrnoException, socket: TLSSocket) => {
+      const carrier = error.code === "ERR_SSL_HTTP_REQUEST" ? carrierOf(socket) : undefined;
+      if (carrier) refusePlain(carrier, feed.table.config, clock.now());
+    });
     secure.on("sessionError", () => {});
     let defaultsText = "";
     const refreshDefault = (): void => {
+      tuneServers(feed.table.config, plain, secure);
       const requested = [...feed.table.hosts.values(), ...feed.table.wildcards.values()].some(
         (server) => server.clientCertificates !== undefined,
       );
@@ -142,10 +155,18 @@ export class Controller {
       const origin = carrier && originOf(carrier);
       if (origin) setOrigin(socket, origin);
     });
+    const heads = new FirstHeads(clock, () => headTimeoutMs(feed.table.config));
+    plain.on("connection", (socket: Duplex) => heads.awaitHead(socket));
+    secure.on("connection", (socket: Duplex) => heads.awaitHandshake(socket));
+    secure.prependListener("secureConnection", (socket: TLSSocket) => {
+      const carrier = carrierOf(socket);
+      if (carrier) heads.forget(carrier);
+      if (socket.alpnProtocol !== "h2") heads.awaitHead(socket);
+    });
     const dialStream: DialStream = (host, port, signal) => context.dial(host, port, { signal });
-    const frontDoor = new FrontDoor(feed, clock, dialStream);
+    const frontDoor = new FrontDoor(feed, clock, dialStream, contextOf);
     frontDoor.guard(plain, secure);
-    const streams = new StreamListeners(feed, clock, random.fork("streams"), context);
+    const streams = new StreamListeners(feed, clock, random.fork("streams"), context, new StreamLog(logs));
     refreshDefault();
     const subscription = feed.onChange(() => {
       refreshDefault();
@@ -167,7 +188,9 @@ export class Controller {
     this.#closers.push(() => {
       subscription[Symbol.dispose]();
       frontDoor.close();
+      heads.close();
       streams.close();
+      logs.flush();
       plain.closeAllConnections();
       health.closeAllConnections();
     });
@@ -251,14 +274,3 @@ function socketOf(request: Http2ServerRequest): Socket {
 /** The compatibility API of node:http2 stands in for node:http's classes here; what differs is asked by httpVersionMajor. */
 const asHttp1 = (request: Http2ServerRequest): IncomingMessage => request as unknown as IncomingMessage;
 const asHttp1Response = (response: Http2ServerResponse): ServerResponse => response as unknown as ServerResponse;
-
-/** What Node's parser refuses gets nginx's page. */
-function refuseMalformed(error: NodeJS.ErrnoException, socket: Duplex): void {
-  if (!socket.writable || error.code === "ECONNRESET") return void socket.destroy();
-  const status = error.code === "HPE_HEADER_OVERFLOW" ? 494 : error.code === "ERR_HTTP_REQUEST_TIMEOUT" ? 408 : 400;
-  const body = pageOf(status);
-  const line = status === 408 ? "408 Request Time-out" : "400 Bad Request";
-  socket.end(
-    `HTTP/1.1 ${line}\r\nContent-Type: text/html\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
-  );
-}

@@ -7,10 +7,11 @@
 import type { Server, Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { Clock } from "../../model/clock.ts";
-import { parseClientHello } from "../client-hello.ts";
 import { goDurationMs } from "../config.ts";
+import type { SecureContext } from "../../netsim/index.ts";
 import { tlsRoute } from "../passthrough.ts";
 import { parseProxyHeader, type ProxiedConnection, type ProxyHeader } from "../proxy-protocol.ts";
+import { hasCiphers, serverNameOf, someHostHasCiphers, withContext } from "./host-ciphers.ts";
 import { setOrigin } from "./origin.ts";
 import { takePreface } from "./preface.ts";
 import { relay } from "./relay.ts";
@@ -24,16 +25,21 @@ const PASSTHROUGH_HEADER_MS = 5000;
 /** Connects to an address or name, until the signal says otherwise. */
 export type DialStream = (host: string, port: number, signal: AbortSignal) => Promise<Duplex>;
 
+/** The TLS context of a name. */
+export type ContextOf = (serverName: string | undefined) => SecureContext;
+
 export class FrontDoor {
   readonly #feed: RoutesFeed;
   readonly #clock: Clock;
   readonly #dial: DialStream;
+  readonly #contextOf: ContextOf;
   /** Not yet understood. */
   readonly #waiting = new Set<Duplex>();
   /** Passed through: both ends. */
   readonly #passed = new Set<Duplex>();
 
-  constructor(feed: RoutesFeed, clock: Clock, dial: DialStream) {
+  constructor(feed: RoutesFeed, clock: Clock, dial: DialStream, contextOf: ContextOf) {
+    this.#contextOf = contextOf;
     this.#feed = feed;
     this.#clock = clock;
     this.#dial = dial;
@@ -49,9 +55,10 @@ export class FrontDoor {
       void this.#proxied(socket, admit);
     });
     before(secure, (socket, admit) => {
-      if (this.#feed.flags.enableSslPassthrough) return void this.#passing(socket, admit);
-      if (!this.#proxyProtocol) return admit();
-      void this.#proxied(socket, admit);
+      const admitted = (): void => this.#admitTls(secure, socket, admit);
+      if (this.#feed.flags.enableSslPassthrough) return void this.#passing(socket, admitted);
+      if (!this.#proxyProtocol) return admitted();
+      void this.#proxied(socket, admitted);
     });
   }
   /** Ends what has not said yet what it wants. */
@@ -91,15 +98,8 @@ export class FrontDoor {
       if (header.type === "broken") return void socket.destroy();
       if (header.type === "header") proxied = header.connection;
     }
-    const hello = await takePreface(socket, {
-      clock: this.#clock,
-      timeoutMs: this.#headerTimeoutMs,
-      parse: (bytes) => {
-        const found = parseClientHello(bytes);
-        return found.type === "more" ? undefined : { value: found.type === "hello" ? found.serverName : undefined, size: 0 };
-      },
-    });
-    if (socket.destroyed) return;
+    const hello = await serverNameOf(socket, this.#clock, this.#headerTimeoutMs);
+    if (hello === "gone") return;
     const route = tlsRoute(this.#feed.table, this.#feed.upstreams, hello);
     switch (route.type) {
       case "terminate":
@@ -110,6 +110,15 @@ export class FrontDoor {
       case "service":
         return this.#passOn(socket, route.address.ip, route.address.port);
     }
+  }
+  #admitTls(secure: Server, socket: Duplex, admit: () => void): void {
+    if (!someHostHasCiphers(this.#feed.table)) return admit();
+    this.#hold(this.#waiting, socket);
+    void serverNameOf(socket, this.#clock, this.#headerTimeoutMs).then((name) => {
+      if (name === "gone") return;
+      const context = hasCiphers(this.#feed.table, name) ? this.#contextOf(name) : undefined;
+      this.#admit(socket, context ? () => withContext(secure, context, admit) : admit);
+    });
   }
   async #passOn(socket: Duplex, ip: string, port: number): Promise<void> {
     this.#waiting.delete(socket);

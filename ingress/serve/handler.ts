@@ -1,7 +1,9 @@
 // Serves requests of one controller pod: facts → evaluate → tries → answer.
 // Upstream: one worker of nginx.
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { constants, type Http2ServerResponse } from "node:http2";
 import type { Duplex } from "node:stream";
+import { nextTurn } from "../../model/clock.ts";
 import { log } from "../../model/log.ts";
 import { type Answer, page } from "../answer.ts";
 import { Balance } from "../balance.ts";
@@ -52,6 +54,7 @@ export class Handler {
     this.#requests++;
     this.#underWay++;
     response.on("error", ignoreError);
+    if (request.httpVersionMajor < 2) likeNginx(response);
     const record = new RequestRecord(this.#parts.world.clock.monotonic());
     const head = request.method === "HEAD";
     const ends: (() => void)[] = [];
@@ -126,6 +129,7 @@ export class Handler {
             exchange.facts.contentLength,
             limit,
             settings.proxyRequestBuffering || settings.proxyHttpVersion === "1.0",
+            { clock: this.#parts.world.clock, timeoutMs: exchange.table.config.number("client-body-timeout", 60) * 1000 },
           );
       if (read.type === "gone") return;
       if (read.type === "too-large")
@@ -268,12 +272,13 @@ export class Handler {
   }
   #refuse(request: IncomingMessage, response: ServerResponse, answer: Answer, exchange: Exchange | undefined, head: boolean): void {
     if (response.destroyed) return;
+    if (answer.goaway === true) return endConnection(response);
     // A body that nobody reads ends the connection, as nginx's lingering close does in the end.
     const unread = hasBody(request) && !request.complete && answer.status !== 401;
-    const close = request.httpVersionMajor < 2 && (unread || answer.close === true);
+    const close = !("stream" in response) && (unread || answer.close === true);
     if (close) this.#ended.add(request.socket);
     exchange?.notes?.push(`the controller answers ${answer.status}: ${answer.reason}`);
-    sendAnswer(response, close ? { ...answer, close } : answer, exchange, head);
+    sendAnswer(response, close ? { ...answer, close } : answer, exchange, head, this.#parts.feed);
     request.resume();
   }
   #broken(error: unknown, request: IncomingMessage, response: ServerResponse, exchange: Exchange | undefined): void {
@@ -283,8 +288,28 @@ export class Handler {
   }
 }
 
+/** HTTP/2 says so to the client, and answers nothing. */
+function endConnection(response: ServerResponse | Http2ServerResponse): void {
+  const session = "stream" in response ? response.stream.session : undefined;
+  session?.goaway(constants.NGHTTP2_ENHANCE_YOUR_CALM);
+  // Once that has been written.
+  void nextTurn().then(() => session?.destroy());
+}
+
 /** Kept connections that turn out closed, before a request is given up. */
 const MOST_ROUNDS = 64;
+
+/** What Node leaves off or adds of its own. */
+interface NodeResponse extends ServerResponse {
+  _keepAliveTimeout?: number;
+  readonly maxRequestsOnConnectionReached?: boolean;
+}
+
+/** No Keep-Alive line beside "Connection: keep-alive"; and the last request of keep-alive-requests ends the connection. */
+function likeNginx(response: NodeResponse): void {
+  response._keepAliveTimeout = 0;
+  if (response.maxRequestsOnConnectionReached === true) response.shouldKeepAlive = false;
+}
 
 /** A client that has left is told by 'close'. */
 const ignoreError = (): void => {};

@@ -29,15 +29,20 @@ export const DEFAULT_FORMAT =
   "$request_length $request_time [$proxy_upstream_name] [$proxy_alternative_upstream_name] $upstream_addr " +
   "$upstream_response_length $upstream_response_time $upstream_status $req_id";
 
-export type LogFormat = (subject: LogSubject) => string;
+/** Fills in the variables. */
+export type Format<T> = (subject: T) => string;
 
-export function compileLogFormat(text: string, escape: Escape): LogFormat {
-  const parts: (string | ((subject: LogSubject) => string))[] = [];
+export type LogFormat = Format<LogSubject>;
+
+export const compileLogFormat = (text: string, escape: Escape): LogFormat => compileFormat(text, escape, valueOf);
+
+export function compileFormat<T>(text: string, escape: Escape, of: (subject: T, name: string) => string | undefined): Format<T> {
+  const parts: (string | ((subject: T) => string))[] = [];
   let at = 0;
   for (const found of text.matchAll(/\$(?:\{(\w+)\}|(\w+))/g)) {
     if (found.index > at) parts.push(text.slice(at, found.index));
     const name = found[1] ?? found[2] ?? "";
-    parts.push((subject) => escaped(valueOf(subject, name), escape));
+    parts.push((subject) => escaped(of(subject, name), escape));
     at = found.index + found[0].length;
   }
   if (at < text.length) parts.push(text.slice(at));
@@ -117,7 +122,7 @@ function overTries(of: (asked: Try, subject: LogSubject) => string): (subject: L
   };
 }
 
-const seconds = (ms: number): string => (Math.max(0, Math.round(ms)) / 1000).toFixed(3);
+export const seconds = (ms: number): string => (Math.max(0, Math.round(ms)) / 1000).toFixed(3);
 
 const since = ({ startedAt }: Try, at: number | undefined): string => (at === undefined ? "-" : seconds(at - startedAt));
 
@@ -146,7 +151,7 @@ function headerOf(lines: readonly string[], name: string): string | undefined {
 const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
 /** `20/Nov/2026:12:00:00 +0000`: the image's time zone is UTC. */
-function localTime(ms: number): string {
+export function localTime(ms: number): string {
   const text = new Date(ms).toISOString();
   return `${text.slice(8, 10)}/${MONTHS[Number(text.slice(5, 7)) - 1]}/${text.slice(0, 4)}:${text.slice(11, 19)} +0000`;
 }

@@ -26,6 +26,7 @@ export function podRequest(
   const { proxyTimeouts, proxyHttpVersion, backendProtocol } = exchange.location.settings;
   const underscores = exchange.table.config.flag("enable-underscores-in-headers", false);
   const headers = podHeaders(exchange, request.rawHeaders, { underscores, upgrade });
+  if (upgrade === undefined && headers["Connection"] === undefined && keepsNone(exchange)) headers["Connection"] = "close";
   if (body.type === "bytes") headers["Content-Length"] = String(body.bytes.length);
   else if (body.type === "stream" && exchange.facts.contentLength !== undefined)
     headers["Content-Length"] = String(exchange.facts.contentLength);
@@ -46,6 +47,9 @@ export function podRequest(
     readTimeoutMs: proxyTimeouts.readMs,
   };
 }
+
+/** upstream-keepalive-connections 0: a connection for each request. */
+const keepsNone = ({ table }: Exchange): boolean => table.config.number("upstream-keepalive-connections", 320) <= 0;
 
 const NOT_MIRRORED = new Set([
   "host",

@@ -1,12 +1,20 @@
 // A request's body on its way in: buffered as nginx does by default, so that it can be sent again to another pod; larger ones stream.
 // Upstream: proxy_request_buffering, client_max_body_size. nginx spills to disk where this streams, so large bodies are sent once.
 import type { IncomingMessage } from "node:http";
+import type { Clock } from "../../model/clock.ts";
 import type { ForwardBody } from "../engine/forward.ts";
+import { end } from "./first-head.ts";
 
 /** Larger bodies than this are streamed. */
 export const BUFFER_LIMIT = 1024 * 1024;
 
 export type BodyResult = ForwardBody | { readonly type: "too-large" } | { readonly type: "gone" };
+
+/** client-body-timeout: how long a client may send nothing of a body that is being read. */
+export interface Patience {
+  readonly clock: Clock;
+  readonly timeoutMs: number;
+}
 
 /** `limit` 0 is none. */
 export async function readBody(
@@ -14,6 +22,7 @@ export async function readBody(
   contentLength: number | undefined,
   limit: number,
   buffering: boolean,
+  patience: Patience,
 ): Promise<BodyResult> {
   if (contentLength !== undefined && (!buffering || contentLength > BUFFER_LIMIT)) return { type: "stream", stream: request };
   if (contentLength === undefined && !buffering && limit === 0) return { type: "stream", stream: request };
@@ -21,7 +30,15 @@ export async function readBody(
   const chunks: Buffer[] = [];
   let size = 0;
   const { promise, resolve } = Promise.withResolvers<BodyResult>();
+  let heardAt = patience.clock.monotonic();
+  const look = (): void => {
+    const left = heardAt + patience.timeoutMs - patience.clock.monotonic();
+    if (left > 0) timer = patience.clock.after(left, look, { background: true });
+    else giveUp(request);
+  };
+  let timer = patience.clock.after(patience.timeoutMs, look, { background: true });
   const settle = (result: BodyResult): void => {
+    timer.cancel();
     request.off("data", onData);
     request.off("end", onEnd);
     request.off("close", onClose);
@@ -29,6 +46,7 @@ export async function readBody(
   };
   const onData = (chunk: Buffer): void => {
     size += chunk.length;
+    heardAt = patience.clock.monotonic();
     chunks.push(chunk);
     if (size > most) {
       request.pause();
@@ -45,6 +63,12 @@ export async function readBody(
   request.on("end", onEnd);
   request.on("close", onClose);
   return promise;
+}
+
+/** No answer: the connection is reset, an HTTP/2 stream closed. */
+function giveUp(request: IncomingMessage): void {
+  if (request.httpVersionMajor >= 2) request.destroy();
+  else end(request.socket);
 }
 
 /** A request with neither Content-Length nor Transfer-Encoding has no body. */

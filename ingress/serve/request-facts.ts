@@ -2,7 +2,6 @@
 // Upstream: ngx_http_realip_module, the template's maps, ngx_http_process_request_headers.
 import type { IncomingMessage } from "node:http";
 import { canonicalIp, type Cidr } from "../../model/ip.ts";
-import { sizeBytes } from "../annotations/annotation.ts";
 import { inAny, parseCidr } from "../annotations/source-range.ts";
 import { type Answer, page } from "../answer.ts";
 import type { ControllerConfig } from "../config.ts";
@@ -10,6 +9,7 @@ import type { ClientCertificate, RequestFacts } from "../exchange.ts";
 import { hostName } from "../match.ts";
 import type { ProxiedConnection } from "../proxy-protocol.ts";
 import { parseTarget } from "../request-path.ts";
+import { fieldsTooLarge, headBuffers, headTooLarge } from "./head-limits.ts";
 
 export interface Arrival {
   readonly scheme: "http" | "https";
@@ -29,18 +29,30 @@ export function requestFacts(request: IncomingMessage, arrival: Arrival, config:
   const hostHeader = headers.host ?? (typeof authority === "string" ? authority : undefined);
   const version = request.httpVersion;
   const target = request.url ?? "/";
+  const http2 = "stream" in request;
+  if (!http2 && version !== "1.1" && version !== "1.0") return wrongVersion(request.httpVersionMajor, version);
   const lines = measure(request.rawHeaders);
-  const limit = lineLimit(config);
-  // `METHOD target HTTP/1.1\r\n`
-  if ((request.method?.length ?? 0) + target.length + 12 > limit) return page(414, `a request line of more than ${limit} bytes`);
-  if (lines.longest > limit) return page(494, `a header line of ${lines.longest} bytes: large-client-header-buffers allows ${limit}`);
-  if (hostHeader === undefined && version !== "1.0" && version !== "0.9") return page(400, "no Host header");
+  const buffers = headBuffers(config);
+  if (http2) {
+    const ended = fieldsTooLarge(request.rawHeaders, buffers);
+    if (ended) return ended;
+  } else {
+    // `METHOD target HTTP/1.1\r\n`
+    const requestLine = (request.method?.length ?? 0) + target.length + 12;
+    // What one buffer holds need not be looked at line by line.
+    if (requestLine + lines.total > buffers.size) {
+      const refused = headTooLarge({ requestLine, ...lines }, request.rawHeaders, buffers);
+      if (refused) return refused;
+    }
+  }
+  if (hostHeader === undefined && version !== "1.0") return page(400, "no Host header");
   if (hostHeader !== undefined && !validHost(hostHeader)) return page(400, `malformed Host header ${JSON.stringify(hostHeader)}`);
   if (headers["transfer-encoding"] !== undefined) {
     // Two framings of one body, or one that only HTTP/1.1 has: what a proxy and a pod may read differently.
+    if (version !== "1.1") return page(400, `Transfer-Encoding in HTTP/${version}`);
+    if (headers["transfer-encoding"].toLowerCase() !== "chunked")
+      return page(501, `unknown Transfer-Encoding ${headers["transfer-encoding"]}`);
     if (headers["content-length"] !== undefined) return page(400, "both Content-Length and Transfer-Encoding");
-    if (version !== "1.1" || headers["transfer-encoding"].toLowerCase() !== "chunked")
-      return page(400, `Transfer-Encoding ${headers["transfer-encoding"]}`);
   }
   if (lines.hosts > 1) return page(400, "more than one Host header");
   const parsed = parseTarget(target);
@@ -70,34 +82,27 @@ export function requestFacts(request: IncomingMessage, arrival: Arrival, config:
 
 export const isAnswer = (value: RequestFacts | Answer): value is Answer => "status" in value;
 
-/** How many Host lines there are, and the bytes of the longest line with its end. */
-function measure(rawHeaders: readonly string[]): { readonly hosts: number; readonly longest: number } {
+/** How many Host lines there are, and the bytes of the longest line and of all, with their ends. */
+function measure(rawHeaders: readonly string[]): { readonly hosts: number; readonly longest: number; readonly total: number } {
   let hosts = 0;
   let longest = 0;
+  let total = 0;
   for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
     const name = rawHeaders[i] ?? "";
     const length = name.length + (rawHeaders[i + 1]?.length ?? 0) + 4;
     if (length > longest) longest = length;
+    total += length;
     if (name.length === 4 && name.toLowerCase() === "host") hosts++;
   }
-  return { hosts, longest };
+  return { hosts, longest, total };
 }
 
-const limits = new WeakMap<ControllerConfig, number>();
+/** What a request line says by HTTP/1's syntax: HTTP/2 has another. */
+const wrongVersion = (major: number, version: string): Answer =>
+  major >= 2 ? { ...page(505, `HTTP/${version} in a request line`), close: true } : page(400, `HTTP/${version}`);
 
-/** large-client-header-buffers (`4 8k`): a line must fit one of them. */
-function lineLimit(config: ControllerConfig): number {
-  let limit = limits.get(config);
-  if (limit === undefined) {
-    const [, size = ""] = config.text("large-client-header-buffers", "4 8k").split(/\s+/);
-    limits.set(config, (limit = sizeBytes(size) ?? 8192));
-  }
-  return limit;
-}
-
-function validHost(host: string): boolean {
-  return /^(?:\[[0-9a-fA-F:.]+\]|[^\s/\\:@[\]"<>\0]*)(?::\d*)?$/.test(host) && !host.startsWith(".") && !host.includes("..");
-}
+/** ngx_http_validate_host: it looks at little. */
+const validHost = (host: string): boolean => /^[^\0-\x20\x7f/]+$/.test(host) && !host.includes("..");
 
 /** Who a request says it came from. */
 type ArrivalAddresses = Pick<Arrival, "peerIp" | "proxied">;

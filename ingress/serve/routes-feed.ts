@@ -2,7 +2,7 @@
 // Upstream: the informers of internal/ingress/controller/store. It runs while somebody holds it.
 import { type Clock, nextTurn } from "../../model/clock.ts";
 import { keyOf, splitKey } from "../../model/object.ts";
-import { ConfigMaps, EndpointSlices, Ingresses, IngressClasses, Secrets, Services } from "../../model/resources.ts";
+import { ConfigMaps, EndpointSlices, Ingresses, IngressClasses, Namespaces, Secrets, Services } from "../../model/resources.ts";
 import { SharedFeed, type Activity, type Change, type Cursor, type FeedRun, type Store } from "../../store/index.ts";
 import type { ControllerFlags } from "../config.ts";
 import { RouteCompiler } from "../route-compiler.ts";
@@ -47,7 +47,10 @@ export class RoutesFeed {
     this.#reader = store;
     this.#feed = new SharedFeed({
       ...{ store, delayMs, name: "ingress-nginx", chunk: CHUNK },
-      types: () => [IngressClasses, Ingresses, Services, EndpointSlices, Secrets, ConfigMaps],
+      types: () => [
+        ...(flags.watchNamespaceSelector === "" ? [] : [Namespaces]),
+        ...[IngressClasses, Ingresses, Services, EndpointSlices, Secrets, ConfigMaps],
+      ],
       begin: (cursor) => this.#begin(cursor),
       end: () => (this.#reader = store),
     });
@@ -150,7 +153,10 @@ export class RoutesFeed {
     const { namespace, name } = splitKey(key);
     // Reads of the cursor are typed; a change is not.
     if (type === Ingresses) this.#compiler.setIngress(key, object && this.#get(Ingresses, namespace, name));
-    else if (type === IngressClasses) this.#compiler.setClass(name, object && this.#get(IngressClasses, "", name));
+    else if (type === Namespaces) {
+      const found = object && this.#get(Namespaces, "", name);
+      this.#compiler.setNamespace(name, found && (found.metadata.labels ?? {}));
+    } else if (type === IngressClasses) this.#compiler.setClass(name, object && this.#get(IngressClasses, "", name));
     else if (type === Services) this.#upstreams.setService(key, object && this.#get(Services, namespace, name));
     else if (type === EndpointSlices) this.#upstreams.setSlice(key, object && this.#get(EndpointSlices, namespace, name));
     else if (type === Secrets) {

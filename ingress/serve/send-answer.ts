@@ -2,12 +2,31 @@
 import { ServerResponse, type IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import type { Answer } from "../answer.ts";
+import { type Answer, reasonOf } from "../answer.ts";
 import type { Exchange } from "../exchange.ts";
 import { addHsts } from "../headers.ts";
+import { serverHeader, signed } from "../server-header.ts";
+import { expand } from "../variables.ts";
+import type { RoutesFeed } from "./routes-feed.ts";
+
+/** What of the feed answers look at. */
+export type AnswerFeed = Pick<RoutesFeed, "table" | "configMap">;
+
+/** add-headers, also where no location has answered. */
+function addedEverywhere(feed: AnswerFeed): readonly (readonly [name: string, value: string])[] {
+  const key = feed.table.config.text("add-headers");
+  return key === "" ? [] : Object.entries(feed.configMap(key) ?? {});
+}
 
 /** Head and body of an answer; steps' response headers stand on it as on any other. */
-export function sendAnswer(response: ServerResponse, answer: Answer, exchange: Exchange | undefined, head: boolean): void {
+export function sendAnswer(
+  response: ServerResponse,
+  answer: Answer,
+  exchange: Exchange | undefined,
+  head: boolean,
+  feed: AnswerFeed,
+): void {
+  const { config } = feed.table;
   if (response.headersSent || response.destroyed) return;
   const http2 = "stream" in response;
   const lines: string[] = [];
@@ -16,11 +35,18 @@ export function sendAnswer(response: ServerResponse, answer: Answer, exchange: E
   const own = new Set(answer.headers.map(([name]) => name.toLowerCase()));
   for (const [name, value] of answer.headers) put(name, value);
   for (const [lower, [name, value]] of exchange?.responseHeaders ?? []) if (!own.has(lower) && value !== "") put(name, value);
+  for (const [name, value] of addedEverywhere(feed)) {
+    const lower = name.toLowerCase();
+    if (!own.has(lower) && exchange?.responseHeaders.has(lower) !== true) put(name, exchange ? expand(exchange, value) : value);
+  }
   for (const [name, value] of exchange?.added(answer.status) ?? []) put(name, value);
-  const body = Buffer.from(answer.body, "latin1");
+  const server = serverHeader(config);
+  if (server !== undefined) put("Server", server);
+  const body = Buffer.from(signed(answer.body, config), "latin1");
   put("Content-Length", String(body.length));
   if (answer.close === true && !http2) put("Connection", "close");
-  response.writeHead(answer.status, lines);
+  if (http2) response.writeHead(answer.status, lines);
+  else response.writeHead(answer.status, reasonOf(answer.status), lines);
   const bodiless = head || answer.status === 204 || answer.status === 304;
   if (exchange?.record && !bodiless) exchange.record.bodyBytes = body.length;
   response.end(bodiless ? undefined : body);

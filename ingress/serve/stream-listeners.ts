@@ -16,6 +16,7 @@ import { addressesOf, takeProxyHeader } from "./front-door.ts";
 import { relay } from "./relay.ts";
 import { trustedProxies } from "./request-facts.ts";
 import type { RoutesFeed } from "./routes-feed.ts";
+import type { StreamEnd, StreamLog, StreamSubject } from "./stream-log.ts";
 import { UdpSessions } from "./udp-sessions.ts";
 
 /** proxy_protocol_timeout of ngx_stream_core_module. */
@@ -36,6 +37,7 @@ export class StreamListeners {
   readonly #clock: Clock;
   readonly #random: Random;
   readonly #context: StreamContext;
+  readonly #log: StreamLog;
   /** By `TCP 9000`. */
   readonly #open = new Map<string, Open>();
   readonly #balancers = new Map<string, Balancer>();
@@ -46,11 +48,12 @@ export class StreamListeners {
   #closed = false;
   readonly #tracking: Disposable;
 
-  constructor(feed: RoutesFeed, clock: Clock, random: Random, context: StreamContext) {
+  constructor(feed: RoutesFeed, clock: Clock, random: Random, context: StreamContext, log: StreamLog) {
     this.#feed = feed;
     this.#clock = clock;
     this.#random = random;
     this.#context = context;
+    this.#log = log;
     this.#tracking = feed.track({ name: "ingress-streams", idle: () => this.#pending === 0 });
   }
   /** TCP connections and UDP sessions under way. */
@@ -104,6 +107,8 @@ export class StreamListeners {
         context: this.#context,
         pick: () => this.#pick(current()),
         settings: () => udpSettings(this.#feed.table.config),
+        begun: (source) => this.#subject(current(), source, { ip: source.ip, port: service.port }),
+        ended: (subject) => this.#ended(subject),
       });
       const registration = await this.#context.listenUdp(service.port, (message, source, reply) =>
         sessions.receive(message, source, reply),
@@ -121,32 +126,48 @@ export class StreamListeners {
   async #serve(socket: Duplex, service: StreamService): Promise<void> {
     this.#hold(socket);
     const { config } = this.#feed.table;
-    let source = addressesOf(socket);
+    const own = addressesOf(socket);
+    let source = own;
+    let refused = false;
+    const begun = this.#subject(service, peerOf(own), own && { ip: own.destinationIp, port: own.destinationPort });
     if (service.decode) {
       const header = await takeProxyHeader(socket, this.#clock, PROXY_HEADER_MS);
-      if (!header) return;
-      if (header.type !== "header") return void socket.destroy();
-      source = realSource(source, header.connection, config);
+      if (header?.type === "header") source = realSource(source, header.connection, config);
+      else refused = true;
     }
-    const pod = await this.#connect(socket, service);
-    if (!pod) return void socket.destroy();
+    const subject = begun && { ...begun, client: peerOf(source) };
+    if (subject) {
+      if (refused) subject.status = 400;
+      socket.on("close", () => this.#ended(subject));
+    }
+    if (refused) return void socket.destroy();
+    const pod = await this.#connect(socket, service, subject);
+    if (!pod) {
+      if (subject && !socket.destroyed) subject.status = 502;
+      return void socket.destroy();
+    }
     this.#hold(pod);
+    if (subject) count(subject, socket, pod, this.#clock);
     if (service.encode) pod.write(source ? proxyHeader(source) : "PROXY UNKNOWN\r\n");
     relay(socket, pod, { clock: this.#clock, timeoutMs: timeMs(config.text("proxy-stream-timeout", "600s")) ?? 600_000 });
   }
   /** proxy-stream-next-upstream: another peer when one cannot be connected to. */
-  async #connect(socket: Duplex, service: StreamService): Promise<Duplex | undefined> {
+  async #connect(socket: Duplex, service: StreamService, subject: StreamSubject | undefined): Promise<Duplex | undefined> {
     const { config } = this.#feed.table;
     const asked = config.flag("proxy-stream-next-upstream", true) ? config.number("proxy-stream-next-upstream-tries", 3) : 1;
     // 0 is no limit; once each is all that can help.
     const tries = asked > 0 ? asked : service.peers.length;
     const left = new AbortController();
     socket.once("close", () => left.abort());
-    for (let i = 0; i < tries && !socket.destroyed; i++) {
+    const inTime = this.#within(timeMs(config.text("proxy-stream-next-upstream-timeout", "600s")) ?? 600_000);
+    for (let i = 0; i < tries && !socket.destroyed && (i === 0 || inTime()); i++) {
       const peer = this.#pick(service);
       if (!peer) return undefined;
+      const tried = { address: peer.id, startedAt: this.#clock.monotonic(), connectedAt: undefined, firstByteAt: undefined };
+      subject?.tries.push(tried);
       try {
         const pod = await this.#context.dial(peer.host, peer.port, { signal: left.signal });
+        Object.assign(tried, { connectedAt: this.#clock.monotonic() });
         if (!socket.destroyed) return pod;
         pod.destroy();
       } catch {
@@ -154,6 +175,11 @@ export class StreamListeners {
       }
     }
     return undefined;
+  }
+  /** 0 is no limit. */
+  #within(limitMs: number): () => boolean {
+    const startedAt = this.#clock.monotonic();
+    return () => limitMs === 0 || this.#clock.monotonic() - startedAt < limitMs;
   }
   #pick({ upstream, peers }: StreamService): Peer | undefined {
     let balancer = this.#balancers.get(upstream);
@@ -164,6 +190,18 @@ export class StreamListeners {
     }
     return balancer.pick(peers, { key: "", nowMs: this.#clock.monotonic() });
   }
+  /** What will be logged of a stream; undefined when nothing will. */
+  #subject({ protocol, upstream }: StreamService, client: StreamEnd | undefined, server: StreamEnd | undefined): StreamSubject | undefined {
+    if (!this.#log.wants(this.#feed.table.config)) return undefined;
+    const startedAt = this.#clock.monotonic();
+    const zero = { status: 200, received: 0, sent: 0, endedAt: 0, nowMs: 0 } as const;
+    return { protocol, upstream, client, server, peer: client, startedAt, tries: [], ...zero };
+  }
+  #ended(subject: StreamSubject): void {
+    subject.endedAt = this.#clock.monotonic();
+    subject.nowMs = this.#clock.now();
+    this.#log.write(this.#feed.table.config, subject);
+  }
   #hold(socket: Duplex): void {
     this.#sockets.add(socket);
     socket.on("error", ignoreError);
@@ -172,6 +210,19 @@ export class StreamListeners {
 }
 
 const ignoreError = (): void => {};
+
+const peerOf = (connection: ProxiedConnection | undefined): StreamEnd | undefined =>
+  connection && { ip: connection.sourceIp, port: connection.sourcePort };
+
+/** Both ways, as they pass. */
+function count(subject: StreamSubject, socket: Duplex, pod: Duplex, clock: Clock): void {
+  const tried = subject.tries.at(-1);
+  socket.on("data", (chunk: Buffer) => (subject.received += chunk.length));
+  pod.on("data", (chunk: Buffer) => {
+    subject.sent += chunk.length;
+    if (tried) tried.firstByteAt ??= clock.monotonic();
+  });
+}
 
 /** With enable-real-ip a trusted balancer's word is taken for who the client is; without, its header is only taken off. */
 function realSource(

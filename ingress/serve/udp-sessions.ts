@@ -4,6 +4,7 @@ import type { Clock, Timer } from "../../model/clock.ts";
 import { ipFamily } from "../../model/ip.ts";
 import type { ContainerContext, DatagramSocket, SocketAddress } from "../../model/ports.ts";
 import type { Peer } from "../upstreams.ts";
+import type { StreamSubject } from "./stream-log.ts";
 
 /** worker_connections: beyond it new clients get no answer. */
 const LIMIT = 16_384;
@@ -19,9 +20,13 @@ export interface UdpSessionOptions {
   pick(): Peer | undefined;
   /** Datagrams that a pod answers to each of a client's, after which the session is over (0: at once); and how long it may be idle. */
   settings(): { readonly responses: number; readonly timeoutMs: number };
+  /** What is to be logged of a client's session, and that it is over. */
+  begun?(source: SocketAddress): StreamSubject | undefined;
+  ended?(subject: StreamSubject): void;
 }
 
 interface Session {
+  readonly subject: StreamSubject | undefined;
   readonly socket: DatagramSocket;
   /** Undefined while a pod's name is looked up. */
   to: SocketAddress | undefined;
@@ -45,8 +50,9 @@ export class UdpSessions {
   }
   receive(message: Uint8Array, source: SocketAddress, reply: (answer: Uint8Array) => void): void {
     const key = `${source.ip}:${source.port}`;
-    const session = this.#sessions.get(key) ?? this.#begin(key, reply);
+    const session = this.#sessions.get(key) ?? this.#begin(key, source, message.length, reply);
     if (!session) return;
+    if (session.subject) session.subject.received += message.length;
     session.reply = reply;
     session.requests++;
     session.seenAt = this.#options.clock.monotonic();
@@ -59,15 +65,21 @@ export class UdpSessions {
     this.#timer = undefined;
   }
 
-  #begin(key: string, reply: (answer: Uint8Array) => void): Session | undefined {
-    const peer = this.#sessions.size < LIMIT ? this.#options.pick() : undefined;
-    if (!peer) return undefined;
+  #begin(key: string, source: SocketAddress, size: number, reply: (answer: Uint8Array) => void): Session | undefined {
     const { clock, context } = this.#options;
+    const peer = this.#sessions.size < LIMIT ? this.#options.pick() : undefined;
+    const subject = this.#options.begun?.(source);
+    if (!peer) {
+      if (subject) this.#options.ended?.(Object.assign(subject, { status: 502, received: size }));
+      return undefined;
+    }
+    const startedAt = clock.monotonic();
+    subject?.tries.push({ address: peer.id, startedAt, connectedAt: startedAt, firstByteAt: undefined });
     const socket = context.openDatagram((answer) => this.#answered(key, session, answer));
     socket.onError = () => this.#end(key, session);
     const known = ipFamily(peer.host) !== undefined;
     const to = known ? { ip: peer.host, port: peer.port } : undefined;
-    const session: Session = { socket, to, waiting: [], reply, requests: 0, responses: 0, seenAt: clock.monotonic() };
+    const session: Session = { subject, socket, to, waiting: [], reply, requests: 0, responses: 0, seenAt: clock.monotonic() };
     this.#sessions.set(key, session);
     this.#watch();
     if (!known) void this.#resolve(key, session, peer);
@@ -89,11 +101,20 @@ export class UdpSessions {
     if (this.#sessions.get(key) !== session) return;
     session.responses++;
     session.seenAt = this.#options.clock.monotonic();
+    const { subject } = session;
+    if (subject) {
+      subject.sent += answer.length;
+      const [tried] = subject.tries;
+      if (tried) tried.firstByteAt ??= session.seenAt;
+    }
     session.reply(answer);
     if (session.responses >= this.#options.settings().responses * session.requests) this.#end(key, session);
   }
   #end(key: string, session: Session): void {
-    if (this.#sessions.get(key) === session) this.#sessions.delete(key);
+    if (this.#sessions.get(key) === session) {
+      this.#sessions.delete(key);
+      if (session.subject) this.#options.ended?.(session.subject);
+    }
     session.socket.close();
   }
   /** One timer, due when the session that has been idle longest is. */

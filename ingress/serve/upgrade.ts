@@ -10,6 +10,7 @@ import type { HttpProxyEngine } from "../engine/http-proxy-engine.ts";
 import type { Decision } from "../evaluate.ts";
 import type { Exchange, World } from "../exchange.ts";
 import { addHsts } from "../headers.ts";
+import { serverHeader } from "../server-header.ts";
 import type { RequestRecord } from "../request-record.ts";
 import { type Forwarding, podRequest } from "./pod-request.ts";
 import { answeredTry, endRequest, type EndParts, headOf } from "./request-end.ts";
@@ -46,7 +47,7 @@ export function serveUpgrade(parts: UpgradeParts, balance: Balance, asking: Upgr
   const writtenBefore = bytesWritten(socket);
   const answerOn = (answer: Answer, exchange: Exchange | undefined): void => {
     own = responseOn(request, socket);
-    sendAnswer(own, answer, exchange, false);
+    sendAnswer(own, answer, exchange, false, parts.feed);
   };
   const finish = async (decision: Decision): Promise<void> => {
     const { exchange } = decision;
@@ -107,7 +108,14 @@ function addToUpgrade(answer: IncomingMessage, exchange: Exchange): void {
     .filter(([name]) => name.toLowerCase() === "set-cookie")
     .map(([, value]) => value);
   if (cookies.length > 0) answer.headers["set-cookie"] = [...(answer.headers["set-cookie"] ?? []), ...cookies];
-  delete answer.headers["server"];
+  const server = serverHeader(exchange.table.config, headerLine(answer, "server"));
+  if (server === undefined) delete answer.headers["server"];
+  else answer.headers["server"] = server;
+}
+
+function headerLine({ rawHeaders }: IncomingMessage, lower: string): string | undefined {
+  const at = rawHeaders.findIndex((text, i) => i % 2 === 0 && text.toLowerCase() === lower);
+  return at < 0 ? undefined : rawHeaders[at + 1];
 }
 
 /** The head of a pod's answer as it is passed on after an upgrade request. */

@@ -1,7 +1,7 @@
 // What steps may ask of the world while a request is really served by a controller pod.
 import { request as httpRequest } from "node:http";
 import { request as httpsRequest } from "node:https";
-import type { Duplex } from "node:stream";
+import type { Duplex, Writable } from "node:stream";
 import type { Clock } from "../../model/clock.ts";
 import type { Random } from "../../model/random.ts";
 import { type DialPeer, PeerAgent, TlsPeerAgent } from "../engine/peer-agent.ts";
@@ -61,7 +61,10 @@ export class ControllerWorld implements Omit<World, "onEnd"> {
   readonly #dial: DialPeer;
   readonly #kept = new Map<string, { readonly plain: KeptPlain; readonly secure: KeptSecure }>();
 
-  constructor(feed: RoutesFeed, clock: Clock, random: Random, dial: DialPeer) {
+  readonly errorLog: (line: string) => void;
+
+  constructor(feed: RoutesFeed, clock: Clock, random: Random, dial: DialPeer, errors: Writable) {
+    this.errorLog = (line) => void errors.write(`${line}\n`);
     this.#feed = feed;
     this.clock = clock;
     this.random = random;
@@ -141,6 +144,9 @@ export class RequestWorld implements World {
   }
   get clock(): Clock {
     return this.#shared.clock;
+  }
+  get errorLog(): (line: string) => void {
+    return this.#shared.errorLog;
   }
   get random(): Random {
     return this.#shared.random;

@@ -4,6 +4,7 @@ import { connect, type AddressInfo, type Socket } from "node:net";
 import { gzipSync } from "node:zlib";
 import t, { type Test } from "tap";
 import type { Pod } from "../../model/kinds/core-v1.ts";
+import { StatusError } from "../../model/errors.ts";
 import { EndpointSlices, Namespaces, Pods, Services } from "../../model/resources.ts";
 import { namespace, startApi, TOKEN } from "./in-process-api.ts";
 
@@ -401,3 +402,25 @@ function upgraded(t: Test, port: number, path: string): Promise<string> {
     socket.on("close", () => resolve(text));
   });
 }
+
+t.test("what admission warns of comes with the answer, be it a refusal", async (t) => {
+  const { call, store } = await startApi(t);
+  store.admit({
+    name: "Warns",
+    admit({ object, options }) {
+      options.warn?.(`do not call it "${object.metadata.name}"`);
+      if (object.metadata.name === "never") throw new StatusError(400, "BadRequest", "no");
+    },
+  });
+  for (const [name, status] of [
+    ["a", 201],
+    ["never", 400],
+  ] as const) {
+    const got = await call("POST", `${N}/configmaps`, { body: configMap(name) });
+    t.equal(got.status, status);
+    t.equal(got.headers.get("warning"), `299 - "do not call it \\"${name}\\""`);
+  }
+  const merge = { body: { data: { x: "1" } }, headers: { "content-type": "application/merge-patch+json" } };
+  const patched = await call("PATCH", `${N}/configmaps/a`, merge);
+  t.equal(patched.headers.get("warning"), '299 - "do not call it \\"a\\""', patched.text);
+});

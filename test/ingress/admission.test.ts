@@ -1,6 +1,7 @@
 // What the admission webhook refuses, word for word, and what it lets pass.
 import t from "tap";
-import { checkIngress } from "../../ingress/admission.ts";
+import { CheckCounts } from "../../ingress/check-counts.ts";
+import { checkIngress, ingressAdmission } from "../../ingress/admission.ts";
 import { DEFAULT_FLAGS } from "../../ingress/config.ts";
 import type { Ingress, IngressClass } from "../../model/kinds/networking-v1.ts";
 import { ConfigMaps, IngressClasses, Ingresses } from "../../model/resources.ts";
@@ -188,4 +189,46 @@ t.test("--disable-catch-all", async (t) => {
   t.equal(checkIngress(catchAll, flags, store), message);
   t.equal(checkIngress({ ...catchAll, spec: { ...ingress("b", "b.example", "web").spec, ...catchAll.spec } }, flags, store), message);
   t.equal(checkIngress(ingress("b", "b.example", "web"), flags, store), undefined);
+});
+
+t.test("warnings, whatever the class, also of what is refused", async (t) => {
+  const { store, clock } = await testStore();
+  await store.create(IngressClasses, nginx);
+  store.admit(...ingressAdmission(DEFAULT_FLAGS, new CheckCounts(), clock));
+  const regex = ingress("b", "b.example", "web", {}, "/id/[0-9]+");
+  const influx = ingress("b", "b.example", "web", { "enable-influxdb": "true", "influxdb-host": "x" });
+  const { ingressClassName: _, ...classless } = influx.spec;
+  const annotated = (spec: Ingress["spec"]): Ingress => ({
+    ...influx,
+    metadata: { ...influx.metadata, annotations: { "kubernetes.io/ingress.class": "nginx" } },
+    spec,
+  });
+  const deprecated = ["annotation nginx.ingress.kubernetes.io/enable-influxdb is deprecated"];
+  const rows: readonly (readonly [name: string, object: Ingress, outcome: string, warnings: readonly string[]])[] = [
+    ["nothing to say", ingress("a", "a.example", "web"), "created", []],
+    ["a regular expression as Prefix", regex, "refused", ["path /id/[0-9]+ cannot be used with pathType Prefix"]],
+    ["the same of a foreign class", other(regex), "created", ["path /id/[0-9]+ cannot be used with pathType Prefix"]],
+    [
+      "deprecated annotations",
+      { ...influx, metadata: { ...influx.metadata, name: "c" } },
+      "created",
+      [...deprecated, "annotation nginx.ingress.kubernetes.io/influxdb-host is deprecated"],
+    ],
+    [
+      "the class as an annotation",
+      { ...annotated(classless), metadata: { ...annotated(classless).metadata, name: "d" }, spec: { ...classless, rules: [] } },
+      "created",
+      [`annotation "kubernetes.io/ingress.class" is deprecated, please use 'spec.ingressClassName' instead`],
+    ],
+  ];
+  for (const [name, object, outcome, expected] of rows) {
+    const warnings: string[] = [];
+    const warn = (text: string): void => void warnings.push(text);
+    const got = await store.create(Ingresses, object, { warn }).then(
+      () => "created",
+      () => "refused",
+    );
+    t.equal(got, outcome, name);
+    t.strictSame(warnings, expected, name);
+  }
 });

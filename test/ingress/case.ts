@@ -107,9 +107,9 @@ export interface Case {
   readonly notes?: string;
 }
 
-export const cases: readonly Case[] = (
-  JSON.parse(readFileSync(new URL("cases/ingress-nginx.json", import.meta.url), "utf8")) as { cases: readonly Case[] }
-).cases;
+export const cases: readonly Case[] = ["ingress-nginx.json", "ingress-nginx-more.json"].flatMap(
+  (name) => (JSON.parse(readFileSync(new URL(`cases/${name}`, import.meta.url), "utf8")) as { cases: readonly Case[] }).cases,
+);
 
 const now = Date.now();
 export const ca = createCa("test-ca", now);

@@ -240,7 +240,12 @@ export class World implements AsyncDisposable {
       return [ip];
     };
     const partial = {
-      pod: { apiVersion: "v1", kind: "Pod", metadata: { namespace: "ingress-nginx", name: peer.name }, spec: { containers: [] } },
+      pod: {
+        apiVersion: "v1",
+        kind: "Pod",
+        metadata: { namespace: "ingress-nginx", name: peer.name, uid: `uid-${this.ip}` },
+        spec: { containers: [] },
+      },
       container: "controller",
       peer,
       hostname: peer.name,

@@ -183,7 +183,8 @@ await t.test("a Warning says it while the flag is off, and not while it is on", 
 });
 
 await t.test("what is no TLS is refused by the HTTPS server", async (t) => {
-  t.match(await raw(world.socket(443), "GET / HTTP/1.1\r\nHost: pass.example\r\n\r\n"), /^$/);
+  const plain = await raw(world.socket(443), "GET / HTTP/1.1\r\nHost: pass.example\r\n\r\n");
+  t.match(plain, /^HTTP\/1\.1 400 Bad Request\r\n/);
   const at = world.socket(443);
   await new Promise<void>((resolve) => {
     const socket = connect(at.port, at.ip, () => socket.end());

@@ -1,0 +1,35 @@
+// The two servers that clients talk to, set as the ConfigMap says now: how long connections live, and how many requests they carry.
+// Upstream: keepalive_timeout, keepalive_requests, client_header_timeout, http2, http2_max_concurrent_streams of nginx.tmpl.
+// Leaves out: idle HTTP/2 connections stay open.
+import type { Server } from "node:http";
+import type { Http2SecureServer, Http2ServerRequest } from "node:http2";
+import type { ControllerConfig } from "../config.ts";
+
+/** client-header-timeout */
+export const headTimeoutMs = (config: ControllerConfig): number => config.number("client-header-timeout", 60) * 1000;
+
+/** keep-alive-requests; keep-alive 0 is one request each. */
+export function requestsPerConnection(config: ControllerConfig): number {
+  return config.number("keep-alive", 75) > 0 ? config.number("keep-alive-requests", 1000) : 1;
+}
+
+export function tuneServers(config: ControllerConfig, plain: Server, secure: Http2SecureServer): void {
+  const limits = {
+    headersTimeout: headTimeoutMs(config),
+    keepAliveTimeout: config.number("keep-alive", 75) * 1000,
+    maxRequestsPerSocket: requestsPerConnection(config),
+  };
+  Object.assign(plain, limits);
+  Object.assign(secure, limits);
+  // What a handshake offers, as tls.convertALPNProtocols would write it.
+  const offered = config.flag("use-http2", true) ? "\x02h2\x08http/1.1" : "\x08http/1.1";
+  Object.assign(secure, { ALPNProtocols: Buffer.from(offered, "latin1") });
+  const maxConcurrentStreams = config.number("http2-max-concurrent-streams", 128);
+  if (maxConcurrentStreams > 0) secure.updateSettings({ maxConcurrentStreams });
+}
+
+/** The last request of an HTTP/2 connection: streams of a client have odd numbers. */
+export function countStream({ stream }: Http2ServerRequest, config: ControllerConfig): void {
+  const most = requestsPerConnection(config);
+  if (stream?.id !== undefined && (stream.id + 1) / 2 >= most) stream.session?.close();
+}

@@ -1,0 +1,119 @@
+// What a controller tells of its work: Sync Events on Ingresses, RELOAD Events on its pod, and its log.
+// Facts: ingress-nginx internal/ingress/controller/store/store.go, controller.go syncIngress, nginx.go OnUpdate;
+// test/e2e/settings/{disable_sync_events,configmap_change}.go.
+import t from "tap";
+import type { Ingress } from "../../model/kinds/networking-v1.ts";
+import { ConfigMaps, Events, Ingresses, Secrets } from "../../model/resources.ts";
+import { createHarness, type World } from "./harness.ts";
+import { addIngress, ingress } from "./raw.ts";
+
+const harness = await createHarness(t);
+
+const told = (world: World, reason: string): readonly string[] =>
+  world.store
+    .list(Events)
+    .filter((event) => event.reason === reason)
+    .map(({ type, involvedObject, message, count }) => `${type} ${involvedObject.kind} ${involvedObject.name} ${message} x${count}`);
+
+async function start(flags: readonly string[] = []): Promise<World> {
+  const world = await harness.start({ flags });
+  await world.component.start();
+  await world.service("echo");
+  return world;
+}
+
+await t.test("an Ingress is scheduled at its creation and at each change", async (t) => {
+  await using world = await start();
+  await addIngress(world, ingress("web", "web.example", "echo"));
+  t.strictSame(told(world, "Sync"), ["Normal Ingress web Scheduled for sync x1"]);
+  await world.store.mutate(Ingresses, "default", "web", (edited) => void (edited.metadata.annotations = { a: "b" }));
+  await world.settle();
+  t.strictSame(told(world, "Sync"), ["Normal Ingress web Scheduled for sync x2"]);
+  const other = ingress("other", "other.example", "echo");
+  await addIngress(world, { ...other, spec: { ...other.spec, ingressClassName: "else" } });
+  await addIngress(world, ingress("bad", "bad.example", "echo", {}, "/{alias /etc/passwd;}"));
+  t.strictSame(told(world, "Sync"), ["Normal Ingress web Scheduled for sync x2"], "not those that do not count");
+  await world.component.stop();
+});
+
+await t.test("--disable-sync-events", async (t) => {
+  await using world = await start(["--disable-sync-events=true"]);
+  await addIngress(world, ingress("web", "web.example", "echo"));
+  t.strictSame(told(world, "Sync"), []);
+  await world.component.stop();
+});
+
+await t.test("what is wrong with a host is in the log, when it is new and when it changes", async (t) => {
+  await using world = await start();
+  const warnings = (): readonly string[] =>
+    [...world.log.join("").matchAll(/^W\d{4} \S+ +7 (?:controller|backend_ssl)\.go:\d+\] (.*)$/gm)].map(([, text = ""]) => text);
+  await world.service("empty", { replicas: 0 });
+  const secured = (name: string, secretName: string): Ingress => {
+    const made = ingress(name, `${name}.example`, "echo");
+    return { ...made, spec: { ...made.spec, tls: [{ hosts: [`${name}.example`], secretName }] } };
+  };
+  await world.create(Secrets, {
+    apiVersion: "v1",
+    kind: "Secret",
+    metadata: { namespace: "default", name: "invalid-ssl" },
+    type: "Opaque",
+    data: { foo: "YmFy" },
+  });
+  const rows: readonly (readonly [object: Ingress, expected: readonly string[]])[] = [
+    [ingress("fine", "fine.example", "echo"), []],
+    [
+      ingress("none", "none.example", "none"),
+      ['Error obtaining Endpoints for Service "default/none": no object matching key "default/none" in local store'],
+    ],
+    [ingress("idle", "idle.example", "empty"), ['Service "default/empty" does not have any active Endpoint.']],
+    [
+      ingress("regex", "regex.example", "echo", { affinity: "cookie", "use-regex": "true" }, "/foo/.*", "ImplementationSpecific"),
+      ["session-cookie-path should be set when use-regex is true"],
+    ],
+    [
+      secured("missing", "missing"),
+      ['Error getting SSL certificate "default/missing": local SSL certificate default/missing was not found. Using default certificate'],
+    ],
+    [
+      secured("invalid", "invalid-ssl"),
+      [
+        'Error obtaining X.509 certificate: secret "default/invalid-ssl" contains no keypair or CA certificate',
+        'Error getting SSL certificate "default/invalid-ssl": local SSL certificate default/invalid-ssl was not found. Using default certificate',
+      ],
+    ],
+  ];
+  for (const [object, expected] of rows) {
+    const before = warnings().length;
+    await addIngress(world, object);
+    t.strictSame(warnings().slice(before), expected, object.metadata.name);
+  }
+  const before = warnings().length;
+  await world.store.mutate(Ingresses, "default", "idle", (edited) => void (edited.metadata.annotations = { a: "b" }));
+  await world.settle();
+  t.strictSame(warnings().slice(before), ['Service "default/empty" does not have any active Endpoint.']);
+  await world.component.stop();
+});
+
+await t.test("a configuration that changes is a reload, endpoints are none", async (t) => {
+  await using world = await start();
+  const reloads = (): number =>
+    world.log.join("").match(/^I\d{4} \d\d:\d\d:\d\d\.\d{6} +7 controller\.go:231\] "Backend successfully reloaded"$/gm)?.length ?? 0;
+  await world.settle();
+  const before = reloads();
+  t.ok(before > 0, "the first");
+  await world.scale("echo", 2);
+  await world.settle();
+  t.equal(reloads(), before);
+  await addIngress(world, ingress("web", "web.example", "echo"));
+  t.equal(reloads(), before + 1);
+  await world.create(ConfigMaps, {
+    apiVersion: "v1",
+    kind: "ConfigMap",
+    metadata: { namespace: "ingress-nginx", name: "ingress-nginx-controller" },
+    data: { "whitelist-source-range": "1.1.1.1" },
+  });
+  await world.settle();
+  t.equal(reloads(), before + 2);
+  t.match(told(world, "RELOAD"), [/^Normal Pod controller-\S+ NGINX reload triggered due to a change in configuration x\d$/]);
+  await world.component.stop();
+});
