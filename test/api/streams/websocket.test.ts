@@ -139,15 +139,15 @@ t.test("a client that has only connected is given time to make its streams; one 
     return socket;
   };
   // The one that speaks connects last and is answered first, unless the whole machine stands still for as long.
-  let overtaken = false;
-  for (let tries = 0; tries < 10 && !overtaken; tries++) {
+  let overtaken = 0;
+  for (let tries = 0; tries < 10; tries++) {
     heard.length = 0;
     const silent = await open();
     const speaking = await open();
     const closed = Promise.all([once(silent, "close"), once(speaking, "close")]);
     speaking.send(channel(0, "x"));
     await closed;
-    overtaken = heard[0] === speaking;
+    if (heard[0] === speaking) overtaken++;
   }
-  t.ok(overtaken);
+  t.ok(overtaken > 5, `${overtaken} of 10`);
 });
