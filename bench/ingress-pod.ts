@@ -5,7 +5,8 @@ import type { HttpRequest, HttpResponse } from "../cluster/index.ts";
 import { PAYLOAD } from "./payload.ts";
 
 export const LARGE = 10 * 1024 * 1024;
-const large = Buffer.alloc(LARGE, "x");
+/** Made when first asked for: it is not the memory of an idle cluster. */
+let large: Buffer | undefined;
 
 export function answerIngress(request: HttpRequest, response: HttpResponse): void {
   response.setHeader("content-type", "text/plain");
@@ -14,7 +15,7 @@ export function answerIngress(request: HttpRequest, response: HttpResponse): voi
     request.once("end", () => response.end(PAYLOAD));
     return;
   }
-  const body = request.url === "/10mb" ? large : PAYLOAD;
+  const body = request.url === "/10mb" ? (large ??= Buffer.alloc(LARGE, "x")) : PAYLOAD;
   response.setHeader("content-length", body.length);
   response.end(body);
 }
