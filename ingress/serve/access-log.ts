@@ -7,6 +7,7 @@ import type { Exchange } from "../exchange.ts";
 import { mapKey } from "../map-key.ts";
 import { type LogOutput, onStdout } from "./log-output.ts";
 import { compileLogFormat, DEFAULT_FORMAT, type LogFormat, type LogSubject } from "./log-format.ts";
+import { perConfig } from "./per-config.ts";
 
 interface Rules {
   /** Of Ingresses that say nothing themselves; "never" stands above them. */
@@ -18,8 +19,7 @@ interface Rules {
 
 export class AccessLog {
   readonly #output: LogOutput;
-  #config: ControllerConfig | undefined;
-  #rules: Rules | undefined;
+  readonly #rulesOf = perConfig(rules);
 
   constructor(output: LogOutput) {
     this.#output = output;
@@ -35,13 +35,6 @@ export class AccessLog {
   }
   write(config: ControllerConfig, subject: LogSubject): void {
     this.#output.write(`${this.#rulesOf(config).format(subject)}\n`, config);
-  }
-  #rulesOf(config: ControllerConfig): Rules {
-    if (this.#config !== config || !this.#rules) {
-      this.#config = config;
-      this.#rules = rules(config);
-    }
-    return this.#rules;
   }
 }
 

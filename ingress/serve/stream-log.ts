@@ -4,6 +4,7 @@
 import type { ControllerConfig } from "../config.ts";
 import { type Format, compileFormat, localTime, seconds } from "./log-format.ts";
 import { type LogOutput, onStdout } from "./log-output.ts";
+import { perConfig } from "./per-config.ts";
 
 const DEFAULT_STREAM_FORMAT = "[$remote_addr] [$time_local] $protocol $status $bytes_sent $bytes_received $session_time";
 
@@ -45,8 +46,7 @@ interface Rules {
 
 export class StreamLog {
   readonly #output: LogOutput;
-  #config: ControllerConfig | undefined;
-  #rules: Rules | undefined;
+  readonly #rulesOf = perConfig(rules);
 
   constructor(output: LogOutput) {
     this.#output = output;
@@ -57,13 +57,6 @@ export class StreamLog {
   }
   write(config: ControllerConfig, subject: StreamSubject): void {
     this.#output.write(`${this.#rulesOf(config).format(subject)}\n`, config);
-  }
-  #rulesOf(config: ControllerConfig): Rules {
-    if (this.#config !== config || !this.#rules) {
-      this.#config = config;
-      this.#rules = rules(config);
-    }
-    return this.#rules;
   }
 }
 
