@@ -244,6 +244,17 @@ t.test("over real sockets", async (t) => {
     t.equal((await Promise.all(clients)).filter(Boolean).length, 50);
   });
 
+  await t.test("requests far ahead of their answers", async (t) => {
+    const client = connect(at);
+    const text = await said(
+      client,
+      ["GET /ahead HTTP/1.1\r\nHost: a\r\n\r\n".repeat(5000), "GET /end HTTP/1.1\r\nHost: a\r\n\r\n"],
+      /\/end 0 0;/,
+    );
+    client.destroy();
+    t.equal(text.match(/\/ahead 0 0;/g)?.length, 5000);
+  });
+
   await t.test("a half-closed client gets its answer", async (t) => {
     const client = connect({ ...at, allowHalfOpen: true });
     client.end("GET /last HTTP/1.1\r\nHost: a\r\n\r\n");
