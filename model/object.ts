@@ -1,12 +1,9 @@
 // The shape shared by every Kubernetes object, and the keys by which objects are found.
 // Upstream: apimachinery pkg/apis/meta/v1 types.go.
+import type { Json, JsonObject } from "./json.ts";
 import type { ManagedFieldsEntry, OwnerReference } from "./kinds/meta-v1.ts";
 
-/** Any JSON value. */
-export type Json = null | boolean | number | string | readonly Json[] | JsonObject;
-export interface JsonObject {
-  readonly [key: string]: Json | undefined;
-}
+export type { Json, JsonObject };
 
 export interface TypeMeta {
   readonly apiVersion?: string;

@@ -3,24 +3,10 @@ import { assertNever } from "../model/errors.ts";
 import type { PolicyVerdict, SocketAddress, Verdict } from "../model/ports.ts";
 import { hostPort } from "./errno.ts";
 import type { Exposure } from "./exposures.ts";
+import type { Decision } from "./decision.ts";
 import type { FabricState } from "./fabric-state.ts";
 import type { FlowFaults } from "./faults/fault-rule.ts";
 import type { LiveFlow } from "./live-flow.ts";
-
-/** `masqueradeAs`: the node's address that the endpoint sees in place of the client's. */
-export type Decision =
-  | {
-      readonly type: "deliver";
-      readonly exposure: Exposure;
-      readonly masqueradeAs: string | undefined;
-      readonly verdict: Verdict;
-      /** Shapes the flow; absent: it goes straight to its endpoint. */
-      readonly faults?: FlowFaults | undefined;
-    }
-  /** Established, then closed with RST. */
-  | { readonly type: "reset" }
-  | { readonly type: "refuse" }
-  | { readonly type: "drop" };
 
 const PASS: Verdict = { type: "pass", matched: [] };
 const REFUSE: Decision = { type: "refuse" };

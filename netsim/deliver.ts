@@ -2,7 +2,7 @@
 import { connect, type Server, type Socket } from "node:net";
 import { assertNever } from "../model/errors.ts";
 import type { SocketAddress } from "../model/ports.ts";
-import type { Decision } from "./decide.ts";
+import type { Decision } from "./decision.ts";
 import { createDuplexPair, type MemorySocket, type PairEnd } from "./duplex-pair.ts";
 import { hostPort } from "./errno.ts";
 import type { FabricState } from "./fabric-state.ts";

@@ -11,6 +11,7 @@ import type { Clock } from "../model/clock.ts";
 import type { Backend, Component, Listening, Network, Peer, Protocol, SocketAddress } from "../model/ports.ts";
 import type { Random } from "../model/random.ts";
 import type { AddressPlan } from "./address-plan.ts";
+import { decide } from "./decide.ts";
 import { DescriptorBudget, type DescriptorPressure } from "./descriptor-budget.ts";
 import { dial, type FabricDialOptions } from "./dial.ts";
 import { FabricState, type FabricHooks, type FabricNode, type FlowCounters } from "./fabric-state.ts";
@@ -189,7 +190,8 @@ class LoopbackFabric implements Fabric {
     });
   }
   decideAgain(): void {
-    this.#state.waiting.decideAgain(this.#state);
+    // What stays dropped is neither counted nor traced again.
+    this.#state.waiting.decideAgain((flow) => decide(this.#state, flow, true));
   }
   killPeer(ip: string): number {
     let killed = 0;

@@ -3,7 +3,8 @@
 import type { Socket } from "node:net";
 import { assertNever } from "../model/errors.ts";
 import type { SocketAddress } from "../model/ports.ts";
-import { decide, type Decision } from "./decide.ts";
+import { decide } from "./decide.ts";
+import type { Decision } from "./decision.ts";
 import { acceptedClosed, deliverAccepted } from "./deliver.ts";
 import { hostPort } from "./errno.ts";
 import type { FabricState } from "./fabric-state.ts";

@@ -1,7 +1,6 @@
 // Flows whose SYN was dropped. Upstream the client's kernel sends it again after 1, 3, 7, … 63 s, and the flow goes through when what
 // dropped it is gone by then; here it is decided anew as soon as the tables change, since nothing else could make the answer another.
-import { decide, type Decision } from "./decide.ts";
-import type { FabricState } from "./fabric-state.ts";
+import type { Decision } from "./decision.ts";
 import type { LiveFlow } from "./live-flow.ts";
 
 export type Undropped = Exclude<Decision, { type: "drop" }>;
@@ -17,11 +16,11 @@ export class WaitingFlows {
     this.#flows.set(flow, onDecided);
     return () => void this.#flows.delete(flow);
   }
-  /** Decides all anew, oldest first. What stays dropped is neither counted nor traced again. */
-  decideAgain(state: FabricState): void {
+  /** Decides all anew, oldest first. */
+  decideAgain(decide: (flow: LiveFlow) => Decision): void {
     for (const [flow, onDecided] of [...this.#flows]) {
       if (!this.#flows.has(flow)) continue;
-      const decision = decide(state, flow, true);
+      const decision = decide(flow);
       if (decision.type === "drop") continue;
       this.#flows.delete(flow);
       onDecided(decision);

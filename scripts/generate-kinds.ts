@@ -65,7 +65,7 @@ function packageText(table: Table, pkg: string, names: readonly string[]): strin
     if (type.startsWith("[]")) return `readonly ${parenthesise(reference(type.slice(2)))}[]`;
     if (type.startsWith("map[string]")) return `{ readonly [key: string]: ${reference(type.slice(11))} }`;
     const primitive = PRIMITIVES[type];
-    if (primitive === "JsonObject") return use("../object.ts", "JsonObject");
+    if (primitive === "JsonObject") return use("../json.ts", "JsonObject");
     if (primitive !== undefined) return primitive;
     const handwritten = HANDWRITTEN[type];
     if (handwritten !== undefined) return use("../object.ts", handwritten);

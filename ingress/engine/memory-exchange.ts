@@ -2,10 +2,19 @@
 import { Readable } from "node:stream";
 import type { Clock, Timer } from "../../model/clock.ts";
 import { type ForwardRequest, type ForwardResponse, upstreamError, UpstreamError } from "./forward.ts";
-import type { MemoryConnection } from "./memory-connection.ts";
 
 /** What has come of a body before anyone reads it is held up to this size. */
 const HELD_BYTES = 65_536;
+
+/** The connection that carries a request. */
+export interface Carrier {
+  /** It has carried another one before. */
+  readonly reused: boolean;
+  /** The answer's reader has room again. */
+  resume(): void;
+  /** Nobody wants the answer. */
+  giveUp(): void;
+}
 
 export class MemoryExchange implements ForwardResponse {
   readonly request: ForwardRequest;
@@ -18,7 +27,7 @@ export class MemoryExchange implements ForwardResponse {
   readonly #reject: (error: UpstreamError) => void;
   /** The body's length as the pod has announced it. */
   #length: number | undefined;
-  #connection: MemoryConnection | undefined;
+  #connection: Carrier | undefined;
   #connecting: Timer | undefined;
   #answered = false;
   /** The pod has said all. */
@@ -48,7 +57,7 @@ export class MemoryExchange implements ForwardResponse {
     this.#connecting = clock.after(connectTimeoutMs, late, { background: true });
   }
   /** False when the request has been given up meanwhile. */
-  connected(connection: MemoryConnection | undefined): boolean {
+  connected(connection: Carrier | undefined): boolean {
     this.#connecting?.cancel();
     this.#connecting = undefined;
     if (this.#failure) return false;

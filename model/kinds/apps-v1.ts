@@ -1,5 +1,6 @@
 // The types of apps/v1. Generated from model/schema/types.json by scripts/generate-kinds.ts: do not edit.
-import type { JsonObject, ObjectMeta } from "../object.ts";
+import type { JsonObject } from "../json.ts";
+import type { ObjectMeta } from "../object.ts";
 import type { ConditionStatus, PersistentVolumeClaim, PodTemplateSpec } from "./core-v1.ts";
 import type { LabelSelector } from "./meta-v1.ts";
 

@@ -1,5 +1,5 @@
 // The types of meta/v1. Generated from model/schema/types.json by scripts/generate-kinds.ts: do not edit.
-import type { JsonObject } from "../object.ts";
+import type { JsonObject } from "../json.ts";
 
 export interface Condition {
   readonly type: string;

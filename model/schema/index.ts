@@ -1,13 +1,6 @@
 // The schema of every kind, and all that is a pure function of it.
-export {
-  type ResolvedField,
-  type ScalarName,
-  type SchemaField,
-  type SchemaType,
-  type Shape,
-  SchemaTable,
-  builtInSchemas,
-} from "./table.ts";
+export { type ResolvedField, type ScalarName, type Shape, SchemaTable, builtInSchemas } from "./table.ts";
+export type { SchemaField, SchemaType } from "./schema-type.ts";
 export { DecodeFault } from "./decode.ts";
 export { canonicalQuantity, quantityNanos } from "./quantity.ts";
 export { type ParsedBody, parseJson, parseYaml } from "./parse.ts";

@@ -1,5 +1,5 @@
 // The schema of loopkube.dev/v1alpha1, in the form of types.json.
-import type { SchemaField, SchemaType } from "./table.ts";
+import type { SchemaField, SchemaType } from "./schema-type.ts";
 
 const field = (json: string, type: string, description: string): SchemaField => ({
   json,

@@ -4,7 +4,8 @@ import { badRequest } from "../errors.ts";
 import type { JsonObject } from "../object.ts";
 import { isDropped } from "./decode.ts";
 import { canonicalQuantity } from "./quantity.ts";
-import { type ScalarName, type SchemaField, type SchemaTable, type Shape, builtInSchemas } from "./table.ts";
+import { type ScalarName, type SchemaTable, type Shape, builtInSchemas } from "./table.ts";
+import type { SchemaField } from "./schema-type.ts";
 import { type WireField, WireFault, float64Of, integerOf, readFields, readVarints, textOf } from "./wire.ts";
 
 /** The magic before every body: "k8s" and a zero byte. */

@@ -17,7 +17,8 @@ import { runHook } from "./lifecycle-hook.ts";
 import { startContainer } from "./node-services.ts";
 import { LogRing } from "./log-ring.ts";
 import { Prober } from "./prober.ts";
-import { runProbe, type ProbeTarget } from "./probe.ts";
+import { runProbe } from "./probe.ts";
+import type { ProbeTarget } from "./probe-target.ts";
 import { ContainerSandbox, type PodWorld } from "./sandbox.ts";
 
 export type ContainerRole = "init" | "sidecar" | "app" | "ephemeral";

@@ -3,7 +3,7 @@
 import { connect, type ClientHttp2Session } from "node:http2";
 import type { Duplex } from "node:stream";
 import type { GRPCAction } from "../../model/kinds/core-v1.ts";
-import type { ProbeResult, ProbeTarget } from "./probe.ts";
+import type { ProbeResult, ProbeTarget } from "./probe-target.ts";
 
 const PATH = "/grpc.health.v1.Health/Check";
 const UNIMPLEMENTED = "12";

@@ -1,7 +1,8 @@
 // Runs a container's postStart or preStop handler. Upstream: pkg/kubelet/lifecycle/handlers.go.
 import { sleep } from "../../model/clock.ts";
 import type { LifecycleHandler } from "../../model/kinds/core-v1.ts";
-import { httpGet, portNumber, type ProbeTarget } from "./probe.ts";
+import { httpGet, portNumber } from "./probe.ts";
+import type { ProbeTarget } from "./probe-target.ts";
 
 /** Resolves with the failure's text, or undefined when the handler succeeded. */
 export async function runHook(handler: LifecycleHandler, target: ProbeTarget, signal: AbortSignal): Promise<string | undefined> {

@@ -7,23 +7,7 @@ import { sleep, type Clock } from "../../model/clock.ts";
 import type { Container, GRPCAction, HTTPGetAction, Probe } from "../../model/kinds/core-v1.ts";
 import type { Network, Peer } from "../../model/ports.ts";
 import { grpcProbe } from "./grpc-probe.ts";
-
-export interface ProbeTarget {
-  readonly network: Network;
-  readonly clock: Clock;
-  /** The node, from which kubelet dials. */
-  readonly from: Peer;
-  readonly podIP: string;
-  readonly container: Container;
-  /** Runs a command in the container; resolves with its exit code and all that it wrote. */
-  exec(command: readonly string[], signal: AbortSignal): Promise<{ readonly exitCode: number; readonly output: string }>;
-}
-
-export interface ProbeResult {
-  readonly success: boolean;
-  /** What went wrong, as kubelet's Unhealthy event tells it. */
-  readonly output: string;
-}
+import type { ProbeResult, ProbeTarget } from "./probe-target.ts";
 
 const OK: ProbeResult = { success: true, output: "" };
 const MAX_REDIRECTS = 10;

@@ -3,7 +3,7 @@
 import type { Clock, Timer } from "../../model/clock.ts";
 import type { Container, Probe } from "../../model/kinds/core-v1.ts";
 import { Attempt } from "./attempt.ts";
-import type { ProbeResult } from "./probe.ts";
+import type { ProbeResult } from "./probe-target.ts";
 
 export type ProbeKind = "Startup" | "Liveness" | "Readiness";
 
