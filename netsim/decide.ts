@@ -2,7 +2,6 @@
 import { assertNever } from "../model/errors.ts";
 import type { PolicyVerdict, SocketAddress, Verdict } from "../model/ports.ts";
 import { hostPort } from "./errno.ts";
-import type { Exposure } from "./exposures.ts";
 import type { Decision } from "./decision.ts";
 import type { FabricState } from "./fabric-state.ts";
 import type { FlowFaults } from "./faults/fault-rule.ts";

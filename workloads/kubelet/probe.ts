@@ -3,9 +3,8 @@
 import { request as httpRequest, type IncomingMessage } from "node:http";
 import { request as httpsRequest } from "node:https";
 import type { Duplex } from "node:stream";
-import { sleep, type Clock } from "../../model/clock.ts";
+import { sleep } from "../../model/clock.ts";
 import type { Container, GRPCAction, HTTPGetAction, Probe } from "../../model/kinds/core-v1.ts";
-import type { Network, Peer } from "../../model/ports.ts";
 import { grpcProbe } from "./grpc-probe.ts";
 import type { ProbeResult, ProbeTarget } from "./probe-target.ts";
 
