@@ -11,7 +11,7 @@ import { detach, type Ready } from "../detach.ts";
 import { Failure } from "../failure.ts";
 import { kubeconfigPath, mergeKubeconfig, removeFromKubeconfig, takeBack } from "../kubeconfig-file.ts";
 import { nameOption, nextCommands } from "../next-commands.ts";
-import { cidr, cidrs, count, duration, nodeProxyMode, portRange } from "../option-values.ts";
+import { cidr, count, duration, nodePortAddresses, nodeProxyMode, portRange } from "../option-values.ts";
 import {
   isAlive,
   makeStateDirectory,
@@ -69,7 +69,11 @@ export function upCommand(): Command {
     .addOption(new Option("--proxy-mode <mode>", "how Services choose pods").choices([...PROXY_MODES]).default("iptables"))
     .option("--node-proxy-mode <node=mode>", "the mode of one node where it is another, may be repeated", nodeProxyMode, {})
     .addOption(new Option("--ipvs-scheduler <name>", "how proxy mode ipvs chooses (default: rr)").choices([...IPVS_SCHEDULERS]))
-    .option("--nodeport-addresses <blocks>", "node addresses at which NodePorts answer, e.g. 127.18.0.2/32 (default: all)", cidrs)
+    .option(
+      "--nodeport-addresses <blocks>",
+      "node addresses at which NodePorts answer: primary, or blocks such as 127.18.0.2/32 (default: all; nftables: primary)",
+      nodePortAddresses,
+    )
     .option("--service-node-port-range <range>", "e.g. 30000-32767", portRange)
     .option("--kubeconfig <file>", "merge the context into this file (default: $KUBECONFIG or ~/.kube/config)")
     .option("--own-kubeconfig", "leave the user's kubeconfig alone and print how to use the cluster's own")
