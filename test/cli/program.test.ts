@@ -21,6 +21,10 @@ const refusals: readonly (readonly [args: string, code: number, stderr: RegExp])
   ["up -f nothere.yaml --own-kubeconfig", 1, /the path "nothere\.yaml" does not exist/],
   ["image add", 1, /missing required argument 'name'\n\(add --help for its options\)/],
   ["image add x", 1, /which program should the image run\?/],
+  ["fault remove", 1, /^error: which fault\? give names, or --all\n {2}loopkube fault list\n$/],
+  ["fault remove x --all", 1, /^error: which fault\?/],
+  ["fault add --from 'app in (' refuse", 1, /^error: "app in \(" selects nothing: use pod\//],
+  ["up --nodeport-addresses primary,127.18.0.2/32", 1, /neither primary nor address blocks such as/],
   ["completion tcsh", 1, /Allowed choices are bash, zsh, fish/],
 ];
 
