@@ -22,7 +22,7 @@ import { kubeconfigOf } from "./kubeconfig.ts";
 import { Lifecycle } from "./lifecycle.ts";
 import { createNetwork, type Network } from "./network.ts";
 import type { ClusterOptions } from "./options.ts";
-import { clusterFirst } from "./resolv-conf.ts";
+import { clusterFirst, questionName } from "./resolv-conf.ts";
 import { type Cluster, createRunningCluster } from "./running-cluster.ts";
 import { COREDNS_IMAGE, createSystemObjects, INGRESS_IMAGE, INGRESS_NAME, INGRESS_NAMESPACE } from "./system-objects.ts";
 
@@ -170,7 +170,8 @@ function createApiServer(
     clock,
     ids,
     dial: (to, signal) => fabric.dial({ kind: "node", name: controlPlane.name, ip: controlPlane.ip }, to, { signal }),
-    dig: (from, host, type, search) => resolve.query(from, clusterFirst(from, plan.dnsIp, CLUSTER_DOMAIN), host, type, { search }),
+    dig: (from, host, type, search) =>
+      resolve.query(from, clusterFirst(from, plan.dnsIp, CLUSTER_DOMAIN), questionName(host, type), type, { search }),
     trace: (signal, follow) => hopsOf(fabric, signal, follow),
     flows: (signal, follow) => flows.subscribe(signal, follow),
   });

@@ -41,23 +41,25 @@ export function faultCommand(): Command {
       }),
   );
   fault.addCommand(
-    withJson(withName(new Command("list").description("list the faults in force"))).action((options: { name?: string; output?: string }) =>
-      connected(options, async (client) => {
-        const items = await list(client);
-        if (options.output === "json")
-          return printJson({ faults: items.map(({ metadata, spec, status }) => ({ name: metadata.name, spec, status })) });
-        const rows = items.map(({ metadata, spec }) => [
-          metadata.name,
-          faultPeerText(spec.from),
-          faultPeerText(spec.to),
-          faultSettingsText(spec),
-        ]);
-        print(textTable(["NAME", "FROM", "TO", "FAULT"], rows));
-      }),
+    withJson(withName(new Command("list").alias("ls").description("list the faults in force"))).action(
+      (options: { name?: string; output?: string }) =>
+        connected(options, async (client) => {
+          const items = await list(client);
+          if (options.output === "json")
+            return printJson({ faults: items.map(({ metadata, spec, status }) => ({ name: metadata.name, spec, status })) });
+          if (items.length === 0) return print("there are no faults");
+          const rows = items.map(({ metadata, spec }) => [
+            metadata.name,
+            faultPeerText(spec.from),
+            faultPeerText(spec.to),
+            faultSettingsText(spec),
+          ]);
+          print(textTable(["NAME", "FROM", "TO", "FAULT"], rows));
+        }),
     ),
   );
   fault.addCommand(
-    withName(new Command("remove").description("end faults"))
+    withName(new Command("remove").alias("rm").description("end faults"))
       .argument("[fault...]", "names, as list shows them")
       .option("--all", "every fault there is")
       .action((names: string[], options: { name?: string; all?: boolean }) => {

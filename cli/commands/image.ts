@@ -42,21 +42,23 @@ export function imageCommand(): Command {
       }),
   );
   image.addCommand(
-    withJson(withName(new Command("list").description("list the images added"))).action((options: { name?: string; output?: string }) =>
-      connected(options, async (client) => {
-        const entries = Object.values((await readImages(client))?.data ?? {}).map((text) => JSON.parse(text) as ImageEntry);
-        if (options.output === "json") return printJson({ images: entries });
-        print(
-          textTable(
-            ["IMAGE", "RUNS"],
-            entries.map((entry) => [entry.image, entry.command?.join(" ") ?? `worker ${entry.module}`]),
-          ),
-        );
-      }),
+    withJson(withName(new Command("list").alias("ls").description("list the images added"))).action(
+      (options: { name?: string; output?: string }) =>
+        connected(options, async (client) => {
+          const entries = Object.values((await readImages(client))?.data ?? {}).map((text) => JSON.parse(text) as ImageEntry);
+          if (options.output === "json") return printJson({ images: entries });
+          if (entries.length === 0) return print("no images were added");
+          print(
+            textTable(
+              ["IMAGE", "RUNS"],
+              entries.map((entry) => [entry.image, entry.command?.join(" ") ?? `worker ${entry.module}`]),
+            ),
+          );
+        }),
     ),
   );
   image.addCommand(
-    withName(new Command("remove").description("forget an image that was added"))
+    withName(new Command("remove").alias("rm").description("forget an image that was added"))
       .argument("<name>")
       .action((name: string, options: { name?: string }) =>
         connected(options, async (client) => {
