@@ -19,6 +19,16 @@ export const nameWords = ({ name }: { readonly name?: string }): string => (name
 /** `--from pod/web `, likewise. */
 export const fromWords = ({ from = "host" }: { readonly from?: string }): string => (from === "host" ? "" : `--from ${from} `);
 
+/** `why: loopkube explain …` for a request that failed. */
+export function whyLine(url: URL, options: { readonly name?: string; readonly from?: string; readonly header: readonly string[] }): string {
+  const host = options.header
+    .find((line) => /^host:/i.test(line))
+    ?.slice("host:".length)
+    .trim();
+  if (host) return `why: loopkube explain request ${nameWords(options)}${fromWords(options)}http://${host}${url.pathname}${url.search}`;
+  return `why: loopkube explain ${nameWords(options)}${fromWords(options)}--to ${url.href}`;
+}
+
 /** Adds `-o json`. */
 export function withJson(command: Command): Command {
   return command.addOption(new Option("-o, --output <format>", "print it as data").choices(["json"]));

@@ -3,7 +3,7 @@ import { Command, InvalidArgumentError, Option } from "commander";
 import type { ApiClient } from "../../cluster/api-client.ts";
 import { realClock } from "../../model/clock.ts";
 import type { Pod } from "../../model/kinds/core-v1.ts";
-import { connected, fetchStatus, fromWords, nameWords, withName } from "../connect.ts";
+import { connected, fetchStatus, nameWords, whyLine, withName } from "../connect.ts";
 import { duration } from "../duration.ts";
 import { Failure } from "../failure.ts";
 import { type GatewayRequest, requestThroughGateway, Unreachable } from "../gateway-request.ts";
@@ -63,8 +63,7 @@ export function curlCommand(): Command {
         };
         const advice = async (): Promise<readonly string[]> => {
           const ingress = String((status["ingress"] as { readonly http?: unknown } | undefined)?.http);
-          const why = `why: loopkube explain ${nameWords(options)}${fromWords(options)}--to ${url.href}`;
-          return [...(await unknownHostAdvice(client, url, `loopkube curl ${nameWords(options)}`.trim(), ingress)), why];
+          return [...(await unknownHostAdvice(client, url, `loopkube curl ${nameWords(options)}`.trim(), ingress)), whyLine(url, options)];
         };
         if (options.count === undefined) await one(asked, advice);
         else await many(client, asked, options.count, advice);

@@ -32,7 +32,7 @@ export function explainCommand(): Command {
         const { steps } = (await client.request("GET", path)) as unknown as { steps: readonly ExplainAnswer[] };
         if (options.output === "json") return print(JSON.stringify({ steps }, undefined, 2));
         printSteps(steps);
-        if (steps.every(({ ip, socket }) => ip === undefined && socket === undefined))
+        if (steps.every(({ title, ip, socket }) => ip === undefined && socket === undefined && !title.startsWith("Ingress")))
           for (const line of await nearServices(client, hostOf(options.to ?? ""))) print(line);
       });
     });

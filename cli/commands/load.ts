@@ -4,7 +4,7 @@ import type { ApiClient } from "../../cluster/index.ts";
 import type { LoadReport, PodOf, Target } from "../../lab/index.ts";
 import { realClock } from "../../model/clock.ts";
 import type { Pod } from "../../model/kinds/core-v1.ts";
-import { connected, fetchStatus, fromWords, nameWords, withName } from "../connect.ts";
+import { connected, fetchStatus, nameWords, whyLine, withName } from "../connect.ts";
 import { duration } from "../duration.ts";
 import { Failure } from "../failure.ts";
 import { headerOption } from "../header-line.ts";
@@ -109,7 +109,7 @@ async function load(client: ApiClient, status: Readonly<Record<string, unknown>>
     });
     printReport(lab, report, options.output);
     if (result.tally.answered > 0) return;
-    if (options.output === undefined) process.stderr.write(`why: ${explanation(target.url, options)}\n`);
+    if (options.output === undefined) process.stderr.write(`${whyLine(target.url, options)}\n`);
     process.exitCode = 1;
   } finally {
     process.off("SIGINT", onInterrupt);
@@ -139,15 +139,10 @@ async function targetOf(
   }
 }
 
-const explanation = (url: URL, options: Options): string => `loopkube explain ${nameWords(options)}${fromWords(options)}--to ${url.href}`;
-
 async function hostAdvice(client: ApiClient, ingress: string, text: string, options: Options): Promise<readonly string[]> {
   const url = URL.parse(text.includes("://") ? text : `http://${text}`);
   if (url?.protocol !== "http:") return [];
-  return [
-    ...(await unknownHostAdvice(client, url, `loopkube load ${nameWords(options)}`.trim(), ingress)),
-    `why: ${explanation(url, options)}`,
-  ];
+  return [...(await unknownHostAdvice(client, url, `loopkube load ${nameWords(options)}`.trim(), ingress)), whyLine(url, options)];
 }
 
 function headersOf(url: URL, lines: readonly string[]): Readonly<Record<string, string>> {
