@@ -26,14 +26,14 @@ export function faultCommand(): Command {
     withName(new Command("add").description("add a fault between clients and what they talk to"))
       .argument(
         "<fault...>",
-        "latency=50ms jitter=10ms rate=1Mbit reset=1% refuse first=3 partition slow-close=2s loss=5% duplicate=1% reorder=1% dns=SERVFAIL",
+        "latency=50ms jitter=10ms rate=1Mbit reset=1% refuse first=3 partition slow-close=2s loss=5% duplicate=1% reorder=1% dns=SERVFAIL,10%,web.default.svc.cluster.local",
       )
       .option("--from <selector>", "clients: app=client, pod/[NS/]NAME, ns/NAME, node/NAME, svc/[NS/]NAME, host, an address block", "any")
       .option("--to <selector>", "what they talk to, in the same words", "any")
       .option("--as <name>", "name of the fault (default: fault-xxxxx)")
       .addHelpText(
         "after",
-        "\nExamples:\n  loopkube fault add --from app=client --to svc/web latency=50ms jitter=10ms\n  loopkube fault add --to pod/web-1 partition",
+        "\nExamples:\n  loopkube fault add --from app=client --to svc/web latency=50ms jitter=10ms\n  loopkube fault add --to pod/web-1 partition\n  loopkube fault add --from ns/shop dns=SERVFAIL,10%",
       )
       .action((words: string[], options: AddOptions) => {
         const spec = readSpec(words, options);

@@ -67,6 +67,7 @@ t.test("wrong words", { skip: missingPrograms("kubectl") }, async (t) => {
     ["explain request shop.example/cart", /the pod sees GET \/cart/],
     ["fault ls", "there are no faults\n"],
     ["image ls", "no images were added\n"],
+    ["image add shop/cart:1 -- node examples/cart-server.js", /^next: kubectl create deployment cart-2 --image=shop\/cart:1$/m],
   ];
   for (const [args, ...expected] of answers) {
     const output = await cluster.sh(`loopkube ${args}`);
