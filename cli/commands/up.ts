@@ -303,5 +303,8 @@ function show(ready: Ready, options: UpOptions): void {
     `\nReady in ${(ready.elapsedMs / 1000).toFixed(2)} s. ${ready.state.merged ? context : "Your kubeconfig is untouched; in another terminal:"}`,
   );
   if (!ready.state.merged) print(`\n  ${context}`);
-  print(`\n${nextCommands(ready.status, { name: options.name, demo: options.demo ?? false, detached: options.detach ?? false })}`);
+  const manifests = options.file.flatMap(expand).map((path) => readFileSync(path, "utf8"));
+  print(
+    `\n${nextCommands(ready.status, { name: options.name, demo: options.demo ?? false, detached: options.detach ?? false, manifests })}`,
+  );
 }
