@@ -25,6 +25,7 @@ export function explainCommand(): Command {
     .allowExcessArguments(true)
     .action((options: Options) => {
       const [word] = command.args;
+      if (word === "help") return command.outputHelp();
       if (word !== undefined) throw unknownWord(word, options);
       if (options.to === undefined) return command.error("error: required option '--to <destination>' not specified");
       return connected(options, async (client) => {

@@ -85,6 +85,7 @@ export function upCommand(): Command {
     .addOption(new Option("-o, --output <format>", "print the status when ready").choices(["json"]))
     .action(async (options: UpOptions) => {
       refuseSecond(options.name);
+      refuseWithoutEffect(options);
       refuseDirectDualStack(options);
       await readCorefile(options.corefile, (warning) => {
         if (!options.quiet) process.stderr.write(` • ${options.corefile}: ${warning}\n`);
@@ -92,6 +93,13 @@ export function upCommand(): Command {
       if (options.detach) return show(await detach(options.name), options);
       await run(options);
     });
+}
+
+function refuseWithoutEffect({ ipvsScheduler, proxyMode, nodeProxyMode: modes }: UpOptions): void {
+  if (ipvsScheduler === undefined || [proxyMode, ...Object.values(modes)].includes("ipvs")) return;
+  throw new Failure(`--ipvs-scheduler has no effect in proxy mode ${proxyMode}`, {
+    advice: [`loopkube up --proxy-mode ipvs --ipvs-scheduler ${ipvsScheduler}`],
+  });
 }
 
 function refuseSecond(name: string): void {

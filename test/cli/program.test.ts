@@ -16,6 +16,11 @@ const refusals: readonly (readonly [args: string, code: number, stderr: RegExp])
   ["up --nodes 0", 1, /not a number from 1 to 999/],
   ["up --proxy-mode fast", 1, /Allowed choices are iptables, nftables, ipvs, userspace/],
   ["up --node-proxy-mode loopkube-worker=fast", 1, /not a node and its mode such as loopkube-worker=ipvs/],
+  [
+    "up --ipvs-scheduler wlc --own-kubeconfig",
+    1,
+    /^error: --ipvs-scheduler has no effect in proxy mode iptables\n {2}loopkube up --proxy-mode ipvs --ipvs-scheduler wlc\n$/,
+  ],
   ["up --service-cidr x", 1, /not an address block such as 127\.96\.0\.0\/16/],
   ["up --name Lab_1 --own-kubeconfig", 1, /"Lab_1" is no valid cluster name\n {2}use lower-case letters/],
   ["up -f nothere.yaml --own-kubeconfig", 1, /the path "nothere\.yaml" does not exist/],
