@@ -19,7 +19,7 @@ export interface GatewayRequest {
 export interface GatewayAnswer {
   readonly status: number;
   readonly statusText: string;
-  readonly body: string;
+  readonly body: Buffer;
   /** `ip:port` that the connection was given to. */
   readonly endpoint: string;
   readonly ms: number;
@@ -40,7 +40,7 @@ export async function requestThroughGateway(options: GatewayRequest): Promise<Ga
   try {
     const { connection, endpoint } = await open(options, abort.signal);
     const answer = await send(connection, options, abort.signal);
-    const body = await textOf(answer);
+    const body = await bytesOf(answer);
     const { statusCode = 0, statusMessage = "" } = answer;
     return { status: statusCode, statusText: `${statusCode} ${statusMessage}`.trim(), body, endpoint, ms: realClock.monotonic() - began };
   } catch (error) {
@@ -65,7 +65,7 @@ function open(
     asked.on("connect", (answer, connection: Duplex, head) => {
       if (head.length > 0) connection.unshift(head);
       if (answer.statusCode === 200) resolve({ connection, endpoint: String(answer.headers["x-loopkube-endpoint"] ?? "") });
-      else void textOf(connection).then((text) => reject(new Unreachable(text.trim())), reject);
+      else void bytesOf(connection).then((text) => reject(new Unreachable(text.toString().trim())), reject);
     });
     asked.end();
   });
@@ -86,8 +86,8 @@ function send(connection: Duplex, { url, method, headers, body }: GatewayRequest
   });
 }
 
-async function textOf(stream: AsyncIterable<Buffer | string> | Duplex | IncomingMessage): Promise<string> {
+async function bytesOf(stream: Duplex | IncomingMessage): Promise<Buffer> {
   const chunks: Buffer[] = [];
   for await (const chunk of stream as AsyncIterable<Buffer>) chunks.push(chunk);
-  return Buffer.concat(chunks).toString();
+  return Buffer.concat(chunks);
 }

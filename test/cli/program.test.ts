@@ -90,6 +90,10 @@ t.test("folders and files that cannot be written", async (t) => {
     "a broken kubeconfig is told, and does not stay in the way",
   );
   t.notOk(existsSync(`${home.path}/state/loopkube/old`));
+
+  for (const name of ["a", "b"]) mkdirSync(`${home.path}/state/loopkube/${name}`);
+  const which = await run(`${LOOPKUBE} down`, { env: { ...env, ...state } });
+  t.match(which, { code: 1, stderr: "error: there are several clusters\n  known clusters: a, b; choose one with --name\n" });
 });
 
 t.test("help, version, completion", async (t) => {

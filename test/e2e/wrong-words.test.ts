@@ -75,6 +75,12 @@ t.test("wrong words", { skip: missingPrograms("kubectl") }, async (t) => {
     for (const text of expected) t.match(output.stdout, text, args);
   }
 
+  const program = "require('http').createServer((_, answer) => answer.end(Buffer.from([255, 0, 1]))).listen(process.env.PORT)";
+  const bytes = await cluster.sh(`loopkube image add raw:1 -- node -e "${program}" && kubectl run raw --image=raw:1 --port=8000 &&
+    kubectl wait --for=condition=Ready pod/raw --timeout=20s &&
+    loopkube curl http://$(kubectl get pod raw -o 'jsonpath={.status.podIP}'):8000 | od -An -tx1`);
+  t.match(bytes.stdout, / ff 00 01$/m, "an answer's bytes are passed on as they are", { ...bytes });
+
   await t.test("the kubelets' probes are in the trace when asked for", async (t) => {
     const all = (await cluster.sh("loopkube trace --probes")).stdout;
     t.match(all, / dial +TCP .*\[kubelet probe\]$/m);
