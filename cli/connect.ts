@@ -10,7 +10,23 @@ export const DIAGNOSTICS_PATH = "/apis/loopkube.dev/v1alpha1";
 
 /** Adds `--name`, by which a command finds its cluster. */
 export function withName(command: Command): Command {
-  return command.option("--name <name>", "the cluster's name (default: the only one running)");
+  return command.option("--name <name>", "the cluster's name (default: kubectl's current one, or the only one)");
+}
+
+/** `--name lab `, for a command to type next; nothing when it was not needed. */
+export const nameWords = ({ name }: { readonly name?: string }): string => (name === undefined ? "" : `--name ${name} `);
+
+/** `--from pod/web `, likewise. */
+export const fromWords = ({ from = "host" }: { readonly from?: string }): string => (from === "host" ? "" : `--from ${from} `);
+
+/** `why: loopkube explain …` for a request that failed. */
+export function whyLine(url: URL, options: { readonly name?: string; readonly from?: string; readonly header: readonly string[] }): string {
+  const host = options.header
+    .find((line) => /^host:/i.test(line))
+    ?.slice("host:".length)
+    .trim();
+  if (host) return `why: loopkube explain request ${nameWords(options)}${fromWords(options)}http://${host}${url.pathname}${url.search}`;
+  return `why: loopkube explain ${nameWords(options)}${fromWords(options)}--to ${url.href}`;
 }
 
 /** Adds `-o json`. */

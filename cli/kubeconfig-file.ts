@@ -17,6 +17,20 @@ export function kubeconfigPath(explicit: string | undefined, env: NodeJS.Process
   return listed.find((path) => existsSync(path)) ?? listed.at(-1) ?? join(homedir(), ".kube", "config");
 }
 
+/** The context that kubectl uses: of the first file of $KUBECONFIG that names one. Undefined when none does or can be read. */
+export function currentContext(env: NodeJS.ProcessEnv = process.env): string | undefined {
+  const listed = (env["KUBECONFIG"] ?? "").split(delimiter).filter((path) => path !== "");
+  for (const path of listed.length > 0 ? listed : [join(homedir(), ".kube", "config")]) {
+    try {
+      const current = readConfig(path)["current-context"];
+      if (current) return current;
+    } catch (error) {
+      if (!(error instanceof Failure)) throw error;
+    }
+  }
+  return undefined;
+}
+
 /** Adds or replaces the entry's cluster, user and context and makes its context current. */
 export async function mergeKubeconfig(path: string, entry: Kubeconfig): Promise<void> {
   await withLock(path, () => {

@@ -1,4 +1,6 @@
 // What to type next, with the addresses and ports that work for this user.
+import { parseAllDocuments } from "yaml";
+import type { Service, ServicePort } from "../model/kinds/core-v1.ts";
 import type { JsonObject } from "../model/object.ts";
 
 /** How a command names the cluster; nothing for the one that commands mean without it. */
@@ -8,6 +10,8 @@ interface Options {
   readonly name: string;
   readonly demo: boolean;
   readonly detached: boolean;
+  /** Texts of the manifests that were applied. */
+  readonly manifests: readonly string[];
 }
 
 /** A few commands to try, aligned, each with what it shows. */
@@ -26,6 +30,18 @@ export function nextCommands(status: JsonObject, options: Options): string {
     lines.push([`curl -x socks5h://${gateway} http://shop.default.svc.cluster.local/`, "any name in the cluster, from any program"]);
     lines.push(["kubectl exec client-0 -- wget -qO- http://shop", "from inside a pod"]);
     lines.push([`npx loopkube explain${nameOption(options.name)} --from pod/client-0 --to http://shop/`, "which pod, and why"]);
+  } else if (options.manifests.length > 0) {
+    const service = serviceOf(options.manifests);
+    if (service) {
+      const { name, namespace, port, isHttp } = service;
+      const short = namespace === "default" ? name : `${name}.${namespace}`;
+      const full = `${name}.${namespace}.svc.cluster.local`;
+      const at = port === 80 ? "" : `:${port}`;
+      if (isHttp) lines.push([`npx loopkube curl${nameOption(options.name)} -n 6 http://${short}${at}`, "which pods answer"]);
+      lines.push([`npx loopkube explain${nameOption(options.name)} --to ${short}:${port}`, "which pods could, and why"]);
+      if (isHttp) lines.push([`curl -x socks5h://${gateway} http://${full}${at}/`, "any name in the cluster, from any program"]);
+      lines.push([`nslookup -port=${dnsPort} ${full} ${dnsHost}`, "cluster DNS"]);
+    }
   } else {
     lines.push(["kubectl create deployment web --image=hashicorp/http-echo --replicas=3", "three pods"]);
     lines.push(["kubectl expose deployment web --port=80 --target-port=5678", "a Service in front of them"]);
@@ -37,9 +53,33 @@ export function nextCommands(status: JsonObject, options: Options): string {
       ? [`npx loopkube down${nameOption(options.name)}`, "stop it"]
       : [`npx loopkube status${nameOption(options.name)}`, "all addresses; Ctrl-C here stops the cluster"],
   );
-  const width = Math.min(76, Math.max(...lines.map(([command]) => command.length)));
+  const width = Math.min(88, Math.max(...lines.map(([command]) => command.length)));
   return lines.map(([command, what]) => `  ${command.padEnd(width)}  # ${what}`).join("\n");
 }
+
+interface Target {
+  readonly name: string;
+  readonly namespace: string;
+  readonly port: number;
+  readonly isHttp: boolean;
+}
+
+/** A Service with a TCP port, one that looks like HTTP if there is any. */
+function serviceOf(manifests: readonly string[]): Target | undefined {
+  const found = manifests.flatMap((text) =>
+    [...parseAllDocuments(text)].flatMap((document): readonly Target[] => {
+      const object = document.toJS() as Partial<Service> | null;
+      if (object?.kind !== "Service" || !object.metadata) return [];
+      const { name, namespace = "default" } = object.metadata;
+      const ports = object.spec?.ports?.filter(({ protocol = "TCP" }) => protocol === "TCP") ?? [];
+      return ports.map((port) => ({ name, namespace, port: port.port, isHttp: looksLikeHttp(port) }));
+    }),
+  );
+  return found.find(({ isHttp }) => isHttp) ?? found[0];
+}
+
+const looksLikeHttp = ({ name = "", port, appProtocol = name }: ServicePort): boolean =>
+  [80, 8000, 8080].includes(port) || /^(http|web)(?!s)/.test(appProtocol);
 
 function split(address: string): readonly [host: string, port: string] {
   const colon = address.lastIndexOf(":");

@@ -11,8 +11,13 @@ export const cidr = (text: string): string => {
   return text;
 };
 
-/** Address blocks, separated by commas. */
-export const cidrs = (text: string): readonly string[] => text.split(",").map(cidr);
+/** `primary`, or address blocks, separated by commas. */
+export const nodePortAddresses = (text: string): readonly string[] => {
+  if (text === "primary") return [text];
+  const blocks = text.split(",");
+  if (!blocks.every(isCidr)) throw new InvalidArgumentError("neither primary nor address blocks such as 127.18.0.2/32,127.18.0.3/32");
+  return blocks;
+};
 
 /** `30000-32767` */
 export const portRange = (text: string): { readonly first: number; readonly last: number } => {

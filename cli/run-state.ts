@@ -4,6 +4,7 @@ import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "nod
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { Failure } from "./failure.ts";
+import { currentContext } from "./kubeconfig-file.ts";
 
 export interface RunState {
   readonly name: string;
@@ -114,16 +115,27 @@ function processFields(pid: number): readonly string[] {
   }
 }
 
-/** The running cluster that a command means: the one named, else the only one. Throws Failure that says what to type. */
+/** The running cluster that a command means: the one named, else kubectl's current one, else the only one. Throws Failure that says what to type. */
 export function runningCluster(name: string | undefined): RunState {
   const running = listStates()
     .map(readState)
     .filter((state): state is RunState => state !== undefined && isAlive(state));
-  const found = name === undefined && running.length === 1 ? running[0] : running.find((state) => state.name === (name ?? "loopkube"));
+  const named = (wanted: string): RunState | undefined => running.find((state) => state.name === wanted);
+  if (name !== undefined) {
+    const found = named(name);
+    if (found) return found;
+    throw new Failure(`no cluster named "${name}" is running`, { advice: adviceOf(running) });
+  }
+  if (running.length === 1 && running[0]) return running[0];
+  if (running.length === 0) throw new Failure("no cluster is running", { advice: adviceOf(running) });
+  const context = currentContext();
+  const found = running.find((state) => state.context === context) ?? named("loopkube");
   if (found) return found;
+  throw new Failure("several clusters are running, and none of them is kubectl's current one", { advice: adviceOf(running) });
+}
+
+function adviceOf(running: readonly RunState[]): readonly string[] {
+  if (running.length === 0) return ["start one: loopkube up"];
   const names = running.map((state) => state.name).join(", ");
-  const advice = names === "" ? ["start one: loopkube up"] : [`running: ${names}; choose one with --name`];
-  throw new Failure(name === undefined && names === "" ? "no cluster is running" : `no cluster named "${name ?? "loopkube"}" is running`, {
-    advice,
-  });
+  return [`running: ${names}; choose one with --name`];
 }

@@ -20,11 +20,12 @@ import { blocksOf, CLUSTER_DOMAIN, createFoundation, DEFAULT_NAME, type Foundati
 import { createIngressPorts } from "./ingress-ports.ts";
 import { kubeconfigOf } from "./kubeconfig.ts";
 import { Lifecycle } from "./lifecycle.ts";
-import { createNetwork, type Network } from "./network.ts";
+import { createNetwork, type Network, podPeerOf } from "./network.ts";
 import type { ClusterOptions } from "./options.ts";
-import { clusterFirst } from "./resolv-conf.ts";
+import { clusterFirst, questionName } from "./resolv-conf.ts";
 import { type Cluster, createRunningCluster } from "./running-cluster.ts";
-import { COREDNS_IMAGE, createSystemObjects, INGRESS_IMAGE, INGRESS_NAME, INGRESS_NAMESPACE } from "./system-objects.ts";
+import { withUpstreamReach } from "./upstream-reach.ts";
+import { COREDNS_IMAGE, createSystemObjects, INGRESS_IMAGE, INGRESS_LABELS, INGRESS_NAME, INGRESS_NAMESPACE } from "./system-objects.ts";
 
 /**
  * Starts a cluster in this process and resolves when its API answers; pods, DNS and ingress follow (`ready()`). Never touches files.
@@ -77,7 +78,7 @@ async function build(options: ClusterOptions, life: Lifecycle): Promise<Cluster>
     listenerDiagnostics(fabric, hostPorts),
     proxy,
     ...policy.diagnostics,
-    ingress.diagnostics,
+    withUpstreamReach(ingress.diagnostics, policy.diagnostics, () => podPeerOf(store, INGRESS_NAMESPACE, INGRESS_LABELS)),
     deliveryDiagnostics(fabric),
     workloads,
   ];
@@ -170,7 +171,8 @@ function createApiServer(
     clock,
     ids,
     dial: (to, signal) => fabric.dial({ kind: "node", name: controlPlane.name, ip: controlPlane.ip }, to, { signal }),
-    dig: (from, host, type, search) => resolve.query(from, clusterFirst(from, plan.dnsIp, CLUSTER_DOMAIN), host, type, { search }),
+    dig: (from, host, type, search) =>
+      resolve.query(from, clusterFirst(from, plan.dnsIp, CLUSTER_DOMAIN), questionName(host, type), type, { search }),
     trace: (signal, follow) => hopsOf(fabric, signal, follow),
     flows: (signal, follow) => flows.subscribe(signal, follow),
   });

@@ -1,6 +1,7 @@
 // The data side, joined: the fabric with its hooks filled by proxy and policy, DNS, the resolver and the gateway.
 import { createDns, createResolver, type Dns } from "../dns/index.ts";
 import type { Peer, Resolve } from "../model/ports.ts";
+import { matchesSelectorMap } from "../model/selectors.ts";
 import { Pods, Services } from "../model/resources.ts";
 import { createFabric, createGateway, type Fabric, FlowFeed, type Gateway } from "../netsim/index.ts";
 import { createPolicy } from "../policy/index.ts";
@@ -67,6 +68,12 @@ export function createNetwork({ store, clock, random, delayMs, plan, nodes, cont
     servicePorts: (namespace, name) => store.get(Services, namespace, name)?.spec.ports?.map(({ port }) => port),
   });
   return { fabric, flows, proxy, policy, dns, resolve, hostPorts, gateway };
+}
+
+/** A pod of a Deployment's that has an address. */
+export function podPeerOf(store: Store, namespace: string, labels: Readonly<Record<string, string>>): Peer | undefined {
+  const pods = store.list(Pods, { namespace, labels: (found) => matchesSelectorMap(labels, found) });
+  return pods.map((pod) => podPeer(store, namespace, pod.metadata.name)).find((peer) => peer !== undefined);
 }
 
 function podPeer(store: Store, namespace: string, name: string): Peer | undefined {

@@ -29,7 +29,7 @@ export interface ClusterOptions {
   readonly propagationDelayMs?: number;
   /** Default "iptables". */
   readonly proxyMode?: ProxyMode;
-  /** Blocks of node addresses at which NodePorts answer; default all of a node's (mode nftables: the primary ones), as kube-proxy's --nodeport-addresses. */
+  /** Blocks of node addresses at which NodePorts answer, or `primary` alone; default all of a node's (mode nftables: primary), as kube-proxy's --nodeport-addresses. */
   readonly nodePortAddresses?: readonly string[];
   /** Default 30000-32767, as the API server's --service-node-port-range. */
   readonly nodePortRange?: { readonly first: number; readonly last: number };

@@ -16,7 +16,7 @@ import { type Kubeconfig, kubeconfigText } from "./kubeconfig.ts";
 import type { Lifecycle } from "./lifecycle.ts";
 import type { ClusterNode } from "./nodes.ts";
 import { type ReadyOptions, waitUntilReady } from "./readiness.ts";
-import { clusterFirst } from "./resolv-conf.ts";
+import { clusterFirst, questionName } from "./resolv-conf.ts";
 
 export interface Cluster extends AsyncDisposable {
   readonly name: string;
@@ -73,7 +73,7 @@ export function createRunningCluster(parts: RunningParts): Cluster {
   const confOf = (peer: Peer): ResolvConf => clusterFirst(peer, plan.dnsIp, domain);
   const dig: Cluster["dig"] = async (name, type, { from, search = true } = {}) => {
     const peer = peerOf(from);
-    return parts.resolve.query(peer, confOf(peer), name, type, { search });
+    return parts.resolve.query(peer, confOf(peer), questionName(name, type), type, { search });
   };
   const stop = async (): Promise<void> => {
     client?.[Symbol.dispose]();

@@ -140,7 +140,7 @@ function nginxClass(): IngressClass {
   };
 }
 
-const INGRESS_LABELS = { "app.kubernetes.io/component": "controller", "app.kubernetes.io/name": "ingress-nginx" };
+export const INGRESS_LABELS = { "app.kubernetes.io/component": "controller", "app.kubernetes.io/name": "ingress-nginx" };
 
 function ingressService(): Service {
   return {

@@ -13,6 +13,7 @@ export { CorefileError, defaultCorefile } from "./corefile.ts";
 export { parseCorefile, type CorefileFiles } from "./corefile-parser.ts";
 export { decodeReply, type DecodedReply } from "./decode.ts";
 export { encodeQuery } from "./encode.ts";
+export { reverseOfAddress } from "./name.ts";
 export { createResolver, searchNames, type ResolverOptions } from "./resolver.ts";
 export { dataText, toDnsRecord, typeCode, typeName, zoneLine, type ResourceRecord } from "./record.ts";
 export { compileZone, Zone } from "./zone.ts";

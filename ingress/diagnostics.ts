@@ -91,14 +91,16 @@ export function routesDiagnostics({ store, feeds, clock, random }: DiagnosticsOp
       if (!url) return undefined;
       if (feeds.live.length === 0) return [{ title: "listener", lines: [NOBODY] }];
       const target = /^https?:\/\/[^/?#]*([^#]*)/i.exec(text)?.[1] ?? "/";
-      const { steps } = await explainRequest(parts(feed()), {
+      const { steps, decision } = await explainRequest(parts(feed()), {
         method: method.toUpperCase(),
         url,
         target: target.startsWith("/") ? target : `/${target}`,
         headers: Object.fromEntries(headers.map(([name, value]) => [name.toLowerCase(), value])),
         clientIp: from.ip,
       });
-      return steps;
+      if (decision?.type !== "forward") return steps;
+      const balance = balanceOf(decision);
+      return steps.map((step) => (step.title === "balancer" ? { ...step, balance } : step));
     },
   };
 }

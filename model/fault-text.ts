@@ -33,11 +33,15 @@ export function parseFaultPeer(text: string): FaultPeer | undefined {
   const words = text.trim().split(/\s+/);
   if (words.length === 1 && (words[0] === "any" || words[0] === "*")) return undefined;
   const peer: Draft<FaultPeer> = {};
-  for (const word of words) Object.assign(peer, parsePeerWord(word));
+  for (const word of words) {
+    const part = parsePeerWord(word);
+    if (!part) throw new RangeError(`"${text.trim()}" selects nothing: ${PEER_HELP}`);
+    Object.assign(peer, part);
+  }
   return peer;
 }
 
-function parsePeerWord(word: string): FaultPeer {
+function parsePeerWord(word: string): FaultPeer | undefined {
   if (word === "host") return { host: true };
   const [kind = "", ...names] = word.split("/");
   const [first = "", second] = names;
@@ -53,8 +57,7 @@ function parsePeerWord(word: string): FaultPeer {
     return { cidr: word.includes("/") ? word : `${word}/${word.includes(":") ? 128 : 32}` };
   }
   const podSelector = parseLabels(word);
-  if (!podSelector) throw new RangeError(`"${word}" selects nothing: ${PEER_HELP}`);
-  return { podSelector };
+  return podSelector && { podSelector };
 }
 
 function parseLabels(word: string): LabelSelector | undefined {

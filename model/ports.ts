@@ -132,6 +132,8 @@ export interface DialOptions {
   readonly signal?: AbortSignal;
   /** Default 127 s, as Linux gives up on SYN retries. */
   readonly timeoutMs?: number;
+  /** Why it is dialled, for the trace: probes are many, and seldom what somebody looks for. */
+  readonly purpose?: "probe";
 }
 
 export interface DatagramSocket {

@@ -34,7 +34,7 @@ export async function dial(state: FabricState, from: Peer, to: SocketAddress, op
   if (!inCluster && isLoopback(to.ip))
     return from.kind === "pod" ? dialOwnLoopback(state, from, to, options) : connectSocket(state, to, to, options);
   if (!inCluster) throw addressError("connect", "ENETUNREACH", to);
-  const flow = open(state, from, to);
+  const flow = open(state, from, to, options.purpose);
   let decision = decide(state, flow);
   if (decision.type === "drop") decision = await undropped(state, flow, options);
   switch (decision.type) {
@@ -50,11 +50,12 @@ export async function dial(state: FabricState, from: Peer, to: SocketAddress, op
   }
 }
 
-function open(state: FabricState, client: Peer, to: SocketAddress): LiveFlow {
+function open(state: FabricState, client: Peer, to: SocketAddress, purpose: FabricDialOptions["purpose"]): LiveFlow {
   state.counters.dialled++;
   const from = state.sourceFor(client, to.ip);
   const flow = state.openFlow("TCP", from, { ip: from.ip, port: state.ephemeralPort(from.ip) }, to);
-  if (flow.traced) state.trace.record(flow.id, flow.node, "dial", `TCP ${hostPort(flow.source)} → ${hostPort(to)}`);
+  if (flow.traced)
+    state.trace.record(flow.id, flow.node, "dial", `TCP ${hostPort(flow.source)} → ${hostPort(to)}`, purpose && [`kubelet ${purpose}`]);
   return flow;
 }
 
@@ -81,7 +82,7 @@ async function dialOwnLoopback(state: FabricState, from: Peer, to: SocketAddress
   const exposure = state.exposures.find("TCP", from.ip, to.port);
   if (!exposure) throw addressError("connect", "ECONNREFUSED", to);
   const decision = { type: "deliver", exposure, masqueradeAs: undefined, verdict: { type: "pass", matched: [] } } as const;
-  return deliver(state, open(state, from, { ip: from.ip, port: to.port }), decision, to, true, options);
+  return deliver(state, open(state, from, { ip: from.ip, port: to.port }, options.purpose), decision, to, true, options);
 }
 
 async function deliver(

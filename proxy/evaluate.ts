@@ -16,8 +16,8 @@ export interface ProxyConfig {
   readonly serviceCIDRs: readonly Cidr[];
   /** Pod blocks (--cluster-cidr): only rulesets print them, flows carry their identity. */
   readonly clusterCIDRs: readonly Cidr[];
-  /** Blocks on whose addresses of the node NodePorts answer; undefined: all (nftables: the primary address of each family). */
-  readonly nodePortAddresses: readonly Cidr[] | undefined;
+  /** Blocks on whose addresses of the node NodePorts answer, or `primary`: the first of each family; undefined: all (nftables: primary). */
+  readonly nodePortAddresses: readonly Cidr[] | "primary" | undefined;
   readonly masqueradeAll: boolean;
   /** The proxy can tell pods from others (upstream: --cluster-cidr and the like). */
   readonly localDetector: boolean;

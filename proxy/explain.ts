@@ -37,13 +37,17 @@ export function explainFlow(question: ExplainQuestion, context: ExplainContext):
       if (lines.length > 0) return { title, lines, ip, port };
       const none = `no rule for ${hostPort(ip, port)}/${protocol}`;
       if (context.isServiceAddress(ip))
-        return { title, lines: [...lost(flow).matched, none, "verdict: drop (the client times out)"], ends: true };
-      return { title, lines: [`${none}: the flow goes on unchanged`], ip, port };
+        return { title, lines: [...lost(flow).matched, ...portsAt(ip, rules), "verdict: drop (the client times out)"], ends: true };
+      return { title, lines: [`${none}: the flow goes on unchanged`, ...portsAt(ip, rules)], ip, port };
     }
     case "reject":
       return {
         title,
-        lines: [...lines, ...endpointLines(decision, node), ...whyNone(decision, context), "verdict: reject (connection refused)"],
+        lines: [
+          ...lines,
+          ...(decision.rule ? [...endpointLines(decision, node), ...whyNone(decision, context)] : portsAt(ip, rules)),
+          "verdict: reject (connection refused)",
+        ],
         ends: true,
       };
     case "drop":
@@ -71,6 +75,17 @@ export function explainFlow(question: ExplainQuestion, context: ExplainContext):
     default:
       return assertNever(decision);
   }
+}
+
+/** Which ports there are at an address that was asked for another one. */
+function portsAt(ip: string, rules: Rules): readonly string[] {
+  return rules.tables().flatMap(({ key, ports }) => {
+    const here = ports.filter(({ clusterIP, externalIPs, loadBalancerIPs }) =>
+      [clusterIP, ...externalIPs, ...loadBalancerIPs].includes(ip),
+    );
+    const texts = here.map(({ port, protocol, portName }) => `${port}/${protocol}${portName === "" ? "" : ` (${portName})`}`);
+    return texts.length === 0 ? [] : [`${ip} is Service ${key}, which has ${texts.join(", ")}`];
+  });
 }
 
 function endpointLines(decision: Decision, node: NodeView): readonly string[] {

@@ -6,6 +6,7 @@ import { Cidr } from "../model/ip.ts";
 import type { Random } from "../model/random.ts";
 import { Chooser, isIpvsScheduler } from "./chooser.ts";
 import { type ProxyConfig, PROXY_MODES, type ProxyMode } from "./evaluate.ts";
+import { PRIMARY } from "./node-port-addresses.ts";
 import type { ServicePort } from "./service-port.ts";
 
 export interface Proxier {
@@ -25,7 +26,7 @@ export interface ProxierOptions {
   readonly serviceCIDRs?: readonly string[];
   /** Pod blocks, by which printed rulesets tell pods from others. */
   readonly clusterCIDRs?: readonly string[];
-  /** --nodeport-addresses; default all node addresses (nftables: the primary ones). */
+  /** --nodeport-addresses: blocks, or `primary` alone; default all node addresses (nftables: primary). */
   readonly nodePortAddresses?: readonly string[];
   readonly masqueradeAll?: boolean;
 }
@@ -74,14 +75,21 @@ export class Proxiers {
   }
 }
 
+const blocks = (texts: readonly string[]): readonly Cidr[] => texts.map((text) => new Cidr(text));
+
+function readNodePortAddresses(texts: readonly string[]): ProxyConfig["nodePortAddresses"] {
+  if (!texts.includes(PRIMARY)) return blocks(texts);
+  if (texts.length > 1) throw new RangeError(`node port addresses are "${PRIMARY}" or address blocks, not both`);
+  return PRIMARY;
+}
+
 function proxier(mode: ProxyMode, options: ProxierOptions): Proxier {
   const { clock, random, scheduler, masqueradeAll = false } = options;
-  const blocks = (texts: readonly string[]): readonly Cidr[] => texts.map((text) => new Cidr(text));
   const config: ProxyConfig = {
     mode,
     serviceCIDRs: blocks(options.serviceCIDRs ?? []),
     clusterCIDRs: blocks(options.clusterCIDRs ?? []),
-    nodePortAddresses: options.nodePortAddresses && blocks(options.nodePortAddresses),
+    nodePortAddresses: options.nodePortAddresses && readNodePortAddresses(options.nodePortAddresses),
     masqueradeAll,
     localDetector: true,
     localhostNodePorts: mode === "iptables",

@@ -1,8 +1,8 @@
 // Mirrors hand-made Endpoints of Services without a selector into EndpointSlices, which is what proxies and DNS read.
 // Upstream: pkg/controller/endpointslicemirroring.
 import type { Clock } from "../model/clock.ts";
-import { ipFamily, type IpFamily } from "../model/ip.ts";
-import type { EndpointAddress, Endpoints } from "../model/kinds/core-v1.ts";
+import type { IpFamily } from "../model/ip.ts";
+import type { Endpoints } from "../model/kinds/core-v1.ts";
 import { keyOf, type ObjectKey, splitKey } from "../model/object.ts";
 import type { Component } from "../model/ports.ts";
 import { EndpointSlices, EndpointsResource, Services } from "../model/resources.ts";
@@ -10,24 +10,18 @@ import type { Store } from "../store/contract.ts";
 import { createController, on } from "../store/controller.ts";
 import { createEventRecorder } from "../store/event-recorder.ts";
 import { MANAGED_BY, SERVICE_NAME } from "./endpoint-slice-controller.ts";
-import type { PodEndpoint } from "./pod-endpoints.ts";
+import { MAX_PER_SUBSET, mirroredSubsets, mirrorSlices } from "./mirrored-slices.ts";
 import { serviceKeyOf } from "./selector-index.ts";
-import { packSlices } from "./slice-packing.ts";
 import { isStale, type SliceTemplate, writeSlices } from "./slice-writer.ts";
 import { TRIGGER_TIME } from "./trigger-times.ts";
 
 const CONTROLLER = "endpointslicemirroring-controller.k8s.io";
 const SKIP_MIRROR = "endpointslice.kubernetes.io/skip-mirror";
 const NOT_MIRRORED = [TRIGGER_TIME, "kubectl.kubernetes.io/last-applied-configuration", "control-plane.alpha.kubernetes.io/leader"];
-const MAX_PER_SUBSET = 1000;
 
 export function createMirroringController({ store, clock }: { readonly store: Store; readonly clock: Clock }): Component {
   const recorder = createEventRecorder({ store, clock, component: "endpoint-slice-mirroring-controller" });
-  const tellSkipped = (endpoints: Endpoints): void => {
-    const sizes = (endpoints.subsets ?? []).map(
-      ({ addresses = [], notReadyAddresses = [] }) => addresses.length + notReadyAddresses.length,
-    );
-    const skipped = sizes.reduce((sum, size) => sum + Math.max(0, size - MAX_PER_SUBSET), 0);
+  const tellSkipped = (endpoints: Endpoints, skipped: number): void => {
     if (skipped === 0) return;
     const message = `A max of ${MAX_PER_SUBSET} addresses can be mirrored to EndpointSlices per Endpoints subset. ${skipped} addresses were skipped`;
     recorder.event(endpoints, "Warning", "TooManyAddressesToMirror", message);
@@ -41,15 +35,12 @@ export function createMirroringController({ store, clock }: { readonly store: St
     const endpoints = store.get(EndpointsResource, namespace, name);
     const service = store.get(Services, namespace, name);
     const mirrored = endpoints && isMirrored(endpoints) && service && Object.keys(service.spec?.selector ?? {}).length === 0;
+    const subsets = mirroredSubsets(mirrored ? (endpoints.subsets ?? []) : []);
     for (const family of ["IPv4", "IPv6"] as const) {
       const existing = slices.filter((slice) => slice.addressType === family);
-      const desired = mirrored ? endpointsOf(endpoints, family) : [];
       const template = templateOf(endpoints, namespace, name, family);
-      const changes =
-        desired.length === 0
-          ? { create: [], update: [], remove: existing }
-          : packSlices(existing, desired, MAX_PER_SUBSET, (slice) => isStale(slice, template));
-      if (mirrored && changes.create.length + changes.update.length > 0) tellSkipped(endpoints);
+      const changes = mirrorSlices(existing, subsets, family, (slice) => isStale(slice, template));
+      if (mirrored && changes.create.length + changes.update.length > 0) tellSkipped(endpoints, subsets.skipped);
       await writeSlices(store, endpoints?.metadata.deletionTimestamp === undefined ? changes : { ...changes, create: [] }, template);
     }
   };
@@ -68,32 +59,6 @@ export function createMirroringController({ store, clock }: { readonly store: St
 
 function isMirrored({ metadata }: Endpoints): boolean {
   return metadata.labels?.[SKIP_MIRROR] !== "true" && metadata.annotations?.["control-plane.alpha.kubernetes.io/leader"] === undefined;
-}
-
-function endpointsOf(endpoints: Endpoints, family: IpFamily): readonly PodEndpoint[] {
-  return (endpoints.subsets ?? []).flatMap((subset) => {
-    const ports = (subset.ports ?? []).map((port) => ({
-      name: port.name ?? "",
-      protocol: port.protocol ?? ("TCP" as const),
-      port: port.port,
-      ...(port.appProtocol === undefined ? {} : { appProtocol: port.appProtocol }),
-    }));
-    const mirror =
-      (ready: boolean) =>
-      (address: EndpointAddress): PodEndpoint => ({
-        ports,
-        endpoint: {
-          addresses: [address.ip],
-          conditions: { ready },
-          ...(address.hostname ? { hostname: address.hostname } : {}),
-          ...(address.nodeName ? { nodeName: address.nodeName } : {}),
-          ...(address.targetRef ? { targetRef: address.targetRef } : {}),
-        },
-      });
-    const ofFamily = (addresses: readonly EndpointAddress[] = []) => addresses.filter((address) => ipFamily(address.ip) === family);
-    const all = [...ofFamily(subset.addresses).map(mirror(true)), ...ofFamily(subset.notReadyAddresses).map(mirror(false))];
-    return all.slice(0, MAX_PER_SUBSET);
-  });
 }
 
 function templateOf(endpoints: Endpoints | undefined, namespace: string, name: string, family: IpFamily): SliceTemplate {

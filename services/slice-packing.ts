@@ -35,18 +35,19 @@ interface Plan {
   changed: boolean;
 }
 
-const portsKey = (ports: readonly EndpointPort[] | undefined): string =>
+/** Slices with the same ports, in any order, have the same key. */
+export const portsKey = (ports: readonly EndpointPort[] | undefined): string =>
   (ports ?? [])
     .map((port) => `${port.name ?? ""} ${port.protocol ?? "TCP"} ${port.port ?? ""} ${port.appProtocol ?? ""}`)
     .sort()
     .join();
 
 /** What makes two endpoints the same one over time. */
-const identity = ({ addresses, hostname = "", targetRef }: Endpoint): string =>
+export const endpointIdentity = ({ addresses, hostname = "", targetRef }: Endpoint): string =>
   `${addresses.toSorted().join()} ${hostname} ${targetRef?.namespace ?? ""}/${targetRef?.name ?? ""}`;
 
 /** Hints do not count, they are looked at apart; nor does the revision at which the pod was read. */
-function isEqual(a: Endpoint, b: Endpoint): boolean {
+export function isEqualEndpoint(a: Endpoint, b: Endpoint): boolean {
   if (a.nodeName !== b.nodeName || a.zone !== b.zone) return false;
   const { ready, serving, terminating } = a.conditions ?? {};
   if (b.conditions?.ready !== ready || b.conditions?.serving !== serving || b.conditions?.terminating !== terminating) return false;
@@ -106,7 +107,7 @@ export function packSlices(
     if (!found) groups.set(key, (found = { ports, slices: [], wanted: new Map() }));
     return found;
   };
-  for (const { ports, endpoint } of desired) group(ports).wanted.set(identity(endpoint), endpoint);
+  for (const { ports, endpoint } of desired) group(ports).wanted.set(endpointIdentity(endpoint), endpoint);
   for (const slice of existing) group(slice.ports ?? []).slices.push(slice);
 
   const plans: Plan[] = [];
@@ -119,7 +120,7 @@ export function packSlices(
     plans.push({ slice: untouched ? kept : undefined, ports: [], endpoints: [], changed: !untouched });
     if (untouched) emptied.splice(emptied.indexOf(kept), 1);
   }
-  return reuse(hint(packed(plans)), emptied);
+  return reuseSlices(hint(packed(plans)), emptied);
 }
 
 const isPlaceholder = (slice: EndpointSlice): boolean => (slice.endpoints?.length ?? 0) === 0 && (slice.ports?.length ?? 0) === 0;
@@ -138,14 +139,14 @@ function packGroup(
     const kept: Endpoint[] = [];
     let changed = stale(slice);
     for (const endpoint of slice.endpoints ?? []) {
-      const key = identity(endpoint);
+      const key = endpointIdentity(endpoint);
       const now = wanted.get(key);
       if (!now) {
         changed = true;
         continue;
       }
       wanted.delete(key);
-      changed ||= !isEqual(endpoint, now);
+      changed ||= !isEqualEndpoint(endpoint, now);
       kept.push(now);
     }
     if (kept.length === 0) emptied.push(slice);
@@ -182,7 +183,7 @@ function packed(plans: readonly Plan[]): PackedSlices {
 }
 
 /** New slices take over emptied ones where there are any: one update instead of a delete and a create. */
-function reuse({ create, update }: PackedSlices, emptied: readonly EndpointSlice[]): SliceChanges {
+export function reuseSlices({ create, update }: Pick<PackedSlices, "create" | "update">, emptied: readonly EndpointSlice[]): SliceChanges {
   const reusable = emptied.filter((slice) => slice.metadata.deletionTimestamp === undefined);
   const taken = reusable.slice(0, create.length);
   return {

@@ -21,7 +21,7 @@ export function downCommand(): Command {
       if (!names.includes(name)) {
         const advice = names.length > 0 ? [`known clusters: ${names.join(", ")}; choose one with --name`] : [];
         if (options.name === undefined && names.length === 0) return print("no cluster is running");
-        throw new Failure(`no cluster named "${name}"`, { advice });
+        throw new Failure(options.name === undefined ? "there are several clusters" : `no cluster named "${name}"`, { advice });
       }
       const state = readState(name);
       await createProgress(options.quiet ?? false).phase(`stopping "${name}"`, async () => {

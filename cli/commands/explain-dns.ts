@@ -4,6 +4,7 @@ import type { ExplainAnswer } from "../../model/ports.ts";
 import { connected, diagnosticsPath } from "../connect.ts";
 import { printSteps } from "../explain-steps.ts";
 import { print } from "../terminal.ts";
+import { nearServices } from "../unknown-host.ts";
 
 interface Options {
   readonly name?: string;
@@ -24,7 +25,10 @@ export function explainDnsCommand(): Command {
         const path = diagnosticsPath("explain", { from: options.from ?? "host", dnsName: name, dnsType: type });
         const { steps } = (await client.request("GET", path)) as unknown as { steps: readonly ExplainAnswer[] };
         if (options.output === "json") print(JSON.stringify({ steps }, undefined, 2));
-        else printSteps(steps);
+        else {
+          printSteps(steps);
+          if (!steps.some(({ title }) => / (NOERROR|NODATA)/.test(title))) for (const line of await nearServices(client, name)) print(line);
+        }
       });
     });
   return command;

@@ -32,7 +32,11 @@ export function explainRequestCommand(): Command {
       const options = command.optsWithGlobals<Options>();
       if (url === undefined && options.id === undefined) return command.error("error: a URL or --id is required");
       return connected(options, async (client) => {
-        const query = new URLSearchParams({ from: options.from ?? "host", method: options.method, url: url ?? "" });
+        const query = new URLSearchParams({
+          from: options.from ?? "host",
+          method: options.method,
+          url: url === undefined ? "" : withScheme(url),
+        });
         for (const line of options.header) query.append("header", line);
         if (options.id !== undefined) query.set("id", options.id);
         const answer = await client.request("GET", `${DIAGNOSTICS_PATH}/request?${query.toString()}`);
@@ -43,3 +47,5 @@ export function explainRequestCommand(): Command {
     });
   return command;
 }
+
+const withScheme = (url: string): string => (/^[a-z][a-z0-9+.-]*:\/\//i.test(url) ? url : `http://${url}`);

@@ -3,6 +3,7 @@ import { existsSync } from "node:fs";
 import { delimiter, join, resolve } from "node:path";
 import { Command } from "commander";
 import type { ApiClient } from "../../cluster/api-client.ts";
+import type { Deployment } from "../../model/kinds/apps-v1.ts";
 import type { ConfigMap } from "../../model/kinds/core-v1.ts";
 import { isStatus } from "../../model/errors.ts";
 import { connected, withJson, withName } from "../connect.ts";
@@ -36,27 +37,32 @@ export function imageCommand(): Command {
         warnIfAbsent(options.worker ?? command[0] ?? "", options.worker !== undefined);
         const entry: ImageEntry =
           options.worker === undefined ? { image: name, command, cwd: process.cwd() } : { image: name, module: resolve(options.worker) };
-        await connected(options, (client) => writeEntry(client, keyOfImage(name), entry));
+        const deployment = await connected(options, async (client) => {
+          await writeEntry(client, keyOfImage(name), entry);
+          return freeName(client, deploymentName(name));
+        });
         const what = options.worker === undefined ? command.join(" ") : `worker ${options.worker}`;
-        print(`image ${name} runs: ${what}\nnext: kubectl create deployment ${deploymentName(name)} --image=${name}`);
+        print(`image ${name} runs: ${what}\nnext: kubectl create deployment ${deployment} --image=${name}`);
       }),
   );
   image.addCommand(
-    withJson(withName(new Command("list").description("list the images added"))).action((options: { name?: string; output?: string }) =>
-      connected(options, async (client) => {
-        const entries = Object.values((await readImages(client))?.data ?? {}).map((text) => JSON.parse(text) as ImageEntry);
-        if (options.output === "json") return printJson({ images: entries });
-        print(
-          textTable(
-            ["IMAGE", "RUNS"],
-            entries.map((entry) => [entry.image, entry.command?.join(" ") ?? `worker ${entry.module}`]),
-          ),
-        );
-      }),
+    withJson(withName(new Command("list").alias("ls").description("list the images added"))).action(
+      (options: { name?: string; output?: string }) =>
+        connected(options, async (client) => {
+          const entries = Object.values((await readImages(client))?.data ?? {}).map((text) => JSON.parse(text) as ImageEntry);
+          if (options.output === "json") return printJson({ images: entries });
+          if (entries.length === 0) return print("no images were added");
+          print(
+            textTable(
+              ["IMAGE", "RUNS"],
+              entries.map((entry) => [entry.image, entry.command?.join(" ") ?? `worker ${entry.module}`]),
+            ),
+          );
+        }),
     ),
   );
   image.addCommand(
-    withName(new Command("remove").description("forget an image that was added"))
+    withName(new Command("remove").alias("rm").description("forget an image that was added"))
       .argument("<name>")
       .action((name: string, options: { name?: string }) =>
         connected(options, async (client) => {
@@ -73,6 +79,18 @@ export function imageCommand(): Command {
       ),
   );
   return image;
+}
+
+/** The name, with a number when a Deployment of the default namespace has it already. */
+async function freeName(client: ApiClient, name: string): Promise<string> {
+  const { items } = (await client.request("GET", "/apis/apps/v1/namespaces/default/deployments")) as unknown as {
+    items: readonly Deployment[];
+  };
+  const taken = new Set(items.map(({ metadata }) => metadata.name));
+  for (let i = 1; ; i++) {
+    const free = i === 1 ? name : `${name}-${i}`;
+    if (!taken.has(free)) return free;
+  }
 }
 
 /** It may be there by the time a pod starts: said, not refused. */

@@ -4,10 +4,12 @@ import type { ApiClient } from "../../cluster/index.ts";
 import type { LoadReport, PodOf, Target } from "../../lab/index.ts";
 import { realClock } from "../../model/clock.ts";
 import type { Pod } from "../../model/kinds/core-v1.ts";
-import { connected, fetchStatus, withName } from "../connect.ts";
+import { connected, fetchStatus, nameWords, whyLine, withName } from "../connect.ts";
 import { duration } from "../duration.ts";
 import { Failure } from "../failure.ts";
+import { headerOption } from "../header-line.ts";
 import { print, textTable } from "../terminal.ts";
+import { unknownHostAdvice } from "../unknown-host.ts";
 
 interface Options {
   readonly name?: string;
@@ -41,12 +43,6 @@ const rate = (text: string): number => {
   if (!(value > 0 && value <= 1_000_000)) throw new InvalidArgumentError("not a number of requests per second");
   return value;
 };
-const header = (text: string, all: readonly string[]): readonly string[] => {
-  if (!/^[!#$%&'*+.^_`|~\w-]+:[\t\x20-\x7e\x80-\xff]*$/.test(text))
-    throw new InvalidArgumentError("not a header such as 'Host: shop.example'");
-  return [...all, text];
-};
-
 export function loadCommand(): Command {
   return withName(
     new Command("load").description("send load to a URL of the cluster: which pods get it, how fast, and whether that is fair"),
@@ -61,7 +57,7 @@ export function loadCommand(): Command {
     .addOption(new Option("--timeout <duration>", "give a request up after this time").argParser(duration).default(10_000, "10s"))
     .option("--from <source>", "pod/[namespace/]name: connect as this pod, through the gateway")
     .option("-X, --request <method>", "HTTP method", "GET")
-    .addOption(new Option("-H, --header <header>", "add a header, may be repeated").argParser(header).default([], "none"))
+    .addOption(headerOption())
     .addOption(new Option("-o, --output <format>", "print the whole report").choices(["json"]))
     .addHelpText("after", "\nExample:\n  loopkube load http://shop -n 300 --no-keepalive\n  loopkube load http://shop --rps 50 --for 10s")
     .action((url: string, options: Options) =>
@@ -112,7 +108,9 @@ async function load(client: ApiClient, status: Readonly<Record<string, unknown>>
       podOf: await podsByIp(client),
     });
     printReport(lab, report, options.output);
-    if (result.tally.answered === 0) process.exitCode = 1;
+    if (result.tally.answered > 0) return;
+    if (options.output === undefined) process.stderr.write(`${whyLine(target.url, options)}\n`);
+    process.exitCode = 1;
   } finally {
     process.off("SIGINT", onInterrupt);
     abort.abort();
@@ -135,9 +133,16 @@ async function targetOf(
   try {
     return await lab.resolveTarget(client, facts, text, { from: options.from, hostHeader: hostHeader === "none" ? undefined : hostHeader });
   } catch (error) {
-    if (error instanceof lab.TargetError) throw new Failure(error.message, { cause: error });
+    if (error instanceof lab.TargetError)
+      throw new Failure(error.message, { cause: error, advice: await hostAdvice(client, facts.ingress, text, options) });
     throw error;
   }
+}
+
+async function hostAdvice(client: ApiClient, ingress: string, text: string, options: Options): Promise<readonly string[]> {
+  const url = URL.parse(text.includes("://") ? text : `http://${text}`);
+  if (url?.protocol !== "http:") return [];
+  return [...(await unknownHostAdvice(client, url, `loopkube load ${nameWords(options)}`.trim(), ingress)), whyLine(url, options)];
 }
 
 function headersOf(url: URL, lines: readonly string[]): Readonly<Record<string, string>> {

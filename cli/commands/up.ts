@@ -11,7 +11,7 @@ import { detach, type Ready } from "../detach.ts";
 import { Failure } from "../failure.ts";
 import { kubeconfigPath, mergeKubeconfig, removeFromKubeconfig, takeBack } from "../kubeconfig-file.ts";
 import { nameOption, nextCommands } from "../next-commands.ts";
-import { cidr, cidrs, count, duration, nodeProxyMode, portRange } from "../option-values.ts";
+import { cidr, count, duration, nodePortAddresses, nodeProxyMode, portRange } from "../option-values.ts";
 import {
   isAlive,
   makeStateDirectory,
@@ -69,7 +69,11 @@ export function upCommand(): Command {
     .addOption(new Option("--proxy-mode <mode>", "how Services choose pods").choices([...PROXY_MODES]).default("iptables"))
     .option("--node-proxy-mode <node=mode>", "the mode of one node where it is another, may be repeated", nodeProxyMode, {})
     .addOption(new Option("--ipvs-scheduler <name>", "how proxy mode ipvs chooses (default: rr)").choices([...IPVS_SCHEDULERS]))
-    .option("--nodeport-addresses <blocks>", "node addresses at which NodePorts answer, e.g. 127.18.0.2/32 (default: all)", cidrs)
+    .option(
+      "--nodeport-addresses <blocks>",
+      "node addresses at which NodePorts answer: primary, or blocks such as 127.18.0.2/32 (default: all; nftables: primary)",
+      nodePortAddresses,
+    )
     .option("--service-node-port-range <range>", "e.g. 30000-32767", portRange)
     .option("--kubeconfig <file>", "merge the context into this file (default: $KUBECONFIG or ~/.kube/config)")
     .option("--own-kubeconfig", "leave the user's kubeconfig alone and print how to use the cluster's own")
@@ -81,6 +85,7 @@ export function upCommand(): Command {
     .addOption(new Option("-o, --output <format>", "print the status when ready").choices(["json"]))
     .action(async (options: UpOptions) => {
       refuseSecond(options.name);
+      refuseWithoutEffect(options);
       refuseDirectDualStack(options);
       await readCorefile(options.corefile, (warning) => {
         if (!options.quiet) process.stderr.write(` • ${options.corefile}: ${warning}\n`);
@@ -88,6 +93,13 @@ export function upCommand(): Command {
       if (options.detach) return show(await detach(options.name), options);
       await run(options);
     });
+}
+
+function refuseWithoutEffect({ ipvsScheduler, proxyMode, nodeProxyMode: modes }: UpOptions): void {
+  if (ipvsScheduler === undefined || [proxyMode, ...Object.values(modes)].includes("ipvs")) return;
+  throw new Failure(`--ipvs-scheduler has no effect in proxy mode ${proxyMode}`, {
+    advice: [`loopkube up --proxy-mode ipvs --ipvs-scheduler ${ipvsScheduler}`],
+  });
 }
 
 function refuseSecond(name: string): void {
@@ -299,5 +311,8 @@ function show(ready: Ready, options: UpOptions): void {
     `\nReady in ${(ready.elapsedMs / 1000).toFixed(2)} s. ${ready.state.merged ? context : "Your kubeconfig is untouched; in another terminal:"}`,
   );
   if (!ready.state.merged) print(`\n  ${context}`);
-  print(`\n${nextCommands(ready.status, { name: options.name, demo: options.demo ?? false, detached: options.detach ?? false })}`);
+  const manifests = options.file.flatMap(expand).map((path) => readFileSync(path, "utf8"));
+  print(
+    `\n${nextCommands(ready.status, { name: options.name, demo: options.demo ?? false, detached: options.detach ?? false, manifests })}`,
+  );
 }

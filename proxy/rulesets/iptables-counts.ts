@@ -1,7 +1,7 @@
 // How many rules iptables-ruleset.ts writes, without writing them: a scrape must not cost what a dump costs.
 // Upstream: what syncProxyRules counts for sync_proxy_rules_iptables_total and _last. Rules of the kernel's own chains are not counted.
 import type { IpFamily } from "../../model/ip.ts";
-import { localhostHasNodePorts, nodePortBlocks } from "../node-port-addresses.ts";
+import { localhostHasNodePorts, nodePortsEverywhere } from "../node-port-addresses.ts";
 import { nodePortIps, podBlocks, type PortPlan, portPlans, type RulesetInput, sourceRanges } from "./port-plan.ts";
 
 export interface IptablesCounts {
@@ -20,7 +20,7 @@ export function countIptablesRules(
   changed: (service: string) => boolean,
 ): { readonly total: IptablesCounts; readonly last: IptablesCounts } {
   let filter = BASE_FILTER + (family === "IPv4" && localhostHasNodePorts({ ...input.config, mode: "iptables" }) ? 1 : 0);
-  let dispatch = BASE_NAT + (nodePortBlocks(input.config, family) ? nodePortIps(input, family).length : 1);
+  let dispatch = BASE_NAT + (nodePortsEverywhere(input.config, input.node, family) ? 1 : nodePortIps(input, family).length);
   let [chains, written] = [0, 0];
   const pods = podBlocks(input.config, family).length;
   for (const plan of portPlans(input, family)) {

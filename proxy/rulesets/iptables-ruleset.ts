@@ -1,7 +1,7 @@
 // The rules of one node as kube-proxy's iptables mode writes them, in the notation of `iptables-save` (IPv6: `ip6tables-save`).
 // Upstream: pkg/proxy/iptables/proxier.go. Left out: the kubelet's own chains except KUBE-FIREWALL, counters, and the canary chains.
 import { ipFamily, type IpFamily } from "../../model/ip.ts";
-import { hasNodePorts, localhostHasNodePorts, nodePortBlocks } from "../node-port-addresses.ts";
+import { hasNodePorts, localhostHasNodePorts, nodePortsEverywhere } from "../node-port-addresses.ts";
 import { hostPort, type ProxyEndpoint, type ServicePort } from "../service-port.ts";
 import { iptablesEndpointChain, iptablesServiceChain } from "./chain-names.ts";
 import { familiesOf, podBlocks, type PortPlan, portPlans, type RulesetInput, sourceRanges } from "./port-plan.ts";
@@ -107,7 +107,7 @@ function addLocalnetGuard(tables: Tables): void {
 function nodePortRules(tables: Tables): readonly string[] {
   const { node, config } = tables.input;
   const note = comment("kubernetes service nodeports; NOTE: this must be the last rule in this chain");
-  if (!nodePortBlocks(config, tables.family)) {
+  if (nodePortsEverywhere(config, node, tables.family)) {
     const notLocalhost = tables.family === "IPv6" ? "! -d ::1/128 " : config.localhostNodePorts ? "" : "! -d 127.0.0.0/8 ";
     return [`${notLocalhost}${note} -m addrtype --dst-type LOCAL -j KUBE-NODEPORTS`];
   }

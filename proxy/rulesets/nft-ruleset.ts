@@ -1,14 +1,16 @@
 // The rules of one node as kube-proxy's nftables mode writes them: table `kube-proxy`, its base chains, sets, maps and service chains.
 // Upstream: pkg/proxy/nftables/proxier.go (one chain per endpoint, as until 1.35).
 import { Cidr, type IpFamily, ipToBigInt } from "../../model/ip.ts";
+import { nodePortsEverywhere } from "../node-port-addresses.ts";
 import { hostPort, type ProxyEndpoint, type ServicePort } from "../service-port.ts";
+import type { NodeView } from "../topology.ts";
 import { nftEndpointChain, nftServiceChain } from "./chain-names.ts";
 import { type NftChain, type NftSet, type NftTable, nftTableText } from "./nft-table.ts";
 import { familiesOf, nodePortIps, podBlocks, type PortPlan, portPlans, type RulesetInput, sourceRanges } from "./port-plan.ts";
 
 const MASQUERADE = "jump mark-for-masquerade";
 
-/** The text that `nft list ruleset` shows on the node; NodePorts follow nftables' default, the primary addresses. */
+/** The text that `nft list ruleset` shows on the node; without --nodeport-addresses, as nftables' default is: the primary ones. */
 export function nftRuleset(input: RulesetInput): string {
   const config = { ...input.config, mode: "nftables" as const };
   return familiesOf(input)
@@ -28,7 +30,7 @@ function elements(table: NftTable, name: string): NftSet["elements"] {
   return table.sets.get(name)?.elements ?? new Map();
 }
 
-function baseTable({ config }: RulesetInput, family: IpFamily): NftTable {
+function baseTable({ config, node }: RulesetInput, family: IpFamily): NftTable {
   const ip = family === "IPv4" ? "ip" : "ip6";
   const address = family === "IPv4" ? "ipv4_addr" : "ipv6_addr";
   const set = (type: string, comment: string): NftSet => ({ type, verdicts: false, comment, elements: new Map() });
@@ -37,15 +39,17 @@ function baseTable({ config }: RulesetInput, family: IpFamily): NftTable {
   const toNodePort = "inet_proto . inet_service";
   const blocks = config.serviceCIDRs.filter((block) => block.family === family).map(String);
   const look = `${ip} daddr . meta l4proto . th dport vmap`;
-  const nodePort = `${ip} daddr @nodeport-ips meta l4proto . th dport vmap`;
+  const everywhere = nodePortsEverywhere(config, node, family);
+  const nodePortIp = everywhere ? `${ip} daddr != ${localhostOf(node, family)}` : `${ip} daddr @nodeport-ips`;
+  const nodePort = `${nodePortIp} meta l4proto . th dport vmap`;
   const unallocated = blocks.length > 0 ? [`${ip} daddr ${nftGroup(blocks)} drop comment "Drop traffic to unallocated ClusterIPs"`] : [];
   return {
     family: ip,
     name: "kube-proxy",
     comment: "rules for kube-proxy",
-    sets: new Map([
+    sets: new Map<string, NftSet>([
       ["cluster-ips", set(address, "Active ClusterIPs")],
-      ["nodeport-ips", set(address, "IPs that accept NodePort traffic")],
+      ...(everywhere ? [] : [["nodeport-ips", set(address, "IPs that accept NodePort traffic")] as const]),
       ["firewall-ips", map(toService, "destinations that are subject to LoadBalancerSourceRanges")],
       ["no-endpoint-nodeports", map(toNodePort, "vmap to drop or reject packets to service nodeports with no endpoints")],
       ["no-endpoint-services", map(toService, "vmap to drop or reject packets to services with no endpoints")],
@@ -73,7 +77,7 @@ function baseTable({ config }: RulesetInput, family: IpFamily): NftTable {
       chain("nat-prerouting", ["jump services"], "type nat hook prerouting priority dstnat"),
       chain("nat-output", ["jump services"], "type nat hook output priority -100"),
       chain("nat-postrouting", ["jump masquerading"], "type nat hook postrouting priority srcnat"),
-      chain("services", [`${look} @service-ips`, `${nodePort} @service-nodeports`]),
+      chain("services", [`${look} @service-ips`, `${everywhere ? "fib daddr type local " : ""}${nodePort} @service-nodeports`]),
       chain("service-endpoints-check", [`${look} @no-endpoint-services`]),
       chain("nodeport-endpoints-check", [`${nodePort} @no-endpoint-nodeports`]),
       chain("firewall-check", [`${look} @firewall-ips`]),
@@ -90,6 +94,12 @@ function baseTable({ config }: RulesetInput, family: IpFamily): NftTable {
       ["reject-chain", { comment: "helper for @no-endpoint-services / @no-endpoint-nodeports", rules: ["reject"] }],
     ]),
   };
+}
+
+/** Never a NodePort's address: localhost. A node whose own address is a loopback one gives up 127.0.0.1 only. */
+function localhostOf({ addresses }: NodeView, family: IpFamily): string {
+  if (family === "IPv6") return "::1";
+  return addresses.some((ip) => ip.startsWith("127.")) ? "127.0.0.1" : "127.0.0.0/8";
 }
 
 const chain = (name: string, rules: readonly string[], hook?: string): readonly [string, NftChain] => [

@@ -16,11 +16,28 @@ const refusals: readonly (readonly [args: string, code: number, stderr: RegExp])
   ["up --nodes 0", 1, /not a number from 1 to 999/],
   ["up --proxy-mode fast", 1, /Allowed choices are iptables, nftables, ipvs, userspace/],
   ["up --node-proxy-mode loopkube-worker=fast", 1, /not a node and its mode such as loopkube-worker=ipvs/],
+  [
+    "up --ipvs-scheduler wlc --own-kubeconfig",
+    1,
+    /^error: --ipvs-scheduler has no effect in proxy mode iptables\n {2}loopkube up --proxy-mode ipvs --ipvs-scheduler wlc\n$/,
+  ],
   ["up --service-cidr x", 1, /not an address block such as 127\.96\.0\.0\/16/],
   ["up --name Lab_1 --own-kubeconfig", 1, /"Lab_1" is no valid cluster name\n {2}use lower-case letters/],
   ["up -f nothere.yaml --own-kubeconfig", 1, /the path "nothere\.yaml" does not exist/],
   ["image add", 1, /missing required argument 'name'\n\(add --help for its options\)/],
   ["image add x", 1, /which program should the image run\?/],
+  ["dump rulez", 1, /Allowed choices are rules, routes, zone, policy, faults/],
+  ["explain dsn web", 1, /^error: unknown command "explain dsn"\n {2}Did you mean explain dns\?\n$/],
+  [
+    "explain --from pod/a http://web",
+    1,
+    /^error: "http:\/\/web" needs an option before it\n {2}loopkube explain --from pod\/a --to http:\/\/web\n$/,
+  ],
+  ["curl http://web -H nonsense", 1, /not a header such as 'Host: shop\.example'/],
+  ["fault remove", 1, /^error: which fault\? give names, or --all\n {2}loopkube fault list\n$/],
+  ["fault remove x --all", 1, /^error: which fault\?/],
+  ["fault add --from 'app in (' refuse", 1, /^error: "app in \(" selects nothing: use pod\//],
+  ["up --nodeport-addresses primary,127.18.0.2/32", 1, /neither primary nor address blocks such as/],
   ["completion tcsh", 1, /Allowed choices are bash, zsh, fish/],
 ];
 
@@ -73,6 +90,10 @@ t.test("folders and files that cannot be written", async (t) => {
     "a broken kubeconfig is told, and does not stay in the way",
   );
   t.notOk(existsSync(`${home.path}/state/loopkube/old`));
+
+  for (const name of ["a", "b"]) mkdirSync(`${home.path}/state/loopkube/${name}`);
+  const which = await run(`${LOOPKUBE} down`, { env: { ...env, ...state } });
+  t.match(which, { code: 1, stderr: "error: there are several clusters\n  known clusters: a, b; choose one with --name\n" });
 });
 
 t.test("help, version, completion", async (t) => {
@@ -80,8 +101,25 @@ t.test("help, version, completion", async (t) => {
   t.match((await cli("version")).stdout, /^loopkube \d+\.\d+\.\d+ \(Node v\d+[.\d]+\), Kubernetes v1\.33\.\d+\n$/);
   t.match(JSON.parse((await cli("version -o json")).stdout), { kubernetes: /^v1\.33/ });
   const script = (await cli("completion bash")).stdout;
-  const completed = await run(`${script}\nCOMP_WORDS=(loopkube st); COMP_CWORD=1; _loopkube; echo "\${COMPREPLY[@]}"`);
-  t.equal(completed.stdout, "status\n");
+  for (const [typed, expected] of [
+    ["st", "status"],
+    ["du", "dump"],
+    ["dump r", "rules routes"],
+    ["dump rules --a", "--as"],
+    ["fault re", "remove"],
+    ["fault remove --a", "--all"],
+    ["fault add --f", "--from"],
+    ["explain --f", "--from"],
+    ["explain --from host --t", "--to"],
+    ["explain d", "dns"],
+    ["completion z", "zsh"],
+  ] as const) {
+    const words = typed.split(" ");
+    const setUp = `COMP_WORDS=(loopkube ${typed}); COMP_CWORD=${words.length}; _loopkube; echo "\${COMPREPLY[@]}"`;
+    t.equal((await run(`${script}\n${setUp}`)).stdout, `${expected}\n`, typed);
+  }
+  t.match((await cli("completion zsh")).stdout, "'status:show the running cluster'\\''s addresses and health'");
+  t.match((await cli("completion fish")).stdout, "-n '__fish_seen_subcommand_from fault; and __fish_seen_subcommand_from remove' -l all");
   t.equal((await cli("down")).stdout, "no cluster is running\n");
 });
 

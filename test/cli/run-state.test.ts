@@ -1,9 +1,12 @@
 // What the other commands can tell of the process that runs a cluster.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { delimiter, join } from "node:path";
 import t from "tap";
-import { isAlive, processStart, type RunState } from "../../cli/run-state.ts";
+import { Failure } from "../../cli/failure.ts";
+import { isAlive, processStart, runningCluster, type RunState } from "../../cli/run-state.ts";
 import { WITHOUT_RUNNER } from "../support/command.ts";
 
 const stateOf = (pid: number, started = processStart(pid)): RunState => ({
@@ -36,3 +39,47 @@ t.test(
     t.notOk(isAlive(state), "ended, though nobody has noticed");
   },
 );
+
+t.test("which cluster a command means", async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), "loopkube-test-"));
+  const before = { state: process.env["XDG_STATE_HOME"], kubeconfig: process.env["KUBECONFIG"] };
+  t.teardown(() => {
+    rmSync(folder, { recursive: true });
+    for (const [name, value] of [
+      ["XDG_STATE_HOME", before.state],
+      ["KUBECONFIG", before.kubeconfig],
+    ] as const)
+      if (value === undefined) delete process.env[name];
+      else process.env[name] = value;
+  });
+  process.env["XDG_STATE_HOME"] = folder;
+  process.env["KUBECONFIG"] = [join(folder, "absent"), join(folder, "config")].join(delimiter);
+  const runs = (name: string): void => {
+    const state: RunState = { ...stateOf(process.pid), name, context: name === "loopkube" ? name : `loopkube-${name}` };
+    mkdirSync(join(folder, "loopkube", name), { recursive: true });
+    writeFileSync(join(folder, "loopkube", name, "run.json"), JSON.stringify(state));
+  };
+  const current = (context: string): void => writeFileSync(join(folder, "config"), `current-context: ${context}\n`);
+  const chosen = (name?: string): string => {
+    try {
+      return runningCluster(name).name;
+    } catch (error) {
+      return error instanceof Failure ? [error.message, ...error.advice].join("; ") : String(error);
+    }
+  };
+  t.equal(chosen(), "no cluster is running; start one: loopkube up");
+  runs("a");
+  current("somewhere-else");
+  t.equal(chosen(), "a", "the only one");
+  runs("b");
+  const several = "several clusters are running, and none of them is kubectl's current one; running: a, b; choose one with --name";
+  t.equal(chosen(), several);
+  t.equal(chosen("b"), "b");
+  t.equal(chosen("c"), 'no cluster named "c" is running; running: a, b; choose one with --name');
+  current("loopkube-b");
+  t.equal(chosen(), "b", "the one that kubectl talks to");
+  runs("loopkube");
+  t.equal(chosen(), "b");
+  current("{ broken");
+  t.equal(chosen(), "loopkube", "the default name");
+});

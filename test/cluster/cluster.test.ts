@@ -96,6 +96,8 @@ t.test("NodePorts answer at the given node addresses only", async (t) => {
   await other.ready();
   const closed = other.store.get(Services, "default", "web")?.spec.ports?.[0]?.nodePort ?? 0;
   await t.rejects(other.fetch(`http://${other.nodes[0]?.ip}:${closed}/`), { code: "ECONNREFUSED" });
+  const both = { message: 'node port addresses are "primary" or address blocks, not both' };
+  await t.rejects(startCluster({ nodePortAddresses: ["primary", "127.0.0.0/9"] }), both);
 });
 
 t.test("manifests that cannot be read name their line", async (t) => {

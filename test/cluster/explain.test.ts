@@ -100,3 +100,32 @@ t.test("the last step is the outcome", async (t) => {
     t.match(`${step?.title} ${step?.lines.at(-1)}`, last, to, { steps });
   }
 });
+
+t.test("a request through the Ingress whose controller may not reach the pods", async (t) => {
+  await using cluster = await startCluster({ nodes: 1, seed: 1 });
+  await cluster.apply(`${OBJECTS}---
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {name: web}
+spec: {ingressClassName: nginx, rules: [{host: web.example, http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: web, port: {number: 80}}}}]}}]}
+`);
+  await cluster.ready();
+  using client = createApiClient(cluster.kubeconfig);
+  const ask = async (query: string): Promise<readonly ExplainAnswer[]> =>
+    ((await client.request("GET", `/apis/loopkube.dev/v1alpha1/${query}`)) as unknown as { steps: readonly ExplainAnswer[] }).steps;
+  const request = `request?url=${encodeURIComponent("http://web.example/")}`;
+  const flow = `explain?to=${encodeURIComponent("http://web.example/")}`;
+  t.match((await ask(request)).at(-1), { title: "answer", lines: [/^the pod sees GET \//] });
+  await cluster.apply(`
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: deny}
+spec: {podSelector: {matchLabels: {app: web}}, policyTypes: [Ingress]}
+`);
+  await cluster.settle();
+  t.match((await ask(request)).slice(-2), [
+    { title: "NetworkPolicy: denied (the client times out)", lines: [/^egress: /, /from pod ingress-nginx\/ingress-nginx-controller-/] },
+    { title: "answer", lines: ["504 from the controller: no endpoint can be reached"] },
+  ]);
+  t.match((await ask(flow)).at(-1)?.lines.at(-1), "answer: 504 from the controller: no endpoint can be reached");
+});

@@ -55,6 +55,18 @@ t.test("garbage, second clusters, kill -9", async (t) => {
       ),
       false,
     );
+    const deaf = await cluster.sh("loopkube fault add --from app=client --to svc/shop dns=SERVFAIL,10% latency=5ms");
+    t.equal(deaf.code, 1);
+    t.equal(
+      deaf.stderr,
+      "error: svc/default/shop is asked no DNS questions; what fails is questions about it:\n" +
+        "  loopkube fault add --from 'app=client' dns=SERVFAIL,10%,shop.default.svc.cluster.local\n" +
+        "  loopkube fault add --from 'app=client' --to 'svc/default/shop' latency=5ms\n",
+    );
+    const all = await cluster.sh(
+      "for f in a b; do loopkube fault add refuse --to svc/nobody --as $f >/dev/null; done; loopkube fault remove --all; loopkube fault remove --all",
+    );
+    t.equal(all.stdout, "fault/a removed\nfault/b removed\nthere are no faults\n");
     t.match((await cluster.sh("loopkube dump rules --service nobody")).stderr, 'services "default/nobody" not found');
     t.match((await cluster.sh("loopkube dump rules --service shop --as iptables")).stdout, /default\/shop/);
   });

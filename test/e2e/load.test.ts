@@ -95,7 +95,7 @@ t.test("load", { skip: missingPrograms("kubectl") }, async (t) => {
     { ...table },
   );
   const refusals: readonly (readonly [args: string, stderr: RegExp])[] = [
-    ["http://nosuch", /^error: nosuch: \w+ in the cluster's DNS\n$/],
+    ["http://nosuch", /^error: nosuch: \w+ in the cluster's DNS\n {2}why: loopkube explain --to http:\/\/nosuch\/\n$/],
     ["https://shop", /^error: "https:\/\/shop" is no http URL\n$/],
     ["http://shop --from pod/nosuch", /pods "nosuch" not found/],
     ["http://shop --for 10", /not a duration such as 500ms, 10s or 2m/],

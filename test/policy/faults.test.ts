@@ -3,7 +3,9 @@ import type { Duplex } from "node:stream";
 import t from "tap";
 import type { FaultPeer, FaultSpec } from "../../model/kinds/loopkube-v1alpha1.ts";
 import { parseFaultPeer } from "../../model/fault-text.ts";
-import { Faults } from "../../model/resources.ts";
+import type { ServicePort } from "../../model/kinds/core-v1.ts";
+import { draft } from "../../model/object.ts";
+import { Faults, Services } from "../../model/resources.ts";
 import { compileFault, FaultTable, type Party } from "../../policy/index.ts";
 import { seededRandom } from "../../model/random.ts";
 import type { SocketAddress } from "../../model/ports.ts";
@@ -289,4 +291,27 @@ t.test("admission says all that is wrong at once", async (t) => {
       'spec.to.cidr: Invalid value: "10.0.0.0": must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64), ' +
       'spec.direction: Unsupported value: "up": supported values: "Both", "Forward", "Back"]',
   );
+});
+
+t.test("a dns fault towards a Service that answers no DNS is refused, towards one that may it is not", async (t) => {
+  const { store, fault } = await virtualWorld(t);
+  const service = (name: string, port: ServicePort): Promise<unknown> =>
+    store.create(Services, { apiVersion: "v1", kind: "Service", metadata: { name, namespace: "default" }, spec: { ports: [port] } });
+  await service("web", { name: "http", port: 80, protocol: "TCP" });
+  await service("names", { name: "x", port: 5300, targetPort: 53, protocol: "TCP" });
+  await service("udp", { name: "x", port: 5353, protocol: "UDP" });
+  const to = (name: string): FaultSpec => ({ to: { service: name, namespace: "default" }, dns: { rcode: "SERVFAIL" } });
+  const refusal = await fault("deaf", to("web")).catch((error: Error) => error.message);
+  t.equal(
+    refusal,
+    'Fault.loopkube.dev "deaf" is invalid: spec.to.service: Invalid value: "web": Service web is asked no DNS questions: ' +
+      "for questions about it, leave spec.to out and set spec.dns.name to web.default.svc.cluster.local",
+  );
+  for (const name of ["names", "udp", "later"]) t.ok(await fault(name, to(name)).then(() => true), name);
+  await service("later", { name: "http", port: 80, protocol: "TCP" });
+  const found = store.get(Faults, "", "later");
+  if (!found) return void t.fail("is there");
+  const made = draft(found);
+  made.metadata.labels = { seen: "yes" };
+  t.ok(await store.update(Faults, made), "what has not changed is not refused");
 });

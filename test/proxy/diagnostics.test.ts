@@ -60,6 +60,20 @@ t.test("explain says where to look when a Service has no endpoints", async (t) =
   t.match((await lines(8)).at(-2), /^- .*:80 {2}default\/a on node-0 {2}not ready$/);
 });
 
+t.test("explain says which ports there are at an address that has not the one asked for", async (t) => {
+  for (const [mode, verdict] of [
+    ["iptables", "verdict: drop (the client times out)"],
+    ["nftables", "verdict: reject (connection refused)"],
+  ] as const) {
+    const world = await proxyWorld(t, { mode });
+    await world.service("web", 5, { ports: [{ port: 80 }, { name: "admin", port: 9000 }] });
+    await world.store.settle();
+    const ip = world.plan.services.at(5);
+    const answer = await world.proxy.explain?.({ from: world.host, to: `${ip}:81`, host: ip, port: 81, protocol: "TCP", ip });
+    t.same(answer?.lines.slice(1), [`${ip} is Service default/web, which has 80/TCP, 9000/TCP (admin)`, verdict], mode);
+  }
+});
+
 t.test("dump of one Service, and of one that there is not", async (t) => {
   const world = await proxyWorld(t);
   await world.service("web", 5);

@@ -3,11 +3,12 @@
 import t from "tap";
 import { Cidr } from "../../model/ip.ts";
 import type { ProxyConfig } from "../../proxy/index.ts";
-import { hasNodePorts, nodePortBlocks } from "../../proxy/node-port-addresses.ts";
+import { hasNodePorts, nodePortsEverywhere } from "../../proxy/node-port-addresses.ts";
 import { iptablesRuleset } from "../../proxy/rulesets/iptables-ruleset.ts";
 import { overall } from "./rulesets/overall-services.ts";
 
 const cidrs = (text: string): readonly Cidr[] | undefined => (text === "" ? undefined : text.split(" ").map((block) => new Cidr(block)));
+const selection = (text: string): ProxyConfig["nodePortAddresses"] => (text === "primary" ? text : cidrs(text));
 const base: ProxyConfig = {
   mode: "iptables",
   serviceCIDRs: [],
@@ -31,17 +32,19 @@ const ROWS: readonly (readonly [name: string, blocks: string, addresses: string,
   ["IPv4 redundant CIDRs", "1.2.3.0/24 0.0.0.0/0", "1.2.3.4", "all 1.2.3.4", "all"],
   ["dual-stack, redundant IPv4", "0.0.0.0/0 1.2.3.0/24 2001:db8::1/128", "1.2.3.4 2001:db8::1 2001:db8::2", "all 1.2.3.4", "2001:db8::1"],
   ["dual-stack, redundant IPv6", "::/0 1.2.3.0/24 2001:db8::1/128", "1.2.3.4 2001:db8::1", "1.2.3.4", "all 2001:db8::1"],
+  ["primary, IPv4", "primary", "10.20.30.51 100.200.201.1", "10.20.30.51", "all"],
+  ["primary, dual-stack", "primary", "10.20.30.51 2001:db8::1 10.20.30.52 2001:db8::2", "10.20.30.51", "2001:db8::1"],
   ["IPv4 narrowed, IPv6 not", "10.20.30.0/24", "10.20.30.51 2001:db8::1", "10.20.30.51", "all 2001:db8::1"],
 ];
 for (const [name, blocks, addresses, ipv4, ipv6] of ROWS) {
-  const config = { ...base, nodePortAddresses: cidrs(blocks) };
+  const config = { ...base, nodePortAddresses: selection(blocks) };
   const node = { name: "n", addresses: addresses.split(" "), zone: "" };
   for (const [family, expected] of [
     ["IPv4", ipv4],
     ["IPv6", ipv6],
   ] as const) {
     const answering = node.addresses.filter((ip) => ip.includes(":") === (family === "IPv6") && hasNodePorts(ip, node, config));
-    t.equal([nodePortBlocks(config, family) ? "" : "all", ...answering].join(" ").trim(), expected, `${name}: ${family}`);
+    t.equal([nodePortsEverywhere(config, node, family) ? "all" : "", ...answering].join(" ").trim(), expected, `${name}: ${family}`);
   }
 }
 
@@ -55,8 +58,9 @@ t.test("127.0.0.1 in mode iptables", async (t) => {
     ["::/0", true],
     ["10.20.30.0/24", false],
     ["128.0.2.0/28 ::1/128", false],
+    ["primary", false],
   ] as const)
-    t.equal(hasNodePorts("127.0.0.1", node, { ...base, nodePortAddresses: cidrs(blocks) }), expected, blocks);
+    t.equal(hasNodePorts("127.0.0.1", node, { ...base, nodePortAddresses: selection(blocks) }), expected, blocks);
   t.notOk(hasNodePorts("127.0.0.1", node, { ...base, localhostNodePorts: false }));
   t.notOk(hasNodePorts("127.0.0.1", node, { ...base, mode: "nftables" }));
 });
@@ -74,5 +78,18 @@ t.test("the last rule of KUBE-SERVICES", async (t) => {
   t.same(last({}), [`-A KUBE-SERVICES ${any}`, ipv6]);
   t.same(last({ localhostNodePorts: false }), [`-A KUBE-SERVICES ! -d 127.0.0.0/8 ${any}`, ipv6]);
   t.same(last({ nodePortAddresses: cidrs("0.0.0.0/0") }), [`-A KUBE-SERVICES ${any}`, ipv6]);
+  t.same(last({ nodePortAddresses: "primary" }), [
+    `-A KUBE-SERVICES -d 192.168.0.2/32 ${note} -j KUBE-NODEPORTS`,
+    `-A KUBE-SERVICES -d 2001:db8::1/128 ${note} -j KUBE-NODEPORTS`,
+  ]);
   t.same(last({ nodePortAddresses: cidrs("192.168.0.0/24") }), [`-A KUBE-SERVICES -d 192.168.0.2/32 ${note} -j KUBE-NODEPORTS`, ipv6]);
+});
+
+t.test("in mode nftables nothing given is primary, and a block that holds all is all", async (t) => {
+  const node = { name: "n", addresses: ["10.20.30.51", "10.20.30.52"], zone: "" };
+  const at = (overrides: Partial<ProxyConfig>): readonly string[] =>
+    node.addresses.filter((ip) => hasNodePorts(ip, node, { ...base, mode: "nftables", ...overrides }));
+  t.same(at({}), ["10.20.30.51"]);
+  t.same(at({ nodePortAddresses: "primary" }), ["10.20.30.51"]);
+  t.same(at({ nodePortAddresses: cidrs("0.0.0.0/0") }), node.addresses);
 });

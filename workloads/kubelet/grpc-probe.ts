@@ -54,7 +54,7 @@ export async function grpcProbe(
 async function dialUntil(action: GRPCAction, target: ProbeTarget, signal: AbortSignal): Promise<Duplex> {
   for (;;) {
     try {
-      return await target.network.dial(target.from, { ip: target.podIP, port: action.port }, { signal });
+      return await target.network.dial(target.from, { ip: target.podIP, port: action.port }, { signal, purpose: "probe" });
     } catch (error) {
       if (signal.aborted) throw error;
       await new Promise<void>((resolve) => {

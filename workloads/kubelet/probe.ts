@@ -63,7 +63,7 @@ async function tryProbe(
   }
   if (probe.httpGet) return httpProbe(url, probe.httpGet, target, signal);
   const [ip, port] = splitAddress(tcpAddress(probe, target));
-  const connection = await target.network.dial(target.from, { ip, port }, { signal });
+  const connection = await target.network.dial(target.from, { ip, port }, { signal, purpose: "probe" });
   connection.destroy();
   return OK;
 }
@@ -104,7 +104,7 @@ async function httpProbe(url: string, get: HTTPGetAction, target: ProbeTarget, s
 /** One GET over the fabric; resolves with the response once its head (and at most 10 KiB of body) has arrived. */
 export async function httpGet(url: URL, get: HTTPGetAction, target: ProbeTarget, signal: AbortSignal): Promise<IncomingMessage> {
   const port = Number(url.port) || (url.protocol === "https:" ? 443 : 80);
-  const connection: Duplex = await target.network.dial(target.from, { ip: url.hostname, port }, { signal });
+  const connection: Duplex = await target.network.dial(target.from, { ip: url.hostname, port }, { signal, purpose: "probe" });
   const named = (get.httpHeaders ?? []).map(({ name, value }): readonly [string, string] => [name, value]);
   const headers = { Host: url.host, "User-Agent": "kube-probe/1.33", Accept: "*/*", Connection: "close", ...Object.fromEntries(named) };
   try {

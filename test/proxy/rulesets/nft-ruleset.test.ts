@@ -3,6 +3,8 @@ import t from "tap";
 import { execFileSync } from "node:child_process";
 import { missingPrograms } from "../../support/command.ts";
 import { nftRuleset } from "../../../proxy/rulesets/nft-ruleset.ts";
+import { Cidr } from "../../../model/ip.ts";
+import type { ProxyConfig } from "../../../proxy/index.ts";
 import { dualStack, overall } from "./overall-services.ts";
 
 /** Blocks of a listing by first line, element order (which is a hash table's) and wrapping aside. */
@@ -69,6 +71,31 @@ t.test("masquerade-all", async (t) => {
   t.ok(nftRuleset(overall({ masqueradeAll: true })).includes("\t\tip daddr 172.30.0.41 jump mark-for-masquerade\n"));
 });
 
+t.test("NodePorts on primary addresses, on given ones, and on all", async (t) => {
+  const rules = (overrides: Partial<ProxyConfig>, addresses = ["192.168.0.2", "192.168.1.2"]): readonly string[] => {
+    const input = overall(overrides);
+    const listing = nftRuleset({ ...input, node: { ...input.node, addresses } });
+    const found = listing.split("\n").filter((line) => /(service|no-endpoint)-nodeports$|\{ 192\.168\.[01]\.2 \}$/.test(line));
+    if (!listing.includes("set nodeport-ips")) found.push("no set");
+    return found.map((line) => line.trim());
+  };
+  const narrowed = (addresses: string): readonly string[] => [
+    `elements = { ${addresses} }`,
+    "ip daddr @nodeport-ips meta l4proto . th dport vmap @service-nodeports",
+    "ip daddr @nodeport-ips meta l4proto . th dport vmap @no-endpoint-nodeports",
+  ];
+  t.same(rules({}), narrowed("192.168.0.2"));
+  t.same(rules({ nodePortAddresses: "primary" }), narrowed("192.168.0.2"));
+  t.same(rules({ nodePortAddresses: [new Cidr("192.168.1.0/24")] }), narrowed("192.168.1.2"));
+  const all = { nodePortAddresses: [new Cidr("0.0.0.0/0")] };
+  t.same(rules(all), [
+    "fib daddr type local ip daddr != 127.0.0.0/8 meta l4proto . th dport vmap @service-nodeports",
+    "ip daddr != 127.0.0.0/8 meta l4proto . th dport vmap @no-endpoint-nodeports",
+    "no set",
+  ]);
+  t.match(rules(all, ["127.18.0.2"])[0], "ip daddr != 127.0.0.1 ", "nodes here have loopback addresses");
+});
+
 t.test("one Service only", async (t) => {
   const one = nftRuleset({ ...overall(), service: "ns1/svc1" });
   t.ok(one.includes("service-ULMVA6XW") && !one.includes("svc2"));
@@ -102,6 +129,8 @@ const loaded = (input: string): string =>
 
 t.test("nft loads the text as it is, and lists it again as it was", { skip: whyNoNft() }, async (t) => {
   t.same(blocksOf(loaded(text)), blocksOf(text));
+  const everywhere = nftRuleset(overall({ nodePortAddresses: [new Cidr("0.0.0.0/0")] }));
+  t.same(blocksOf(loaded(everywhere)), blocksOf(everywhere));
 });
 
 t.test("both families, all protocols, Local policies, several source ranges", { skip: whyNoNft() }, async (t) => {
