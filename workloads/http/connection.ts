@@ -73,6 +73,7 @@ export class HttpConnection implements ResponseSink {
     const socket = this.#socket;
     const whole = inOnePiece(text, body, tail);
     if (whole !== undefined) return whole === "" && done ? socket.write("", done) : socket.write(whole, "latin1", done);
+    if (text === "" && tail === "") return socket.write(body, done);
     socket.cork();
     if (text !== "") socket.write(text, "latin1");
     let room = socket.write(body, tail === "" ? done : undefined);
