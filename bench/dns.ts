@@ -113,8 +113,12 @@ const ratio = (one: Result | undefined, other: Result | undefined): string => ((
 
 function message<T>(child: ChildProcess): Promise<T> {
   return new Promise((resolve, reject) => {
-    child.once("message", (value) => resolve(value as T));
-    child.once("exit", (code) => reject(new Error(`the process under measurement ended with code ${code}`)));
+    const onExit = (code: number | null): void => reject(new Error(`the process under measurement ended with code ${code}`));
+    child.once("exit", onExit);
+    child.once("message", (value) => {
+      child.off("exit", onExit);
+      resolve(value as T);
+    });
   });
 }
 
