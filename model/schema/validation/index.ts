@@ -14,7 +14,7 @@ import {
   validateIngressCreate,
   validateIngressUpdate,
 } from "./ingress.ts";
-import { type NameFormat, validateMetadata } from "./metadata.ts";
+import { type NameFormat, validateMetadata, validateNoNewFinalizers } from "./metadata.ts";
 import { validatePod, validatePodUpdate } from "./pod.ts";
 import { validateCronJob, validateJob, validateJobUpdate } from "./batch.ts";
 import {
@@ -84,6 +84,7 @@ export function validateUpdate<T extends KubeObject>(
 ): readonly FieldError[] {
   const validator = VALIDATORS[type.schema] ?? OTHERS;
   const errors = new FieldErrors();
+  validateNoNewFinalizers(object, old, errors);
   validateMetadata(object, validator.name, errors);
   if (!validator.checkOnce) validator.check?.(object as never, errors);
   validator.update?.(object as never, old as never, errors, subresource);
