@@ -13,7 +13,13 @@ interface AbsentResource {
 }
 
 const ABSENT: readonly AbsentResource[] = [
-  { group: "apiextensions.k8s.io", version: "v1", resource: "customresourcedefinitions", kind: "CustomResourceDefinition", namespaced: false },
+  {
+    group: "apiextensions.k8s.io",
+    version: "v1",
+    resource: "customresourcedefinitions",
+    kind: "CustomResourceDefinition",
+    namespaced: false,
+  },
   { group: "", version: "v1", resource: "replicationcontrollers", kind: "ReplicationController", namespaced: true },
 ];
 

@@ -64,10 +64,7 @@ t.test("a patch changes nothing of an object's identity", async (t) => {
     return status < 300 ? status : `${json["code"]}: ${json["message"]}`;
   };
   t.equal(await patched({ name: "b" }), "400: the name of the object (b) does not match the name on the URL (a)");
-  t.equal(
-    await patched({ namespace: "b" }),
-    "400: the namespace of the provided object does not match the namespace sent on the request",
-  );
+  t.equal(await patched({ namespace: "b" }), "400: the namespace of the provided object does not match the namespace sent on the request");
   t.equal(await patched({ uid: "b" }), '422: ConfigMap "a" is invalid: metadata.uid: Invalid value: "b": field is immutable');
   t.match(await patched({ deletionTimestamp: "2020-01-01T00:00:00Z" }), /^422: .*metadata\.deletionTimestamp: .*: field is immutable$/);
   t.equal(await patched({ creationTimestamp: "2020-01-01T00:00:00Z" }), 200);

@@ -8,7 +8,7 @@ import { validatePortOrName } from "./container.ts";
 import type { FieldErrors } from "./field-errors.ts";
 import { validateLabels } from "./metadata.ts";
 import { qualifiedNameErrors } from "./names.ts";
-import { validateLabelSelector } from "./workload.ts";
+import { validateLabelSelector } from "./selector.ts";
 
 const EFFECTS = ["NoExecute", "NoSchedule", "PreferNoSchedule"];
 

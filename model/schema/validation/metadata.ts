@@ -38,10 +38,7 @@ export function validateNoNewFinalizers({ metadata }: KubeObject, { metadata: ol
   const added = (metadata.finalizers ?? []).filter((finalizer) => !old.finalizers?.includes(finalizer)).toSorted();
   if (added.length === 0) return;
   const found = `[]string{${added.map((finalizer) => JSON.stringify(finalizer)).join(", ")}}`;
-  errors.forbidden(
-    "metadata.finalizers",
-    `no new finalizers can be added if the object is being deleted, found new finalizers ${found}`,
-  );
+  errors.forbidden("metadata.finalizers", `no new finalizers can be added if the object is being deleted, found new finalizers ${found}`);
 }
 
 function nameErrors(format: NameFormat, name: string): string[] {
