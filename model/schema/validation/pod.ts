@@ -108,7 +108,7 @@ function validateDnsConfig({ nameservers = [], searches = [], options = [] }: Po
   }
   searches.forEach((search, i) => {
     const name = search.replace(/\.$/, "");
-    if (name !== "") errors.invalid(`${path}.searches[${i}]`, name, ...formatErrors("subdomain", name.replaceAll("_", "-")));
+    if (name !== "") errors.invalid(`${path}.searches[${i}]`, name, ...formatErrors("subdomain", name.replaceAll("_", "a")));
   });
   options.forEach(({ name }, i) => {
     if (!name) errors.required(`${path}.options[${i}]`, "must not be empty");
