@@ -60,6 +60,10 @@ t.test("create", (t) => {
       ],
     ],
     ["kind: ConfigMap\nmetadata: {name: c}\ndata: {..a: x}", ["data[..a]: Invalid value: \"..a\": must not start with '..'"]],
+    [
+      "kind: Secret\nmetadata: {name: s}\ntype: kubernetes.io/service-account-token",
+      ["metadata.annotations[kubernetes.io/service-account.name]: Required value"],
+    ],
     ["kind: Pod\nmetadata: {name: p}\nspec: {}", ["spec.containers: Required value"]],
     ["kind: Pod\nmetadata: {name: p}\nspec: {containers: [{name: c}]}", ["spec.containers[0].image: Required value"]],
     ["kind: Pod\nmetadata: {name: p}\nspec: {containers: [{image: i}]}", ["spec.containers[0].name: Required value"]],
