@@ -3,7 +3,14 @@
 import type { FieldError } from "../../errors.ts";
 import type { KubeObject } from "../../object.ts";
 import type { ResourceType, Subresource } from "../../resources.ts";
-import { validateEvent, validateLease, validateNetworkPolicy, validateNode, validateServiceSelector } from "./cluster.ts";
+import {
+  validateEvent,
+  validateLease,
+  validateNetworkPolicy,
+  validateNode,
+  validateNodeUpdate,
+  validateServiceSelector,
+} from "./cluster.ts";
 import { validateConfigMap, validateConfigMapUpdate, validateSecret, validateSecretUpdate } from "./config.ts";
 import { validateEndpointSlice, validateEndpointSliceUpdate, validateEndpoints } from "./endpoints.ts";
 import { FieldErrors } from "./field-errors.ts";
@@ -45,7 +52,7 @@ const VALIDATORS: Readonly<Record<string, Validator>> = {
   "core/v1.ConfigMap": { name: "subdomain", check: validateConfigMap, update: validateConfigMapUpdate },
   "core/v1.Secret": { name: "subdomain", check: validateSecret, update: validateSecretUpdate },
   "core/v1.Namespace": { name: "label" },
-  "core/v1.Node": { name: "subdomain", check: validateNode },
+  "core/v1.Node": { name: "subdomain", check: validateNode, update: validateNodeUpdate },
   "core/v1.ServiceAccount": { name: "subdomain" },
   "core/v1.Event": { name: "subdomain", check: validateEvent },
   "apps/v1.Deployment": { name: "subdomain", check: validateDeployment, update: validateSelectorUpdate },

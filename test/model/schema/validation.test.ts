@@ -226,6 +226,13 @@ t.test("ephemeral containers", (t) => {
 
 t.test("update", (t) => {
   t.same(updated(pod(""), pod("").replace("image: i", "image: j")), []);
+  const node = (spec: string): string => `kind: Node\nmetadata: {name: worker}\nspec: {${spec}}`;
+  const given = node("podCIDR: 127.244.1.0/24, podCIDRs: [127.244.1.0/24], providerID: a");
+  t.same(updated(node(""), given), []);
+  t.same(updated(given, given.replace("podCIDR: 127.244.1", "podCIDR: 127.244.2").replace("providerID: a", "providerID: b")), [
+    'spec.podCIDRs: Forbidden: node updates may not change podCIDR except from "" to valid',
+    'spec.providerID: Forbidden: node updates may not change providerID except from "" to valid',
+  ]);
   t.match(updated(pod(""), pod("hostname: h,")), [
     /^spec: Forbidden: pod updates may not change fields other than `spec.containers\[\*\].image`/,
   ]);
