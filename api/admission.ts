@@ -1,6 +1,7 @@
 // The admission steps of the API server itself: defaulting, the life of namespaces, validation. Those of pods are the workloads' own.
 // Upstream: apiserver pkg/admission/plugin/namespace/lifecycle. Left out: quotas, limit ranges, webhooks.
 import { forbidden, notFound, StatusError } from "../model/errors.ts";
+import { askedName } from "../model/object.ts";
 import { Namespaces, qualifiedResource, type ResourceType } from "../model/resources.ts";
 import type { Admission } from "../store/index.ts";
 import { defaultingAdmission, validatingAdmission } from "./schema-admission.ts";
@@ -21,7 +22,7 @@ const namespaceLifecycle: Admission = {
     if (!type.namespaced || namespace === undefined) return;
     const found = tx.get(Namespaces, "", namespace);
     if (!found) throw notFound(Namespaces, namespace);
-    if (found.metadata.deletionTimestamp !== undefined) throw beingTerminated(type, name, namespace);
+    if (found.metadata.deletionTimestamp !== undefined) throw beingTerminated(type, askedName(object.metadata), namespace);
   },
 };
 

@@ -1,6 +1,6 @@
 // Which field selectors each kind supports. Upstream: each group's AddFieldLabelConversionsFor… functions.
 import { badRequest } from "../model/errors.ts";
-import type { ResourceType } from "../model/resources.ts";
+import { Jobs, type ResourceType } from "../model/resources.ts";
 import { type FieldRequirement, parseFieldSelector } from "../model/selectors.ts";
 
 const COMMON = ["metadata.name", "metadata.namespace"];
@@ -42,14 +42,16 @@ const BOOLEANS = new Set(["spec.unschedulable", "spec.hostNetwork"]);
 
 /** Parses and checks a field selector. Throws 400 for a label that the kind does not support. */
 export function fieldSelector(type: ResourceType, text: string): readonly FieldRequirement[] {
-  const own = type.group === "" ? LABELS[type.resource] : undefined;
+  const own = type.group === "" ? LABELS[type.resource] : type === Jobs ? ["status.successful"] : undefined;
   return parseFieldSelector(text).map((requirement) => {
     const { path } = requirement;
     if (!COMMON.includes(path) && !own?.includes(path)) {
       throw badRequest(
         own === undefined
           ? `"${path}" is not a known field selector: only "metadata.name", "metadata.namespace"`
-          : `field label not supported: ${path}`,
+          : type === Jobs
+            ? `field label "${path}" not supported for Job`
+            : `field label not supported: ${path}`,
       );
     }
     return stored(type, requirement);
@@ -61,6 +63,8 @@ function stored(type: ResourceType, requirement: FieldRequirement): FieldRequire
   const { path, negated, value } = requirement;
   if (type.resource === "events" && path === "source") return { ...requirement, path: "source.component" };
   if (type.resource === "pods" && path === "status.podIPs") return { ...requirement, path: "status.podIP" };
+  // A count of none is not written.
+  if (type === Jobs && path === "status.successful") return { path: "status.succeeded", negated, value: value === "0" ? "" : value };
   if (BOOLEANS.has(path) && value === "false") return { path, negated: !negated, value: "true" };
   return requirement;
 }

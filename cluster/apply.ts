@@ -2,6 +2,7 @@
 import { type Document, parseAllDocuments } from "yaml";
 import type { JsonObject } from "../model/object.ts";
 import { apiVersionOf, qualifiedResource, type ResourceType, resourceOfKind } from "../model/resources.ts";
+import { KUBERNETES_YAML } from "../model/schema/index.ts";
 import type { ApiClient } from "./api-client.ts";
 
 export interface Applied {
@@ -34,7 +35,7 @@ export class ManifestError extends Error {
 /** The objects of a YAML stream (Lists are unfolded). `file` is named in errors. Throws ManifestError with file:line. */
 export function parseManifests(text: string, file = "manifest"): readonly { readonly manifest: Manifest; readonly where: string }[] {
   const lineOf = (offset: number): number => text.slice(0, offset).split("\n").length;
-  return [...parseAllDocuments(text, { version: "1.1", prettyErrors: false })].flatMap((document: Document) => {
+  return [...parseAllDocuments(text, { ...KUBERNETES_YAML, prettyErrors: false })].flatMap((document: Document) => {
     const error = document.errors[0];
     if (error) throw new ManifestError(`${file}:${lineOf(error.pos[0])}: ${error.message}`);
     const manifest = document.toJS() as Manifest | null;

@@ -1,10 +1,10 @@
 // The objects that every cluster has from the start: system namespaces, DNS, the ingress controller, the API's own Service.
 // Upstream: kubeadm's addons and the deploy manifest of ingress-nginx. They are ordinary: scale coredns to 0 and nslookup fails.
 import type { Deployment } from "../model/kinds/apps-v1.ts";
-import type { ConfigMap, Namespace, Service } from "../model/kinds/core-v1.ts";
+import type { ConfigMap, Namespace, Endpoints, Service } from "../model/kinds/core-v1.ts";
 import type { EndpointSlice } from "../model/kinds/discovery-v1.ts";
 import type { IngressClass } from "../model/kinds/networking-v1.ts";
-import { ConfigMaps, Deployments, EndpointSlices, IngressClasses, Namespaces, Services } from "../model/resources.ts";
+import { ConfigMaps, Deployments, EndpointSlices, EndpointsResource, IngressClasses, Namespaces, Services } from "../model/resources.ts";
 import type { Store } from "../store/index.ts";
 
 export const COREDNS_IMAGE = "registry.k8s.io/coredns/coredns:v1.14.7";
@@ -31,7 +31,8 @@ export async function createSystemObjects(store: Store, options: SystemOptions):
     await store.create(Namespaces, namespace(name));
   }
   await store.create(Services, kubernetesService(options.apiServiceIp));
-  await store.create(EndpointSlices, kubernetesEndpoints(options.apiNodeIp));
+  await store.create(EndpointsResource, kubernetesEndpoints(options.apiNodeIp));
+  await store.create(EndpointSlices, kubernetesSlice(options.apiNodeIp));
   await store.create(ConfigMaps, corefileMap({ ...options.corefileImports, Corefile: options.corefile }));
   await store.create(Services, dnsService(options.dnsServiceIp));
   await store.create(Deployments, dnsDeployment(options.dnsReplicas));
@@ -58,7 +59,17 @@ function kubernetesService(clusterIP: string): Service {
   };
 }
 
-function kubernetesEndpoints(nodeIp: string): EndpointSlice {
+/** The API server writes its slice itself, so its Endpoints are not mirrored. */
+function kubernetesEndpoints(nodeIp: string): Endpoints {
+  return {
+    apiVersion: "v1",
+    kind: "Endpoints",
+    metadata: { name: "kubernetes", namespace: "default", labels: { "endpointslice.kubernetes.io/skip-mirror": "true" } },
+    subsets: [{ addresses: [{ ip: nodeIp }], ports: [{ name: "https", port: 6443, protocol: "TCP" }] }],
+  };
+}
+
+function kubernetesSlice(nodeIp: string): EndpointSlice {
   return {
     apiVersion: "discovery.k8s.io/v1",
     kind: "EndpointSlice",

@@ -78,6 +78,15 @@ export function splitKey(key: ObjectKey): { readonly namespace: string; readonly
   return slash < 0 ? { namespace: "", name: key } : { namespace: key.slice(0, slash), name: key.slice(slash + 1) };
 }
 
+/**
+ * The name that a refusal of a create gives: generateName where the name was made from it, since upstream makes it after admission. So the
+ * same refusal reads the same each time.
+ */
+export function askedName({ name, generateName = "" }: ObjectMeta): string {
+  const isMade = generateName !== "" && name.length === generateName.length + 5 && name.startsWith(generateName);
+  return isMade ? generateName : name;
+}
+
 /** The object's namespace, "" when cluster-scoped. */
 export function namespaceOf(object: KubeObject): string {
   return object.metadata.namespace ?? "";

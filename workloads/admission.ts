@@ -3,7 +3,7 @@
 import { forbidden } from "../model/errors.ts";
 import type { Pod, PodCondition, Toleration, Volume, VolumeMount } from "../model/kinds/core-v1.ts";
 import { timestamp, type Clock } from "../model/clock.ts";
-import { type Draft, draft } from "../model/object.ts";
+import { type Draft, askedName, draft } from "../model/object.ts";
 import type { Random } from "../model/random.ts";
 import { createIds } from "../model/ids.ts";
 import { Pods, ServiceAccounts } from "../model/resources.ts";
@@ -50,7 +50,7 @@ function podDefaults(pod: Draft<Pod>): void {
   const { priorityClassName = "" } = pod.spec;
   const systemPriority = SYSTEM_PRIORITIES[priorityClassName];
   if (priorityClassName !== "" && systemPriority === undefined) {
-    throw forbidden(Pods, pod.metadata.name, `no PriorityClass with name ${priorityClassName} was found`);
+    throw forbidden(Pods, askedName(pod.metadata), `no PriorityClass with name ${priorityClassName} was found`);
   }
   pod.spec.priority = systemPriority ?? pod.spec.priority ?? 0;
   pod.spec.preemptionPolicy ??= "PreemptLowerPriority";
@@ -80,7 +80,7 @@ function serviceAccount(
   const name = pod.spec.serviceAccountName ?? "default";
   if (!account && name !== "default") {
     const message = `error looking up service account ${pod.metadata.namespace}/${name}: serviceaccount "${name}" not found`;
-    throw forbidden(Pods, pod.metadata.name, message);
+    throw forbidden(Pods, askedName(pod.metadata), message);
   }
   if ((pod.spec.automountServiceAccountToken ?? account?.automountServiceAccountToken) === false) return;
   const containers = [...pod.spec.containers, ...(pod.spec.initContainers ?? [])];

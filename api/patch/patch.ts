@@ -134,8 +134,8 @@ function applyConfiguration(request: PatchRequest): PatchResult {
   const object = settle(request, merged);
   const metadata = {
     ...(request.namespace === "" ? {} : { namespace: request.namespace }),
-    ...(object["metadata"] as JsonObject),
     name: request.name,
+    ...(object["metadata"] as JsonObject),
   };
   return { object: { ...object, metadata }, warnings: mode === "Warn" ? problems : [] };
 }

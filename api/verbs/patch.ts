@@ -8,6 +8,7 @@ import { applyPatch, PATCH_CONTENT_TYPES, type PatchContentType, type PatchReque
 import { type Answer, type ApiContext, type ApiRequest, objectAnswer } from "../context.ts";
 import { asJsonObject, asKubeObject } from "../decode.ts";
 import { bodyMediaType, unsupportedMediaType } from "../media-types.ts";
+import { checkImmutable, named } from "../named.ts";
 import { presentationOf } from "../present.ts";
 import { readBody } from "../request-body.ts";
 import type { Target } from "../target.ts";
@@ -59,7 +60,9 @@ export async function patchObject(request: ApiRequest, context: ApiContext, targ
   const patched = (current: KubeObject | undefined): KubeObject => {
     const result = applyPatch({ ...wish, type, subresource, current: current && asJsonObject(current) });
     request.warnings.splice(before, Infinity, ...result.warnings);
-    return asKubeObject(result.object);
+    const made = named(asKubeObject(result.object), target);
+    if (current) checkImmutable(type, made, current);
+    return made;
   };
   if (!context.store.get(type, namespace, name)) {
     if (wish.contentType !== APPLY || subresource) throw notFound(type, name);

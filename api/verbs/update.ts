@@ -1,11 +1,11 @@
 // PUT: replaces an object, or one of its subresources. Upstream: apiserver handlers/update.go.
-import { badRequest, notFound } from "../../model/errors.ts";
+import { notFound } from "../../model/errors.ts";
 import { timestamp } from "../../model/clock.ts";
 import { EndpointsResource, Events, Leases, type ResourceType, type Subresource } from "../../model/resources.ts";
-import type { KubeObject } from "../../model/object.ts";
 import { trackUpdate } from "../patch/index.ts";
 import { type Answer, type ApiContext, type ApiRequest, objectAnswer } from "../context.ts";
 import { asJsonObject, asKubeObject, decodeObject } from "../decode.ts";
+import { named } from "../named.ts";
 import { presentationOf } from "../present.ts";
 import type { Target } from "../target.ts";
 import { writeOptions } from "../write-options.ts";
@@ -14,18 +14,6 @@ import { rewrite } from "./rewrite.ts";
 
 /** Kinds that a PUT may create. */
 const CREATED_BY_PUT: ReadonlySet<ResourceType> = new Set<ResourceType>([EndpointsResource, Events, Leases]);
-
-/** The object at the place that the URL names. Throws 400 when it says another name or namespace. */
-function named(object: KubeObject, { type, namespace, name = "" }: Target): KubeObject {
-  const { metadata } = object;
-  if (metadata.name !== undefined && metadata.name !== "" && metadata.name !== name) {
-    throw badRequest(`the name of the object (${metadata.name}) does not match the name on the URL (${name})`);
-  }
-  if (type.namespaced && metadata.namespace && metadata.namespace !== namespace) {
-    throw badRequest(`the namespace of the object (${metadata.namespace}) does not match the namespace on the request (${namespace})`);
-  }
-  return { ...object, metadata: { ...metadata, name, ...(type.namespaced ? { namespace } : {}) } };
-}
 
 export async function updateObject(request: ApiRequest, context: ApiContext, target: Target, subresource?: Subresource): Promise<Answer> {
   const { type, namespace, name = "" } = target;

@@ -3,7 +3,7 @@ export { type ResolvedField, type ScalarName, type Shape, SchemaTable, builtInSc
 export type { SchemaField, SchemaType } from "./schema-type.ts";
 export { DecodeFault } from "./decode.ts";
 export { canonicalQuantity, quantityNanos } from "./quantity.ts";
-export { type ParsedBody, parseJson, parseYaml } from "./parse.ts";
+export { KUBERNETES_YAML, type ParsedBody, parseJson, parseYaml } from "./parse.ts";
 export { type Decoded, type DecodeOptions, type FieldValidation, decodeBody, decodeValue, strictProblems, strictText } from "./validate.ts";
 export { applyDefaults, materialize } from "./defaults.ts";
 export { validateCreate, validateUpdate } from "./validation/index.ts";

@@ -1,6 +1,6 @@
 // Request bodies as text: JSON and YAML 1.1, with the paths of duplicate keys that JSON.parse would swallow.
 // Upstream: sigs.k8s.io/json, sigs.k8s.io/yaml. Left out: integers beyond 2^53.
-import { LineCounter, type Node, isAlias, isMap, isScalar, isSeq, parseAllDocuments } from "yaml";
+import { LineCounter, type Node, type Tags, isAlias, isMap, isScalar, isSeq, parseAllDocuments } from "yaml";
 import { StatusError, badRequest } from "../errors.ts";
 import { scanJson } from "./json-scan.ts";
 
@@ -18,7 +18,23 @@ export function parseJson(text: string): ParsedBody {
   return { value: JSON.parse(text) as unknown, duplicates: scan.duplicates };
 }
 
-/** Parses one YAML document as Kubernetes does: YAML 1.1 booleans and octals, but no dates and no base-60 numbers. Throws 400. */
+/** YAML 1.1, but no dates and no base-60 numbers, and a dot alone is a text: options for the parser. */
+export const KUBERNETES_YAML = {
+  version: "1.1",
+  customTags: (tags: Tags): Tags => tags.flatMap((tag) => (typeof tag === "string" || isRead(tag) ? [withoutDots(tag)] : [])),
+} as const;
+
+type Tag = Tags[number];
+
+const isRead = (tag: Exclude<Tag, string>): boolean => !(tag.tag.endsWith(":timestamp") || ("format" in tag && tag.format === "TIME"));
+
+/** The number tag that would take `.` takes what has a digit. */
+function withoutDots(tag: Tag): Tag {
+  if (typeof tag === "string" || !("test" in tag) || !tag.test?.test(".")) return tag;
+  return { ...tag, test: /^[-+]?(?:[0-9][0-9_]*\.[0-9_]*|\.[0-9][0-9_]*)$/ };
+}
+
+/** Parses one YAML document as Kubernetes does. Throws 400. */
 export function parseYaml(text: string): ParsedBody {
   try {
     return parseDocument(text);
@@ -34,11 +50,9 @@ export function parseYaml(text: string): ParsedBody {
 function parseDocument(text: string): ParsedBody {
   const lines = new LineCounter();
   const [document] = parseAllDocuments(text, {
-    version: "1.1",
+    ...KUBERNETES_YAML,
     uniqueKeys: false,
     lineCounter: lines,
-    customTags: (tags) =>
-      tags.filter((tag) => typeof tag === "string" || !(tag.tag.endsWith(":timestamp") || ("format" in tag && tag.format === "TIME"))),
   }) as readonly import("yaml").Document.Parsed[];
   if (!document) return { value: null, duplicates: [] };
   const problem = document.errors[0];

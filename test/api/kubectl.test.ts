@@ -69,6 +69,7 @@ t.test("reading", { skip }, async (t) => {
     ["get --raw /readyz", /^ok$/],
     ["describe ns default", /^Status: +Active$/m],
     ["cluster-info", /control plane.* is running at/],
+    ["cluster-info dump --namespaces default", /^ +"kind": "ReplicationControllerList",$/m],
   ];
   for (const [command, expected] of cases) {
     const { stdout, stderr, code } = await k(command);

@@ -3,7 +3,7 @@ import t, { type Test } from "tap";
 import { parsePath } from "../../api/path.ts";
 import { VirtualClock } from "../../model/clock.ts";
 import type { ConfigMap } from "../../model/kinds/core-v1.ts";
-import { ConfigMaps } from "../../model/resources.ts";
+import { ConfigMaps, Jobs } from "../../model/resources.ts";
 import { type InProcessApi, startApi, TOKEN } from "./in-process-api.ts";
 
 const configMap = (name: string, labels: Record<string, string> = {}): ConfigMap => ({
@@ -73,6 +73,7 @@ t.test("refusals are Status objects with upstream's words", async (t) => {
       "the body of the request was in an unknown format - accepted media types include: application/json, application/yaml, application/vnd.kubernetes.protobuf",
       { "content-type": "text/plain" },
     ],
+    ["GET /apis/batch/v1/jobs?fieldSelector=spec.foo%3D1", 400, "BadRequest", 'field label "spec.foo" not supported for Job'],
     ["GET /api/v1/pods?fieldSelector=spec.foo%3D1", 400, "BadRequest", "field label not supported: spec.foo"],
     [
       "GET /api/v1/configmaps?fieldSelector=data%3D1",
@@ -345,4 +346,20 @@ t.test("the extension serves what features tell", async (t) => {
   t.match((await call("GET", `${base}/explain?from=pod/a&to=web`)).json, { code: 404, message: 'pods "a" not found' });
   t.match((await call("GET", `${base}/explain?from=moon&to=web`)).json, { code: 400 });
   t.equal((await call("GET", `${base}/trace`)).text, '{"at":1,"flow":1,"node":"n","hop":"dial","decision":"pass","matched":[]}\n');
+});
+
+t.test("Jobs by how many pods succeeded", async (t) => {
+  const { call, store } = await startApi(t);
+  const names = (json: { readonly items?: unknown }): unknown =>
+    (json.items as { readonly metadata: { readonly name: string } }[]).map(({ metadata }) => metadata.name).join(" ");
+  const jobs = "/apis/batch/v1/namespaces/default/jobs";
+  const template = { spec: { restartPolicy: "Never", containers: [{ name: "c", image: "i" }] } };
+  const selector = { matchLabels: { a: "b" } };
+  for (const name of ["none", "one"]) {
+    const spec = { manualSelector: true, selector, template: { ...template, metadata: { labels: { a: "b" } } } };
+    t.equal((await call("POST", jobs, { body: { metadata: { name }, spec } })).status, 201);
+  }
+  await store.mutate(Jobs, "default", "one", (job) => void (job.status = { succeeded: 1 }), { subresource: "status" });
+  t.equal(names((await call("GET", `${jobs}?fieldSelector=status.successful%3D1`)).json), "one");
+  t.equal(names((await call("GET", `${jobs}?fieldSelector=status.successful%3D0`)).json), "none");
 });

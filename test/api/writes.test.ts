@@ -56,6 +56,31 @@ t.test("create, update and delete", async (t) => {
   t.equal((await call("DELETE", `${N}/configmaps/a`)).status, 404);
 });
 
+t.test("a patch changes nothing of an object's identity", async (t) => {
+  const { call } = await startApi(t);
+  await call("POST", `${N}/configmaps`, { body: { ...configMap("a"), metadata: { name: "a", finalizers: ["example.com/a"] } } });
+  const merge = { "content-type": "application/merge-patch+json" };
+  const patched = async (metadata: object): Promise<unknown> => {
+    const { json, status } = await call("PATCH", `${N}/configmaps/a`, { body: { metadata }, headers: merge });
+    return status < 300 ? status : `${json["code"]}: ${json["message"]}`;
+  };
+  t.equal(await patched({ name: "b" }), "400: the name of the object (b) does not match the name on the URL (a)");
+  t.equal(await patched({ namespace: "b" }), "400: the namespace of the provided object does not match the namespace sent on the request");
+  t.equal(await patched({ uid: "b" }), '422: ConfigMap "a" is invalid: metadata.uid: Invalid value: "b": field is immutable');
+  t.match(await patched({ deletionTimestamp: "2020-01-01T00:00:00Z" }), /^422: .*metadata\.deletionTimestamp: .*: field is immutable$/);
+  t.equal(await patched({ creationTimestamp: "2020-01-01T00:00:00Z" }), 200);
+  await call("DELETE", `${N}/configmaps/a`);
+  t.equal(
+    await patched({ finalizers: ["example.com/a", "example.com/b"] }),
+    '422: ConfigMap "a" is invalid: metadata.finalizers: Forbidden: no new finalizers can be added if the object is being deleted, found new finalizers []string{"example.com/b"}',
+  );
+  const applied = await call("PATCH", `${N}/configmaps/x?fieldManager=m`, {
+    body: configMap("y"),
+    headers: { "content-type": "application/apply-patch+yaml" },
+  });
+  t.match(applied.json, { code: 400, message: "the name of the object (y) does not match the name on the URL (x)" });
+});
+
 t.test("generated names, dry run, and namespaces that are not there", async (t) => {
   const { call, store } = await startApi(t);
   const generated = await call("POST", `${N}/configmaps`, { body: { metadata: { generateName: "web-" } } });
@@ -309,6 +334,15 @@ t.test("service account tokens and reviews", async (t) => {
       },
     },
   });
+  const bound = async (boundObjectRef: object): Promise<unknown> =>
+    (await call("POST", `${N}/serviceaccounts/robot/token`, { body: { ...request, spec: { boundObjectRef } } })).json["message"];
+  await call("POST", `${N}/pods`, { body: pod("other") });
+  t.equal(await bound({ apiVersion: "v1", kind: "Pod", name: "none" }), 'pods "none" not found');
+  t.equal(
+    await bound({ apiVersion: "v1", kind: "Pod", name: "other" }),
+    'cannot bind token for serviceaccount "robot" to pod running with different serviceaccount name.',
+  );
+  t.equal(await bound({ apiVersion: "v1", kind: "ConfigMap", name: "c" }), "cannot bind token to object of type /v1, Kind=ConfigMap");
   const tokenReview = (text: string): object => ({ apiVersion: "authentication.k8s.io/v1", kind: "TokenReview", spec: { token: text } });
   const tokenReviews = "/apis/authentication.k8s.io/v1/tokenreviews";
   t.match((await call("POST", tokenReviews, { body: tokenReview(token) })).json, { status: { authenticated: true } });

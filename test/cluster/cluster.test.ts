@@ -3,7 +3,7 @@ import { createServer } from "node:http";
 import t from "tap";
 import { type Cluster, type ClusterOptions, startCluster } from "../../cluster/index.ts";
 import type { InlineProgram } from "../../model/ports.ts";
-import { Pods, Services } from "../../model/resources.ts";
+import { EndpointSlices, EndpointsResource, Pods, Services } from "../../model/resources.ts";
 import { isStatus } from "../../model/errors.ts";
 
 const hello: InlineProgram = async (context) => {
@@ -62,6 +62,14 @@ t.test("apply, ready, fetch by Service name, resolve", async (t) => {
   const clusterIp = cluster.store.get(Services, "default", "web")?.spec.clusterIP;
   t.match(await cluster.resolve("web.default.svc.cluster.local"), [{ type: "A", data: clusterIp }]);
   t.strictSame(await cluster.resolve("nope.default.svc.cluster.local"), []);
+  const ofApi = cluster.store
+    .list(EndpointSlices, { namespace: "default" })
+    .filter(({ metadata }) => metadata.name.startsWith("kubernetes"));
+  t.strictSame(
+    cluster.store.get(EndpointsResource, "default", "kubernetes")?.subsets?.flatMap(({ addresses = [] }) => addresses.map(({ ip }) => ip)),
+    ofApi.flatMap(({ endpoints }) => (endpoints ?? []).flatMap(({ addresses }) => addresses)),
+    "the API's own Endpoints, which are not mirrored",
+  );
 });
 
 t.test("scaling to none refuses, scaling up answers again", async (t) => {

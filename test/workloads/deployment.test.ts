@@ -130,3 +130,18 @@ t.test("deleting a Deployment takes its ReplicaSets and pods along; orphaning le
   t.equal(store.list(Pods).length, 2);
   t.same(store.list(ReplicaSets)[0]?.metadata.ownerReferences ?? [], []);
 });
+
+t.test("pods that are refused are tried again at ever longer times, with one event", async (t) => {
+  const { store, clock } = await testCluster(t);
+  await store.create(Deployments, deployment("web", 2, {}, { serviceAccountName: "none" }));
+  await store.settle();
+  const refusals = (): readonly string[] => eventLines(store, store.list(ReplicaSets)[0]?.metadata.name ?? "");
+  const before = store.revision;
+  const name = store.list(ReplicaSets)[0]?.metadata.name ?? "";
+  const why = 'is forbidden: error looking up service account default/none: serviceaccount "none" not found';
+  t.match(refusals(), [new RegExp(`^Warning FailedCreate x\\d Error creating: pods "${name}-" ${why}$`)]);
+  await clock.advance(1000);
+  await store.settle();
+  t.equal(refusals().length, 1);
+  t.ok(store.revision - before < 20, `${store.revision - before} writes in a second`);
+});

@@ -8,7 +8,7 @@ import type { FieldErrors } from "./field-errors.ts";
 import { goLabels } from "./go-syntax.ts";
 import { validateAnnotations, validateLabels } from "./metadata.ts";
 import { validatePodSpec } from "./pod.ts";
-import { validateLabelSelector } from "./workload.ts";
+import { validateLabelSelector } from "./selector.ts";
 
 /** A CronJob's name is followed by a dash and ten digits in its Jobs' names. */
 const MAX_CRON_NAME = 52;

@@ -4,11 +4,12 @@ import type { Lease } from "../../kinds/coordination-v1.ts";
 import type { Event, Node, Service } from "../../kinds/core-v1.ts";
 import type { IPBlock, NetworkPolicy, NetworkPolicyPeer, NetworkPolicyPort } from "../../kinds/networking-v1.ts";
 import { Cidr, isCidr } from "../../ip.ts";
+import { equalJson } from "../../object.ts";
 import { validatePortOrName } from "./container.ts";
 import type { FieldErrors } from "./field-errors.ts";
 import { validateLabels } from "./metadata.ts";
 import { qualifiedNameErrors } from "./names.ts";
-import { validateLabelSelector } from "./workload.ts";
+import { validateLabelSelector } from "./selector.ts";
 
 const EFFECTS = ["NoExecute", "NoSchedule", "PreferNoSchedule"];
 
@@ -20,6 +21,17 @@ export function validateNode({ spec }: Node, errors: FieldErrors): void {
   (spec?.podCIDRs ?? []).forEach((cidr, i) => {
     if (!isCidr(cidr)) errors.invalid(`spec.podCIDRs[${i}]`, cidr, CIDR_HELP);
   });
+}
+
+/** What is given to a node once stays. */
+export function validateNodeUpdate({ spec }: Node, { spec: old }: Node, errors: FieldErrors): void {
+  const given = old?.podCIDRs ?? [];
+  // A changed podCIDR stands for the whole list.
+  const now = spec?.podCIDR !== undefined && spec.podCIDR !== spec.podCIDRs?.[0] ? [spec.podCIDR] : (spec?.podCIDRs ?? []);
+  if (given.length > 0 && !equalJson(now, given))
+    errors.forbidden("spec.podCIDRs", 'node updates may not change podCIDR except from "" to valid');
+  if (old?.providerID && spec?.providerID !== old.providerID)
+    errors.forbidden("spec.providerID", 'node updates may not change providerID except from "" to valid');
 }
 
 export function validateLease({ spec }: Lease, errors: FieldErrors): void {

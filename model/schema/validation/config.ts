@@ -8,6 +8,8 @@ import { configKeyErrors } from "./names.ts";
 const MAX_BYTES = 1024 * 1024;
 const IMMUTABLE = "field is immutable when `immutable` is set";
 
+const ACCOUNT_NAME = "kubernetes.io/service-account.name";
+
 /** The keys that a typed Secret must have. */
 const REQUIRED_KEYS: Readonly<Record<string, readonly string[]>> = {
   "kubernetes.io/tls": ["tls.crt", "tls.key"],
@@ -25,10 +27,13 @@ export function validateConfigMap({ data = {}, binaryData = {} }: ConfigMap, err
   if (textBytes(data) + base64Bytes(binaryData) > MAX_BYTES) errors.tooLong("", MAX_BYTES);
 }
 
-export function validateSecret({ data = {}, type = "" }: Secret, errors: FieldErrors): void {
+export function validateSecret({ metadata, data = {}, type = "" }: Secret, errors: FieldErrors): void {
   for (const key of Object.keys(data)) errors.invalid(`data[${key}]`, key, ...configKeyErrors(key));
   if (base64Bytes(data) > MAX_BYTES) errors.tooLong("data", MAX_BYTES);
   for (const key of REQUIRED_KEYS[type] ?? []) if (!(key in data)) errors.required(`data[${key}]`);
+  if (type === "kubernetes.io/service-account-token" && !metadata.annotations?.[ACCOUNT_NAME]) {
+    errors.required(`metadata.annotations[${ACCOUNT_NAME}]`);
+  }
   if (type === "kubernetes.io/basic-auth" && !("username" in data) && !("password" in data)) {
     errors.required("data[username]");
     errors.required("data[password]");

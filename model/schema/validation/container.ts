@@ -1,7 +1,7 @@
 // Containers: ports, environment, probes, resources, mounts.
 // Upstream: pkg/apis/core/validation/validation.go validateContainers and below. Left out: security contexts, devices, lifecycle limits.
 import type { Container, ContainerPort, EnvVar, HTTPGetAction, LifecycleHandler, Probe } from "../../kinds/core-v1.ts";
-import { canonicalQuantity, quantityNanos } from "../quantity.ts";
+import { validateResources } from "./container-resources.ts";
 import type { FieldErrors } from "./field-errors.ts";
 import { configKeyErrors, envNameErrors, formatErrors, portNameErrors } from "./names.ts";
 
@@ -51,7 +51,7 @@ function validateContainer(container: Container, path: string, volumes: Readonly
     const handler = container.lifecycle?.[hook];
     if (handler) validateHandler(handler, `${path}.lifecycle.${hook}`, errors);
   }
-  validateResources(container, `${path}.resources`, errors);
+  validateResources(container.resources ?? {}, `${path}.resources`, errors);
 }
 
 function validatePorts(ports: readonly ContainerPort[], field: string, errors: FieldErrors): void {
@@ -161,27 +161,4 @@ function validateHttpGet(action: HTTPGetAction, path: string, errors: FieldError
 export function validatePortOrName(field: string, port: number | string | undefined, errors: FieldErrors): void {
   if (typeof port === "string") errors.invalid(field, port, ...portNameErrors(port));
   else errors.port(field, port);
-}
-
-function validateResources(container: Container, path: string, errors: FieldErrors): void {
-  const { limits = {}, requests = {} } = container.resources ?? {};
-  for (const [kind, list] of [
-    ["limits", limits],
-    ["requests", requests],
-  ] as const) {
-    for (const [name, quantity] of Object.entries(list)) {
-      if ((quantityNanos(quantity) ?? 0n) < 0n)
-        errors.invalid(`${path}.${kind}[${name}]`, canonicalQuantity(quantity), "must be greater than or equal to 0");
-    }
-  }
-  for (const [name, request] of Object.entries(requests)) {
-    const limit = limits[name];
-    if (limit !== undefined && (quantityNanos(request) ?? 0n) > (quantityNanos(limit) ?? 0n)) {
-      errors.invalid(
-        `${path}.requests`,
-        canonicalQuantity(request),
-        `must be less than or equal to ${name} limit of ${canonicalQuantity(limit)}`,
-      );
-    }
-  }
 }

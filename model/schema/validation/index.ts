@@ -3,7 +3,14 @@
 import type { FieldError } from "../../errors.ts";
 import type { KubeObject } from "../../object.ts";
 import type { ResourceType, Subresource } from "../../resources.ts";
-import { validateEvent, validateLease, validateNetworkPolicy, validateNode, validateServiceSelector } from "./cluster.ts";
+import {
+  validateEvent,
+  validateLease,
+  validateNetworkPolicy,
+  validateNode,
+  validateNodeUpdate,
+  validateServiceSelector,
+} from "./cluster.ts";
 import { validateConfigMap, validateConfigMapUpdate, validateSecret, validateSecretUpdate } from "./config.ts";
 import { validateEndpointSlice, validateEndpointSliceUpdate, validateEndpoints } from "./endpoints.ts";
 import { FieldErrors } from "./field-errors.ts";
@@ -14,7 +21,7 @@ import {
   validateIngressCreate,
   validateIngressUpdate,
 } from "./ingress.ts";
-import { type NameFormat, validateMetadata } from "./metadata.ts";
+import { type NameFormat, validateMetadata, validateNoNewFinalizers } from "./metadata.ts";
 import { validatePod, validatePodUpdate } from "./pod.ts";
 import { validateCronJob, validateJob, validateJobUpdate } from "./batch.ts";
 import {
@@ -45,7 +52,7 @@ const VALIDATORS: Readonly<Record<string, Validator>> = {
   "core/v1.ConfigMap": { name: "subdomain", check: validateConfigMap, update: validateConfigMapUpdate },
   "core/v1.Secret": { name: "subdomain", check: validateSecret, update: validateSecretUpdate },
   "core/v1.Namespace": { name: "label" },
-  "core/v1.Node": { name: "subdomain", check: validateNode },
+  "core/v1.Node": { name: "subdomain", check: validateNode, update: validateNodeUpdate },
   "core/v1.ServiceAccount": { name: "subdomain" },
   "core/v1.Event": { name: "subdomain", check: validateEvent },
   "apps/v1.Deployment": { name: "subdomain", check: validateDeployment, update: validateSelectorUpdate },
@@ -84,6 +91,7 @@ export function validateUpdate<T extends KubeObject>(
 ): readonly FieldError[] {
   const validator = VALIDATORS[type.schema] ?? OTHERS;
   const errors = new FieldErrors();
+  validateNoNewFinalizers(object, old, errors);
   validateMetadata(object, validator.name, errors);
   if (!validator.checkOnce) validator.check?.(object as never, errors);
   validator.update?.(object as never, old as never, errors, subresource);

@@ -32,6 +32,15 @@ export function validateMetadata(object: KubeObject, nameFormat: NameFormat, err
   });
 }
 
+/** An object that is being deleted waits for the finalizers that it has, and for no others. */
+export function validateNoNewFinalizers({ metadata }: KubeObject, { metadata: old }: KubeObject, errors: FieldErrors): void {
+  if (old.deletionTimestamp === undefined) return;
+  const added = (metadata.finalizers ?? []).filter((finalizer) => !old.finalizers?.includes(finalizer)).toSorted();
+  if (added.length === 0) return;
+  const found = `[]string{${added.map((finalizer) => JSON.stringify(finalizer)).join(", ")}}`;
+  errors.forbidden("metadata.finalizers", `no new finalizers can be added if the object is being deleted, found new finalizers ${found}`);
+}
+
 function nameErrors(format: NameFormat, name: string): string[] {
   if (format !== "path") return formatErrors(format, name);
   if (name === "." || name === "..") return [`may not be '${name}'`];

@@ -1,12 +1,14 @@
 // Pods and pod templates.
-// Upstream: pkg/apis/core/validation/validation.go ValidatePodSpec, ValidatePodUpdate. Left out: affinity, tolerations, security contexts.
-import type { Pod, PodSpec, Volume } from "../../kinds/core-v1.ts";
+// Upstream: pkg/apis/core/validation/validation.go ValidatePodSpec, ValidatePodUpdate. Left out: most of security contexts.
+import type { Pod, PodDNSConfig, PodSpec, Toleration } from "../../kinds/core-v1.ts";
 import { equalJson } from "../../object.ts";
 import type { Subresource } from "../../resources.ts";
 import { validateContainers } from "./container.ts";
 import type { FieldErrors } from "./field-errors.ts";
-import { formatErrors } from "./names.ts";
+import { formatErrors, ipErrors, qualifiedNameErrors } from "./names.ts";
 import { validateEphemeralContainers } from "./ephemeral-containers.ts";
+import { validateScheduling, validateTolerations } from "./scheduling.ts";
+import { validateVolumes } from "./volumes.ts";
 
 const RESTART_POLICIES = ["Always", "Never", "OnFailure"];
 const DNS_POLICIES = ["ClusterFirst", "ClusterFirstWithHostNet", "Default", "None"];
@@ -23,11 +25,24 @@ export function validatePodSpec(spec: PodSpec, path: string, errors: FieldErrors
   if (containers.length === 0) errors.required(`${path}.containers`);
   validateContainers(containers, `${path}.containers`, volumes, names, errors);
   validateContainers(spec.initContainers ?? [], `${path}.initContainers`, volumes, names, errors);
+  validateContainerKinds(spec, path, errors);
+  validateHostPorts(spec, path, errors);
   errors.oneOf(`${path}.restartPolicy`, spec.restartPolicy, RESTART_POLICIES);
   errors.oneOf(`${path}.dnsPolicy`, spec.dnsPolicy, DNS_POLICIES);
   if (spec.dnsPolicy === "None" && !spec.dnsConfig?.nameservers?.length) {
     errors.required(`${path}.dnsConfig.nameservers`, "must provide at least one DNS nameserver when `dnsPolicy` is None");
   }
+  if (spec.dnsConfig) validateDnsConfig(spec.dnsConfig, `${path}.dnsConfig`, errors);
+  validateScheduling(spec, path, errors);
+  for (const key of ["runAsUser", "runAsGroup", "fsGroup"] as const)
+    validateId(spec.securityContext?.[key], `${path}.securityContext.${key}`, errors);
+  (spec.hostAliases ?? []).forEach(({ ip, hostnames = [] }, i) => {
+    errors.invalid(`${path}.hostAliases[${i}].ip`, ip ?? "", ...ipErrors(ip ?? ""));
+    for (const name of hostnames) errors.invalid(`${path}.hostAliases[${i}].hostnames`, name, ...formatErrors("subdomain", name));
+  });
+  (spec.readinessGates ?? []).forEach(({ conditionType }, i) =>
+    errors.invalid(`${path}.readinessGates[${i}].conditionType`, conditionType, ...qualifiedNameErrors(conditionType)),
+  );
   errors.nonNegative(`${path}.terminationGracePeriodSeconds`, spec.terminationGracePeriodSeconds);
   const deadline = spec.activeDeadlineSeconds;
   if (deadline !== undefined && (deadline < 1 || deadline > MAX_INT32)) {
@@ -44,24 +59,60 @@ export function validatePodSpec(spec: PodSpec, path: string, errors: FieldErrors
   }
 }
 
-function validateVolumes(volumes: readonly Volume[], field: string, errors: FieldErrors): ReadonlySet<string> {
-  const names = new Set<string>();
-  volumes.forEach((volume, i) => {
-    const path = `${field}[${i}]`;
-    const problems = volume.name ? formatErrors("label", volume.name) : [];
-    if (!volume.name) errors.required(`${path}.name`);
-    else if (problems.length > 0) errors.invalid(`${path}.name`, volume.name, ...problems);
-    else if (names.has(volume.name)) errors.duplicate(`${path}.name`, volume.name);
-    names.add(volume.name);
-    const [first, ...more] = Object.keys(volume).filter((key) => key !== "name");
-    if (first === undefined) errors.required(path, "must specify a volume type");
-    for (const key of more) errors.forbidden(`${path}.${key}`, "may not specify more than 1 volume type");
-    if (volume.hostPath && !volume.hostPath.path) errors.required(`${path}.hostPath.path`);
-    if (volume.secret && !volume.secret.secretName) errors.required(`${path}.secret.secretName`);
-    if (volume.configMap && !volume.configMap.name) errors.required(`${path}.configMap.name`);
-    if (volume.persistentVolumeClaim && !volume.persistentVolumeClaim.claimName) errors.required(`${path}.persistentVolumeClaim.claimName`);
+const NOT_FOR_INIT = ["lifecycle", "livenessProbe", "readinessProbe", "startupProbe"] as const;
+
+/** Sidecars are the init containers that restart always: what they may have, others may not. */
+function validateContainerKinds(spec: PodSpec, path: string, errors: FieldErrors): void {
+  (spec.containers ?? []).forEach(({ restartPolicy }, i) => {
+    if (restartPolicy !== undefined) errors.forbidden(`${path}.containers[${i}].restartPolicy`, "may not be set for non-init containers");
   });
-  return names;
+  (spec.initContainers ?? []).forEach((container, i) => {
+    const field = `${path}.initContainers[${i}]`;
+    errors.supported(`${field}.restartPolicy`, container.restartPolicy, ["Always"]);
+    if (container.restartPolicy === "Always") return;
+    for (const key of NOT_FOR_INIT)
+      if (container[key]) errors.forbidden(`${field}.${key}`, "may not be set for init containers without restartPolicy=Always");
+  });
+}
+
+function validateHostPorts(spec: PodSpec, path: string, errors: FieldErrors): void {
+  const seen = new Set<string>();
+  (spec.containers ?? []).forEach(({ ports = [], securityContext }, i) => {
+    const field = `${path}.containers[${i}]`;
+    ports.forEach(({ hostPort, hostIP = "", protocol = "" }, j) => {
+      if (!hostPort) return;
+      const key = `${protocol}/${hostIP}/${hostPort}`;
+      if (seen.has(key)) errors.duplicate(`${field}.ports[${j}].hostPort`, key);
+      seen.add(key);
+    });
+    for (const key of ["runAsUser", "runAsGroup"] as const) validateId(securityContext?.[key], `${field}.securityContext.${key}`, errors);
+  });
+}
+
+function validateId(id: number | undefined, field: string, errors: FieldErrors): void {
+  if (id !== undefined && (id < 0 || id > MAX_INT32)) errors.invalid(field, id, `must be between 0 and ${MAX_INT32}, inclusive`);
+}
+
+const MAX_NAMESERVERS = 3;
+const MAX_SEARCHES = 32;
+const MAX_SEARCH_CHARACTERS = 2048;
+
+function validateDnsConfig({ nameservers = [], searches = [], options = [] }: PodDNSConfig, path: string, errors: FieldErrors): void {
+  if (nameservers.length > MAX_NAMESERVERS)
+    errors.invalid(`${path}.nameservers`, nameservers, `must not have more than ${MAX_NAMESERVERS} nameservers`);
+  nameservers.forEach((server, i) => errors.invalid(`${path}.nameservers[${i}]`, server, ...ipErrors(server)));
+  if (searches.length > MAX_SEARCHES) errors.invalid(`${path}.searches`, searches, `must not have more than ${MAX_SEARCHES} search paths`);
+  if (searches.join(" ").length > MAX_SEARCH_CHARACTERS) {
+    const detail = `must not have more than ${MAX_SEARCH_CHARACTERS} characters (including spaces) in the search list`;
+    errors.invalid(`${path}.searches`, searches, detail);
+  }
+  searches.forEach((search, i) => {
+    const name = search.replace(/\.$/, "");
+    if (name !== "") errors.invalid(`${path}.searches[${i}]`, name, ...formatErrors("subdomain", name.replaceAll("_", "a")));
+  });
+  options.forEach(({ name }, i) => {
+    if (!name) errors.required(`${path}.options[${i}]`, "must not be empty");
+  });
 }
 
 const MUTABLE =
@@ -92,8 +143,12 @@ export function validatePodUpdate(pod: Pod, old: Pod, errors: FieldErrors, subre
     else if (previous !== undefined && previous < deadline)
       errors.invalid("spec.activeDeadlineSeconds", deadline, "must be less than or equal to previous value");
   }
-  const kept = (then.tolerations ?? []).every((old) => (now.tolerations ?? []).some((toleration) => equalJson(toleration, old)));
-  if (!kept) errors.forbidden("spec.tolerations", "existing toleration can not be modified except its tolerationSeconds");
+  const lasting = ({ tolerationSeconds: _seconds, ...toleration }: Toleration): unknown => toleration;
+  const kept = (then.tolerations ?? []).every((old) =>
+    (now.tolerations ?? []).some((toleration) => equalJson(lasting(toleration), lasting(old))),
+  );
+  if (kept) validateTolerations(now.tolerations ?? [], "spec.tolerations", errors);
+  else errors.forbidden("spec.tolerations", "existing toleration can not be modified except its tolerationSeconds");
   if (errors.list.length > before) return;
   const changed = differences(munged(now, then, subresource), then, "");
   if (changed.length > 0)

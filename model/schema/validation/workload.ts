@@ -8,8 +8,9 @@ import { compileLabelSelector } from "../../selectors.ts";
 import type { FieldErrors } from "./field-errors.ts";
 import { goLabelSelector, goLabels } from "./go-syntax.ts";
 import { validateAnnotations, validateLabels } from "./metadata.ts";
-import { formatErrors, qualifiedNameErrors } from "./names.ts";
+import { formatErrors } from "./names.ts";
 import { validatePodSpec } from "./pod.ts";
+import { validateLabelSelector } from "./selector.ts";
 
 export function validateDeployment({ spec }: Deployment, errors: FieldErrors): void {
   errors.nonNegative("spec.replicas", spec.replicas);
@@ -125,20 +126,6 @@ function validateSelector(selector: LabelSelector | undefined, kind: string, err
   if (Object.keys(selector.matchLabels ?? {}).length === 0 && !selector.matchExpressions?.length) {
     errors.invalidGo("spec.selector", goLabelSelector(selector), `empty selector is invalid for ${kind}`);
   }
-}
-
-export function validateLabelSelector(selector: LabelSelector, path: string, errors: FieldErrors): void {
-  validateLabels(selector.matchLabels, `${path}.matchLabels`, errors);
-  (selector.matchExpressions ?? []).forEach(({ key, operator, values }, i) => {
-    const field = `${path}.matchExpressions[${i}]`;
-    if (operator === "In" || operator === "NotIn") {
-      if (!values?.length) errors.required(`${field}.values`, "must be specified when `operator` is 'In' or 'NotIn'");
-    } else if (operator === "Exists" || operator === "DoesNotExist") {
-      if (values?.length) errors.forbidden(`${field}.values`, "may not be specified when `operator` is 'Exists' or 'DoesNotExist'");
-    } else errors.invalid(`${field}.operator`, operator ?? "", "not a valid selector operator");
-    errors.invalid(`${field}.key`, key ?? "", ...qualifiedNameErrors(key ?? ""));
-    (values ?? []).forEach((value, j) => errors.invalid(`${field}.values[${j}]`, value, ...formatErrors("labelValue", value)));
-  });
 }
 
 /** A selector that is missing selects nothing, so no labels match it; an empty one has been refused already. */

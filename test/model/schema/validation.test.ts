@@ -60,6 +60,10 @@ t.test("create", (t) => {
       ],
     ],
     ["kind: ConfigMap\nmetadata: {name: c}\ndata: {..a: x}", ["data[..a]: Invalid value: \"..a\": must not start with '..'"]],
+    [
+      "kind: Secret\nmetadata: {name: s}\ntype: kubernetes.io/service-account-token",
+      ["metadata.annotations[kubernetes.io/service-account.name]: Required value"],
+    ],
     ["kind: Pod\nmetadata: {name: p}\nspec: {}", ["spec.containers: Required value"]],
     ["kind: Pod\nmetadata: {name: p}\nspec: {containers: [{name: c}]}", ["spec.containers[0].image: Required value"]],
     ["kind: Pod\nmetadata: {name: p}\nspec: {containers: [{image: i}]}", ["spec.containers[0].name: Required value"]],
@@ -222,6 +226,13 @@ t.test("ephemeral containers", (t) => {
 
 t.test("update", (t) => {
   t.same(updated(pod(""), pod("").replace("image: i", "image: j")), []);
+  const node = (spec: string): string => `kind: Node\nmetadata: {name: worker}\nspec: {${spec}}`;
+  const given = node("podCIDR: 127.244.1.0/24, podCIDRs: [127.244.1.0/24], providerID: a");
+  t.same(updated(node(""), given), []);
+  t.same(updated(given, given.replace("podCIDR: 127.244.1", "podCIDR: 127.244.2").replace("providerID: a", "providerID: b")), [
+    'spec.podCIDRs: Forbidden: node updates may not change podCIDR except from "" to valid',
+    'spec.providerID: Forbidden: node updates may not change providerID except from "" to valid',
+  ]);
   t.match(updated(pod(""), pod("hostname: h,")), [
     /^spec: Forbidden: pod updates may not change fields other than `spec.containers\[\*\].image`/,
   ]);
