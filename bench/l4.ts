@@ -10,7 +10,7 @@ import { echoedPerSecond } from "./datagram-client.ts";
 import type { L4Addresses, Switch } from "./l4-cluster.ts";
 import { startPeer, temporaryFolder, waitForPort, wrk } from "./measure.ts";
 
-const [BARE, HAPROXY] = [42_160, 42_161];
+const [BARE, HAPROXY] = [21_160, 21_161];
 
 const url = ({ host, port }: Server): string => `http://${host}:${port}/`;
 const keptAlive: Load = (server, seconds) => wrk(url(server), seconds);
