@@ -1,7 +1,7 @@
 // What an annotation `loopkube.dev/balancer` comes to in the cluster's proxy modes: a user who asks for an algorithm in vain is told.
 import { balancerKind, balancerKinds } from "../balancers/index.ts";
 import { isIpvsScheduler } from "./chooser.ts";
-import type { ProxyMode } from "./evaluate.ts";
+import type { ProxyMode } from "./proxy-config.ts";
 
 /** Why the annotation has no effect on any node; undefined when it has one, or there is no annotation (""). */
 export function balancerProblem(name: string, modes: readonly ProxyMode[]): string | undefined {

@@ -5,7 +5,7 @@ import type { Clock } from "../model/clock.ts";
 import type { Random } from "../model/random.ts";
 import { AffinityTable } from "./affinity.ts";
 import { Draws } from "./draws.ts";
-import type { ProxyMode } from "./evaluate.ts";
+import type { ProxyMode } from "./proxy-config.ts";
 import { FlowLoads } from "./flow-loads.ts";
 import type { Rule } from "./rules.ts";
 import { hostPort, type ProxyEndpoint, type ServicePort } from "./service-port.ts";

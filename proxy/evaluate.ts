@@ -1,29 +1,13 @@
 // Rules + flow + node → decision with its reasons. Pure: which endpoint of the candidates is taken is the chooser's business.
 // Upstream: the chains service-, external-, local-, firewall-, nodeport- and cluster-ips-check of pkg/proxy/nftables, and their
 // counterparts of the iptables and ipvs proxiers.
-import { type Cidr, ipFamily } from "../model/ip.ts";
+import { ipFamily } from "../model/ip.ts";
 import type { Flow } from "../model/ports.ts";
 import { hasNodePorts } from "./node-port-addresses.ts";
+import type { ProxyConfig, ProxyMode } from "./proxy-config.ts";
 import type { Rule, Rules } from "./rules.ts";
 import type { EndpointSets, ProxyEndpoint, ServicePort } from "./service-port.ts";
 import { categorize, isInSourceRanges, type NodeView } from "./topology.ts";
-
-export type ProxyMode = "iptables" | "nftables" | "ipvs" | "userspace";
-export const PROXY_MODES: readonly ProxyMode[] = ["iptables", "nftables", "ipvs", "userspace"];
-
-export interface ProxyConfig {
-  readonly mode: ProxyMode;
-  readonly serviceCIDRs: readonly Cidr[];
-  /** Pod blocks (--cluster-cidr): only rulesets print them, flows carry their identity. */
-  readonly clusterCIDRs: readonly Cidr[];
-  /** Blocks on whose addresses of the node NodePorts answer, or `primary`: the first of each family; undefined: all (nftables: primary). */
-  readonly nodePortAddresses: readonly Cidr[] | "primary" | undefined;
-  readonly masqueradeAll: boolean;
-  /** The proxy can tell pods from others (upstream: --cluster-cidr and the like). */
-  readonly localDetector: boolean;
-  /** iptables mode, IPv4: NodePorts also on 127.0.0.1. */
-  readonly localhostNodePorts: boolean;
-}
 
 export type Decision =
   /** No rule is about this flow, or one lets it go on untouched. */

@@ -3,7 +3,7 @@ import type { Clock } from "../model/clock.ts";
 import { ipFamily } from "../model/ip.ts";
 import type { Listening, Network, Peer } from "../model/ports.ts";
 import { healthAnswer, healthServer, localReadyEndpoints } from "./health-check.ts";
-import type { ProxyConfig } from "./evaluate.ts";
+import type { ProxyConfig } from "./proxy-config.ts";
 import { hasNodePorts } from "./node-port-addresses.ts";
 import type { NodeViews } from "./node-views.ts";
 import type { Rules } from "./rules.ts";

@@ -4,7 +4,7 @@
 // nfacct counters (no packet is invalid here, and none is to localhost NodePorts), and the winkernel ones.
 import type { IpFamily } from "../model/ip.ts";
 import { exponentialBuckets, linearBuckets, type MetricFamily, MetricRegistry } from "../model/metrics.ts";
-import type { ProxyMode } from "./evaluate.ts";
+import type { ProxyMode } from "./proxy-config.ts";
 import type { Rules } from "./rules.ts";
 import { countIptablesRules } from "./rulesets/iptables-counts.ts";
 import type { RulesetInput } from "./rulesets/port-plan.ts";

@@ -1,6 +1,6 @@
 // At which addresses of a node NodePorts answer. Upstream: pkg/proxy/util/nodeport_addresses.go; `primary`: cmd/kube-proxy/app/server.go.
 import { type Cidr, type IpFamily, ipFamily } from "../model/ip.ts";
-import type { ProxyConfig } from "./evaluate.ts";
+import type { ProxyConfig } from "./proxy-config.ts";
 import { type NodeView, primaryAddress } from "./topology.ts";
 
 /** The node's first address of each family only. */

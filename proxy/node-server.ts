@@ -3,7 +3,7 @@
 // deleted fails /healthz, so that load balancers let go of it, while /livez stays good). Upstream binds metrics to the node's 127.0.0.1.
 import { createServer, type Server } from "node:http";
 import { METRICS_MEDIA_TYPE, type MetricRegistry } from "../model/metrics.ts";
-import type { ProxyMode } from "./evaluate.ts";
+import type { ProxyMode } from "./proxy-config.ts";
 
 export const METRICS_PORT = 10_249;
 export const HEALTHZ_PORT = 10_256;

@@ -4,7 +4,7 @@ import type { Clock } from "../model/clock.ts";
 import type { IpFamily } from "../model/ip.ts";
 import type { MetricRegistry } from "../model/metrics.ts";
 import type { Listening, Network, Peer } from "../model/ports.ts";
-import type { ProxyConfig } from "./evaluate.ts";
+import type { ProxyConfig } from "./proxy-config.ts";
 import { countIptables, countNoLocalEndpoints, nodeMetrics, type ProxyMetrics } from "./metrics.ts";
 import { HEALTHZ_PORT, healthzServer, METRICS_PORT, metricsServer } from "./node-server.ts";
 import type { NodeViews } from "./node-views.ts";

@@ -5,7 +5,7 @@ import type { Clock } from "../model/clock.ts";
 import { Cidr } from "../model/ip.ts";
 import type { Random } from "../model/random.ts";
 import { Chooser, isIpvsScheduler } from "./chooser.ts";
-import { type ProxyConfig, PROXY_MODES, type ProxyMode } from "./evaluate.ts";
+import { type ProxyConfig, PROXY_MODES, type ProxyMode } from "./proxy-config.ts";
 import { PRIMARY } from "./node-port-addresses.ts";
 import type { ServicePort } from "./service-port.ts";
 

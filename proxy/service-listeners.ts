@@ -3,7 +3,7 @@
 // Upstream has no counterpart: there, the kernel answers for every address.
 import { type Clock, nextTurn, type Timer } from "../model/clock.ts";
 import type { Listening, Protocol, SocketAddress } from "../model/ports.ts";
-import type { ProxyConfig } from "./evaluate.ts";
+import type { ProxyConfig } from "./proxy-config.ts";
 import { hasNodePorts } from "./node-port-addresses.ts";
 import type { NodeViews } from "./node-views.ts";
 import type { Rule } from "./rules.ts";

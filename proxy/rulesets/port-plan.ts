@@ -1,7 +1,7 @@
 // What one node does with each destination of a ServicePort, in the terms that every ruleset is written in: which endpoints, or which refusal.
 // Upstream: the first half of each proxier's syncProxyRules. Agrees with evaluate.ts, which decides flows.
 import { type Cidr, ipFamily, type IpFamily } from "../../model/ip.ts";
-import type { ProxyConfig } from "../evaluate.ts";
+import type { ProxyConfig } from "../proxy-config.ts";
 import { hasNodePorts } from "../node-port-addresses.ts";
 import type { Rules } from "../rules.ts";
 import { externallyAccessible, type ProxyEndpoint, type ServicePort } from "../service-port.ts";
