@@ -7,7 +7,7 @@ import type { DatagramSocket, Peer, SocketAddress } from "../model/ports.ts";
 import { decide } from "./decide.ts";
 import { addressError, hostPort, type ErrnoCode } from "./errno.ts";
 import type { Exposure } from "./exposures.ts";
-import { datagramSender } from "./datagram-send.ts";
+import { receiveDatagrams } from "./datagrams/receive.ts";
 import { createPacketLink } from "./faults/packet-link.ts";
 import type { FabricState } from "./fabric-state.ts";
 import { isLoopback } from "./ip-block.ts";
@@ -46,7 +46,6 @@ export class UdpFabric {
     return firstOf(candidates, async (at) => {
       const socket = await bind(at);
       const table = new UdpTable((entry) => entry.source);
-      const send = datagramSender(socket);
       let closing: Promise<void> | undefined;
       const open = (address: string, port: number): UdpEntry | Failure => {
         const reply = (answer: Uint8Array): void => {
@@ -54,7 +53,7 @@ export class UdpFabric {
         };
         return this.#open(table, { ip: address, port }, to, this.#state.identify(address), reply);
       };
-      socket.on("message", (message, { address, port }) => {
+      const send = receiveDatagrams(socket, (message, address, port) => {
         const entry = this.flows.touch(table, address, port) ?? open(address, port);
         this.#receive(entry, message);
       });

@@ -3,25 +3,17 @@
 // once, and only when the socket's buffer is full does it keep the request: until then one request and one list serve all datagrams.
 // The handle is Node's own, so where it does not look as known (24 to 26) the public path sends everything.
 import type { Socket as UdpSocket } from "node:dgram";
+import { handleOf, type SendRequest, type UdpHandle } from "./handle.ts";
 
 export type SendDatagram = (message: Uint8Array, port: number, ip: string) => void;
-
-/** What dgram keeps of a send under way. */
-interface Request {
-  list: readonly Uint8Array[];
-}
-interface Handle {
-  /** Bytes sent and one more; 0: kept until there is room; below: errno. */
-  send(request: Request, list: readonly Uint8Array[], count: number, port: number, ip: string, hasCallback: boolean): number;
-}
 
 /** Sends without a callback, as `socket.send` does: a datagram that cannot be sent is lost. `ip` is of the socket's family. */
 export function datagramSender(socket: UdpSocket): SendDatagram {
   const handle = handleOf(socket);
   if (!handle) return (message, port, ip) => socket.send(message, port, ip);
-  let renew: (() => Request) | undefined;
+  let renew: (() => SendRequest) | undefined;
   let list: Uint8Array[] = [];
-  let request: Request | undefined;
+  let request: SendRequest | undefined;
   return (message, port, ip) => {
     if (!renew) {
       const first = firstRequest(handle, () => socket.send(message, port, ip));
@@ -39,18 +31,11 @@ export function datagramSender(socket: UdpSocket): SendDatagram {
   };
 }
 
-function handleOf(socket: UdpSocket): Handle | undefined {
-  const key = Object.getOwnPropertySymbols(socket).find((symbol) => symbol.description === "state symbol");
-  const state: unknown = key && Reflect.get(socket, key);
-  const handle: unknown = isObject(state) ? Reflect.get(state, "handle") : undefined;
-  return isHandle(handle) ? handle : undefined;
-}
-
 /** The request that dgram makes for the first datagram, which is sent by it. */
-function firstRequest(handle: Handle, send: () => void): Request | undefined {
+function firstRequest(handle: UdpHandle, send: () => void): SendRequest | undefined {
   const own = Object.getOwnPropertyDescriptor(handle, "send");
   const real = handle.send;
-  let seen: Request | undefined;
+  let seen: SendRequest | undefined;
   handle.send = (request, ...rest) => real.call(handle, (seen = request), ...rest);
   try {
     send();
@@ -60,6 +45,3 @@ function firstRequest(handle: Handle, send: () => void): Request | undefined {
   }
   return seen;
 }
-
-const isObject = (value: unknown): value is object => typeof value === "object" && value !== null;
-const isHandle = (value: unknown): value is Handle => isObject(value) && typeof Reflect.get(value, "send") === "function";

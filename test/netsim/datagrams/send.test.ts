@@ -1,8 +1,8 @@
 // Answers with a request used again arrive whole, also when the socket's buffer is full, over both families, and over an unknown handle.
 import { createSocket, type Socket } from "node:dgram";
 import t from "tap";
-import { datagramSender } from "../../netsim/datagram-send.ts";
-import { until } from "./test-fabric.ts";
+import { datagramSender } from "../../../netsim/datagrams/send.ts";
+import { until } from "../test-fabric.ts";
 
 const LOOPBACK = { udp4: "127.0.0.1", udp6: "::1" } as const;
 
