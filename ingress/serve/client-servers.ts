@@ -17,7 +17,6 @@ export function tuneServers(config: ControllerConfig, plain: Server, secure: Htt
   const limits = {
     headersTimeout: headTimeoutMs(config),
     keepAliveTimeout: config.number("keep-alive", 75) * 1000,
-    maxRequestsPerSocket: requestsPerConnection(config),
   };
   Object.assign(plain, limits);
   Object.assign(secure, limits);
@@ -26,6 +25,15 @@ export function tuneServers(config: ControllerConfig, plain: Server, secure: Htt
   Object.assign(secure, { ALPNProtocols: Buffer.from(offered, "latin1") });
   const maxConcurrentStreams = config.number("http2-max-concurrent-streams", 128);
   if (maxConcurrentStreams > 0) secure.updateSettings({ maxConcurrentStreams });
+}
+
+const REQUESTS = Symbol("requests");
+
+/** Whether this is the last request that a connection of HTTP/1 may carry. Node's own count begins anew when a connection was parked. */
+export function isLastRequest(socket: object & { [REQUESTS]?: number }, config: ControllerConfig): boolean {
+  const count = (socket[REQUESTS] ?? 0) + 1;
+  socket[REQUESTS] = count;
+  return count >= requestsPerConnection(config);
 }
 
 /** The last request of an HTTP/2 connection: streams of a client have odd numbers. */

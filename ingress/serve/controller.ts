@@ -31,6 +31,7 @@ import { originOf, setOrigin } from "./origin.ts";
 import type { Arrival } from "./request-facts.ts";
 import { RequestMetrics } from "./request-metrics.ts";
 import type { RoutesFeed } from "./routes-feed.ts";
+import { Parking } from "./parking.ts";
 import { statusPage } from "./status-page.ts";
 import { StreamListeners } from "./stream-listeners.ts";
 import { StreamLog } from "./stream-log.ts";
@@ -166,6 +167,7 @@ export class Controller {
     const dialStream: DialStream = (host, port, signal) => context.dial(host, port, { signal });
     const frontDoor = new FrontDoor(feed, clock, dialStream, contextOf);
     frontDoor.guard(plain, secure);
+    const parkings = [plain, secure].flatMap((server) => Parking.of(server, clock) ?? []);
     const streams = new StreamListeners(feed, clock, random.fork("streams"), context, new StreamLog(logs));
     refreshDefault();
     const subscription = feed.onChange(() => {
@@ -188,6 +190,7 @@ export class Controller {
     this.#closers.push(() => {
       subscription[Symbol.dispose]();
       frontDoor.close();
+      for (const parking of parkings) parking.close();
       heads.close();
       streams.close();
       logs.flush();
@@ -210,6 +213,7 @@ export class Controller {
       frontDoor.closeWaiting();
       await streams.stopListening();
       plain.closeIdleConnections();
+      for (const parking of parkings) parking.close();
       await new Promise<void>((resolve) => {
         const timer = clock.after(DRAIN_MS, resolve, { background: true });
         plain.close(() => {

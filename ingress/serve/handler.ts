@@ -15,6 +15,7 @@ import { type Decision, errorBackend, errorRequest, evaluate } from "../evaluate
 import type { Exchange, World } from "../exchange.ts";
 import { Notes } from "../notes.ts";
 import { RequestRecord } from "../request-record.ts";
+import { isLastRequest } from "./client-servers.ts";
 import { passAnswer } from "./pass-answer.ts";
 import { type Forwarding, mirrorRequest, podRequest } from "./pod-request.ts";
 import { hasBody, readBody } from "./request-body.ts";
@@ -54,7 +55,7 @@ export class Handler {
     this.#requests++;
     this.#underWay++;
     response.on("error", ignoreError);
-    if (request.httpVersionMajor < 2) likeNginx(response);
+    if (request.httpVersionMajor < 2) this.#likeNginx(request, response);
     const record = new RequestRecord(this.#parts.world.clock.monotonic());
     const head = request.method === "HEAD";
     const ends: (() => void)[] = [];
@@ -101,6 +102,13 @@ export class Handler {
     });
   }
 
+  /** No Keep-Alive line beside "Connection: keep-alive"; and the last request of keep-alive-requests ends the connection. */
+  #likeNginx({ socket }: IncomingMessage, response: ServerResponse): void {
+    Object.assign(response, { _keepAliveTimeout: 0 });
+    if (!isLastRequest(socket, this.#parts.feed.table.config)) return;
+    response.shouldKeepAlive = false;
+    this.#ended.add(socket);
+  }
   #decide(request: IncomingMessage, arrival: Arrival, onEnd: World["onEnd"]): Decision | Promise<Decision> {
     const { feed, world } = this.#parts;
     const facts = requestFacts(request, arrival, feed.table.config);
@@ -298,18 +306,6 @@ function endConnection(response: ServerResponse | Http2ServerResponse): void {
 
 /** Kept connections that turn out closed, before a request is given up. */
 const MOST_ROUNDS = 64;
-
-/** What Node leaves off or adds of its own. */
-interface NodeResponse extends ServerResponse {
-  _keepAliveTimeout?: number;
-  readonly maxRequestsOnConnectionReached?: boolean;
-}
-
-/** No Keep-Alive line beside "Connection: keep-alive"; and the last request of keep-alive-requests ends the connection. */
-function likeNginx(response: NodeResponse): void {
-  response._keepAliveTimeout = 0;
-  if (response.maxRequestsOnConnectionReached === true) response.shouldKeepAlive = false;
-}
 
 /** A client that has left is told by 'close'. */
 const ignoreError = (): void => {};
