@@ -44,11 +44,27 @@ export function createProgram(): Command {
   const program = new Command("loopkube")
     .description("Kubernetes service networking on loopback: a cluster in one process that the real kubectl talks to.")
     .version(version(), "-V, --version", "print the version")
-    .helpCommand("help [command]", "show help for a command")
+    .helpCommand(false)
     .showHelpAfterError("(loopkube help shows every command)")
     .exitOverride();
   for (const create of COMMANDS) program.addCommand(helpful(create()));
-  return program;
+  return program.addCommand(helpful(helpCommand(program)));
+}
+
+/** As commander's own, for subcommands of subcommands too. */
+function helpCommand(program: Command): Command {
+  return new Command("help")
+    .argument("[command...]", "as it is typed: `explain dns`")
+    .description("show help for a command")
+    .action((names: readonly string[]) => {
+      let shown = program;
+      for (const name of names) {
+        const inner = shown.commands.find((command) => command.name() === name || command.aliases().includes(name));
+        if (!inner) return shown.error(`error: unknown command '${names.join(" ")}'`);
+        shown = inner;
+      }
+      return shown.help();
+    });
 }
 
 /** With a hint at the help after each error, in its subcommands too. */

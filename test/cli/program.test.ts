@@ -38,6 +38,7 @@ const refusals: readonly (readonly [args: string, code: number, stderr: RegExp])
   ["fault remove x --all", 1, /^error: which fault\?/],
   ["fault add --from 'app in (' refuse", 1, /^error: "app in \(" selects nothing: use pod\//],
   ["up --nodeport-addresses primary,127.18.0.2/32", 1, /neither primary nor address blocks such as/],
+  ["help explain dsn", 1, /^error: unknown command 'explain dsn'\n/],
   ["completion tcsh", 1, /Allowed choices are bash, zsh, fish/],
 ];
 
@@ -98,6 +99,7 @@ t.test("folders and files that cannot be written", async (t) => {
 
 t.test("help, version, completion", async (t) => {
   t.match((await cli("--help")).stdout, /up \[options\] +start a cluster/);
+  t.match((await cli("help explain dns")).stdout, /^Usage: loopkube explain dns /);
   t.match((await cli("version")).stdout, /^loopkube \d+\.\d+\.\d+ \(Node v\d+[.\d]+\), Kubernetes v1\.33\.\d+\n$/);
   t.match(JSON.parse((await cli("version -o json")).stdout), { kubernetes: /^v1\.33/ });
   const script = (await cli("completion bash")).stdout;
