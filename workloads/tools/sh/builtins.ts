@@ -3,10 +3,9 @@ import { isFolder, readFile, resolvePath } from "../file-tree.ts";
 import { findProgram } from "../run-tool.ts";
 import { readLine } from "../streams.ts";
 import { fail, orTerminated, SIGNAL_NUMBERS, Terminated } from "../tool.ts";
-import type { Frame, Shell } from "./execute.ts";
-import { FunctionReturn, LoopControl, ShellError, ShellExit } from "./state.ts";
+import { FunctionReturn, LoopControl, ShellError, ShellExit, type Frame, type RunningShell } from "./state.ts";
 
-type Builtin = (argv: readonly string[], frame: Frame, shell: Shell) => Promise<number> | number;
+type Builtin = (argv: readonly string[], frame: Frame, shell: RunningShell) => Promise<number> | number;
 
 /** Programs of the table that ash has built in: `type` says so. */
 const ASH_BUILTINS = new Set(["echo", "test", "[", "printf", "true", "false", "pwd"]);
@@ -29,7 +28,7 @@ function count(text: string | undefined, command: string, otherwise: number): nu
   return Number(text);
 }
 
-function declare(argv: readonly string[], frame: Frame, shell: Shell, marks: { exported?: boolean; readonly?: boolean }): number {
+function declare(argv: readonly string[], frame: Frame, shell: RunningShell, marks: { exported?: boolean; readonly?: boolean }): number {
   const words = argv.slice(1).filter((word) => word !== "-p");
   if (words.length === 0) {
     for (const [name, variable] of [...shell.state.variables()].sort()) {
@@ -51,7 +50,7 @@ function declare(argv: readonly string[], frame: Frame, shell: Shell, marks: { e
   return 0;
 }
 
-function setOptions(argv: readonly string[], frame: Frame, shell: Shell): number {
+function setOptions(argv: readonly string[], frame: Frame, shell: RunningShell): number {
   const { options } = shell.state;
   for (let i = 1; i < argv.length; i++) {
     const word = argv[i] ?? "";
@@ -76,7 +75,7 @@ function setOptions(argv: readonly string[], frame: Frame, shell: Shell): number
   return 0;
 }
 
-async function read(argv: readonly string[], frame: Frame, shell: Shell): Promise<number> {
+async function read(argv: readonly string[], frame: Frame, shell: RunningShell): Promise<number> {
   const names = argv.slice(1).filter((word) => !/^-[rs]+$/.test(word));
   if (names[0] === "-p") frame.io.stderr.write(names.splice(0, 2)[1] ?? "");
   const raw = argv.some((word) => /^-[a-z]*r/.test(word));
@@ -111,7 +110,7 @@ function trimChars(text: string, chars: string): string {
   return text.slice(start, end);
 }
 
-function cd(argv: readonly string[], frame: Frame, shell: Shell): number {
+function cd(argv: readonly string[], frame: Frame, shell: RunningShell): number {
   const target = argv[1] === "-" ? (shell.state.get("OLDPWD") ?? "/") : (argv[1] ?? shell.state.get("HOME") ?? "/");
   const path = resolvePath(shell.state.cwd, target);
   if (!isFolder(frame.io.files, path)) {
@@ -125,7 +124,7 @@ function cd(argv: readonly string[], frame: Frame, shell: Shell): number {
   return 0;
 }
 
-async function wait(argv: readonly string[], frame: Frame, shell: Shell): Promise<number> {
+async function wait(argv: readonly string[], frame: Frame, shell: RunningShell): Promise<number> {
   const wanted = argv.slice(1);
   const jobs =
     wanted.length === 0
@@ -136,7 +135,7 @@ async function wait(argv: readonly string[], frame: Frame, shell: Shell): Promis
   return wanted.length === 0 ? 0 : (codes.at(-1) ?? 127);
 }
 
-function type(argv: readonly string[], frame: Frame, shell: Shell): number {
+function type(argv: readonly string[], frame: Frame, shell: RunningShell): number {
   const quiet = argv[0] === "command";
   let status = 0;
   for (const name of argv.slice(1)) {
@@ -156,7 +155,7 @@ function type(argv: readonly string[], frame: Frame, shell: Shell): number {
   return status;
 }
 
-async function command(argv: readonly string[], frame: Frame, shell: Shell): Promise<number> {
+async function command(argv: readonly string[], frame: Frame, shell: RunningShell): Promise<number> {
   if (argv[1] === "-v" || argv[1] === "-V") return type([argv[1] === "-v" ? "command" : "type", ...argv.slice(2)], frame, shell);
   const rest = argv.slice(1);
   const builtin = builtins.get(rest[0] ?? "");
@@ -164,7 +163,7 @@ async function command(argv: readonly string[], frame: Frame, shell: Shell): Pro
   return builtin ? builtin(rest, frame, shell) : shell.program(rest, frame);
 }
 
-function kill(argv: readonly string[], frame: Frame, shell: Shell): Promise<number> | number {
+function kill(argv: readonly string[], frame: Frame, shell: RunningShell): Promise<number> | number {
   const targets = argv.slice(1).filter((word) => !word.startsWith("-"));
   const jobs = shell.state.jobs.filter(
     (job) => targets.includes(String(job.pid)) || targets.includes(`%${shell.state.jobs.indexOf(job) + 1}`),
@@ -176,11 +175,11 @@ function kill(argv: readonly string[], frame: Frame, shell: Shell): Promise<numb
   return 0;
 }
 
-async function evaluate(argv: readonly string[], frame: Frame, shell: Shell): Promise<number> {
+async function evaluate(argv: readonly string[], frame: Frame, shell: RunningShell): Promise<number> {
   return shell.run(argv.slice(1).join(" "), frame);
 }
 
-async function source(argv: readonly string[], frame: Frame, shell: Shell): Promise<number> {
+async function source(argv: readonly string[], frame: Frame, shell: RunningShell): Promise<number> {
   const file = readFile(frame.io.files, resolvePath(shell.state.cwd, argv[1] ?? ""));
   if ("error" in file) throw new ShellError(`${argv[0] ?? ""}: can't open '${argv[1] ?? ""}': ${file.error}`);
   try {
@@ -191,12 +190,12 @@ async function source(argv: readonly string[], frame: Frame, shell: Shell): Prom
   }
 }
 
-async function exec(argv: readonly string[], frame: Frame, shell: Shell): Promise<number> {
+async function exec(argv: readonly string[], frame: Frame, shell: RunningShell): Promise<number> {
   if (argv.length === 1) return 0;
   throw new ShellExit(await shell.program(argv.slice(1), frame));
 }
 
-function trap(argv: readonly string[], frame: Frame, shell: Shell): number {
+function trap(argv: readonly string[], frame: Frame, shell: RunningShell): number {
   const [, action, ...names] = argv;
   if (action === undefined) {
     for (const [name, body] of shell.state.traps) frame.io.stdout.write(`trap -- '${body}' ${name}\n`);

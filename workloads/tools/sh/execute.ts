@@ -10,16 +10,11 @@ import { expandPieces, expandText, expandWords, type Expander } from "./expand.t
 import { parseScript } from "./parse.ts";
 import { matchesPattern } from "./pattern.ts";
 import { createPipe, redirect } from "./redirect.ts";
-import { FunctionReturn, LoopControl, ShellError, ShellExit, type ShellState } from "./state.ts";
+import { FunctionReturn, LoopControl, ShellError, ShellExit, type Frame, type RunningShell, type ShellState } from "./state.ts";
 import { ShellSyntaxError, type AndOr, type Command, type List, type Pipeline, type Redirection } from "./syntax.ts";
 
-/** Where commands read and write; `exec > file` changes it for all that follow. */
-export interface Frame {
-  io: ToolIo;
-}
-
 /** A running shell. */
-export class Shell {
+export class Shell implements RunningShell {
   readonly state: ShellState;
   constructor(state: ShellState) {
     this.state = state;

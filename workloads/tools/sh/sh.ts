@@ -3,9 +3,9 @@
 import { readFile, resolvePath } from "../file-tree.ts";
 import { readAll } from "../streams.ts";
 import { fail, Terminated, type NamedTool, type Tool, type ToolIo } from "../tool.ts";
-import { linkedAbort, Shell, type Frame } from "./execute.ts";
+import { linkedAbort, Shell } from "./execute.ts";
 import { parseScript } from "./parse.ts";
-import { ShellError, ShellExit, ShellState } from "./state.ts";
+import { ShellError, ShellExit, ShellState, type Frame } from "./state.ts";
 import { ShellSyntaxError } from "./syntax.ts";
 
 async function runSh(argv: readonly string[], io: ToolIo): Promise<number> {

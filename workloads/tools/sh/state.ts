@@ -1,5 +1,20 @@
 // What a shell remembers: variables, functions, positional parameters, options, traps and background jobs.
+import type { ToolIo } from "../tool.ts";
 import type { Command } from "./syntax.ts";
+
+/** Where commands read and write; `exec > file` changes it for all that follow. */
+export interface Frame {
+  io: ToolIo;
+}
+
+/** A shell as its builtins see it. */
+export interface RunningShell {
+  readonly state: ShellState;
+  /** Parses and runs a script; a syntax error is told and is status 2. */
+  run(source: string, frame: Frame): Promise<number>;
+  /** Runs a program, past functions and builtins. */
+  program(argv: readonly string[], frame: Frame): Promise<number>;
+}
 
 interface Variable {
   readonly value: string | undefined;
