@@ -1,5 +1,6 @@
 // `npm run bench [startup|l4|dns …]`: prints Markdown tables; docs/performance.md keeps the last ones.
-import { join } from "node:path";
+import { existsSync } from "node:fs";
+import { delimiter, join } from "node:path";
 import { benchDns } from "./dns.ts";
 import { benchFlowCost } from "./flow-cost.ts";
 import { benchIngress } from "./ingress.ts";
@@ -25,9 +26,27 @@ const BENCHES: Readonly<Record<string, () => Promise<string>>> = {
   "flow-cost": benchFlowCost,
 };
 
+/** The rivals and load generators, which are no part of this project. */
+const PROGRAMS: Readonly<Record<string, readonly string[]>> = {
+  l4: ["haproxy", "wrk"],
+  ingress: ["nginx", "wrk"],
+  dns: ["dnsmasq", "unbound", "dnsperf"],
+};
+
+function missingPrograms(bench: string): readonly string[] {
+  const folders = (process.env["PATH"] ?? "").split(delimiter);
+  return (PROGRAMS[bench] ?? []).filter((program) => !folders.some((folder) => existsSync(join(folder, program))));
+}
+
 const asked = process.argv.slice(2);
 for (const [name, bench] of Object.entries(BENCHES)) {
   if (asked.length > 0 && !asked.includes(name)) continue;
+  const missing = missingPrograms(name);
+  if (missing.length > 0) {
+    process.stderr.write(`${name}: left out, it needs ${missing.join(", ")}\n`);
+    process.exitCode = 1;
+    continue;
+  }
   process.stderr.write(`${name} `);
   process.stdout.write(`${await bench()}\n`);
 }
