@@ -1,43 +1,171 @@
-// The two servers that clients talk to, set as the ConfigMap says now: how long connections live, and how many requests they carry.
-// Upstream: keepalive_timeout, keepalive_requests, client_header_timeout, http2, http2_max_concurrent_streams of nginx.tmpl.
-// Leaves out: idle HTTP/2 connections stay open.
-import type { Server } from "node:http";
-import type { Http2SecureServer, Http2ServerRequest } from "node:http2";
-import type { ControllerConfig } from "../config.ts";
+// The two servers that clients talk to, HTTP and HTTPS, with all that stands between a connection and the handler.
+// Upstream: the listeners of nginx.tmpl. They are handed their sockets by the fabric.
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { createSecureServer, type Http2SecureServer, type Http2ServerRequest, type Http2ServerResponse } from "node:http2";
+import type { Socket } from "node:net";
+import type { Duplex } from "node:stream";
+import type { TLSSocket } from "node:tls";
+import type { Clock } from "../../model/clock.ts";
+import { carrierOf, type SecureContext } from "../../netsim/index.ts";
+import { arrivalOf } from "./arrival.ts";
+import { CertificateContexts } from "./certificates.ts";
+import { countStream, headTimeoutMs, tuneServers } from "./connection-limits.ts";
+import { FirstHeads } from "./first-head.ts";
+import { type DialStream, FrontDoor } from "./front-door.ts";
+import type { Handler } from "./handler.ts";
+import { MAX_HEAD_BYTES } from "./head-limits.ts";
+import { refuseMalformed, refusePlain } from "./malformed.ts";
+import { originOf, setOrigin } from "./origin.ts";
+import { Parking } from "./parking.ts";
+import type { RoutesFeed } from "./routes-feed.ts";
 
-/** client-header-timeout */
-export const headTimeoutMs = (config: ControllerConfig): number => config.number("client-header-timeout", 60) * 1000;
+/** What does not change while the servers run. The handler looks at Host, and at how long lines are. */
+const LIMITS = {
+  maxHeaderSize: MAX_HEAD_BYTES,
+  requestTimeout: 0,
+  connectionsCheckingInterval: 5000,
+  noDelay: true,
+  requireHostHeader: false,
+} as const;
 
-/** keep-alive-requests; keep-alive 0 is one request each. */
-export function requestsPerConnection(config: ControllerConfig): number {
-  return config.number("keep-alive", 75) > 0 ? config.number("keep-alive-requests", 1000) : 1;
+export interface ClientServersOptions {
+  readonly feed: RoutesFeed;
+  readonly clock: Clock;
+  readonly handler: Handler;
+  readonly dial: DialStream;
+  /** Settings that OpenSSL does not take. */
+  readonly onRefusedSettings: (reason: string) => void;
 }
 
-export function tuneServers(config: ControllerConfig, plain: Server, secure: Http2SecureServer): void {
-  const limits = {
-    headersTimeout: headTimeoutMs(config),
-    keepAliveTimeout: config.number("keep-alive", 75) * 1000,
+export class ClientServers {
+  readonly plain: Server;
+  readonly secure: Http2SecureServer;
+  readonly connections = { accepted: 0, open: 0 };
+  readonly #options: ClientServersOptions;
+  readonly #contexts: CertificateContexts;
+  readonly #heads: FirstHeads;
+  readonly #frontDoor: FrontDoor;
+  readonly #parkings: readonly Parking[];
+  /** What the secure server uses where no name says otherwise, as text. */
+  #defaults = "";
+
+  constructor(options: ClientServersOptions) {
+    const { feed, clock, dial } = options;
+    this.#options = options;
+    this.#contexts = new CertificateContexts(clock.now());
+    this.plain = this.#createPlain();
+    this.secure = this.#createSecure();
+    this.#heads = new FirstHeads(clock, () => headTimeoutMs(feed.table.config));
+    this.#watchConnections();
+    this.#parkings = [this.plain, this.secure].flatMap((server) => Parking.of(server, clock) ?? []);
+    // It admits a connection to what listens by now.
+    this.#frontDoor = new FrontDoor(feed, clock, dial, this.#contextOf);
+    this.#frontDoor.guard(this.plain, this.secure);
+    this.refresh();
+  }
+  get fakeCertificate(): string {
+    return this.#contexts.fake.cert;
+  }
+  /** Takes over what the configuration says now. */
+  refresh(): void {
+    const { feed, onRefusedSettings } = this.#options;
+    const { table } = feed;
+    tuneServers(table.config, this.plain, this.secure);
+    const requestCert = [...table.hosts.values(), ...table.wildcards.values()].some((server) => server.clientCertificates !== undefined);
+    Object.assign(this.secure, { requestCert, rejectUnauthorized: false });
+    const defaults = this.#contexts.defaults(table, (key) => feed.secret(key));
+    const text = JSON.stringify(defaults);
+    if (text === this.#defaults) return;
+    this.#defaults = text;
+    try {
+      this.secure.setSecureContext(defaults);
+    } catch (error) {
+      onRefusedSettings(error instanceof Error ? error.message : String(error));
+    }
+  }
+  /** Ends connections that have no request under way. */
+  closeIdle(): void {
+    this.#frontDoor.closeWaiting();
+    this.plain.closeIdleConnections();
+    for (const parking of this.#parkings) parking.close();
+  }
+  close(): void {
+    this.#frontDoor.close();
+    this.#heads.close();
+    for (const parking of this.#parkings) parking.close();
+    this.plain.closeAllConnections();
+  }
+
+  #malformed = (error: Error, socket: Duplex): void => {
+    const { feed, clock } = this.#options;
+    refuseMalformed(error, socket, feed.table.config, clock.now());
   };
-  Object.assign(plain, limits);
-  Object.assign(secure, limits);
-  // What a handshake offers, as tls.convertALPNProtocols would write it.
-  const offered = config.flag("use-http2", true) ? "\x02h2\x08http/1.1" : "\x08http/1.1";
-  Object.assign(secure, { ALPNProtocols: Buffer.from(offered, "latin1") });
-  const maxConcurrentStreams = config.number("http2-max-concurrent-streams", 128);
-  if (maxConcurrentStreams > 0) secure.updateSettings({ maxConcurrentStreams });
+  #contextOf = (name: string | undefined): SecureContext => {
+    const { feed } = this.#options;
+    return this.#contexts.context(feed.table, (key) => feed.secret(key), name);
+  };
+  #createPlain(): Server {
+    const { handler } = this.#options;
+    const handle = (request: IncomingMessage, response: ServerResponse): void =>
+      handler.handle(request, response, arrivalOf(request.socket, "http", 80));
+    const plain = createServer(LIMITS, handle);
+    plain.on("upgrade", (request, socket, head) => handler.upgrade(request, socket, head, arrivalOf(socket, "http", 80)));
+    plain.on("clientError", this.#malformed);
+    plain.on("connect", (_, socket) => this.#malformed(new Error("CONNECT"), socket));
+    // nginx looks at no expectation but 100-continue.
+    plain.on("checkExpectation", handle);
+    return plain;
+  }
+  #createSecure(): Http2SecureServer {
+    const { feed, clock, handler } = this.#options;
+    // Behind ssl-passthrough nginx has TLS on a port of its own.
+    const port = feed.flags.enableSslPassthrough ? feed.flags.sslPassthroughProxyPort : 443;
+    const SNICallback = (name: string, done: (error: Error | null, context?: SecureContext) => void): void => {
+      try {
+        done(null, this.#contextOf(name));
+      } catch (error) {
+        done(error instanceof Error ? error : new Error(String(error)));
+      }
+    };
+    const secure = createSecureServer({ allowHTTP1: true, ...this.#contexts.fake, ...LIMITS, SNICallback }, (request, response) => {
+      if (request.httpVersionMajor >= 2) countStream(request, feed.table.config);
+      handler.handle(asHttp1(request), asHttp1Response(response), arrivalOf(socketOf(request), "https", port));
+    });
+    secure.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) =>
+      handler.upgrade(request, socket, head, arrivalOf(socket, "https", port)),
+    );
+    secure.on("clientError", this.#malformed);
+    secure.on("connect", (_: IncomingMessage, socket: Duplex) => this.#malformed(new Error("CONNECT"), socket));
+    secure.on("tlsClientError", (error: NodeJS.ErrnoException, socket: TLSSocket) => {
+      const carrier = error.code === "ERR_SSL_HTTP_REQUEST" ? carrierOf(socket) : undefined;
+      if (carrier) refusePlain(carrier, feed.table.config, clock.now());
+    });
+    secure.on("sessionError", () => {});
+    return secure;
+  }
+  #watchConnections(): void {
+    for (const server of [this.plain, this.secure])
+      server.on("connection", (socket: Duplex) => {
+        this.connections.accepted++;
+        this.connections.open++;
+        socket.once("close", () => this.connections.open--);
+      });
+    this.plain.on("connection", (socket: Duplex) => this.#heads.awaitHead(socket));
+    this.secure.on("connection", (socket: Duplex) => this.#heads.awaitHandshake(socket));
+    this.secure.prependListener("secureConnection", (socket: TLSSocket) => {
+      const carrier = carrierOf(socket);
+      const origin = carrier && originOf(carrier);
+      if (origin) setOrigin(socket, origin);
+      if (carrier) this.#heads.forget(carrier);
+      if (socket.alpnProtocol !== "h2") this.#heads.awaitHead(socket);
+    });
+  }
 }
 
-const REQUESTS = Symbol("requests");
-
-/** Whether this is the last request that a connection of HTTP/1 may carry. Node's own count begins anew when a connection was parked. */
-export function isLastRequest(socket: object & { [REQUESTS]?: number }, config: ControllerConfig): boolean {
-  const count = (socket[REQUESTS] ?? 0) + 1;
-  socket[REQUESTS] = count;
-  return count >= requestsPerConnection(config);
+function socketOf(request: Http2ServerRequest): Socket {
+  return request.stream?.session?.socket ?? request.socket;
 }
 
-/** The last request of an HTTP/2 connection: streams of a client have odd numbers. */
-export function countStream({ stream }: Http2ServerRequest, config: ControllerConfig): void {
-  const most = requestsPerConnection(config);
-  if (stream?.id !== undefined && (stream.id + 1) / 2 >= most) stream.session?.close();
-}
+/** The compatibility API of node:http2 stands in for node:http's classes here; what differs is asked by httpVersionMajor. */
+const asHttp1 = (request: Http2ServerRequest): IncomingMessage => request as unknown as IncomingMessage;
+const asHttp1Response = (response: Http2ServerResponse): ServerResponse => response as unknown as ServerResponse;

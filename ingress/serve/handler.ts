@@ -15,7 +15,7 @@ import { type Decision, errorBackend, errorRequest, evaluate } from "../evaluate
 import type { Exchange, World } from "../exchange.ts";
 import { Notes } from "../notes.ts";
 import { RequestRecord } from "../request-record.ts";
-import { isLastRequest } from "./client-servers.ts";
+import { isLastRequest } from "./connection-limits.ts";
 import { passAnswer } from "./pass-answer.ts";
 import { type Forwarding, mirrorRequest, podRequest } from "./pod-request.ts";
 import { hasBody, readBody } from "./request-body.ts";

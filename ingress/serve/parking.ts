@@ -43,7 +43,8 @@ export class Parking {
     this.#server = server;
     this.#clock = clock;
     this.#begin = begin;
-    server.on("connection", () => this.#watch());
+    // One that has asked nothing yet is not kept.
+    server.on("request", () => this.#watch());
   }
   get parked(): number {
     return this.#parked.size;
