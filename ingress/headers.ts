@@ -36,8 +36,8 @@ const REPLACED = new Set([
   "x-original-forwarded-host",
 ]);
 
-/** Only the controller says these. */
-const CERTIFICATE = new Set(["ssl-client-verify", "ssl-client-subject-dn", "ssl-client-issuer-dn", "ssl-client-cert"]);
+/** Only the controller says these, where it asks for certificates. */
+export const CERTIFICATE = new Set(["ssl-client-verify", "ssl-client-subject-dn", "ssl-client-issuer-dn", "ssl-client-cert"]);
 
 export interface PodHeaderOptions {
   /** Names with `_` are kept: enable-underscores-in-headers. */
@@ -53,9 +53,7 @@ export function podHeaders(exchange: Exchange, rawHeaders: readonly string[], op
   if (exchange.requestId === "") delete headers["X-Request-ID"];
   headers["X-Real-IP"] = facts.clientIp;
   const { config } = exchange.table;
-  const forwardedFor = sent(exchange, "x-forwarded-for");
-  const append = exchange.forwarded && config.flag("compute-full-forwarded-for", false) && forwardedFor !== undefined;
-  headers["X-Forwarded-For"] = append ? `${forwardedFor}, ${addedFor(exchange)}` : facts.clientIp;
+  headers["X-Forwarded-For"] = forwardedFor(exchange);
   headers["X-Forwarded-Host"] = exchange.bestHost;
   const { port } = exchange;
   if (port !== "") headers["X-Forwarded-Port"] = port;
@@ -66,7 +64,7 @@ export function podHeaders(exchange: Exchange, rawHeaders: readonly string[], op
   if (originalFor !== undefined) headers["X-Original-Forwarded-For"] = originalFor;
   const originalHost = sent(exchange, config.text("forwarded-host-header", "x-forwarded-host").toLowerCase());
   if (originalHost !== undefined) headers["X-Original-Forwarded-Host"] = originalHost;
-  certificateHeaders(exchange, headers);
+  Object.assign(headers, certificateHeaders(exchange));
   if (options.upgrade !== undefined) {
     headers["Upgrade"] = options.upgrade;
     headers["Connection"] = "upgrade";
@@ -100,19 +98,28 @@ function sent({ facts }: Exchange, name: string): string | undefined {
   return typeof value === "string" ? value : undefined;
 }
 
+/** The client's address, behind those that it sent with compute-full-forwarded-for. */
+export function forwardedFor(exchange: Exchange): string {
+  const before = sent(exchange, "x-forwarded-for");
+  const full = exchange.forwarded && exchange.table.config.flag("compute-full-forwarded-for", false);
+  return full && before !== undefined ? `${before}, ${addedFor(exchange)}` : exchange.facts.clientIp;
+}
+
 /** What compute-full-forwarded-for adds. */
 const addedFor = ({ facts, proxied }: Exchange): string => (proxied === undefined ? facts.peerIp : (proxied?.sourceIp ?? ""));
 
-/** What the template passes of a client's certificate. */
-function certificateHeaders({ facts, server }: Exchange, headers: Record<string, string | string[]>): void {
+/** What the template passes of a client's certificate, to pods and to auth-url. */
+export function certificateHeaders({ facts, server }: Exchange): Readonly<Record<string, string>> {
   const asked = server.clientCertificates?.settings;
-  if (!asked || facts.scheme !== "https") return;
+  if (!asked || facts.scheme !== "https") return {};
   const { certificate } = facts;
-  headers["ssl-client-verify"] = certificate?.verify ?? "NONE";
-  if (!certificate) return;
-  headers["ssl-client-subject-dn"] = certificate.subject;
-  headers["ssl-client-issuer-dn"] = certificate.issuer;
-  if (asked.passToUpstream) headers["ssl-client-cert"] = encodeURIComponent(certificate.pem);
+  if (!certificate) return { "ssl-client-verify": "NONE" };
+  return {
+    "ssl-client-verify": certificate.verify,
+    "ssl-client-subject-dn": certificate.subject,
+    "ssl-client-issuer-dn": certificate.issuer,
+    ...(asked.passToUpstream ? { "ssl-client-cert": encodeURIComponent(certificate.pem) } : {}),
+  };
 }
 
 /** Names that the client's Connection header declares to be hop-by-hop. */
@@ -161,7 +168,7 @@ export function clientHeaders(exchange: Exchange, status: number, podLines: read
 /** Strict-Transport-Security on every https answer. */
 export function addHsts(exchange: Exchange): void {
   const { config } = exchange.table;
-  if (exchange.facts.scheme !== "https" || !config.flag("hsts", true)) return;
+  if (exchange.facts.scheme !== "https" || exchange.elsewhere || !config.flag("hsts", true)) return;
   const parts = [`max-age=${config.text("hsts-max-age", "31536000")}`];
   if (config.flag("hsts-include-subdomains", true)) parts.push("includeSubDomains");
   if (config.flag("hsts-preload", false)) parts.push("preload");

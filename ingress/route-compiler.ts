@@ -173,7 +173,8 @@ export class RouteCompiler {
   }
   #addRedirectHosts(hosts: Map<string, Server>): void {
     for (const [host, parts] of this.#byHost) {
-      if (host === CATCH_ALL || host.startsWith("*.") || !parts.some(({ annotations }) => annotations.settings.fromToWww)) continue;
+      if (host === CATCH_ALL || host.startsWith("*.") || !parts.some(({ annotations }) => annotations.settings.redirect.fromToWww))
+        continue;
       const other = host.startsWith("www.") ? host.slice(4) : `www.${host}`;
       const server = hosts.get(host);
       if (!hosts.has(other) && server) hosts.set(other, { ...redirectServer(other, host, this.#config), certificate: server.certificate });

@@ -34,7 +34,6 @@ import { denylistSourceRange } from "./denylist-source-range.ts";
 import { disableProxyInterceptErrors } from "./disable-proxy-intercept-errors.ts";
 import { enableGlobalAuth } from "./enable-global-auth.ts";
 import { externalAuth } from "./external-auth.ts";
-import { fromToWww } from "./from-to-www.ts";
 import { hideHeaders } from "./hide-headers.ts";
 import { limitRate } from "./limit-rate.ts";
 import { limits } from "./limits.ts";
@@ -51,7 +50,6 @@ import { proxySetHeaders } from "./proxy-set-headers.ts";
 import { proxySsl } from "./proxy-ssl.ts";
 import { proxyTimeouts } from "./proxy-timeouts.ts";
 import { redirect } from "./redirect.ts";
-import { relativeRedirects } from "./relative-redirects.ts";
 import { rewriteLog } from "./rewrite-log.ts";
 import { rewrite } from "./rewrite.ts";
 import { serverAlias } from "./server-alias.ts";
@@ -75,7 +73,6 @@ export const annotationGroups = {
   rewrite,
   xForwardedPrefix,
   redirect,
-  relativeRedirects,
   sslRedirect,
   usePortInRedirects,
   limits,
@@ -101,7 +98,6 @@ export const annotationGroups = {
   proxyRedirect,
   mirror,
   serverAlias,
-  fromToWww,
   serviceUpstream,
   loadBalance,
   upstreamHashBy,
