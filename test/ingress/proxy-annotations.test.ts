@@ -82,16 +82,27 @@ await t.test("proxy-next-upstream with statuses: another pod is asked, the last 
       request.resume().once("end", () => response.writeHead(pod.endsWith("-0") || request.url === "/all" ? 503 : 200).end(pod));
     });
   await world.service("ailing", { replicas: 3, server });
-  await addIngress(world, ingress("ailing", "ailing.example", "ailing", { "proxy-next-upstream": "error http_503 non_idempotent" }));
-  const status = async (method: string, path: string): Promise<number> =>
-    (await ask(world.socket(80), { host: "ailing.example", method, path, body: method === "POST" ? "x" : "" })).status;
+  for (const [host, conditions] of [
+    ["ailing", "error http_503"],
+    ["again", "error http_503 non_idempotent"],
+    ["off", "error http_503 off"],
+  ] as const)
+    await addIngress(world, ingress(host, `${host}.example`, "ailing", { "proxy-next-upstream": conditions }));
+  const status = async (method: string, path: string, host = "ailing"): Promise<number> =>
+    (await ask(world.socket(80), { host: `${host}.example`, method, path, body: method === "POST" ? "x" : "" })).status;
   t.strictSame(await Promise.all([status("GET", "/"), status("GET", "/"), status("GET", "/")]), [200, 200, 200]);
   calls.length = 0;
   t.equal(await status("GET", "/all"), 503);
   t.equal(calls.length, 3);
   calls.length = 0;
   await status("POST", "/all");
-  t.equal(calls.length, 1, "non_idempotent is the ConfigMap's to give (template.go buildNextUpstream)");
+  t.equal(calls.length, 1, "POST is sent once");
+  calls.length = 0;
+  await status("POST", "/all", "again");
+  t.equal(calls.length, 3, "unless the annotation says non_idempotent (template.go buildNextUpstream)");
+  calls.length = 0;
+  await status("GET", "/all", "off");
+  t.equal(calls.length, 1, "off takes back what stands beside it");
 });
 
 await t.test("annotations without effect are told", (t) => {
