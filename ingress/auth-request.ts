@@ -3,7 +3,7 @@
 import { type Answer, type HeaderLine, page } from "./answer.ts";
 import type { ExternalAuth } from "./annotations/external-auth.ts";
 import type { Exchange, SubrequestAnswer } from "./exchange.ts";
-import { CERTIFICATE, certificateHeaders, forwardedFor } from "./headers.ts";
+import { asksForCertificates, CERTIFICATE, certificateHeaders, forwardedFor } from "./headers.ts";
 import { expand, headerText } from "./variables.ts";
 
 /** Undefined lets the request pass. */
@@ -99,7 +99,7 @@ const NOT_SENT = new Set([
 const CONDITIONS = new Set(["if-modified-since", "if-unmodified-since", "if-none-match", "if-match", "range", "if-range"]);
 
 function ask(settings: ExternalAuth, exchange: Exchange): Promise<SubrequestAnswer> {
-  const { facts, world, server } = exchange;
+  const { facts, world } = exchange;
   const url = expand(exchange, settings.url);
   const headers: HeaderLine[] = [
     ["Host", new URL(url).hostname],
@@ -122,7 +122,7 @@ function ask(settings: ExternalAuth, exchange: Exchange): Promise<SubrequestAnsw
     NOT_SENT.has(name) ||
     set.has(name) ||
     (settings.cacheKey !== "" && CONDITIONS.has(name)) ||
-    (CERTIFICATE.has(name) && server.clientCertificates !== undefined) ||
+    (CERTIFICATE.has(name) && asksForCertificates(exchange)) ||
     (name.includes("_") && !underscores);
   for (const [name, value] of Object.entries(facts.headers)) {
     if (value === undefined || left(name)) continue;

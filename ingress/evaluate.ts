@@ -4,7 +4,7 @@ import { type Answer, page, redirect } from "./answer.ts";
 import { belongsTo, stickiness, stickyCookie } from "./annotations/affinity.ts";
 import { canaryDecision } from "./annotations/canary.ts";
 import type { Settings } from "./annotations/index.ts";
-import { clientCertificateAnswer } from "./client-certificate-check.ts";
+import { clientCertificateAnswer, misdirected, withAskedCertificate } from "./client-certificate-check.ts";
 import type { ControllerConfig } from "./config.ts";
 import { annotatedBackend, errorPage, setErrorHeaders, signIn } from "./error-pages.ts";
 import { ownPage } from "./own-pages.ts";
@@ -31,16 +31,19 @@ export type Decision =
 
 /** Resolves at once unless a step asks the network. `notes` gathers reasons. */
 export function evaluate(
-  facts: RequestFacts,
+  arrived: RequestFacts,
   table: RouteTable,
   upstreams: Upstreams,
   world: World,
   notes?: Notes,
 ): Decision | Promise<Decision> {
+  const facts = arrived.certificate ? withAskedCertificate(arrived, table, world) : arrived;
   const server = findServer(table, facts.host);
   if (notes) serverNotes(facts, server, table, notes);
   const alone = (answer: Answer): Decision => ({ type: "answer", answer, exchange: undefined });
   if (server.redirectTo !== undefined) return alone(toOtherHost(facts, server.redirectTo, table.config));
+  const elsewhere = misdirected(facts, server, table, world);
+  if (elsewhere) return alone(elsewhere);
   const uncertified = clientCertificateAnswer(facts, server, world);
   if (uncertified && "status" in uncertified) return alone(uncertified);
   if (uncertified) {

@@ -2,6 +2,7 @@
 // Upstream: nginx.tmpl's proxy_set_header lines, ngx_http_proxy_module (what is hidden), Lua's HSTS filter.
 import type { OutgoingHttpHeaders } from "node:http";
 import { cookieInClientTerms } from "./annotations/proxy-cookie.ts";
+import { askedCertificate } from "./client-certificates.ts";
 import type { Exchange } from "./exchange.ts";
 import { serverHeader } from "./server-header.ts";
 
@@ -35,6 +36,13 @@ const REPLACED = new Set([
   "x-original-forwarded-for",
   "x-original-forwarded-host",
 ]);
+
+/** Then the ssl-client-* headers are the controller's to set. */
+export function asksForCertificates({ server, world }: Exchange): boolean {
+  if (!server.clientCertificates) return false;
+  const asked = askedCertificate(server, world.secret.bind(world));
+  return asked !== undefined && !("closed" in asked) && asked.ca !== undefined;
+}
 
 /** Only the controller says these, where it asks for certificates. */
 export const CERTIFICATE = new Set(["ssl-client-verify", "ssl-client-subject-dn", "ssl-client-issuer-dn", "ssl-client-cert"]);
@@ -77,7 +85,7 @@ export function podHeaders(exchange: Exchange, rawHeaders: readonly string[], op
     if (name.startsWith(":")) continue;
     const lower = name.toLowerCase();
     if (HOP_BY_HOP.has(lower) || REPLACED.has(lower) || listed?.has(lower) || upstreamHeaders.has(lower)) continue;
-    if (CERTIFICATE.has(lower) && exchange.server.clientCertificates) continue;
+    if (CERTIFICATE.has(lower) && asksForCertificates(exchange)) continue;
     if (!options.underscores && name.includes("_")) continue;
     // One spelling for lines of one name: Node would keep only the last of two.
     const first = spellings?.get(lower);
@@ -109,16 +117,17 @@ export function forwardedFor(exchange: Exchange): string {
 const addedFor = ({ facts, proxied }: Exchange): string => (proxied === undefined ? facts.peerIp : (proxied?.sourceIp ?? ""));
 
 /** What the template passes of a client's certificate, to pods and to auth-url. */
-export function certificateHeaders({ facts, server }: Exchange): Readonly<Record<string, string>> {
-  const asked = server.clientCertificates?.settings;
-  if (!asked || facts.scheme !== "https") return {};
+export function certificateHeaders(exchange: Exchange): Readonly<Record<string, string>> {
+  const { facts, server, world } = exchange;
+  const asked = asksForCertificates(exchange) && facts.scheme === "https" ? askedCertificate(server, world.secret.bind(world)) : undefined;
+  if (!asked || "closed" in asked) return {};
   const { certificate } = facts;
   if (!certificate) return { "ssl-client-verify": "NONE" };
   return {
     "ssl-client-verify": certificate.verify,
     "ssl-client-subject-dn": certificate.subject,
     "ssl-client-issuer-dn": certificate.issuer,
-    ...(asked.passToUpstream ? { "ssl-client-cert": encodeURIComponent(certificate.pem) } : {}),
+    ...(asked.settings.passToUpstream ? { "ssl-client-cert": encodeURIComponent(certificate.pem) } : {}),
   };
 }
 

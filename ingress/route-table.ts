@@ -74,8 +74,8 @@ export interface Server {
   readonly appRoot: { readonly owner: Owner; readonly target: string } | undefined;
   /** from-to-www: every request is sent to this host. */
   readonly redirectTo: string | undefined;
-  /** The Ingress whose server-level settings count: the first that sets them. */
-  readonly clientCertificates: { readonly owner: Owner; readonly settings: Settings["clientCertificate"] } | undefined;
+  /** auth-tls-* of every Ingress of the host, first first; undefined: none has some. */
+  readonly clientCertificates: readonly { readonly owner: Owner; readonly settings: Settings["clientCertificate"] }[] | undefined;
   /** proxy-ssl-* of the host's first Ingress that has some: for locations without their own. */
   readonly proxySsl: Settings["proxySsl"] | undefined;
   /** Cipher suites of the host alone; undefined: the ConfigMap's. */
