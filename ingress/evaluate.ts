@@ -241,10 +241,11 @@ function canaryChosen(exchange: Exchange, alternative: Alternative, upstreams: U
 /** The affinity cookie of the main rule remembers which of the two upstreams gave it out. */
 function stickyDecision(exchange: Exchange, alternative: Alternative): { readonly chosen: boolean; readonly why: string } | undefined {
   const affinity = stickiness(exchange);
-  if (!affinity || alternative.settings.affinity.canaryBehavior === "legacy") return undefined;
-  const sent = stickyCookie(affinity, exchange);
+  const sent = affinity && stickyCookie(affinity, exchange);
   if (!sent) return undefined;
-  if (belongsTo(sent.backend, alternative.backend.upstream))
+  // A legacy canary knows no cookies.
+  const legacy = alternative.settings.affinity.canaryBehavior === "legacy";
+  if (!legacy && belongsTo(sent.backend, alternative.backend.upstream))
     return { chosen: true, why: `cookie ${affinity.name} was given out by the canary` };
   const main = exchange.location.backend;
   return main && belongsTo(sent.backend, main.upstream)
