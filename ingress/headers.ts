@@ -3,7 +3,8 @@
 import type { OutgoingHttpHeaders } from "node:http";
 import { cookieInClientTerms } from "./annotations/proxy-cookie.ts";
 import { askedCertificate } from "./client-certificates.ts";
-import type { Exchange } from "./exchange.ts";
+import type { Replace } from "./annotations/replacement.ts";
+import { absoluteRedirect, type Exchange } from "./exchange.ts";
 import { serverHeader } from "./server-header.ts";
 
 /** RFC 9110 §7.6.1, and what nginx replaces. */
@@ -163,7 +164,9 @@ export function clientHeaders(exchange: Exchange, status: number, podLines: read
     if (HOP_BY_HOP.has(lower) || HIDDEN.has(lower) || responseHeaders.has(lower)) continue;
     if (hideHeaders.size > 0 && hideHeaders.has(lower)) continue;
     let value = podLines[i + 1] ?? "";
-    if (proxyRedirect && (lower === "location" || lower === "refresh")) value = proxyRedirect(value);
+    if (proxyRedirect && lower === "location") value = redirected(exchange, proxyRedirect, value);
+    else if (proxyRedirect && lower === "refresh")
+      value = value.replace(/(url=)(.*)/is, (_, key: string, url: string) => key + proxyRedirect(url));
     else if (cookies && lower === "set-cookie") value = cookieInClientTerms(proxyCookie, value);
     lines.push(http2 ? lower : name, value);
   }
@@ -172,6 +175,12 @@ export function clientHeaders(exchange: Exchange, status: number, podLines: read
   const server = serverHeader(exchange.table.config, podsServer);
   if (server !== undefined) lines.push(http2 ? "server" : "Server", server);
   return lines;
+}
+
+/** What proxy-redirect makes of it; a path that it has put there is completed as in redirects of our own. */
+function redirected(exchange: Exchange, replace: Replace, value: string): string {
+  const replaced = replace(value);
+  return replaced === value ? value : absoluteRedirect(exchange, replaced);
 }
 
 /** Strict-Transport-Security on every https answer. */

@@ -105,6 +105,47 @@ await t.test("proxy-next-upstream with statuses: another pod is asked, the last 
   t.equal(calls.length, 1, "off takes back what stands beside it");
 });
 
+await t.test("proxy-redirect-*, proxy-cookie-*: the answers of stock nginx", async (t) => {
+  await world.service("httpbun");
+  const cookieDomain = { "proxy-cookie-domain": "localhost example.org" };
+  const redirect = { "proxy-redirect-from": "hello.com", "proxy-redirect-to": "goodbye.com" };
+  const toPath = { "proxy-redirect-from": "http://hello.com/", "proxy-redirect-to": "/" };
+  const rows: readonly (readonly [annotations: Readonly<Record<string, string>>, sent: string, passed: string])[] = [
+    [cookieDomain, "Set-Cookie=a=b; Domain=localhost", "a=b; Domain=example.org"],
+    [cookieDomain, "Set-Cookie=a=b;Domain=.localhost; HttpOnly", "a=b; Domain=.example.org; HttpOnly"],
+    [cookieDomain, "Set-Cookie=a=b; domain=LOCALHOST", "a=b; domain=example.org"],
+    [cookieDomain, "Set-Cookie=a=b; Domain=x.localhost", "a=b; Domain=x.localhost"],
+    [cookieDomain, "Set-Cookie=a=b; Domain=localhost.x", "a=b; Domain=localhost.x"],
+    [cookieDomain, "Set-Cookie=a=b;Path=/", "a=b;Path=/"],
+    [{ "proxy-cookie-domain": ".localhost .example.org" }, "Set-Cookie=a=b; Domain=localhost", "a=b; Domain=example.org"],
+    [{ "proxy-cookie-path": "/one/ /" }, "Set-Cookie=a=b; Path=/one/two", "a=b; Path=/two"],
+    [{ "proxy-cookie-path": "/one/ /" }, "Set-Cookie=a=b; path=/ONE/x", "a=b; path=/ONE/x"],
+    [{ "proxy-cookie-path": "/one/ /" }, "Set-Cookie=a=b;Path=/one", "a=b;Path=/one"],
+    [{ "proxy-cookie-path": "/one/ /" }, "Set-Cookie=a=b; Path=/one/;HttpOnly", "a=b; Path=/; HttpOnly"],
+    [{ "proxy-cookie-path": "/one/ /" }, "Set-Cookie=a=/one/; Secure", "a=/one/; Secure"],
+    [redirect, "Location=hello.com/x", "goodbye.com/x"],
+    [redirect, "Location=HELLO.com/x", "HELLO.com/x"],
+    [redirect, "Location=http://hello.com", "http://hello.com"],
+    [redirect, "Refresh=5; url=hello.com/y", "5; url=goodbye.com/y"],
+    [redirect, "Refresh=0; URL=hello.com", "0; URL=goodbye.com"],
+    [redirect, "Refresh=hello.com", "hello.com"],
+    [toPath, "Location=http://hello.com/x", "http://HOST/x"],
+    [toPath, "Location=http://hello.com", "http://hello.com"],
+    [{ ...toPath, "relative-redirects": "true" }, "Location=http://hello.com/x", "/x"],
+    [{ ...toPath, "proxy-redirect-from": "off" }, "Location=http://hello.com/x", "http://hello.com/x"],
+    [{ ...toPath, "proxy-redirect-to": "off" }, "Location=http://hello.com/x", "http://hello.com/x"],
+  ];
+  for (const [i, [annotations, sent, passed]] of rows.entries()) {
+    const host = `terms-${i}.example`;
+    await addIngress(world, ingress(`terms-${i}`, host, "httpbun", annotations));
+    const at = sent.indexOf("=");
+    const query = new URLSearchParams({ [sent.slice(0, at)]: sent.slice(at + 1) }).toString();
+    const answer = await ask(world.socket(80), { host, path: `/response-headers?${query}` });
+    const is = answer.headers[sent.slice(0, at).toLowerCase()];
+    t.equal([is].flat().join(), passed.replace("HOST", host), `${JSON.stringify(annotations)} ${sent}`);
+  }
+});
+
 await t.test("annotations without effect are told", (t) => {
   const rows: readonly (readonly [name: string, value: string, says: RegExp | undefined])[] = [
     ["proxy-buffering", "on", undefined],
