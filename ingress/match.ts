@@ -98,5 +98,6 @@ export function locationText({ match }: Location): string {
 /** Whose certificate a host has: its own server's, else that of the wildcard above it, whichever server answers (lua/certificate.lua). */
 export function certificateFor(table: RouteTable, host: string): CertificateRef | undefined {
   const above = host.slice(host.indexOf(".") + 1);
-  return (table.hosts.get(host) ?? table.wildcards.get(above) ?? table.patterns.leading.get(above))?.certificate;
+  const { hosts, wildcards, patterns } = table;
+  return hosts.get(host)?.certificate ?? wildcards.get(above)?.certificate ?? patterns.leading.get(above)?.certificate;
 }
