@@ -69,6 +69,8 @@ export function expand(
   text: string,
   captures: readonly (string | undefined)[] = [],
   escape?: (text: string) => string,
+  /** Variables of one module alone. */
+  more: Readonly<Record<string, string>> = {},
 ): string {
   if (!text.includes("$")) return text;
   return text.replace(/\$(?:(\d)|\{(\w+)\}|(\w+))/g, (_, digit?: string, braced?: string, bare?: string) => {
@@ -76,7 +78,8 @@ export function expand(
       const captured = captures[Number(digit)] ?? "";
       return escape ? escape(captured) : captured;
     }
-    return variable(exchange, braced ?? bare ?? "");
+    const name = braced ?? bare ?? "";
+    return more[name] ?? variable(exchange, name);
   });
 }
 

@@ -11,6 +11,7 @@ import type { Random } from "../../model/random.ts";
 import { carrierOf, type SecureContext } from "../../netsim/index.ts";
 import { intermediates } from "../annotations/proxy-ssl.ts";
 import { createHttpProxyEngine } from "../engine/http-proxy-engine.ts";
+import { createFastCgiEngine } from "../engine/fastcgi-engine.ts";
 import { createHttp2Engine } from "../engine/http2-engine.ts";
 import { createMemoryEngine } from "../engine/memory-engine.ts";
 import { createNodeEngine } from "../engine/node-engine.ts";
@@ -77,10 +78,11 @@ export class Controller {
     const memory = createMemoryEngine(clock, dial, http1);
     const own = createNodeEngine(clock, dial);
     const http2 = createHttp2Engine(clock, dial);
+    const fastcgi = createFastCgiEngine(clock, dial);
     this.#closers.push(() => (world.close(), memory.close(), http1.close(), own.close(), http2.close()));
     const metrics = new RequestMetrics(feed.flags);
     const logs = new LogOutput(context.stdout, clock);
-    const handler = new Handler({ feed, world, memory, http1, own, http2, metrics, accessLog: new AccessLog(logs) });
+    const handler = new Handler({ feed, world, memory, http1, own, http2, fastcgi, metrics, accessLog: new AccessLog(logs) });
     this.#handler = handler;
 
     const plain = createServer(LIMITS, (request, response) => handler.handle(request, response, arrivalOf(request.socket, "http", 80)));

@@ -29,6 +29,7 @@ export interface HandlerParts extends UpgradeParts {
   readonly memory: MemoryEngine;
   readonly own: NodeEngine;
   readonly http2: Http2Engine;
+  readonly fastcgi: Forward;
 }
 
 export class Handler {
@@ -129,7 +130,7 @@ export class Handler {
             request,
             exchange.facts.contentLength,
             limit,
-            settings.proxyRequestBuffering || settings.proxyHttpVersion === "1.0",
+            settings.proxyRequestBuffering || settings.proxyHttpVersion === "1.0" || isFastCgi(exchange),
             { clock: this.#parts.world.clock, timeoutMs: exchange.table.config.number("client-body-timeout", 60) * 1000 },
           );
       if (read.type === "gone") return;
@@ -150,7 +151,8 @@ export class Handler {
       outcome.abort();
       return fail(page(502, `upstream sent too big header: over proxy-buffer-size ${bufferBytes}`));
     }
-    if (decision.error !== true && !settings.disableProxyInterceptErrors && errorPage(exchange, outcome.status) !== undefined) {
+    const intercepted = decision.error !== true && !isGrpc(exchange) && !isFastCgi(exchange) && !settings.disableProxyInterceptErrors;
+    if (intercepted && errorPage(exchange, outcome.status) !== undefined) {
       outcome.discard();
       return this.#fail(request, response, page(outcome.status, `the pod answers ${outcome.status}`), exchange);
     }
@@ -171,8 +173,10 @@ export class Handler {
     const startedAt = clock.monotonic();
     const tried = new Set<string>();
     const idempotent = !["POST", "LOCK", "PATCH"].includes(exchange.facts.method) || conditions.has("non_idempotent");
-    const { memory, own, http2 } = this.#parts;
-    const engine: Forward = isGrpc(exchange) ? http2 : request.httpVersionMajor >= 2 ? own : memory;
+    const { memory, own, http2, fastcgi } = this.#parts;
+    const plain = request.httpVersionMajor >= 2 ? own : memory;
+    // The pages of errors come over HTTP.
+    const engine: Forward = decision.error === true ? plain : isFastCgi(exchange) ? fastcgi : isGrpc(exchange) ? http2 : plain;
     const limit = most === 0 ? Infinity : most;
     const unsent = body.type !== "stream";
     const inTime = (): boolean => timeoutMs === 0 || clock.monotonic() - startedAt < timeoutMs;
@@ -323,6 +327,8 @@ function headBytes({ rawHeaders }: ForwardResponse): number {
 function sizeOf(body: ForwardBody, { facts }: Exchange): number {
   return body.type === "bytes" ? body.bytes.length : body.type === "stream" ? (facts.contentLength ?? 0) : 0;
 }
+
+const isFastCgi = ({ location }: Exchange): boolean => location.settings.backendProtocol === "FCGI";
 
 function isGrpc({ location }: Exchange): boolean {
   return location.settings.backendProtocol === "GRPC" || location.settings.backendProtocol === "GRPCS";
