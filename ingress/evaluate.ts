@@ -4,8 +4,9 @@ import { type Answer, page, redirect } from "./answer.ts";
 import { belongsTo, stickiness, stickyCookie } from "./annotations/affinity.ts";
 import { canaryDecision } from "./annotations/canary.ts";
 import type { Settings } from "./annotations/index.ts";
-import { clientCertificateAnswer } from "./client-certificate-check.ts";
+import { clientCertificateAnswer, misdirected, withAskedCertificate } from "./client-certificate-check.ts";
 import type { ControllerConfig } from "./config.ts";
+import { annotatedBackend, errorPage, setErrorHeaders, signIn } from "./error-pages.ts";
 import { ownPage } from "./own-pages.ts";
 import { absoluteRedirect, Exchange, type RequestFacts, type World } from "./exchange.ts";
 import { certificateFor, findLocation, findServer, locationText } from "./match.ts";
@@ -30,16 +31,19 @@ export type Decision =
 
 /** Resolves at once unless a step asks the network. `notes` gathers reasons. */
 export function evaluate(
-  facts: RequestFacts,
+  arrived: RequestFacts,
   table: RouteTable,
   upstreams: Upstreams,
   world: World,
   notes?: Notes,
 ): Decision | Promise<Decision> {
+  const facts = arrived.certificate ? withAskedCertificate(arrived, table, world) : arrived;
   const server = findServer(table, facts.host);
   if (notes) serverNotes(facts, server, table, notes);
   const alone = (answer: Answer): Decision => ({ type: "answer", answer, exchange: undefined });
   if (server.redirectTo !== undefined) return alone(toOtherHost(facts, server.redirectTo, table.config));
+  const elsewhere = misdirected(facts, server, table, world);
+  if (elsewhere) return alone(elsewhere);
   const uncertified = clientCertificateAnswer(facts, server, world);
   if (uncertified && "status" in uncertified) return alone(uncertified);
   if (uncertified) {
@@ -107,7 +111,11 @@ function runPhases(exchange: Exchange, upstreams: Upstreams): Decision | Promise
 }
 
 function afterRewrite(exchange: Exchange, upstreams: Upstreams): Decision | Promise<Decision> {
-  const answered = (answer: Answer): Decision => ({ type: "answer", answer, exchange });
+  const answered = (answer: Answer): Decision => ({
+    type: "answer",
+    answer: errorPage(exchange, answer.status) === "sign-in" ? signIn(exchange, answer) : answer,
+    exchange,
+  });
   exchange.notes?.begin("https redirect");
   const secured = httpsRedirect(exchange);
   if (secured) return answered(secured);
@@ -215,42 +223,12 @@ function chooseUpstream(exchange: Exchange, upstreams: Upstreams): Decision {
 
 /** Nothing to send to: 503, or the default-backend annotation's Service with X-Code 503 and the path as it is. */
 function withoutPeers(exchange: Exchange, backend: BackendRef, reason: string, upstreams: Upstreams): Decision {
-  const other = errorBackend(exchange);
-  const upstream = exchange.location.settings.defaultBackend === "" || !other ? undefined : upstreams.find(other);
+  const other = annotatedBackend(exchange);
+  const upstream = other && upstreams.find(other);
   if (!other || upstream?.type !== "peers") return { type: "answer", answer: page(503, reason), exchange };
   exchange.note(`${reason}: the default-backend annotation's Service ${other.service} answers instead of ${backend.service}`);
   setErrorHeaders(exchange, 503);
   return { type: "forward", exchange, backend: other, peers: upstream.peers, balance: exchange.location.settings, alternative: undefined };
-}
-
-/** The Service that answers in place of errors. */
-export function errorBackend(exchange: Exchange): BackendRef | undefined {
-  const { defaultBackend } = exchange.location.settings;
-  const namespace = exchange.location.owner?.split("/")[0] ?? "";
-  if (defaultBackend === "") return exchange.table.defaultBackend;
-  return { namespace, service: defaultBackend, port: "", upstream: `custom-default-backend-${namespace}-${defaultBackend}` };
-}
-
-/** What an error's Service learns of it. */
-export function setErrorHeaders(exchange: Exchange, status: number): void {
-  const { facts, location } = exchange;
-  const [namespace = "", name = ""] = location.owner?.split("/") ?? [];
-  exchange.setUpstream("X-Code", String(status));
-  exchange.setUpstream("X-Format", facts.headers.accept ?? "");
-  exchange.setUpstream("X-Namespace", namespace);
-  exchange.setUpstream("X-Ingress-Name", name);
-  exchange.setUpstream("X-Service-Name", location.backend?.service ?? "");
-  exchange.setUpstream("X-Service-Port", location.backend?.port ?? "");
-}
-
-/** The request for the page of an error: of the headers for pods it has only these. */
-export function errorRequest(exchange: Exchange, status: number): void {
-  exchange.upstreamHeaders.clear();
-  for (const name of ["X-Real-IP", "X-Forwarded-Host", "X-Forwarded-Port", "X-Forwarded-Proto", "X-Forwarded-Scheme", "X-Scheme"])
-    exchange.removeUpstream(name);
-  exchange.setUpstream("X-Forwarded-For", exchange.facts.clientIp);
-  setErrorHeaders(exchange, status);
-  exchange.setUpstream("X-Original-URI", exchange.facts.target);
 }
 
 function canaryChosen(exchange: Exchange, alternative: Alternative, upstreams: Upstreams): Alternative | undefined {
@@ -263,10 +241,11 @@ function canaryChosen(exchange: Exchange, alternative: Alternative, upstreams: U
 /** The affinity cookie of the main rule remembers which of the two upstreams gave it out. */
 function stickyDecision(exchange: Exchange, alternative: Alternative): { readonly chosen: boolean; readonly why: string } | undefined {
   const affinity = stickiness(exchange);
-  if (!affinity || alternative.settings.affinity.canaryBehavior === "legacy") return undefined;
-  const sent = stickyCookie(affinity, exchange);
+  const sent = affinity && stickyCookie(affinity, exchange);
   if (!sent) return undefined;
-  if (belongsTo(sent.backend, alternative.backend.upstream))
+  // A legacy canary knows no cookies.
+  const legacy = alternative.settings.affinity.canaryBehavior === "legacy";
+  if (!legacy && belongsTo(sent.backend, alternative.backend.upstream))
     return { chosen: true, why: `cookie ${affinity.name} was given out by the canary` };
   const main = exchange.location.backend;
   return main && belongsTo(sent.backend, main.upstream)

@@ -104,8 +104,10 @@ export class Exchange {
   readonly responseHeaders = new Map<string, HeaderLine>();
   /** Lines added to the answer: Set-Cookie. */
   readonly addedHeaders: HeaderLine[] = [];
-  /** The same, on answers of 200, 201, 204, 206 and redirects only. */
-  readonly successHeaders: HeaderLine[] = [];
+  /** $auth_cookie: on answers of 200, 201, 204, 206 and redirects, or on all. */
+  authCookie: { readonly value: string; readonly always: boolean } | undefined;
+  /** Another location answers, an error's: what this one puts on answers is not for it. */
+  elsewhere = false;
   /** Path and query for the pod. */
   upstreamTarget: string;
   /** $req_id; "" when the client sent none and generate-request-id is false. */
@@ -128,7 +130,9 @@ export class Exchange {
   }
   /** Lines to add to an answer of this status. */
   added(status: number): readonly HeaderLine[] {
-    return this.successHeaders.length > 0 && SUCCESS.has(status) ? [...this.addedHeaders, ...this.successHeaders] : this.addedHeaders;
+    const { authCookie } = this;
+    const sent = authCookie && (authCookie.always || SUCCESS.has(status));
+    return sent ? [...this.addedHeaders, ["Set-Cookie", authCookie.value]] : this.addedHeaders;
   }
   note(text: string): void {
     this.notes?.push(text);
@@ -176,7 +180,7 @@ export class Exchange {
 
 /** A path as the Location of nginx's own redirects: with scheme and host, unless relative-redirects. */
 export function absoluteRedirect({ facts, location }: Exchange, url: string): string {
-  return url.startsWith("/") && !location.settings.relativeRedirects ? `${facts.scheme}://${facts.host}${url}` : url;
+  return url.startsWith("/") && !location.settings.redirect.relative ? `${facts.scheme}://${facts.host}${url}` : url;
 }
 
 /** What add_header without `always` acts on. */

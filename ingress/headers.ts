@@ -2,7 +2,9 @@
 // Upstream: nginx.tmpl's proxy_set_header lines, ngx_http_proxy_module (what is hidden), Lua's HSTS filter.
 import type { OutgoingHttpHeaders } from "node:http";
 import { cookieInClientTerms } from "./annotations/proxy-cookie.ts";
-import type { Exchange } from "./exchange.ts";
+import { askedCertificate } from "./client-certificates.ts";
+import type { Replace } from "./annotations/replacement.ts";
+import { absoluteRedirect, type Exchange } from "./exchange.ts";
 import { serverHeader } from "./server-header.ts";
 
 /** RFC 9110 §7.6.1, and what nginx replaces. */
@@ -36,8 +38,15 @@ const REPLACED = new Set([
   "x-original-forwarded-host",
 ]);
 
-/** Only the controller says these. */
-const CERTIFICATE = new Set(["ssl-client-verify", "ssl-client-subject-dn", "ssl-client-issuer-dn", "ssl-client-cert"]);
+/** Then the ssl-client-* headers are the controller's to set. */
+export function asksForCertificates({ server, world }: Exchange): boolean {
+  if (!server.clientCertificates) return false;
+  const asked = askedCertificate(server, world.secret.bind(world));
+  return asked !== undefined && !("closed" in asked) && asked.ca !== undefined;
+}
+
+/** Only the controller says these, where it asks for certificates. */
+export const CERTIFICATE = new Set(["ssl-client-verify", "ssl-client-subject-dn", "ssl-client-issuer-dn", "ssl-client-cert"]);
 
 export interface PodHeaderOptions {
   /** Names with `_` are kept: enable-underscores-in-headers. */
@@ -53,9 +62,7 @@ export function podHeaders(exchange: Exchange, rawHeaders: readonly string[], op
   if (exchange.requestId === "") delete headers["X-Request-ID"];
   headers["X-Real-IP"] = facts.clientIp;
   const { config } = exchange.table;
-  const forwardedFor = sent(exchange, "x-forwarded-for");
-  const append = exchange.forwarded && config.flag("compute-full-forwarded-for", false) && forwardedFor !== undefined;
-  headers["X-Forwarded-For"] = append ? `${forwardedFor}, ${addedFor(exchange)}` : facts.clientIp;
+  headers["X-Forwarded-For"] = forwardedFor(exchange);
   headers["X-Forwarded-Host"] = exchange.bestHost;
   const { port } = exchange;
   if (port !== "") headers["X-Forwarded-Port"] = port;
@@ -66,7 +73,7 @@ export function podHeaders(exchange: Exchange, rawHeaders: readonly string[], op
   if (originalFor !== undefined) headers["X-Original-Forwarded-For"] = originalFor;
   const originalHost = sent(exchange, config.text("forwarded-host-header", "x-forwarded-host").toLowerCase());
   if (originalHost !== undefined) headers["X-Original-Forwarded-Host"] = originalHost;
-  certificateHeaders(exchange, headers);
+  Object.assign(headers, certificateHeaders(exchange));
   if (options.upgrade !== undefined) {
     headers["Upgrade"] = options.upgrade;
     headers["Connection"] = "upgrade";
@@ -79,7 +86,7 @@ export function podHeaders(exchange: Exchange, rawHeaders: readonly string[], op
     if (name.startsWith(":")) continue;
     const lower = name.toLowerCase();
     if (HOP_BY_HOP.has(lower) || REPLACED.has(lower) || listed?.has(lower) || upstreamHeaders.has(lower)) continue;
-    if (CERTIFICATE.has(lower) && exchange.server.clientCertificates) continue;
+    if (CERTIFICATE.has(lower) && asksForCertificates(exchange)) continue;
     if (!options.underscores && name.includes("_")) continue;
     // One spelling for lines of one name: Node would keep only the last of two.
     const first = spellings?.get(lower);
@@ -100,19 +107,29 @@ function sent({ facts }: Exchange, name: string): string | undefined {
   return typeof value === "string" ? value : undefined;
 }
 
+/** The client's address, behind those that it sent with compute-full-forwarded-for. */
+export function forwardedFor(exchange: Exchange): string {
+  const before = sent(exchange, "x-forwarded-for");
+  const full = exchange.forwarded && exchange.table.config.flag("compute-full-forwarded-for", false);
+  return full && before !== undefined ? `${before}, ${addedFor(exchange)}` : exchange.facts.clientIp;
+}
+
 /** What compute-full-forwarded-for adds. */
 const addedFor = ({ facts, proxied }: Exchange): string => (proxied === undefined ? facts.peerIp : (proxied?.sourceIp ?? ""));
 
-/** What the template passes of a client's certificate. */
-function certificateHeaders({ facts, server }: Exchange, headers: Record<string, string | string[]>): void {
-  const asked = server.clientCertificates?.settings;
-  if (!asked || facts.scheme !== "https") return;
+/** What the template passes of a client's certificate, to pods and to auth-url. */
+export function certificateHeaders(exchange: Exchange): Readonly<Record<string, string>> {
+  const { facts, server, world } = exchange;
+  const asked = asksForCertificates(exchange) && facts.scheme === "https" ? askedCertificate(server, world.secret.bind(world)) : undefined;
+  if (!asked || "closed" in asked) return {};
   const { certificate } = facts;
-  headers["ssl-client-verify"] = certificate?.verify ?? "NONE";
-  if (!certificate) return;
-  headers["ssl-client-subject-dn"] = certificate.subject;
-  headers["ssl-client-issuer-dn"] = certificate.issuer;
-  if (asked.passToUpstream) headers["ssl-client-cert"] = encodeURIComponent(certificate.pem);
+  if (!certificate) return { "ssl-client-verify": "NONE" };
+  return {
+    "ssl-client-verify": certificate.verify,
+    "ssl-client-subject-dn": certificate.subject,
+    "ssl-client-issuer-dn": certificate.issuer,
+    ...(asked.settings.passToUpstream ? { "ssl-client-cert": encodeURIComponent(certificate.pem) } : {}),
+  };
 }
 
 /** Names that the client's Connection header declares to be hop-by-hop. */
@@ -147,7 +164,9 @@ export function clientHeaders(exchange: Exchange, status: number, podLines: read
     if (HOP_BY_HOP.has(lower) || HIDDEN.has(lower) || responseHeaders.has(lower)) continue;
     if (hideHeaders.size > 0 && hideHeaders.has(lower)) continue;
     let value = podLines[i + 1] ?? "";
-    if (proxyRedirect && (lower === "location" || lower === "refresh")) value = proxyRedirect(value);
+    if (proxyRedirect && lower === "location") value = redirected(exchange, proxyRedirect, value);
+    else if (proxyRedirect && lower === "refresh")
+      value = value.replace(/(url=)(.*)/is, (_, key: string, url: string) => key + proxyRedirect(url));
     else if (cookies && lower === "set-cookie") value = cookieInClientTerms(proxyCookie, value);
     lines.push(http2 ? lower : name, value);
   }
@@ -158,10 +177,16 @@ export function clientHeaders(exchange: Exchange, status: number, podLines: read
   return lines;
 }
 
+/** What proxy-redirect makes of it; a path that it has put there is completed as in redirects of our own. */
+function redirected(exchange: Exchange, replace: Replace, value: string): string {
+  const replaced = replace(value);
+  return replaced === value ? value : absoluteRedirect(exchange, replaced);
+}
+
 /** Strict-Transport-Security on every https answer. */
 export function addHsts(exchange: Exchange): void {
   const { config } = exchange.table;
-  if (exchange.facts.scheme !== "https" || !config.flag("hsts", true)) return;
+  if (exchange.facts.scheme !== "https" || exchange.elsewhere || !config.flag("hsts", true)) return;
   const parts = [`max-age=${config.text("hsts-max-age", "31536000")}`];
   if (config.flag("hsts-include-subdomains", true)) parts.push("includeSubDomains");
   if (config.flag("hsts-preload", false)) parts.push("preload");

@@ -1,5 +1,6 @@
 // Which server and which location answer a request. Constant in the number of Ingresses; linear in a path's depth, or in a regex host's locations.
 // Upstream: nginx's server names hash and ngx_http_core_find_location.
+import { byRegexAlias, byWildcardAlias } from "./alias-patterns.ts";
 import { RegexTimeout } from "./bounded-regex.ts";
 import type { Notes } from "./notes.ts";
 import type { CertificateRef, Location, RouteTable, Server } from "./route-table.ts";
@@ -21,16 +22,18 @@ export function hostName(header: string | undefined): string {
   return name.endsWith(".") ? name.slice(0, -1) : name;
 }
 
-/** An exact name, then a wildcard of one label, then the catch-all. No host falls through to another. */
+/** An exact name, then a wildcard alias, then a wildcard host of one label, then a regular alias, then the catch-all. No host falls through to another. */
 export function findServer(table: RouteTable, host: string): Server {
   const exact = table.hosts.get(host);
   if (exact) return exact;
+  const alias = byWildcardAlias(table.patterns, host);
+  if (alias) return alias;
   const dot = host.indexOf(".");
   if (dot > 0 && table.wildcards.size > 0 && /^[\w-]+$/.test(host.slice(0, dot))) {
     const wildcard = table.wildcards.get(host.slice(dot + 1));
     if (wildcard) return wildcard;
   }
-  return table.fallback;
+  return byRegexAlias(table.patterns, host) ?? table.fallback;
 }
 
 /** `notes` gathers each location looked at and why it did not match. */
@@ -94,5 +97,7 @@ export function locationText({ match }: Location): string {
 
 /** Whose certificate a host has: its own server's, else that of the wildcard above it, whichever server answers (lua/certificate.lua). */
 export function certificateFor(table: RouteTable, host: string): CertificateRef | undefined {
-  return table.hosts.get(host)?.certificate ?? table.wildcards.get(host.slice(host.indexOf(".") + 1))?.certificate;
+  const above = host.slice(host.indexOf(".") + 1);
+  const { hosts, wildcards, patterns } = table;
+  return hosts.get(host)?.certificate ?? wildcards.get(above)?.certificate ?? patterns.leading.get(above)?.certificate;
 }

@@ -2,7 +2,9 @@
 // Upstream: controller.go getConfiguration, which recomputes everything on every change.
 import type { Ingress, IngressClass } from "../model/kinds/networking-v1.ts";
 import { keyOf } from "../model/object.ts";
+import { compareText } from "../model/text.ts";
 import { hash32 } from "../model/random.ts";
+import { compileAliases } from "./alias-patterns.ts";
 import { compileAnnotations, type CompiledAnnotations } from "./annotations/index.ts";
 import { ControllerConfig, type ControllerFlags } from "./config.ts";
 import { type ClassFacts, ignoredBecause } from "./ingress-class.ts";
@@ -144,13 +146,9 @@ export class RouteCompiler {
       if (host.startsWith("*.")) wildcards.set(host.slice(2), server);
       else if (host !== CATCH_ALL) hosts.set(host, server);
     }
-    for (const server of this.#servers.values()) {
-      for (const alias of server.aliases) {
-        if (alias.startsWith("*.")) {
-          if (!wildcards.has(alias.slice(2))) wildcards.set(alias.slice(2), server);
-        } else if (!hosts.has(alias)) hosts.set(alias, server);
-      }
-    }
+    const inOrder = [...this.#servers.values()].sort((a, b) => compareText(a.host, b.host));
+    const { exact, patterns } = compileAliases(inOrder, (name) => this.#servers.has(name));
+    for (const [alias, server] of exact) hosts.set(alias, server);
     this.#addRedirectHosts(hosts);
     const counted = [...this.#parts.values()].sort(compareParts);
     const fallback = this.#servers.get(CATCH_ALL) ?? compileServer(CATCH_ALL, [], [], this.#context());
@@ -159,6 +157,7 @@ export class RouteCompiler {
       config: this.#config,
       hosts,
       wildcards,
+      patterns,
       fallback,
       defaultBackend: backendOf(this.flags.defaultBackendService),
       policies: upstreamPolicies(counted),
@@ -173,7 +172,8 @@ export class RouteCompiler {
   }
   #addRedirectHosts(hosts: Map<string, Server>): void {
     for (const [host, parts] of this.#byHost) {
-      if (host === CATCH_ALL || host.startsWith("*.") || !parts.some(({ annotations }) => annotations.settings.fromToWww)) continue;
+      if (host === CATCH_ALL || host.startsWith("*.") || !parts.some(({ annotations }) => annotations.settings.redirect.fromToWww))
+        continue;
       const other = host.startsWith("www.") ? host.slice(4) : `www.${host}`;
       const server = hosts.get(host);
       if (!hosts.has(other) && server) hosts.set(other, { ...redirectServer(other, host, this.#config), certificate: server.certificate });

@@ -74,8 +74,8 @@ export interface Server {
   readonly appRoot: { readonly owner: Owner; readonly target: string } | undefined;
   /** from-to-www: every request is sent to this host. */
   readonly redirectTo: string | undefined;
-  /** The Ingress whose server-level settings count: the first that sets them. */
-  readonly clientCertificates: { readonly owner: Owner; readonly settings: Settings["clientCertificate"] } | undefined;
+  /** auth-tls-* of every Ingress of the host, first first; undefined: none has some. */
+  readonly clientCertificates: readonly { readonly owner: Owner; readonly settings: Settings["clientCertificate"] }[] | undefined;
   /** proxy-ssl-* of the host's first Ingress that has some: for locations without their own. */
   readonly proxySsl: Settings["proxySsl"] | undefined;
   /** Cipher suites of the host alone; undefined: the ConfigMap's. */
@@ -92,6 +92,16 @@ export interface Alternative {
   readonly settings: Settings;
 }
 
+/** Server names of nginx that Ingress hosts cannot be. */
+export interface AliasPatterns {
+  /** `*.example.com`, by the name after `*.`: any number of labels. */
+  readonly leading: ReadonlyMap<string, Server>;
+  /** `www.example.*`, by the name before `.*` */
+  readonly trailing: ReadonlyMap<string, Server>;
+  /** In the order of their servers. */
+  readonly regexes: readonly { readonly regex: BoundedRegex; readonly server: Server }[];
+}
+
 export interface RouteTable {
   readonly flags: ControllerFlags;
   readonly config: ControllerConfig;
@@ -99,6 +109,8 @@ export interface RouteTable {
   readonly hosts: ReadonlyMap<string, Server>;
   /** By the name after `*.` */
   readonly wildcards: ReadonlyMap<string, Server>;
+  /** Aliases that are more than a name. */
+  readonly patterns: AliasPatterns;
   readonly fallback: Server;
   /** --default-backend-service; undefined: the built-in 404 page. */
   readonly defaultBackend: BackendRef | undefined;

@@ -41,7 +41,7 @@ export function compileServer(host: string, parts: readonly IngressPart[], alias
   const locations = [...drafts.values()]
     .sort(compareDrafts)
     .flatMap((draft) => locationsOf(draft, drafts, host, regexMode !== undefined, context));
-  const tls = parts.find(({ annotations }) => annotations.settings.clientCertificate.secret !== "");
+  const tls = parts.map(({ owner, annotations }) => ({ owner, settings: annotations.settings.clientCertificate }));
   const passing = parts.find(({ annotations }) => annotations.settings.sslPassthrough);
   return {
     host,
@@ -59,7 +59,7 @@ export function compileServer(host: string, parts: readonly IngressPart[], alias
     conflicts,
     appRoot: appRootOf(locations),
     redirectTo: undefined,
-    clientCertificates: tls && { owner: tls.owner, settings: tls.annotations.settings.clientCertificate },
+    clientCertificates: tls.some(({ settings }) => settings.secret !== "") ? tls : undefined,
     proxySsl: context.config.flag("proxy-ssl-location-only", false)
       ? undefined
       : parts.find(({ annotations }) => annotations.settings.proxySsl.secret !== "")?.annotations.settings.proxySsl,

@@ -58,7 +58,7 @@ export function variable(exchange: Exchange, name: string): string {
   const known = VARIABLES[name];
   if (known) return known(exchange);
   if (name.startsWith("http_")) return headerText(exchange, name.slice(5).replaceAll("_", "-"));
-  if (name.startsWith("cookie_")) return cookie(headerText(exchange, "cookie"), name.slice(7)) ?? "";
+  if (name.startsWith("cookie_")) return cookieVariable(headerText(exchange, "cookie"), name.slice(7)) ?? "";
   if (name.startsWith("arg_")) return argument(exchange.facts.parsed.query ?? "", name.slice(4)) ?? "";
   return "";
 }
@@ -69,6 +69,8 @@ export function expand(
   text: string,
   captures: readonly (string | undefined)[] = [],
   escape?: (text: string) => string,
+  /** Variables of one module alone. */
+  more: Readonly<Record<string, string>> = {},
 ): string {
   if (!text.includes("$")) return text;
   return text.replace(/\$(?:(\d)|\{(\w+)\}|(\w+))/g, (_, digit?: string, braced?: string, bare?: string) => {
@@ -76,7 +78,8 @@ export function expand(
       const captured = captures[Number(digit)] ?? "";
       return escape ? escape(captured) : captured;
     }
-    return variable(exchange, braced ?? bare ?? "");
+    const name = braced ?? bare ?? "";
+    return more[name] ?? variable(exchange, name);
   });
 }
 
@@ -86,13 +89,23 @@ export function headerText({ facts }: Exchange, name: string): string {
   return Array.isArray(value) ? value.join(", ") : (value ?? "");
 }
 
-/** A cookie of a Cookie header. */
-export function cookie(header: string, name: string): string | undefined {
-  for (const pair of header.split(/; */)) {
+/** Name and value of each cookie in a Cookie header. */
+function cookiesOf(header: string): readonly (readonly [name: string, value: string])[] {
+  return header.split(/; */).flatMap((pair) => {
     const equals = pair.indexOf("=");
-    if (equals > 0 && pair.slice(0, equals).trim() === name) return pair.slice(equals + 1).trim();
-  }
-  return undefined;
+    return equals > 0 ? [[pair.slice(0, equals).trim(), pair.slice(equals + 1).trim()] as const] : [];
+  });
+}
+
+/** A cookie as lua-resty-cookie reads it: of equal names the last. */
+export function cookie(header: string, name: string): string | undefined {
+  return cookiesOf(header).findLast(([sent]) => sent === name)?.[1];
+}
+
+/** A cookie as nginx's variables read it: the first, whatever the letters of its name. */
+export function cookieVariable(header: string, name: string): string | undefined {
+  const lower = name.toLowerCase();
+  return cookiesOf(header).find(([sent]) => sent.toLowerCase() === lower)?.[1];
 }
 
 function argument(query: string, name: string): string | undefined {

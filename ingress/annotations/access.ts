@@ -1,6 +1,7 @@
 // satisfy, and the access phase itself: source ranges, external and basic authentication, all of them or any.
 // Upstream: ngx_http_core_module satisfy; nginx.tmpl leaves authentication out for no-auth-locations.
 import { type Answer, page } from "../answer.ts";
+import { askExternally } from "../auth-request.ts";
 import type { Cidr } from "../../model/ip.ts";
 import type { Exchange } from "../exchange.ts";
 import { annotationGroup, type AnnotationReader, low } from "./annotation.ts";
@@ -9,7 +10,7 @@ import { allowlistSourceRange } from "./allowlist-source-range.ts";
 import { type BasicAuth, basicAuth, credentialsRight, unauthorized } from "./basic-auth.ts";
 import { denylistSourceRange } from "./denylist-source-range.ts";
 import { askDigest } from "./digest-auth.ts";
-import { askExternally, type ExternalAuth, externalAuth } from "./external-auth.ts";
+import { type ExternalAuth, externalAuth } from "./external-auth.ts";
 import { inAny } from "./source-range.ts";
 
 export interface Access {

@@ -61,6 +61,8 @@ export const affinity = annotationGroup<Affinity>({
 });
 
 const md5 = (text: string): string => createHash("md5").update(text).digest("hex");
+/** What a cookie of mode persistent names a pod by. */
+const nodeKey = (upstream: string, peer: Peer): string => md5(upstream + peer.id);
 const upstreamHash = (upstream: string): string => md5(md5(upstream) + upstream);
 
 /** The affinity of the location's upstream, whichever Ingress asked for it. */
@@ -96,10 +98,9 @@ export function stickyPeer(
   // A key of another upstream is as good as any.
   const known = sent?.key;
   if (known !== undefined) {
-    const found = settings.mode === "persistent" ? peers.find((peer) => md5(peer.id) === known) : rendezvous(known, peers);
-    const failed = found !== undefined && tried.has(found.id);
-    if (found && !failed) return found;
-    if (failed && !settings.changeOnFailure) return rendezvous(known, untried(peers, tried)) ?? found;
+    const found = settings.mode === "persistent" ? peers.find((peer) => nodeKey(upstream, peer) === known) : rendezvous(known, peers);
+    // Without session-cookie-change-on-failure a client's pod is asked again, although it has just failed.
+    if (found && !(settings.changeOnFailure && tried.has(found.id))) return found;
   }
   const { random, clock } = exchange.world;
   const open = untried(peers, tried);
@@ -107,7 +108,7 @@ export function stickyPeer(
   const picked = settings.mode === "persistent" ? open[random.int(open.length)] : rendezvous(fresh, open);
   if (!picked) return undefined;
   if (setsCookie(exchange))
-    setCookie(settings, exchange, `${settings.mode === "persistent" ? md5(picked.id) : fresh}|${upstreamHash(upstream)}`);
+    setCookie(settings, exchange, `${settings.mode === "persistent" ? nodeKey(upstream, picked) : fresh}|${upstreamHash(upstream)}`);
   return picked;
 }
 
@@ -140,12 +141,20 @@ function setCookie(settings: Affinity, exchange: Exchange, value: string): void 
   if (https) parts.push("Secure");
   parts.push("HttpOnly");
   const agent = headerText(exchange, "user-agent");
-  const refusesNone =
-    settings.conditionalSameSiteNone && /Chrome\/(?:5[1-9]|6[0-6])\b|\(iP.+; CPU .*OS 12[_\d]*.*\) AppleWebKit\//.test(agent);
-  if (settings.sameSite !== "" && !(settings.sameSite === "None" && refusesNone)) parts.push(`SameSite=${settings.sameSite}`);
+  const refusesNone = settings.conditionalSameSiteNone && refusesSameSiteNone(agent);
+  // lua-resty-cookie leaves out what is written in other letters.
+  const known = ["None", "Lax", "Strict"].includes(settings.sameSite);
+  if (known && !(settings.sameSite === "None" && refusesNone)) parts.push(`SameSite=${settings.sameSite}`);
   const line = exchange.addedHeaders.findIndex(([name, text]) => name === "Set-Cookie" && text.startsWith(`${settings.name}=`));
   if (line >= 0) exchange.addedHeaders.splice(line, 1);
   exchange.addedHeaders.push(["Set-Cookie", parts.join("; ")]);
+}
+
+/** Browsers that drop a cookie with SameSite=None: lua/util/same_site.lua. */
+function refusesSameSiteNone(agent: string): boolean {
+  if (/Chrome\/[456]|CPU iPhone OS 12|iPad; CPU OS 12/.test(agent)) return true;
+  const has = (text: string): boolean => agent.includes(text);
+  return has("Macintosh") && has("Intel Mac OS X 10_14") && has("Safari") && !has("Chrome");
 }
 
 const DAYS = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"];

@@ -153,6 +153,14 @@ export class AnnotationReader {
         return assertNever(rule.onInvalid);
     }
   }
+  /** The Ingress has the annotation, whatever its value. */
+  named(name: string): boolean {
+    return this.#values[PREFIX + name] !== undefined;
+  }
+  /** It has it, with nothing in it: no value, and yet not absent for some of upstream's parsers. */
+  blank(name: string): boolean {
+    return this.named(name) && this.text(name) === undefined;
+  }
   flag(name: string, fallback: boolean): boolean {
     const text = this.text(name);
     const value = parseBool(text);
@@ -162,7 +170,8 @@ export class AnnotationReader {
   number(name: string, fallback: number): number {
     const text = this.text(name);
     if (text === undefined) return fallback;
-    if (/^-?\d+$/.test(text)) return Number(text);
+    // Go's integers end at 64 bits.
+    if (/^[+-]?\d+$/.test(text) && Math.abs(Number(text)) < 2 ** 63) return Number(text);
     this.problem(name, `invalid value ${JSON.stringify(text)}: must be a number`);
     return fallback;
   }
@@ -200,7 +209,7 @@ export function sizeBytes(text: string): number | undefined {
 
 /** Milliseconds of an nginx time (`30m`, `1h30m`, `5s`, `100ms`, seconds without a unit), or undefined. */
 export function timeMs(text: string): number | undefined {
-  if (!/^(?:\d+(?:ms|[smhdwMy])?\s*)+$/.test(text)) return undefined;
+  if (!/^\d+(?:(?:ms|[smhdwMy])\s*\d+|\s+\d+)*(?:ms|[smhdwMy])?\s*$/.test(text)) return undefined;
   const units: Readonly<Record<string, number>> = { ms: 1, s: 1e3, "": 1e3, m: 6e4, h: 36e5, d: 864e5, w: 6048e5, M: 2592e6, y: 31536e6 };
   let total = 0;
   for (const [, digits, unit = ""] of text.matchAll(/(\d+)(ms|[smhdwMy])?/g)) total += Number(digits) * (units[unit] ?? 1e3);

@@ -1,4 +1,4 @@
-// backend-protocol: what is spoken with the pods. Invalid values and FCGI mean HTTP, which a Warning says.
+// backend-protocol: what is spoken with the pods. Invalid values mean HTTP, which a Warning says.
 // Upstream: internal/ingress/annotations/backendprotocol, proxy.
 import { annotationGroup, low } from "./annotation.ts";
 import { oneOf } from "./validators.ts";
@@ -12,7 +12,6 @@ export const backendProtocol = annotationGroup<BackendProtocol>({
   parse(read) {
     const text = read.text("backend-protocol")?.toUpperCase();
     const found = BACKEND_PROTOCOLS.find((protocol) => protocol === text);
-    if (found === "FCGI") read.problem("backend-protocol", "FCGI is not modelled; HTTP is used");
     return found ?? "HTTP";
   },
 });

@@ -30,13 +30,16 @@ export const basicAuth = annotationGroup<BasicAuth>({
     const secretType = read.text("auth-secret-type") ?? "auth-file";
     const name = read.text("auth-secret");
     if (name === undefined) throw new LocationDenied("error reading secret name from annotation: ingress rule without annotations");
-    const [first = "", second] = name.split("/");
-    if (second !== undefined && first !== read.namespace && !read.config.flag("allow-cross-namespace-resources", false)) {
+    const parts = name.split("/");
+    if (parts.length > 2)
+      throw new LocationDenied(`error reading secret name from annotation: unexpected key format: ${JSON.stringify(name)}`);
+    const [key = "", given = ""] = parts.reverse();
+    const namespace = given === "" ? read.namespace : given;
+    if (namespace !== read.namespace && !read.config.flag("allow-cross-namespace-resources", false))
       throw new LocationDenied("cross namespace usage of secrets is not allowed");
-    }
     return {
       type: type === "basic" ? "basic" : "digest",
-      secret: second === undefined ? `${read.namespace}/${first}` : name,
+      secret: `${namespace}/${key}`,
       secretType: secretType === "auth-map" ? "auth-map" : "auth-file",
       realm: read.text("auth-realm") ?? "",
     };

@@ -2,7 +2,7 @@
 // Upstream: internal/ingress/annotations/canary, lua/balancer.lua route_to_alternative_balancer.
 import { BoundedRegex, RegexTimeout } from "../bounded-regex.ts";
 import type { Exchange } from "../exchange.ts";
-import { cookie, headerText } from "../variables.ts";
+import { cookieVariable, headerText } from "../variables.ts";
 import { annotationGroup, low, medium } from "./annotation.ts";
 import { BASIC, BOOL, INTEGER, REGEX } from "./validators.ts";
 
@@ -45,7 +45,7 @@ export function canaryDecision(settings: Canary, exchange: Exchange): { readonly
     const decided = byHeader(settings, sent);
     if (decided) return decided;
   }
-  const value = settings.cookie === "" ? undefined : cookie(headerText(exchange, "cookie"), settings.cookie);
+  const value = settings.cookie === "" ? undefined : cookieVariable(headerText(exchange, "cookie"), settings.cookie);
   if (value === "always" || value === "never") return { chosen: value === "always", why: `cookie ${settings.cookie}=${value}` };
   const total = settings.weightTotal > 100 ? settings.weightTotal : 100;
   if (settings.weight <= 0) return { chosen: false, why: "no header, cookie or weight asks for it" };

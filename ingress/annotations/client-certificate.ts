@@ -1,5 +1,5 @@
 // auth-tls-*: client certificates for the host's server. No or bad certificate: 400; the wrong name: 403.
-// Upstream: internal/ingress/annotations/authtls; nginx.tmpl server block. Server-level: the host's first Ingress with it decides.
+// Upstream: internal/ingress/annotations/authtls; nginx.tmpl server block. Server-level: client-certificates.ts says whose count.
 import { type AnnotationReader, annotationGroup, high, low, medium } from "./annotation.ts";
 import { BASIC, BOOL, COMMON_NAME, INTEGER, matching } from "./validators.ts";
 

@@ -19,7 +19,11 @@ export interface Cors {
 const METHODS = "GET, PUT, POST, DELETE, PATCH, OPTIONS";
 const HEADERS = "DNT,Keep-Alive,User-Agent,X-Requested-With,If-Modified-Since,Cache-Control,Content-Type,Range,Authorization";
 
-const ORIGINS = /^(?:(?:(?:(?:[a-z]+:\/\/)?(?:\*\.)?[A-Za-z0-9\-.]*(?::\d+)?,?)|null)+|\*)?$/;
+// Upstream's patterns, written so that no text makes them backtrack.
+const ORIGINS = /^(?:(?:[A-Za-z0-9\-.,]|:\d|\*\.|(?<=[a-z]):\/\/)*|\*)$/;
+const ORIGIN = /^([a-z]+:\/\/)(\*\.)?([A-Za-z0-9\-.]*)(:\d+)?$/;
+const METHOD_NAMES = /^[A-Za-z]+(?:(?:,\s?|\s)[A-Za-z]+)*(?:,\s?|\s)?$/;
+const EXPOSED_NAMES = /^[A-Za-z0-9\-_*]+(?:(?:,\s?|\s)[A-Za-z0-9\-_*]+)*(?:,\s?|\s)?$/;
 
 export const cors = annotationGroup<Cors>({
   upstream: "CorsConfig",
@@ -27,18 +31,19 @@ export const cors = annotationGroup<Cors>({
     "enable-cors": low(BOOL),
     "cors-allow-origin": medium(matching(ORIGINS)),
     "cors-allow-headers": medium(HEADER_NAMES),
-    "cors-allow-methods": medium(matching(/^(?:[A-Za-z]+,?\s?)+$/)),
+    "cors-allow-methods": medium(matching(METHOD_NAMES)),
     "cors-allow-credentials": low(BOOL),
-    "cors-expose-headers": medium(matching(/^(?:(?:[A-Za-z0-9\-_]+|\*),?\s?)+$/)),
+    "cors-expose-headers": medium(matching(EXPOSED_NAMES)),
     "cors-max-age": low(INTEGER),
   },
   parse: (read) => ({
     enabled: read.flag("enable-cors", false),
     origins: origins(read),
-    methods: read.text("cors-allow-methods") ?? METHODS,
+    // Without a blank too many between the names, which the validators leave out.
+    methods: matched(read, "cors-allow-methods", METHOD_NAMES) ?? METHODS,
     headers: read.text("cors-allow-headers") ?? HEADERS,
     credentials: read.flag("cors-allow-credentials", true),
-    exposeHeaders: read.text("cors-expose-headers") ?? "",
+    exposeHeaders: matched(read, "cors-expose-headers", EXPOSED_NAMES) ?? "",
     maxAge: read.number("cors-max-age", 1_728_000),
   }),
   steps: (settings) =>
@@ -69,6 +74,11 @@ export const cors = annotationGroup<Cors>({
       : [],
 });
 
+function matched(read: AnnotationReader, name: string, pattern: RegExp): string | undefined {
+  const text = read.text(name);
+  return text !== undefined && pattern.test(text) ? text : undefined;
+}
+
 /** The value to send, or undefined for an origin that is not listed. */
 function allowedOrigin({ origins: listed }: Cors, exchange: Exchange): string | undefined {
   if (!listed) return "*";
@@ -76,17 +86,18 @@ function allowedOrigin({ origins: listed }: Cors, exchange: Exchange): string | 
   return origin !== "" && listed.some((pattern) => pattern.test(origin)) ? origin : undefined;
 }
 
-/** Blank entries and entries that are no origins are skipped; `*` anywhere means every origin. */
+/** Blank entries and entries that are no origins are skipped, and none may be left; `*` anywhere means every origin. */
 function origins(read: AnnotationReader): readonly RegExp[] | undefined {
+  if (read.text("cors-allow-origin") === undefined) return undefined;
   const entries = read.list("cors-allow-origin");
-  if (entries.length === 0 || entries.includes("*")) return undefined;
+  if (entries.includes("*")) return undefined;
   const patterns: RegExp[] = [];
   for (const entry of entries) {
     if (entry === "null") {
       patterns.push(/null$/i);
       continue;
     }
-    const found = /^([a-z][a-z0-9+.-]*:\/\/)(\*\.)?([A-Za-z0-9\-.]+)(:\d+)?$/i.exec(entry);
+    const found = ORIGIN.exec(entry);
     if (!found) {
       read.problem("cors-allow-origin", `${entry} is not an origin`);
       continue;
@@ -94,7 +105,7 @@ function origins(read: AnnotationReader): readonly RegExp[] | undefined {
     const [, scheme = "", wild, host = "", port = ""] = found;
     const quote = (text: string): string => text.replace(/[.*+?^${}()|[\]\\/]/g, "\\$&");
     // Open at its beginning, as the template writes it.
-    patterns.push(new RegExp(`${quote(scheme)}${wild === undefined ? "" : "[A-Za-z0-9\\-]+\\."}${quote(host)}${port}$`, "i"));
+    patterns.push(new RegExp(`${quote(scheme)}${wild === undefined ? "" : "[A-Za-z0-9-]+\\."}${quote(host)}${port}$`, "i"));
   }
   return patterns;
 }

@@ -1,11 +1,10 @@
-// auth-url and its family, and the ConfigMap's global-auth-*: another server says whether a request may pass.
-// Upstream: internal/ingress/annotations/{authreq,authreqglobal}; ngx_http_auth_request_module.
-import { type Answer, type HeaderLine, page, redirect } from "../answer.ts";
+// auth-url and its family, and the ConfigMap's global-auth-*: another server says whether a request may pass. It is asked by auth-request.ts.
+// Upstream: internal/ingress/annotations/{authreq,authreqglobal}.
+import { page } from "../answer.ts";
 import { parseBool, splitList } from "../config.ts";
-import type { Exchange, KeepAlive, SubrequestAnswer } from "../exchange.ts";
-import { expand } from "../variables.ts";
+import type { KeepAlive } from "../exchange.ts";
 import { enableGlobalAuth } from "./enable-global-auth.ts";
-import { annotationGroup, type AnnotationReader, LocationDenied, timeMs, high, low, medium } from "./annotation.ts";
+import { annotationGroup, type AnnotationReader, GroupSkipped, LocationDenied, timeMs, high, low, medium } from "./annotation.ts";
 import { BASIC, BOOL, EXTENDED, HEADER_NAMES, INTEGER, oneOf, URL_CHARS, URL_WITH_VARIABLES, VARIABLES } from "./validators.ts";
 
 export interface ExternalAuth {
@@ -48,24 +47,13 @@ export const externalAuth = annotationGroup<ExternalAuth>({
     "auth-keepalive-share-vars": low(BOOL),
   },
   parse(read) {
-    const own = read.text("auth-url");
-    const global = enableGlobalAuth.parse(read) ? read.config.text("global-auth-url") : "";
-    const text = (name: string): string => (own === undefined ? read.config.text(`global-${name}`) : (read.text(name) ?? ""));
-    if (own !== undefined && !isUrl(own)) throw new LocationDenied(`could not parse auth-url annotation: ${urlProblem(own)}`);
-    const url = own ?? (isUrl(global) ? global : "");
-    return {
-      url,
-      method: METHODS.includes(text("auth-method")) ? text("auth-method") : "",
-      signin: own !== undefined || isUrl(text("auth-signin")) ? text("auth-signin") : "",
-      signinParam: text("auth-signin-redirect-param") || "rd",
-      responseHeaders: headerNames(text("auth-response-headers"), own !== undefined),
-      requestRedirect: text("auth-request-redirect"),
-      alwaysSetCookie: parseBool(text("auth-always-set-cookie")) ?? false,
-      setHeaders: own === undefined ? "" : headersMap(read),
-      keepAlive: own === undefined ? undefined : keepAlive(read, own),
-      cacheKey: text("auth-cache-key"),
-      cacheMs: durations(text("auth-cache-duration") || CACHE_DURATION, own !== undefined),
-    };
+    try {
+      return settingsOf(read, read.text("auth-url"));
+    } catch (error) {
+      // Without its own the Ingress is under the ConfigMap's.
+      if (error instanceof GroupSkipped) return settingsOf(read, undefined);
+      throw error;
+    }
   },
   steps: ({ setHeaders }) =>
     setHeaders === ""
@@ -83,6 +71,27 @@ export const externalAuth = annotationGroup<ExternalAuth>({
           },
         ],
 });
+
+/** The annotations' with `own` as auth-url, the ConfigMap's without. */
+function settingsOf(read: AnnotationReader, own: string | undefined): ExternalAuth {
+  const global = enableGlobalAuth.parse(read) ? read.config.text("global-auth-url") : "";
+  const text = (name: string): string => (own === undefined ? read.config.text(`global-${name}`) : (read.text(name) ?? ""));
+  if (own !== undefined && !isUrl(own)) throw new LocationDenied(`could not parse auth-url annotation: ${urlProblem(own)}`);
+  const url = own ?? (isUrl(global) ? global : "");
+  return {
+    url,
+    method: METHODS.includes(text("auth-method")) ? text("auth-method") : "",
+    signin: own !== undefined || isUrl(text("auth-signin")) ? text("auth-signin") : "",
+    signinParam: text("auth-signin-redirect-param") || "rd",
+    responseHeaders: headerNames(text("auth-response-headers"), own !== undefined),
+    requestRedirect: text("auth-request-redirect"),
+    alwaysSetCookie: parseBool(text("auth-always-set-cookie")) ?? false,
+    setHeaders: own === undefined ? "" : headersMap(read),
+    keepAlive: own === undefined ? undefined : keepAlive(read, own),
+    cacheKey: text("auth-cache-key"),
+    cacheMs: durations(text("auth-cache-duration") || CACHE_DURATION, own !== undefined),
+  };
+}
 
 /** Kept connections work only where clients do not speak HTTP/2; variables in the host rule them out. */
 function keepAlive(read: AnnotationReader, url: string): KeepAlive | undefined {
@@ -121,9 +130,13 @@ const isUrl = (url: string): boolean => urlProblem(url) === undefined;
 
 /** In the words of parser.StringToURL. */
 function urlProblem(url: string): string | undefined {
-  const [, scheme, host] = /^(?:([a-z][a-z0-9+.-]*):\/\/)?([^/?#]*)/i.exec(url) ?? [];
+  if (url.startsWith(":")) return `${url} is not a valid URL: parse ${JSON.stringify(url)}: missing protocol scheme`;
+  const [, scheme, host = ""] = /^(?:([a-z][a-z0-9+.-]*):(?:\/\/([^/?#]*))?)?/i.exec(url) ?? [];
   if (scheme === undefined) return "url scheme is empty";
-  if (host === undefined || host === "") return "url host is empty";
+  const port = /:[^:]*$/.exec(host)?.[0] ?? "";
+  if (!/^:?\d*$/.test(port))
+    return `${url} is not a valid URL: parse ${JSON.stringify(url)}: invalid port ${JSON.stringify(port)} after host`;
+  if (host === "") return "url host is empty";
   if (host.includes("..")) return "invalid url host";
   return /^https?$/i.test(scheme) ? undefined : `${scheme} is neither http nor https`;
 }
@@ -139,105 +152,8 @@ function durations(text: string, own: boolean): ReadonlyMap<string, number> {
     if (wrong) throw new LocationDenied(`location denied, reason: invalid cache duration: ${item}`);
     const ms = timeMs(words[at] ?? "") ?? 0;
     const codes = words.slice(0, at).filter((word) => word === "any" || /^\d{3}$/.test(word));
-    for (const code of codes.length > 0 ? codes : ["200", "301", "302"]) result.set(code, ms);
+    // The first that names a status counts.
+    for (const code of codes.length > 0 ? codes : ["200", "301", "302"]) if (!result.has(code)) result.set(code, ms);
   }
   return result;
-}
-
-/** Undefined lets the request pass. */
-export async function askExternally(settings: ExternalAuth, exchange: Exchange): Promise<Answer | undefined> {
-  let answer: SubrequestAnswer;
-  try {
-    answer = await cached(settings, exchange);
-  } catch (error) {
-    return page(500, `auth-url ${settings.url} failed: ${error instanceof Error ? error.message : String(error)}`);
-  }
-  const header = (name: string): string => answer.headers.find(([sent]) => sent.toLowerCase() === name)?.[1] ?? "";
-  for (const line of answer.headers) {
-    if (line[0].toLowerCase() !== "set-cookie") continue;
-    if (settings.alwaysSetCookie) exchange.addedHeaders.push(line);
-    else exchange.successHeaders.push(line);
-  }
-  if (answer.status >= 200 && answer.status < 300) {
-    for (const name of settings.responseHeaders) exchange.setUpstream(name, header(name.toLowerCase()));
-    return undefined;
-  }
-  if (answer.status === 401 && settings.signin !== "")
-    return redirect(302, signinUrl(settings, exchange), `auth-url says 401: auth-signin`);
-  if (answer.status === 401 || answer.status === 403) {
-    const challenge = header("www-authenticate");
-    return page(answer.status, `auth-url says ${answer.status}`, challenge === "" ? [] : [["WWW-Authenticate", challenge]]);
-  }
-  return page(500, `auth-url answers ${answer.status}, which is neither 2xx nor 401 nor 403`);
-}
-
-function signinUrl(settings: ExternalAuth, exchange: Exchange): string {
-  const url = expand(exchange, settings.signin);
-  if (new RegExp(`[?&]${settings.signinParam.replace(/\W/g, "\\$&")}=[^&]`).test(url)) return url;
-  const back = expand(exchange, "$pass_access_scheme://$http_host$escaped_request_uri");
-  return `${url}${url.includes("?") ? "&" : "?"}${settings.signinParam}=${back}`;
-}
-
-interface Kept {
-  readonly answer: SubrequestAnswer;
-  readonly until: number;
-}
-
-async function cached(settings: ExternalAuth, exchange: Exchange): Promise<SubrequestAnswer> {
-  if (settings.cacheKey === "") return ask(settings, exchange);
-  const { world, server, location } = exchange;
-  const cache = world.state("auth-cache", () => new Map<string, Kept>());
-  const key = `${server.host}${location.path}\n${settings.url}\n${expand(exchange, settings.cacheKey)}`;
-  const now = world.clock.monotonic();
-  const kept = cache.get(key);
-  if (kept && kept.until > now) {
-    exchange.note("auth-url: answered from the cache");
-    return kept.answer;
-  }
-  const answer = await ask(settings, exchange);
-  const keepMs = settings.cacheMs.get(String(answer.status)) ?? settings.cacheMs.get("any");
-  if (keepMs !== undefined) {
-    if (cache.size > 10_000) cache.clear();
-    cache.set(key, { answer, until: now + keepMs });
-  }
-  return answer;
-}
-
-const NOT_SENT = new Set([
-  "host",
-  "content-length",
-  "transfer-encoding",
-  "connection",
-  "keep-alive",
-  "upgrade",
-  "expect",
-  "te",
-  "trailer",
-  "x-original-url",
-  "x-forwarded-proto",
-  "x-request-id",
-]);
-
-function ask(settings: ExternalAuth, exchange: Exchange): Promise<SubrequestAnswer> {
-  const { facts, world } = exchange;
-  const url = expand(exchange, settings.url);
-  const headers: HeaderLine[] = [
-    ["Host", new URL(url).hostname],
-    ["X-Original-URL", expand(exchange, "$scheme://$http_host$request_uri")],
-    ["X-Original-Method", facts.method],
-    ["X-Sent-From", "nginx-ingress-controller"],
-    ["X-Real-IP", facts.clientIp],
-    ["X-Forwarded-For", facts.clientIp],
-    ["X-Auth-Request-Redirect", settings.requestRedirect === "" ? facts.target : expand(exchange, settings.requestRedirect)],
-    ["X-Request-ID", exchange.requestId],
-  ];
-  if (settings.method !== "") headers.push(["X-Original-URI", facts.target], ["X-Scheme", exchange.scheme]);
-  const own = settings.setHeaders === "" ? undefined : world.configMap(settings.setHeaders);
-  for (const [name, value] of Object.entries(own ?? {})) headers.push([name, expand(exchange, value)]);
-  const set = new Set(headers.map(([name]) => name.toLowerCase()));
-  for (const [name, value] of Object.entries(facts.headers)) {
-    if (value === undefined || name.startsWith(":") || NOT_SENT.has(name) || set.has(name)) continue;
-    for (const one of Array.isArray(value) ? value : [value]) headers.push([name, one]);
-  }
-  return world.request(url, { method: settings.method === "" ? "GET" : settings.method, headers, keepAlive: settings.keepAlive });
 }

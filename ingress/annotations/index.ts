@@ -1,6 +1,6 @@
 // Every annotation group, one line each. The order is that of the steps within a phase, as nginx's template and OpenResty give it.
 import type { Ingress } from "../../model/kinds/networking-v1.ts";
-import type { ControllerConfig } from "../config.ts";
+import { type ControllerConfig, parseBool } from "../config.ts";
 import type { Phase } from "../route-table.ts";
 import {
   type AnnotationRule,
@@ -34,7 +34,7 @@ import { denylistSourceRange } from "./denylist-source-range.ts";
 import { disableProxyInterceptErrors } from "./disable-proxy-intercept-errors.ts";
 import { enableGlobalAuth } from "./enable-global-auth.ts";
 import { externalAuth } from "./external-auth.ts";
-import { fromToWww } from "./from-to-www.ts";
+import { fastcgi } from "./fastcgi.ts";
 import { hideHeaders } from "./hide-headers.ts";
 import { limitRate } from "./limit-rate.ts";
 import { limits } from "./limits.ts";
@@ -51,7 +51,6 @@ import { proxySetHeaders } from "./proxy-set-headers.ts";
 import { proxySsl } from "./proxy-ssl.ts";
 import { proxyTimeouts } from "./proxy-timeouts.ts";
 import { redirect } from "./redirect.ts";
-import { relativeRedirects } from "./relative-redirects.ts";
 import { rewriteLog } from "./rewrite-log.ts";
 import { rewrite } from "./rewrite.ts";
 import { serverAlias } from "./server-alias.ts";
@@ -63,7 +62,7 @@ import { upstreamHashBy } from "./upstream-hash-by.ts";
 import { upstreamVhost } from "./upstream-vhost.ts";
 import { usePortInRedirects } from "./use-port-in-redirects.ts";
 import { xForwardedPrefix } from "./x-forwarded-prefix.ts";
-import { UNMODELLED } from "./unmodelled.ts";
+import { LOOKED_AT_WITH, UNMODELLED } from "./unmodelled.ts";
 
 export const annotationGroups = {
   blocks,
@@ -75,7 +74,6 @@ export const annotationGroups = {
   rewrite,
   xForwardedPrefix,
   redirect,
-  relativeRedirects,
   sslRedirect,
   usePortInRedirects,
   limits,
@@ -90,6 +88,7 @@ export const annotationGroups = {
   proxySetHeaders,
   hideHeaders,
   backendProtocol,
+  fastcgi,
   proxyBodySize,
   proxyRequestBuffering,
   clientBodyBufferSize,
@@ -101,7 +100,6 @@ export const annotationGroups = {
   proxyRedirect,
   mirror,
   serverAlias,
-  fromToWww,
   serviceUpstream,
   loadBalance,
   upstreamHashBy,
@@ -220,7 +218,10 @@ function invalidUnmodelled(ingress: Ingress | undefined, config: ControllerConfi
   if (!config.validates) return undefined;
   for (const name of ownNames(ingress)) {
     const rule = NOT_MODELLED.has(name) ? RULES.get(name) : undefined;
-    const value = ingress?.metadata.annotations?.[PREFIX + name] ?? "";
+    const valueOf = (of: string): string => ingress?.metadata.annotations?.[PREFIX + of] ?? "";
+    const value = valueOf(name);
+    const other = LOOKED_AT_WITH[name];
+    if (other !== undefined && parseBool(valueOf(other)) !== true) continue;
     if (rule?.onInvalid === "drop" && value !== "" && !rule.valid(value)) return `annotation ${PREFIX}${name} contains invalid value`;
   }
   return undefined;

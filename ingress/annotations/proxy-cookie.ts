@@ -17,22 +17,37 @@ export const proxyCookie = annotationGroup<ProxyCookie>({
     "proxy-cookie-domain": medium(matching(new RegExp(`^(?:off|${WORD}\\s+${WORD})$`), "keep")),
     "proxy-cookie-path": medium(URL_CHARS),
   },
-  parse: (read) => ({ domain: pair(read, "proxy-cookie-domain"), path: pair(read, "proxy-cookie-path") }),
+  parse(read) {
+    const [domain, path] = [pair(read, "proxy-cookie-domain"), pair(read, "proxy-cookie-path")];
+    return { domain: domain && domainReplacement(...domain), path: path && replacement(...path) };
+  },
 });
 
-function pair(read: AnnotationReader, name: string): Replace | undefined {
+function pair(read: AnnotationReader, name: string): readonly [from: string, to: string] | undefined {
   const [from = "off", to] = (read.text(name) ?? read.config.text(name, "off")).split(/\s+/);
-  return from === "off" || to === undefined ? undefined : replacement(from, to);
+  return from === "off" || to === undefined ? undefined : [from, to];
 }
 
-/** A Set-Cookie line of the pod's answer, rewritten. */
-export function cookieInClientTerms({ domain, path }: ProxyCookie, value: string): string {
-  return value
-    .split(/; */)
-    .map((part) => {
-      const [key = "", text = ""] = [part.slice(0, part.indexOf("=")), part.slice(part.indexOf("=") + 1)];
-      if (key.toLowerCase() === "domain" && domain) return `${key}=${domain(text)}`;
-      return key.toLowerCase() === "path" && path ? `${key}=${path(text)}` : part;
-    })
-    .join("; ");
+/** A whole name, whatever its letters; a dot before it counts on neither side. */
+function domainReplacement(from: string, to: string): Replace | undefined {
+  if (from.startsWith("~")) return replacement(from, to);
+  const bare = (name: string): string => (name.startsWith(".") ? name.slice(1) : name);
+  const [pattern, instead] = [bare(from).toLowerCase(), bare(to)];
+  return (value) => (bare(value).toLowerCase() === pattern ? (value.startsWith(".") ? "." : "") + instead : value);
+}
+
+/** A Set-Cookie line of the pod's answer, rewritten; as it was when nothing in it is. */
+export function cookieInClientTerms({ domain, path }: ProxyCookie, line: string): string {
+  let changed = false;
+  const parts = line.split(/; */).map((part, i) => {
+    const equals = part.indexOf("=");
+    const key = part.slice(0, equals);
+    const replace = i === 0 ? undefined : { domain, path }[key.toLowerCase()];
+    const before = part.slice(equals + 1);
+    const after = replace?.(before) ?? before;
+    if (after === before) return part;
+    changed = true;
+    return `${key}=${after}`;
+  });
+  return changed ? parts.join("; ") : line;
 }

@@ -2,9 +2,12 @@
 // Upstream: internal/ingress/annotations/proxyssl; nginx.tmpl. The Secret is `namespace/name` with ca.crt, tls.crt and tls.key. Settings
 // of the location's own Ingress count, else those of the host's first Ingress that has some, unless `proxy-ssl-location-only`.
 import { X509Certificate } from "node:crypto";
+import { ipFamily } from "../../model/ip.ts";
 import { page } from "../answer.ts";
+import { usableSecret } from "../client-certificates.ts";
 import { type PeerTls, UNVERIFIED } from "../engine/peer-tls.ts";
 import type { Exchange } from "../exchange.ts";
+import { expand } from "../variables.ts";
 import { annotationGroup, high, LocationDenied, low, medium } from "./annotation.ts";
 import { BASIC, INTEGER, matching, SERVER_NAME } from "./validators.ts";
 
@@ -13,7 +16,7 @@ export interface ProxySsl {
   readonly secret: string;
   readonly verify: boolean;
   readonly verifyDepth: number;
-  /** Name that the pod's certificate must have; "": upstream_balancer, as nginx's configuration calls every pod. */
+  /** Name that the pod's certificate must have, with variables; "": upstream_balancer, as nginx's configuration calls every pod. */
   readonly name: string;
   /** The name is sent as SNI. */
   readonly serverName: boolean;
@@ -60,34 +63,51 @@ export const proxySsl = annotationGroup<ProxySsl>({
           {
             phase: "rewrite",
             annotation: "proxy-ssl-secret",
-            run: ({ world }) => (world.secret(secret) ? undefined : page(503, `proxy-ssl-secret: Secret ${secret} does not exist`)),
+            run: ({ world }) =>
+              usableSecret(secret, world.secret.bind(world))
+                ? undefined
+                : page(503, `proxy-ssl-secret: Secret ${secret} does not exist, or holds no certificate`),
           },
         ],
 });
 
 interface Made {
   readonly data: object;
-  readonly tls: PeerTls;
+  /** By the name that the pod must have. */
+  readonly tls: Map<string, PeerTls>;
 }
+
+const MOST_NAMES = 100;
 
 /** TLS to the pods of a location, the same object while settings and Secret stay: connections are kept by it. */
 export function peerTls(exchange: Exchange): PeerTls {
+  const { world } = exchange;
   const own = exchange.location.settings.proxySsl;
   const settings = own.secret !== "" ? own : exchange.server.proxySsl;
-  const data = settings && exchange.world.secret(settings.secret);
+  const data = settings && usableSecret(settings.secret, world.secret.bind(world));
   if (!settings || !data) return UNVERIFIED;
-  const made = exchange.world.state("proxy-ssl", () => new WeakMap<ProxySsl, Made>());
-  const known = made.get(settings);
-  if (known?.data === data) return known.tls;
-  const tls = tlsOf(settings, data);
-  made.set(settings, { data, tls });
+  const made = world.state("proxy-ssl", () => new WeakMap<ProxySsl, Made>());
+  let known = made.get(settings);
+  if (known?.data !== data || known.tls.size > MOST_NAMES) made.set(settings, (known = { data, tls: new Map() }));
+  const name = settings.name === "" ? "upstream_balancer" : expand(exchange, settings.name);
+  // Without a name the server's block does not speak of SNI.
+  const sni = settings.serverName && (settings === own || settings.name !== "");
+  let tls = known.tls.get(name);
+  if (!tls) known.tls.set(name, (tls = tlsOf(settings, data, withoutPort(name), sni)));
   return tls;
 }
 
-function tlsOf({ verify, verifyDepth, name, serverName, protocols, ciphers }: ProxySsl, data: Readonly<Record<string, Buffer>>): PeerTls {
+/** $http_host may have one. */
+const withoutPort = (name: string): string => (name.startsWith("[") ? name : name.replace(/:.*$/, ""));
+
+function tlsOf(
+  { verify, verifyDepth, protocols, ciphers }: ProxySsl,
+  data: Readonly<Record<string, Buffer>>,
+  expected: string,
+  sni: boolean,
+): PeerTls {
   const text = (key: string): string | undefined => data[key]?.toString();
   const [ca, cert, key] = [text("ca.crt"), text("tls.crt"), text("tls.key")];
-  const expected = name === "" ? "upstream_balancer" : name;
   return {
     ...(cert !== undefined && key !== undefined ? { cert, key } : {}),
     // Without ca.crt only the certificate counts, as in the template.
@@ -100,7 +120,7 @@ function tlsOf({ verify, verifyDepth, name, serverName, protocols, ciphers }: Pr
           maxVersion: protocols.includes("TLSv1.3") ? ("TLSv1.3" as const) : ("TLSv1.2" as const),
         }),
     rejectUnauthorized: verify && ca !== undefined,
-    servername: serverName && name !== "" ? name : "",
+    servername: sni && ipFamily(expected) === undefined && !expected.startsWith("[") ? expected : "",
     checkServerIdentity(_host, shown) {
       if (new X509Certificate(shown.raw).checkHost(expected) === undefined)
         return new Error(`the pod's certificate is not of ${expected}: proxy-ssl-verify`);

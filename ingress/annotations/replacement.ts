@@ -7,7 +7,7 @@ export type Replace = (value: string) => string;
 
 /** Undefined for a regular expression that does not compile. */
 export function replacement(from: string, to: string): Replace | undefined {
-  if (!from.startsWith("~")) return (value) => (value.toLowerCase().startsWith(from.toLowerCase()) ? to + value.slice(from.length) : value);
+  if (!from.startsWith("~")) return (value) => (value.startsWith(from) ? to + value.slice(from.length) : value);
   try {
     const regex = new BoundedRegex(from.slice(from.startsWith("~*") ? 2 : 1), from.startsWith("~*") ? "i" : "");
     return (value) => {

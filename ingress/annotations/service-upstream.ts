@@ -6,5 +6,6 @@ import { BOOL } from "./validators.ts";
 export const serviceUpstream = annotationGroup<boolean>({
   upstream: "ServiceUpstream",
   annotations: { "service-upstream": low(BOOL) },
-  parse: (read) => read.flag("service-upstream", read.config.flag("service-upstream", false)),
+  // The ConfigMap's value is that of Ingresses without the annotation, not of those with a wrong one.
+  parse: (read) => read.flag("service-upstream", !read.named("service-upstream") && read.config.flag("service-upstream", false)),
 });

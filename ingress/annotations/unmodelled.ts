@@ -1,7 +1,7 @@
 // Annotations that upstream knows and nothing here acts on: checked as upstream checks them, then named by a Warning.
-// Upstream: internal/ingress/annotations/{snippet,serversnippet,streamsnippet,authreq,modsecurity,opentelemetry,fastcgi,http2pushpreload}.
+// Upstream: internal/ingress/annotations/{snippet,serversnippet,streamsnippet,authreq,modsecurity,opentelemetry,http2pushpreload}.
 import { type AnnotationRule, critical, high, low, medium } from "./annotation.ts";
-import { ANYTHING, BASIC, BOOL, matching, VARIABLES } from "./validators.ts";
+import { ANYTHING, BOOL, matching, VARIABLES } from "./validators.ts";
 
 /** By upstream's group, then by name without the prefix. */
 export const UNMODELLED: Readonly<Record<string, Readonly<Record<string, AnnotationRule>>>> = {
@@ -20,9 +20,8 @@ export const UNMODELLED: Readonly<Record<string, Readonly<Record<string, Annotat
     "opentelemetry-trust-incoming-span": low(BOOL),
     "opentelemetry-operation-name": medium(matching(/^[A-Za-z0-9_-]*$/), "drop"),
   },
-  FastCGI: {
-    "fastcgi-index": medium(matching(/^[A-Za-z0-9.\-_]+$/), "drop"),
-    "fastcgi-params-configmap": medium(BASIC, "drop"),
-  },
   HTTP2PushPreload: { "http2-push-preload": low(BOOL, "drop") },
 };
+
+/** Annotations that upstream looks at only where another one is true. */
+export const LOOKED_AT_WITH: Readonly<Record<string, string>> = { "opentelemetry-operation-name": "enable-opentelemetry" };

@@ -19,7 +19,7 @@ export const oneOf = (options: readonly string[], letters: "exact" | "any case" 
 };
 
 export const BOOL: Validator = (value) => parseBool(value) !== undefined;
-export const INTEGER: Validator = (value) => /^[+-]?\d+$/.test(value);
+export const INTEGER: Validator = (value) => /^[+-]?\d+$/.test(value) && Math.abs(Number(value)) < 2 ** 63;
 export const ANYTHING: Validator = () => true;
 export const CIDRS: Validator = (value) => value.split(",").every((item) => isCidr(item.trim()) || canonicalIp(item.trim()) !== undefined);
 export const ON_OFF = oneOf(["on", "off"]);

@@ -2,6 +2,7 @@
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from "node:http";
 import type { Readable } from "node:stream";
 import type { Peer } from "../upstreams.ts";
+import type { CgiParam } from "./fastcgi-records.ts";
 import type { PeerTls } from "./peer-tls.ts";
 
 /** What follows the head of the request to the pod. */
@@ -19,6 +20,8 @@ export interface ForwardRequest {
   readonly headers: OutgoingHttpHeaders;
   readonly body: ForwardBody;
   readonly peer: Peer;
+  /** What FCGI pods get in place of method, target and headers. */
+  readonly cgi?: readonly CgiParam[];
   /** Undefined: plain text. */
   readonly tls: PeerTls | undefined;
   /** proxy-http-version, for engines of HTTP/1. */

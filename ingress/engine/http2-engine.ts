@@ -125,7 +125,8 @@ function exchange(clock: Clock, session: ClientHttp2Session, client: ForwardClie
   return promise;
 }
 
-function within<T>(clock: Clock, ms: number, work: Promise<T>): Promise<T> {
+/** Rejects as a timeout when `work` takes longer. */
+export function within<T>(clock: Clock, ms: number, work: Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {
     const timer = clock.after(ms, () => reject(new UpstreamError("timeout", `no connection within ${ms} ms`, { requestSent: false })), {
       background: true,

@@ -4,6 +4,7 @@ import { X509Certificate } from "node:crypto";
 import type { SecureContextOptions } from "node:tls";
 import { type KeyPair, selfSignedCertificate } from "../../model/x509.ts";
 import { createTlsContext, type SecureContext } from "../../netsim/index.ts";
+import { askedCertificate } from "../client-certificates.ts";
 import { certificateFor, findServer } from "../match.ts";
 import type { RouteTable, Server } from "../route-table.ts";
 
@@ -78,9 +79,10 @@ export class CertificateContexts {
     const { secret } = chooseCertificate(table, secretOf, sni);
     const pair = (secret !== undefined && pairOf(secretOf(secret))) || this.#fake;
     const server = sni === undefined ? undefined : findServer(table, sni.toLowerCase());
-    const asked = server?.clientCertificates?.settings;
-    const ca = asked && asked.verify !== "off" ? (secretOf(asked.secret)?.["ca.crt"]?.toString() ?? "") : "";
-    const key = `${secret ?? ""} ${asked?.secret ?? ""} ${table.config.text("ssl-protocols")} ${table.config.text("ssl-ciphers")} ${table.config.text("ssl-ecdh-curve")} ${JSON.stringify(server?.ciphers ?? {})}`;
+    const found = server && askedCertificate(server, secretOf);
+    const asked = found && !("closed" in found) ? found : undefined;
+    const ca = asked && asked.settings.verify !== "off" ? (asked.ca?.toString() ?? "") : "";
+    const key = `${secret ?? ""} ${asked?.settings.secret ?? ""} ${table.config.text("ssl-protocols")} ${table.config.text("ssl-ciphers")} ${table.config.text("ssl-ecdh-curve")} ${JSON.stringify(server?.ciphers ?? {})}`;
     const kept = this.#kept.get(key);
     if (kept && kept.cert === pair.cert && kept.ca === ca) return kept.context;
     const context = createTlsContext({

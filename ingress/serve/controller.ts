@@ -6,6 +6,7 @@ import type { ContainerContext, Registration } from "../../model/ports.ts";
 import type { Random } from "../../model/random.ts";
 import type { CheckCounts } from "../check-counts.ts";
 import { createHttpProxyEngine } from "../engine/http-proxy-engine.ts";
+import { createFastCgiEngine } from "../engine/fastcgi-engine.ts";
 import { createHttp2Engine } from "../engine/http2-engine.ts";
 import { createMemoryEngine } from "../engine/memory-engine.ts";
 import { createNodeEngine } from "../engine/node-engine.ts";
@@ -55,10 +56,11 @@ export class Controller {
     const memory = createMemoryEngine(clock, dial, http1);
     const own = createNodeEngine(clock, dial);
     const http2 = createHttp2Engine(clock, dial);
+    const fastcgi = createFastCgiEngine(clock, dial);
     this.#closers.push(() => (world.close(), memory.close(), http1.close(), own.close(), http2.close()));
     const metrics = new RequestMetrics(feed.flags);
     const logs = new LogOutput(context.stdout, clock);
-    const handler = new Handler({ feed, world, memory, http1, own, http2, metrics, accessLog: new AccessLog(logs) });
+    const handler = new Handler({ feed, world, memory, http1, own, http2, fastcgi, metrics, accessLog: new AccessLog(logs) });
     this.#handler = handler;
 
     const clients = new ClientServers({

@@ -11,7 +11,8 @@ import type { Http2Engine } from "../engine/http2-engine.ts";
 import type { MemoryEngine } from "../engine/memory-engine.ts";
 import type { NodeEngine } from "../engine/node-engine.ts";
 import { ClientSignal, type Forward, type ForwardBody, type ForwardResponse, UpstreamError, upstreamError } from "../engine/forward.ts";
-import { type Decision, errorBackend, errorRequest, evaluate } from "../evaluate.ts";
+import { annotatedBackend, errorPage, errorRequest, signIn } from "../error-pages.ts";
+import { type Decision, evaluate } from "../evaluate.ts";
 import type { Exchange, World } from "../exchange.ts";
 import { Notes } from "../notes.ts";
 import { RequestRecord } from "../request-record.ts";
@@ -29,6 +30,7 @@ export interface HandlerParts extends UpgradeParts {
   readonly memory: MemoryEngine;
   readonly own: NodeEngine;
   readonly http2: Http2Engine;
+  readonly fastcgi: Forward;
 }
 
 export class Handler {
@@ -75,11 +77,8 @@ export class Handler {
       if (found.exchange?.notes) this.#traced(found.exchange, found.exchange.notes, response);
       if (found.type === "answer") {
         const { answer, exchange } = found;
-        if (exchange?.location.settings.customHttpErrors.has(answer.status) !== true)
-          return this.#refuse(request, response, answer, exchange, head);
-        this.#errorPage(request, response, answer.status, exchange).catch((error: unknown) =>
-          this.#broken(error, request, response, exchange),
-        );
+        if (!exchange) return this.#refuse(request, response, answer, exchange, head);
+        this.#fail(request, response, answer, exchange).catch((error: unknown) => this.#broken(error, request, response, exchange));
         return;
       }
       this.#forward(request, response, found).catch((error: unknown) => this.#broken(error, request, response, found.exchange));
@@ -126,7 +125,10 @@ export class Handler {
     const { exchange } = decision;
     const { settings } = exchange.location;
     const limit = settings.proxyBodySize;
-    const head = request.method === "HEAD";
+    const fail = (answer: Answer): void | Promise<void> =>
+      decision.error === true
+        ? this.#refuse(request, response, answer, exchange, request.method === "HEAD")
+        : this.#fail(request, response, answer, exchange);
     let body: ForwardBody = { type: "none" };
     if (hasBody(request) && decision.error !== true) {
       const streams = isGrpc(exchange);
@@ -136,12 +138,11 @@ export class Handler {
             request,
             exchange.facts.contentLength,
             limit,
-            settings.proxyRequestBuffering || settings.proxyHttpVersion === "1.0",
+            settings.proxyRequestBuffering || settings.proxyHttpVersion === "1.0" || isFastCgi(exchange),
             { clock: this.#parts.world.clock, timeoutMs: exchange.table.config.number("client-body-timeout", 60) * 1000 },
           );
       if (read.type === "gone") return;
-      if (read.type === "too-large")
-        return this.#refuse(request, response, page(413, `body is over proxy-body-size ${limit}`), exchange, head);
+      if (read.type === "too-large") return this.#fail(request, response, page(413, `body is over proxy-body-size ${limit}`), exchange);
       body = read;
     }
     if (exchange.record && decision.error !== true) exchange.record.receivedBytes = sizeOf(body, exchange);
@@ -152,23 +153,16 @@ export class Handler {
     });
     const outcome = await this.#tries(request, response, decision, body, left);
     if (left.aborted || response.destroyed) return;
-    if (outcome instanceof UpstreamError) {
-      return this.#refuse(request, response, page(outcome.status, outcome.message), exchange, head);
-    }
-    const tooBig = headBytes(outcome) > settings.proxyBuffering.bufferBytes;
-    if (tooBig) {
+    if (outcome instanceof UpstreamError) return fail(page(outcome.status, outcome.message));
+    const { bufferBytes } = settings.proxyBuffering;
+    if (headBytes(outcome) > bufferBytes) {
       outcome.abort();
-      return this.#refuse(
-        request,
-        response,
-        page(502, `upstream sent too big header: over proxy-buffer-size ${settings.proxyBuffering.bufferBytes}`),
-        exchange,
-        head,
-      );
+      return fail(page(502, `upstream sent too big header: over proxy-buffer-size ${bufferBytes}`));
     }
-    if (settings.customHttpErrors.has(outcome.status) && !settings.disableProxyInterceptErrors && !decision.error) {
+    const intercepted = decision.error !== true && !isGrpc(exchange) && !isFastCgi(exchange) && !settings.disableProxyInterceptErrors;
+    if (intercepted && errorPage(exchange, outcome.status) !== undefined) {
       outcome.discard();
-      return this.#errorPage(request, response, outcome.status, exchange);
+      return this.#fail(request, response, page(outcome.status, `the pod answers ${outcome.status}`), exchange);
     }
     passAnswer(response, outcome, exchange, this.#parts.world.clock);
   }
@@ -187,8 +181,10 @@ export class Handler {
     const startedAt = clock.monotonic();
     const tried = new Set<string>();
     const idempotent = !["POST", "LOCK", "PATCH"].includes(exchange.facts.method) || conditions.has("non_idempotent");
-    const { memory, own, http2 } = this.#parts;
-    const engine: Forward = isGrpc(exchange) ? http2 : request.httpVersionMajor >= 2 ? own : memory;
+    const { memory, own, http2, fastcgi } = this.#parts;
+    const plain = request.httpVersionMajor >= 2 ? own : memory;
+    // The pages of errors come over HTTP.
+    const engine: Forward = decision.error === true ? plain : isFastCgi(exchange) ? fastcgi : isGrpc(exchange) ? http2 : plain;
     const limit = most === 0 ? Infinity : most;
     const unsent = body.type !== "stream";
     const inTime = (): boolean => timeoutMs === 0 || clock.monotonic() - startedAt < timeoutMs;
@@ -244,14 +240,20 @@ export class Handler {
     }
   }
 
-  /** custom-http-errors: another Service gives the answer, with a status of its own. */
-  async #errorPage(request: IncomingMessage, response: ServerResponse, status: number, exchange: Exchange): Promise<void> {
-    const backend = errorBackend(exchange);
-    const upstream = backend && this.#parts.feed.upstreams.find(backend);
+  /** An answer of our own, unless auth-signin or custom-http-errors have another one for its status. */
+  async #fail(request: IncomingMessage, response: ServerResponse, answer: Answer, exchange: Exchange): Promise<void> {
+    const { status } = answer;
+    const wanted = errorPage(exchange, status);
     const head = request.method === "HEAD";
-    if (!backend) return this.#refuse(request, response, page(404, `custom-http-errors ${status}: no default backend`), exchange, head);
-    if (upstream?.type !== "peers") return this.#refuse(request, response, page(503, upstream?.reason ?? ""), exchange, head);
+    if (wanted === undefined) return this.#refuse(request, response, answer, exchange, head);
+    if (wanted === "sign-in") return this.#refuse(request, response, signIn(exchange, answer), exchange, head);
     errorRequest(exchange, status);
+    const { upstreams, table } = this.#parts.feed;
+    const candidates = [wanted === "own" ? annotatedBackend(exchange) : undefined, table.defaultBackend];
+    const backend = candidates.find((one) => one && upstreams.find(one).type === "peers");
+    const upstream = backend && upstreams.find(backend);
+    if (!backend || upstream?.type !== "peers")
+      return this.#refuse(request, response, page(404, `custom-http-errors ${status}: no default backend`), exchange, head);
     exchange.record?.turnElsewhere();
     exchange.upstreamTarget = "/";
     const settings = exchange.location.settings;
@@ -321,6 +323,8 @@ function headBytes({ rawHeaders }: ForwardResponse): number {
 function sizeOf(body: ForwardBody, { facts }: Exchange): number {
   return body.type === "bytes" ? body.bytes.length : body.type === "stream" ? (facts.contentLength ?? 0) : 0;
 }
+
+const isFastCgi = ({ location }: Exchange): boolean => location.settings.backendProtocol === "FCGI";
 
 function isGrpc({ location }: Exchange): boolean {
   return location.settings.backendProtocol === "GRPC" || location.settings.backendProtocol === "GRPCS";

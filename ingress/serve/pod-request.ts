@@ -1,6 +1,8 @@
 // What a pod is sent for a request: target, headers, framing and limits. And its copy for a mirror.
 // Upstream: the template's proxy_* lines; ngx_http_mirror_module.
 import type { IncomingMessage } from "node:http";
+import { cgiParams } from "../annotations/fastcgi.ts";
+import { mirrorUrl } from "../annotations/mirror.ts";
 import { peerTls } from "../annotations/proxy-ssl.ts";
 import type { HeaderLine } from "../answer.ts";
 import type { ForwardBody, ForwardRequest } from "../engine/forward.ts";
@@ -34,19 +36,24 @@ export function podRequest(
   else if (exchange.facts.contentLength === 0 && decision.error !== true) headers["Content-Length"] = "0";
   const secure =
     backendProtocol === "HTTPS" || backendProtocol === "GRPCS" || (backendProtocol === "AUTO_HTTP" && exchange.facts.scheme === "https");
+  // The template has no fastcgi_*_timeout.
+  const timeouts = backendProtocol === "FCGI" ? FASTCGI_TIMEOUTS : proxyTimeouts;
   return {
     method: exchange.facts.method,
     target: exchange.upstreamTarget,
     headers,
     body,
     peer,
+    ...(backendProtocol === "FCGI" ? { cgi: cgiParams(exchange, body.type === "bytes" ? body.bytes.length : undefined) } : {}),
     tls: secure ? peerTls(exchange) : undefined,
     httpVersion: proxyHttpVersion,
-    connectTimeoutMs: proxyTimeouts.connectMs,
-    sendTimeoutMs: proxyTimeouts.sendMs,
-    readTimeoutMs: proxyTimeouts.readMs,
+    connectTimeoutMs: timeouts.connectMs,
+    sendTimeoutMs: timeouts.sendMs,
+    readTimeoutMs: timeouts.readMs,
   };
 }
+
+const FASTCGI_TIMEOUTS = { connectMs: 60_000, sendMs: 60_000, readMs: 60_000 };
 
 /** upstream-keepalive-connections 0: a connection for each request. */
 const keepsNone = ({ table }: Exchange): boolean => table.config.number("upstream-keepalive-connections", 320) <= 0;
@@ -65,12 +72,13 @@ const NOT_MIRRORED = new Set([
 
 /** mirror-target: a copy, whose answer and failure nobody sees. */
 export function mirrorRequest(world: Pick<World, "request">, exchange: Exchange, body: ForwardBody): void {
-  const { target, host, requestBody } = exchange.location.settings.mirror;
-  if (target === "") return;
-  const url = expand(exchange, target).replace(/(?<!:)\/{2,}/g, "/");
+  const { mirror } = exchange.location.settings;
+  const { target, host, requestBody } = mirror;
+  if (target === "" || host === "") return;
+  const url = mirrorUrl(mirror, expand(exchange, target), exchange.facts.parsed.query);
   if (!URL.canParse(url)) return;
   const bytes = requestBody && body.type === "bytes" ? body.bytes : undefined;
-  const headers: HeaderLine[] = [["Host", host === "" ? new URL(url).host : expand(exchange, host)]];
+  const headers: HeaderLine[] = [["Host", expand(exchange, host)]];
   // The mirror's location sets Host alone: the rest is the client's.
   for (const [name, value] of Object.entries(exchange.facts.headers)) {
     if (value === undefined || name.startsWith(":") || NOT_MIRRORED.has(name)) continue;

@@ -55,6 +55,7 @@ await world.service("modern", { server: server(pair("pod.example", "server"), { 
 await secret("full", { "ca.crt": ca.cert, "tls.crt": client.cert, "tls.key": client.key });
 await world.service("auth-pod");
 await secret("trust", { "ca.crt": ca.cert });
+await secret("other", { auth: "x" });
 
 await t.test("proxy-ssl-*: certificate, name, SNI, protocols, ciphers, verification", async (t) => {
   const named = { "proxy-ssl-secret": "default/full", "proxy-ssl-name": "pod.example" };
@@ -67,12 +68,22 @@ await t.test("proxy-ssl-*: certificate, name, SNI, protocols, ciphers, verificat
       ["protocols that the pod lacks", "modern", named, 502],
       ["a name is no SNI by itself", "named", named, "TLSv1.2 - controller "],
       ["server-name on: the name as SNI", "named", { ...named, "proxy-ssl-server-name": "on" }, "TLSv1.2 pod.example controller "],
+      [
+        "server-name on without a name",
+        "named",
+        { "proxy-ssl-secret": "default/full", "proxy-ssl-server-name": "on" },
+        "TLSv1.2 upstream_balancer controller ",
+      ],
+      ["a name with variables", "named", { ...named, "proxy-ssl-name": "x-$host", "proxy-ssl-server-name": "on" }, "TLSv1.2 x-row-"],
+      ["a port is not of the name", "named", { ...named, "proxy-ssl-name": "pod.example:1", "proxy-ssl-verify": "on" }, "TLSv1.2 - "],
+      ["an address is no SNI", "named", { ...named, "proxy-ssl-name": "1.2.3.4", "proxy-ssl-server-name": "on" }, "TLSv1.2 - "],
       ["verified", "named", { ...named, "proxy-ssl-verify": "on" }, "TLSv1.2 - controller "],
       ["verified: another authority", "stranger", { ...named, "proxy-ssl-verify": "on" }, 502],
       ["verified: another name", "named", { ...named, "proxy-ssl-verify": "on", "proxy-ssl-name": "other.example" }, 502],
       ["verified without a name: upstream_balancer", "named", { "proxy-ssl-secret": "default/full", "proxy-ssl-verify": "on" }, 502],
       ["ciphers", "named", { ...named, "proxy-ssl-ciphers": "ECDHE-ECDSA-AES128-SHA256" }, "TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA256"],
       ["no such Secret: 503", "named", { "proxy-ssl-secret": "default/absent" }, 503],
+      ["a Secret without a certificate: 503", "named", { "proxy-ssl-secret": "default/other" }, 503],
       ["not namespace/name: 503", "named", { "proxy-ssl-secret": "full" }, 503],
       ["another namespace: 503", "named", { "proxy-ssl-secret": "other/full" }, 503],
     ];

@@ -82,16 +82,68 @@ await t.test("proxy-next-upstream with statuses: another pod is asked, the last 
       request.resume().once("end", () => response.writeHead(pod.endsWith("-0") || request.url === "/all" ? 503 : 200).end(pod));
     });
   await world.service("ailing", { replicas: 3, server });
-  await addIngress(world, ingress("ailing", "ailing.example", "ailing", { "proxy-next-upstream": "error http_503 non_idempotent" }));
-  const status = async (method: string, path: string): Promise<number> =>
-    (await ask(world.socket(80), { host: "ailing.example", method, path, body: method === "POST" ? "x" : "" })).status;
+  for (const [host, conditions] of [
+    ["ailing", "error http_503"],
+    ["again", "error http_503 non_idempotent"],
+    ["off", "error http_503 off"],
+  ] as const)
+    await addIngress(world, ingress(host, `${host}.example`, "ailing", { "proxy-next-upstream": conditions }));
+  const status = async (method: string, path: string, host = "ailing"): Promise<number> =>
+    (await ask(world.socket(80), { host: `${host}.example`, method, path, body: method === "POST" ? "x" : "" })).status;
   t.strictSame(await Promise.all([status("GET", "/"), status("GET", "/"), status("GET", "/")]), [200, 200, 200]);
   calls.length = 0;
   t.equal(await status("GET", "/all"), 503);
   t.equal(calls.length, 3);
   calls.length = 0;
   await status("POST", "/all");
-  t.equal(calls.length, 1, "non_idempotent is the ConfigMap's to give (template.go buildNextUpstream)");
+  t.equal(calls.length, 1, "POST is sent once");
+  calls.length = 0;
+  await status("POST", "/all", "again");
+  t.equal(calls.length, 3, "unless the annotation says non_idempotent (template.go buildNextUpstream)");
+  calls.length = 0;
+  await status("GET", "/all", "off");
+  t.equal(calls.length, 1, "off takes back what stands beside it");
+});
+
+await t.test("proxy-redirect-*, proxy-cookie-*: the answers of stock nginx", async (t) => {
+  await world.service("httpbun");
+  const cookieDomain = { "proxy-cookie-domain": "localhost example.org" };
+  const redirect = { "proxy-redirect-from": "hello.com", "proxy-redirect-to": "goodbye.com" };
+  const toPath = { "proxy-redirect-from": "http://hello.com/", "proxy-redirect-to": "/" };
+  const rows: readonly (readonly [annotations: Readonly<Record<string, string>>, sent: string, passed: string])[] = [
+    [cookieDomain, "Set-Cookie=a=b; Domain=localhost", "a=b; Domain=example.org"],
+    [cookieDomain, "Set-Cookie=a=b;Domain=.localhost; HttpOnly", "a=b; Domain=.example.org; HttpOnly"],
+    [cookieDomain, "Set-Cookie=a=b; domain=LOCALHOST", "a=b; domain=example.org"],
+    [cookieDomain, "Set-Cookie=a=b; Domain=x.localhost", "a=b; Domain=x.localhost"],
+    [cookieDomain, "Set-Cookie=a=b; Domain=localhost.x", "a=b; Domain=localhost.x"],
+    [cookieDomain, "Set-Cookie=a=b;Path=/", "a=b;Path=/"],
+    [{ "proxy-cookie-domain": ".localhost .example.org" }, "Set-Cookie=a=b; Domain=localhost", "a=b; Domain=example.org"],
+    [{ "proxy-cookie-path": "/one/ /" }, "Set-Cookie=a=b; Path=/one/two", "a=b; Path=/two"],
+    [{ "proxy-cookie-path": "/one/ /" }, "Set-Cookie=a=b; path=/ONE/x", "a=b; path=/ONE/x"],
+    [{ "proxy-cookie-path": "/one/ /" }, "Set-Cookie=a=b;Path=/one", "a=b;Path=/one"],
+    [{ "proxy-cookie-path": "/one/ /" }, "Set-Cookie=a=b; Path=/one/;HttpOnly", "a=b; Path=/; HttpOnly"],
+    [{ "proxy-cookie-path": "/one/ /" }, "Set-Cookie=a=/one/; Secure", "a=/one/; Secure"],
+    [redirect, "Location=hello.com/x", "goodbye.com/x"],
+    [redirect, "Location=HELLO.com/x", "HELLO.com/x"],
+    [redirect, "Location=http://hello.com", "http://hello.com"],
+    [redirect, "Refresh=5; url=hello.com/y", "5; url=goodbye.com/y"],
+    [redirect, "Refresh=0; URL=hello.com", "0; URL=goodbye.com"],
+    [redirect, "Refresh=hello.com", "hello.com"],
+    [toPath, "Location=http://hello.com/x", "http://HOST/x"],
+    [toPath, "Location=http://hello.com", "http://hello.com"],
+    [{ ...toPath, "relative-redirects": "true" }, "Location=http://hello.com/x", "/x"],
+    [{ ...toPath, "proxy-redirect-from": "off" }, "Location=http://hello.com/x", "http://hello.com/x"],
+    [{ ...toPath, "proxy-redirect-to": "off" }, "Location=http://hello.com/x", "http://hello.com/x"],
+  ];
+  for (const [i, [annotations, sent, passed]] of rows.entries()) {
+    const host = `terms-${i}.example`;
+    await addIngress(world, ingress(`terms-${i}`, host, "httpbun", annotations));
+    const at = sent.indexOf("=");
+    const query = new URLSearchParams({ [sent.slice(0, at)]: sent.slice(at + 1) }).toString();
+    const answer = await ask(world.socket(80), { host, path: `/response-headers?${query}` });
+    const is = answer.headers[sent.slice(0, at).toLowerCase()];
+    t.equal([is].flat().join(), passed.replace("HOST", host), `${JSON.stringify(annotations)} ${sent}`);
+  }
 });
 
 await t.test("annotations without effect are told", (t) => {
@@ -102,7 +154,7 @@ await t.test("annotations without effect are told", (t) => {
     ["ssl-ciphers", "AES256-SHA", undefined],
     ["ssl-prefer-server-ciphers", "true", undefined],
     ["ssl-prefer-server-ciphers", "false", undefined],
-    ["backend-protocol", "FCGI", /HTTP is used/],
+    ["backend-protocol", "FCGI", undefined],
     ["ssl-passthrough", "true", undefined],
     ["proxy-http-version", "1.0", undefined],
     ["proxy-send-timeout", "5", undefined],

@@ -1,7 +1,7 @@
 // What the controller asks of others while it serves: the authentication server, the mirror (nginx.tmpl).
 import { createServer } from "node:http";
 import t from "tap";
-import { ConfigMaps } from "../../model/resources.ts";
+import { ConfigMaps, Ingresses } from "../../model/resources.ts";
 import { createHarness } from "./harness.ts";
 import { ask } from "./client.ts";
 import { addIngress, ingress } from "./raw.ts";
@@ -58,6 +58,30 @@ await t.test("auth-proxy-set-headers: without the ConfigMap the location is 503"
     const name = map.replace("/", "-");
     await addIngress(world, ingress(name, `${name}.example`, "web", auth(map)));
     t.equal((await ask(world.socket(80), { host: `${name}.example` })).status, status, map);
+  }
+});
+
+await t.test("mirror: path, arguments and Host", async (t) => {
+  const rows: readonly (readonly [target: string, more: Readonly<Record<string, string>>, asked: string, path: string, host: string])[] = [
+    ["http://copies.default$request_uri", {}, "/x?y=1", "/x?y=1", "copies.default"],
+    ["http://copies.default/$request_uri", {}, "/x?y=1", "//x?y=1", "copies.default"],
+    ["http://copies.default:80/all", {}, "/x?y=1", "/all?y=1", "copies.default"],
+    ["http://copies.default/all", {}, "/x", "/all", "copies.default"],
+    ["http://copies.default", {}, "/x?y=1", "/_mirror-UID?y=1", "copies.default"],
+    ["http://copies.default/$request_method", { "mirror-host": "$host" }, "/x?y=1", "/GET", "HOST"],
+    ["http://copies.default/all", { "mirror-host": 'a"b' }, "/x", "/all", "copies.default"],
+  ];
+  let next: PromiseWithResolvers<string> = Promise.withResolvers<string>();
+  const server = (): ReturnType<typeof createServer> =>
+    createServer((request, response) => (next.resolve(`${request.headers.host} ${request.url}`), response.end()));
+  await world.service("copies", { server });
+  for (const [i, [target, more, asked, path, host]] of rows.entries()) {
+    const name = `mirror-${i}`;
+    next = Promise.withResolvers<string>();
+    await addIngress(world, ingress(name, `${name}.example`, "web", { "mirror-target": target, ...more }));
+    const uid = world.store.get(Ingresses, "default", name)?.metadata.uid ?? "";
+    await ask(world.socket(80), { host: `${name}.example`, path: asked });
+    t.equal(await next.promise, `${host.replace("HOST", `${name}.example`)} ${path.replace("UID", uid)}`, target);
   }
 });
 

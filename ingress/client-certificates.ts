@@ -1,0 +1,38 @@
+// What a host's server asks of its clients: auth-tls-* of its Ingresses, as their Secrets are now.
+// Upstream: controller.go getBackendServers. One Ingress whose Secret cannot be used closes the server; of the others the first whose
+// Secret has a ca.crt decides, else the last Ingress of the host.
+import type { ClientCertificateSettings } from "./annotations/client-certificate.ts";
+import type { World } from "./exchange.ts";
+import type { Owner, Server } from "./route-table.ts";
+
+export interface AskedCertificate {
+  readonly owner: Owner;
+  readonly settings: ClientCertificateSettings;
+  /** Whom certificates must come from; undefined: nobody is asked for one. */
+  readonly ca: Buffer | undefined;
+}
+
+/** Undefined: the server has no such annotation. */
+export function askedCertificate(
+  { clientCertificates }: Server,
+  secretOf: World["secret"],
+): AskedCertificate | { readonly closed: string } | undefined {
+  let asked: AskedCertificate | undefined;
+  for (const { owner, settings } of clientCertificates ?? []) {
+    const { secret, error } = settings;
+    const data = secret === "" ? undefined : usableSecret(secret, secretOf);
+    const wrong = secret === "" ? "" : error !== "" ? error : data ? "" : `Secret ${secret} does not exist, or holds no certificate`;
+    if (wrong !== "") return { closed: `auth-tls-secret of ${owner}: ${wrong}` };
+    if (asked?.ca) continue;
+    const ca = data?.["ca.crt"];
+    asked = { owner, settings, ca: ca && ca.length > 0 ? ca : undefined };
+  }
+  return asked?.settings.secret === "" ? undefined : asked;
+}
+
+/** A Secret with ca.crt, or tls.crt and tls.key: upstream's store knows no others. */
+export function usableSecret(key: string, secretOf: World["secret"]): Readonly<Record<string, Buffer>> | undefined {
+  const data = secretOf(key);
+  const has = (name: string): boolean => (data?.[name]?.length ?? 0) > 0;
+  return has("ca.crt") || (has("tls.crt") && has("tls.key")) ? data : undefined;
+}

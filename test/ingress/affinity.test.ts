@@ -1,0 +1,76 @@
+// Session affinity beyond upstream's own tests: the pod of a cookie that fails, and the cookie's SameSite (lua/balancer/sticky.lua,
+// lua-resty-cookie, lua/util/same_site.lua).
+import { createServer, type Server } from "node:http";
+import t from "tap";
+import { ask, type Got } from "./client.ts";
+import { createHarness } from "./harness.ts";
+import { addIngress, ingress } from "./raw.ts";
+
+const harness = await createHarness(t);
+await using world = await harness.start();
+
+const cookieOf = ({ headers }: Got): string => [headers["set-cookie"] ?? []].flat()[0] ?? "";
+
+await t.test("a client's pod that fails is asked again, unless session-cookie-change-on-failure", async (t) => {
+  let failing = "";
+  const calls: string[] = [];
+  const server = (pod: string): Server =>
+    createServer((request, response) => {
+      calls.push(pod);
+      if (pod === failing) request.socket.destroy();
+      else response.setHeader("x-pod", pod).end();
+    });
+  // Settings of a cookie are the Service's: one for each.
+  for (const mode of ["balanced", "persistent"])
+    for (const change of ["false", "true"]) {
+      const name = `${mode}-${change}`;
+      failing = "";
+      await world.service(name, { replicas: 3, server });
+      const more = { "affinity-mode": mode, "session-cookie-change-on-failure": change };
+      await addIngress(world, ingress(name, `own-${name}.example`, name, { affinity: "cookie", ...more }));
+      const first = await ask(world.socket(80), { host: `own-${name}.example` });
+      failing = String(first.headers["x-pod"]);
+      calls.length = 0;
+      const headers = { Cookie: cookieOf(first).split(";")[0] ?? "" };
+      const again = await ask(world.socket(80), { host: `own-${name}.example`, headers });
+      if (change === "true") {
+        t.equal(again.status, 200, name);
+        t.not(again.headers["x-pod"], failing, name);
+        t.match(cookieOf(again), "INGRESSCOOKIE=", name);
+      } else {
+        t.equal(again.status, 502, name);
+        t.strictSame([...new Set(calls)], [failing], `${name}: no other pod is asked`);
+        t.equal(cookieOf(again), "", name);
+      }
+    }
+});
+
+await t.test("SameSite", async (t) => {
+  const mac = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_14_6) AppleWebKit/605 (KHTML, like Gecko) Version/12 Safari/605";
+  const rows: readonly (readonly [sameSite: string, agent: string, attribute: string | undefined])[] = [
+    ["Strict", "", "Strict"],
+    ["Lax", "", "Lax"],
+    ["None", "", "None"],
+    ["lax", "", undefined],
+    ["NONE", "", undefined],
+    ["Strict", "Chrome/50.0", "Strict"],
+    ["None", "Chrome/40.0", undefined],
+    ["None", "Chrome/50.0", undefined],
+    ["None", "Chrome/67.0", undefined],
+    ["None", "Chrome/70.0", "None"],
+    ["None", "Mozilla/5.0 (iPhone; CPU iPhone OS 12_1 like Mac OS X)", undefined],
+    ["None", "Mozilla/5.0 (iPad; CPU OS 12_1 like Mac OS X)", undefined],
+    ["None", "Mozilla/5.0 (iPhone; CPU iPhone OS 13_1 like Mac OS X)", "None"],
+    ["None", mac, undefined],
+    ["None", mac.replace("10_14", "10_15"), "None"],
+    ["None", `${mac} Chrome/80.0`, "None"],
+  ];
+  for (const [i, [sameSite, agent, attribute]] of rows.entries()) {
+    const name = `site-${i}`;
+    await world.service(name);
+    const more = { "session-cookie-samesite": sameSite, "session-cookie-conditional-samesite-none": "true" };
+    await addIngress(world, ingress(name, `${name}.example`, name, { affinity: "cookie", ...more }));
+    const answer = await ask(world.socket(80), { host: `${name}.example`, headers: { "User-Agent": agent } });
+    t.equal(/SameSite=(\w+)/.exec(cookieOf(answer))?.[1], attribute, `${sameSite} ${agent}`);
+  }
+});

@@ -1,0 +1,136 @@
+// custom-http-errors and default-backend beyond upstream's own tests: which statuses, whoever answers them, and who answers instead
+// (error_page of nginx.tmpl; controller.go getBackendServers).
+import t from "tap";
+import { ConfigMaps } from "../../model/resources.ts";
+import { ask, type Asked } from "./client.ts";
+import { createHarness } from "./harness.ts";
+import { addIngress, ingress } from "./raw.ts";
+
+const harness = await createHarness(t);
+
+interface Row {
+  readonly what: string;
+  readonly annotations: Readonly<Record<string, string>>;
+  readonly config?: Readonly<Record<string, string>>;
+  readonly service?: string;
+  readonly asked?: Asked;
+  readonly status: number;
+  /** Service that answers; undefined: the controller. */
+  readonly by?: string;
+  readonly code?: string;
+  readonly headers?: Readonly<Record<string, string | undefined>>;
+}
+
+const ERRORS = { "default-backend": "errors" };
+const NOT_FOUND = { path: "/status/404" };
+
+const ROWS: readonly Row[] = [
+  {
+    what: "a pod's answer",
+    annotations: { "custom-http-errors": "404", ...ERRORS },
+    asked: NOT_FOUND,
+    status: 200,
+    by: "errors",
+    code: "404",
+  },
+  {
+    what: "a pod that refuses",
+    annotations: { "custom-http-errors": "502", ...ERRORS },
+    service: "closed",
+    status: 200,
+    by: "errors",
+    code: "502",
+  },
+  {
+    what: "a pod that refuses, and another status",
+    annotations: { "custom-http-errors": "503", ...ERRORS },
+    service: "closed",
+    status: 502,
+  },
+  {
+    what: "a body that is too large",
+    annotations: { "custom-http-errors": "413", "proxy-body-size": "1", ...ERRORS },
+    asked: { method: "POST", body: "long" },
+    status: 200,
+    by: "errors",
+    code: "413",
+  },
+  {
+    what: "no access",
+    annotations: { "custom-http-errors": "403", "whitelist-source-range": "10.0.0.0/8", ...ERRORS },
+    status: 200,
+    by: "errors",
+    code: "403",
+  },
+  {
+    what: "without the annotation's Service the controller's default backend answers",
+    annotations: { "custom-http-errors": "404" },
+    asked: NOT_FOUND,
+    status: 200,
+    by: "fallback",
+    code: "404",
+  },
+  {
+    what: "also when that has no endpoint",
+    annotations: { "custom-http-errors": "404", "default-backend": "unavailable" },
+    asked: NOT_FOUND,
+    status: 200,
+    by: "fallback",
+    code: "404",
+  },
+  {
+    what: "statuses of the ConfigMap are for the controller's default backend",
+    config: { "custom-http-errors": "404" },
+    annotations: ERRORS,
+    asked: NOT_FOUND,
+    status: 200,
+    by: "fallback",
+    code: "404",
+  },
+  {
+    what: "an Ingress with statuses of its own has none of the ConfigMap's",
+    config: { "custom-http-errors": "404" },
+    annotations: { "custom-http-errors": "503", ...ERRORS },
+    asked: NOT_FOUND,
+    status: 404,
+    by: "httpbun",
+  },
+  {
+    what: "the annotation does not switch off what the ConfigMap asks for",
+    config: { "custom-http-errors": "404" },
+    annotations: { "disable-proxy-intercept-errors": "true" },
+    asked: NOT_FOUND,
+    status: 200,
+    by: "fallback",
+    code: "404",
+  },
+  {
+    what: "the error's page is a location of its own: no HSTS, no CORS, no custom-headers",
+    config: { "global-allowed-response-headers": "X-Custom" },
+    annotations: { "custom-http-errors": "404", "enable-cors": "true", "custom-headers": "default/custom", ...ERRORS },
+    asked: { ...NOT_FOUND, scheme: "https" },
+    status: 200,
+    by: "errors",
+    headers: { "strict-transport-security": undefined, "access-control-allow-origin": undefined, "x-custom": undefined },
+  },
+];
+
+for (const { what, annotations, config = {}, service = "httpbun", asked, status, by, code, headers = {} } of ROWS)
+  await t.test(what, async (t) => {
+    await using world = await harness.start({ config, flags: ["--default-backend-service=default/fallback"] });
+    for (const name of ["httpbun", "errors", "fallback"]) await world.service(name);
+    await world.service("unavailable", { replicas: 0 });
+    await world.service("closed", { closed: true });
+    await world.create(ConfigMaps, {
+      apiVersion: "v1",
+      kind: "ConfigMap",
+      metadata: { namespace: "default", name: "custom" },
+      data: { "X-Custom": "1" },
+    });
+    await addIngress(world, ingress("a", "a.example", service, annotations));
+    const answer = await ask(world.socket(asked?.scheme === "https" ? 443 : 80), { host: "a.example", ...asked });
+    t.equal(answer.status, status);
+    t.equal(answer.headers["x-service"], by);
+    if (code !== undefined) t.equal(JSON.parse(answer.body.toString()).headers["x-code"], code);
+    for (const [name, value] of Object.entries(headers)) t.equal(answer.headers[name], value, name);
+  });
