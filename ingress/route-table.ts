@@ -60,6 +60,8 @@ export interface Server {
   readonly aliases: readonly string[];
   /** In the order of nginx's configuration. */
   readonly locations: readonly Location[];
+  /** `/` first, then as the Ingresses have them. */
+  readonly asAdded: readonly Location[];
   /** Who switched regular expressions on for the host, and by which annotation. */
   readonly regexMode: { readonly owner: Owner; readonly annotation: string; readonly path: string } | undefined;
   readonly exact: ReadonlyMap<string, Location>;

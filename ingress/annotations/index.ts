@@ -167,6 +167,20 @@ export function compileAnnotations(ingress: Ingress | undefined, config: Control
   return shared;
 }
 
+/** What the catch-all's `/` heeds of an Ingress: redirects and rewrites are not among it, nor the ConfigMap's. */
+export function withoutRewrites(ingress: Ingress | undefined, config: ControllerConfig): CompiledAnnotations {
+  const { metadata = { name: "" }, ...rest } = ingress ?? { apiVersion: "networking.k8s.io/v1", kind: "Ingress", spec: {} };
+  const kept = Object.entries(metadata.annotations ?? {}).filter(([name]) => !REWRITES.has(name));
+  const annotations = { ...Object.fromEntries(kept), [`${PREFIX}ssl-redirect`]: "false", [`${PREFIX}force-ssl-redirect`]: "false" };
+  return readAnnotations({ ...rest, metadata: { ...metadata, annotations } }, config);
+}
+
+const REWRITES: ReadonlySet<string> = new Set(
+  [redirect, relativeRedirects, rewrite, rewriteLog, appRoot, sslRedirect].flatMap(({ annotations }) =>
+    Object.keys(annotations).map((name) => PREFIX + name),
+  ),
+);
+
 function readAnnotations(ingress: Ingress | undefined, config: ControllerConfig): CompiledAnnotations {
   const read = new AnnotationReader(ingress, config, RULES);
   let denied: string | undefined;
