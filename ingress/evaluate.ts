@@ -3,6 +3,7 @@
 import { type Answer, page, redirect } from "./answer.ts";
 import { belongsTo, stickiness, stickyCookie } from "./annotations/affinity.ts";
 import { canaryDecision } from "./annotations/canary.ts";
+import { blockedClient } from "./blocked-clients.ts";
 import type { Settings } from "./annotations/index.ts";
 import { clientCertificateAnswer } from "./client-certificate-check.ts";
 import type { ControllerConfig } from "./config.ts";
@@ -39,7 +40,8 @@ export function evaluate(
   const server = findServer(table, facts.host);
   if (notes) serverNotes(facts, server, table, notes);
   const alone = (answer: Answer): Decision => ({ type: "answer", answer, exchange: undefined });
-  if (server.redirectTo !== undefined) return alone(toOtherHost(facts, server.redirectTo, table.config));
+  if (server.redirectTo !== undefined)
+    return alone(blockedClient(facts, table.config) ?? toOtherHost(facts, server.redirectTo, table.config));
   const uncertified = clientCertificateAnswer(facts, server, world);
   if (uncertified && "status" in uncertified) return alone(uncertified);
   if (uncertified) {
@@ -65,7 +67,8 @@ function locate(
   notes: Notes | undefined,
 ): Decision | Promise<Decision> {
   const alone = (answer: Answer): Decision => ({ type: "answer", answer, exchange: undefined });
-  if (server.appRoot && facts.parsed.path === "/") {
+  const blocked = blockedClient(facts, table.config);
+  if (server.appRoot && facts.parsed.path === "/" && !blocked) {
     const { owner, target } = server.appRoot;
     return alone(
       redirect(302, `${facts.scheme}://${facts.hostHeader ?? facts.host}${target}`, `app-root of ${owner} sends / to ${target}`),
@@ -73,12 +76,14 @@ function locate(
   }
   notes?.begin("location");
   const match = findLocation(server, facts.parsed.path, notes);
+  if (blocked && !("location" in match)) return alone(blocked);
   if (match.type === "failed") return alone(page(500, match.reason));
-  const own = server === table.fallback ? ownPage(facts.parsed.path, match, table.config) : undefined;
+  const own = server === table.fallback && !blocked ? ownPage(facts.parsed.path, match, table.config) : undefined;
   if (own) return alone(own);
   if (match.type === "none") return alone(page(404, `server ${server.host} has no location for ${facts.parsed.path}`));
   const exchange = new Exchange(facts, table, server, match.location, world, notes);
   const answered = (answer: Answer): Decision => ({ type: "answer", answer, exchange });
+  if (blocked) return answered(blocked);
   if (match.type === "slash") {
     const query = facts.parsed.query === undefined ? "" : `?${facts.parsed.query}`;
     return answered(
@@ -165,7 +170,7 @@ function httpsRedirect(exchange: Exchange): Answer | undefined {
   }
   const excluded = table.config
     .list("no-tls-redirect-locations", "/.well-known/acme-challenge")
-    .some((prefix) => location.path.startsWith(prefix));
+    .some((prefix) => location.served.startsWith(prefix));
   if (excluded) {
     exchange.note(`none: path ${location.path} is among no-tls-redirect-locations`);
     return undefined;
@@ -186,11 +191,11 @@ function notRedirected({ location, server, scheme, notes }: Exchange): void {
   else if (!server.certificate) notes?.push(`none: no tls section names ${server.host}, and force-ssl-redirect is not set`);
 }
 
-const isDefaultBackend = ({ location, table }: Exchange): boolean => !(location.backend ?? table.defaultBackend);
+const isDefaultBackend = ({ location }: Exchange): boolean => !location.backend;
 
 function chooseUpstream(exchange: Exchange, upstreams: Upstreams): Decision {
   const { location, table } = exchange;
-  const backend = location.backend ?? table.defaultBackend;
+  const backend = location.backend ?? controllersBackend(table, upstreams);
   const answered = (answer: Answer): Decision => ({ type: "answer", answer, exchange });
   if (!backend)
     return answered(page(404, `the default backend answers: no rule of ${exchange.server.host} has ${exchange.facts.parsed.path}`));
@@ -213,21 +218,32 @@ function chooseUpstream(exchange: Exchange, upstreams: Upstreams): Decision {
   };
 }
 
+/** --default-backend-service, while it has endpoints: else the 404 page answers. */
+function controllersBackend({ defaultBackend }: RouteTable, upstreams: Upstreams): BackendRef | undefined {
+  return defaultBackend && upstreams.find(defaultBackend).type === "peers" ? defaultBackend : undefined;
+}
+
 /** Nothing to send to: 503, or the default-backend annotation's Service with X-Code 503 and the path as it is. */
 function withoutPeers(exchange: Exchange, backend: BackendRef, reason: string, upstreams: Upstreams): Decision {
-  const other = errorBackend(exchange);
-  const upstream = exchange.location.settings.defaultBackend === "" || !other ? undefined : upstreams.find(other);
+  const other = namedBackend(exchange);
+  const upstream = other && upstreams.find(other);
   if (!other || upstream?.type !== "peers") return { type: "answer", answer: page(503, reason), exchange };
   exchange.note(`${reason}: the default-backend annotation's Service ${other.service} answers instead of ${backend.service}`);
   setErrorHeaders(exchange, 503);
   return { type: "forward", exchange, backend: other, peers: upstream.peers, balance: exchange.location.settings, alternative: undefined };
 }
 
-/** The Service that answers in place of errors. */
-export function errorBackend(exchange: Exchange): BackendRef | undefined {
-  const { defaultBackend } = exchange.location.settings;
-  const namespace = exchange.location.owner?.split("/")[0] ?? "";
-  if (defaultBackend === "") return exchange.table.defaultBackend;
+/** The Service that answers in place of errors; undefined: the 404 page does. */
+export function errorBackend(exchange: Exchange, upstreams: Upstreams): BackendRef | undefined {
+  const named = exchange.location.settings.customHttpErrors.own ? namedBackend(exchange) : undefined;
+  return named && upstreams.find(named).type === "peers" ? named : controllersBackend(exchange.table, upstreams);
+}
+
+/** The default-backend annotation's Service. */
+function namedBackend({ location }: Exchange): BackendRef | undefined {
+  const { defaultBackend } = location.settings;
+  const namespace = location.owner?.split("/")[0] ?? "";
+  if (defaultBackend === "") return undefined;
   return { namespace, service: defaultBackend, port: "", upstream: `custom-default-backend-${namespace}-${defaultBackend}` };
 }
 

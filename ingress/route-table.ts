@@ -31,6 +31,8 @@ export interface Location {
   readonly path: string;
   readonly pathType: "Exact" | "Prefix";
   readonly match: PathMatch;
+  /** The path as nginx's location has it. */
+  readonly served: string;
   /** Undefined: the controller's own. */
   readonly owner: Owner | undefined;
   /** Undefined: the global default backend. */

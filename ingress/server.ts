@@ -133,9 +133,11 @@ function locationsOf(draft: Draft, drafts: ReadonlyMap<string, Draft>, host: str
     owner: part?.owner,
     backend,
     settings: annotations.settings,
-    steps: annotations.steps({ path, host }),
   };
-  const location = (match: Location["match"], denied = annotations.denied): Location => ({ ...common, match, denied });
+  const location = (match: Location["match"], denied = annotations.denied): Location => {
+    const served = match.type === "Regex" ? path : match.path;
+    return { ...common, served, steps: annotations.steps({ path, served, host }), match, denied };
+  };
   if (regex) {
     // Beside an Exact rule of its path a plain Prefix means what is below.
     const below = pathType === "Prefix" && regexSwitch(draft) === undefined && drafts.has(`Exact ${path}`) && !path.endsWith("/");

@@ -21,7 +21,6 @@ import { allowlistSourceRange } from "./allowlist-source-range.ts";
 import { appRoot } from "./app-root.ts";
 import { backendProtocol } from "./backend-protocol.ts";
 import { basicAuth } from "./basic-auth.ts";
-import { blocks } from "./blocks.ts";
 import { canary } from "./canary.ts";
 import { clientBodyBufferSize } from "./client-body-buffer-size.ts";
 import { clientCertificate } from "./client-certificate.ts";
@@ -66,7 +65,6 @@ import { xForwardedPrefix } from "./x-forwarded-prefix.ts";
 import { UNMODELLED } from "./unmodelled.ts";
 
 export const annotationGroups = {
-  blocks,
   basicAuth,
   proxySsl,
   customHeaders,

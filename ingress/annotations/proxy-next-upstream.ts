@@ -25,9 +25,7 @@ export const proxyNextUpstream = annotationGroup<ProxyNextUpstream>({
   parse(read) {
     const { config } = read;
     const conditions = new Set((read.text("proxy-next-upstream") ?? config.text("proxy-next-upstream", "error timeout")).split(/\s+/));
-    // Only the ConfigMap has a say in it: the template takes the word out of the annotation.
     if (config.flag("retry-non-idempotent", false)) conditions.add("non_idempotent");
-    else conditions.delete("non_idempotent");
     return {
       conditions,
       timeoutMs: read.number("proxy-next-upstream-timeout", config.number("proxy-next-upstream-timeout", 0)) * 1000,

@@ -74,7 +74,7 @@ export class Handler {
       if (found.exchange?.notes) this.#traced(found.exchange, found.exchange.notes, response);
       if (found.type === "answer") {
         const { answer, exchange } = found;
-        if (exchange?.location.settings.customHttpErrors.has(answer.status) !== true)
+        if (exchange?.location.settings.customHttpErrors.codes.has(answer.status) !== true)
           return this.#refuse(request, response, answer, exchange, head);
         this.#errorPage(request, response, answer.status, exchange).catch((error: unknown) =>
           this.#broken(error, request, response, exchange),
@@ -103,7 +103,7 @@ export class Handler {
 
   #decide(request: IncomingMessage, arrival: Arrival, onEnd: World["onEnd"]): Decision | Promise<Decision> {
     const { feed, world } = this.#parts;
-    const facts = requestFacts(request, arrival, feed.table.config);
+    const facts = requestFacts(request, arrival, feed.table.config, feed.table.flags);
     if (isAnswer(facts)) return { type: "answer", answer: facts, exchange: undefined };
     const own = new RequestWorld(world, onEnd);
     const { config } = feed.table;
@@ -158,7 +158,7 @@ export class Handler {
         head,
       );
     }
-    if (settings.customHttpErrors.has(outcome.status) && !settings.disableProxyInterceptErrors && !decision.error) {
+    if (settings.customHttpErrors.codes.has(outcome.status) && !settings.disableProxyInterceptErrors && !decision.error) {
       outcome.discard();
       return this.#errorPage(request, response, outcome.status, exchange);
     }
@@ -238,11 +238,12 @@ export class Handler {
 
   /** custom-http-errors: another Service gives the answer, with a status of its own. */
   async #errorPage(request: IncomingMessage, response: ServerResponse, status: number, exchange: Exchange): Promise<void> {
-    const backend = errorBackend(exchange);
-    const upstream = backend && this.#parts.feed.upstreams.find(backend);
+    const { upstreams } = this.#parts.feed;
+    const backend = errorBackend(exchange, upstreams);
+    const upstream = backend && upstreams.find(backend);
     const head = request.method === "HEAD";
-    if (!backend) return this.#refuse(request, response, page(404, `custom-http-errors ${status}: no default backend`), exchange, head);
-    if (upstream?.type !== "peers") return this.#refuse(request, response, page(503, upstream?.reason ?? ""), exchange, head);
+    if (!backend || upstream?.type !== "peers")
+      return this.#refuse(request, response, page(404, `custom-http-errors ${status}: no default backend`), exchange, head);
     errorRequest(exchange, status);
     exchange.record?.turnElsewhere();
     exchange.upstreamTarget = "/";
