@@ -31,7 +31,7 @@ export function createStatusController({ store, clock, flags, running }: StatusC
   const counts = (ingress: Ingress): boolean => ignoredBecause(ingress, flags(), classFacts(store)) === undefined;
 
   const warn = (ingress: Ingress): void => {
-    const { configMap, enableSslPassthrough } = flags();
+    const { configMap, enableSslPassthrough, disableSyncEvents } = flags();
     const { namespace, name } = splitKey(configMap);
     const part = readIngress(ingress, new ControllerConfig(store.get(ConfigMaps, namespace, name)?.data));
     const denied = "dropped" in part ? undefined : part.annotations.denied;
@@ -40,7 +40,8 @@ export function createStatusController({ store, clock, flags, running }: StatusC
     const text = `${ingress.metadata.uid} ${problems.join("\n")} ${denied}`;
     if (told.get(keyOf(ingress)) === text) return;
     told.set(keyOf(ingress), text);
-    if (denied !== undefined) events.event(ingress, "Warning", "AnnotationParsingFailed", `Error parsing annotations: ${denied}`);
+    if (denied !== undefined && !disableSyncEvents)
+      events.event(ingress, "Warning", "AnnotationParsingFailed", `Error parsing annotations: ${denied}`);
     for (const problem of problems) events.event(ingress, "Warning", "Rejected", problem);
   };
   /** The revision of each Ingress that was last scheduled. */

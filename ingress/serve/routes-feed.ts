@@ -34,6 +34,7 @@ export class RoutesFeed {
   #table: RouteTable | undefined;
 
   #streams: StreamServices | undefined;
+  #ports = "";
   readonly #clock: Clock;
   readonly #store: Store;
 
@@ -128,15 +129,24 @@ export class RoutesFeed {
       taken: async () => {
         while (compiler.prepare(HOSTS)) await nextTurn();
         if (this.#compiler !== compiler) return;
-        if (this.#table !== compiler.table) {
+        this.#streams = undefined;
+        const ports = this.#portsText();
+        if (this.#table !== compiler.table || this.#ports !== ports) {
           this.#reloads++;
           this.#changedAtMs = this.#clock.now();
         }
         this.#table = compiler.table;
-        this.#streams = undefined;
+        this.#ports = ports;
         for (const listener of this.#listeners) listener();
       },
     };
+  }
+  /** tcp-services and udp-services as nginx is configured with them: endpoints are no configuration. */
+  #portsText(): string {
+    const { tcpServices, udpServices } = this.flags;
+    if (tcpServices === "" && udpServices === "") return "";
+    const { services } = this.streams;
+    return services.map(({ protocol, port, upstream, decode, encode }) => [protocol, port, upstream, decode, encode].join(" ")).join("\n");
   }
   #compileStreams(): StreamServices {
     const { tcpServices, udpServices } = this.flags;
