@@ -88,6 +88,17 @@ export class RoutesFeed {
   get configHash(): number {
     return this.#compiler.fingerprint();
   }
+  /** Some pod serves that has not been told to end. */
+  get serving(): boolean {
+    return this.#pods.size > 0;
+  }
+  get pods(): Iterable<string> {
+    return this.#pods;
+  }
+  /** A pod has been told to end: another leads. */
+  leave(pod: string): void {
+    this.#pods.delete(pod);
+  }
   /** The pod that has held it longest. */
   leads(pod: string): boolean {
     return this.#pods.values().next().value === pod;
