@@ -149,6 +149,14 @@ export function parseBool(text: string | undefined): boolean | undefined {
   return undefined;
 }
 
+/** Go's strconv.ParseInt with base 0: `0x1f`, `0o17` and `017`, `0b1`, `1_000`. */
+function goInteger(text: string): number | undefined {
+  const [, sign = "", digits = ""] = /^([+-]?)(\w+)$/.exec(text) ?? [];
+  if (!/^(?:0|[1-9](?:_?\d)*|0[xX](?:_?[\da-fA-F])+|0[oO]?(?:_?[0-7])+|0[bB](?:_?[01])+)$/.test(digits)) return undefined;
+  const value = Number(digits.replaceAll("_", "").replace(/^0(?=\d)/, "0o"));
+  return sign === "-" && value !== 0 ? -value : value;
+}
+
 /** Go's time.ParseDuration for what is not negative: `5s`, `1m30s`, `500ms`; in milliseconds. */
 export function goDurationMs(text: string): number | undefined {
   const units: Readonly<Record<string, number>> = { ns: 1e-6, us: 1e-3, µs: 1e-3, ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
@@ -173,12 +181,19 @@ export class ControllerConfig {
   text(key: string, fallback = ""): string {
     return this.data[key]?.trim() ?? fallback;
   }
+  /** What is not one is as if absent, and "" is false (mapstructure's weak decoding). */
   flag(key: string, fallback: boolean): boolean {
-    return parseBool(this.data[key]?.trim()) ?? fallback;
+    return this.data[key] === "" ? false : (parseBool(this.data[key]) ?? fallback);
   }
+  /** The same, and "" is 0. */
   number(key: string, fallback: number): number {
-    const text = this.data[key]?.trim();
-    return text !== undefined && /^-?\d+$/.test(text) ? Number(text) : fallback;
+    const text = this.data[key];
+    return text === "" ? 0 : ((text === undefined ? undefined : goInteger(text)) ?? fallback);
+  }
+  /** Of the keys that upstream reads before the others: decimal digits alone. */
+  decimal(key: string, fallback: number): number {
+    const text = this.data[key] ?? "";
+    return /^[+-]?\d+$/.test(text) ? Number(text) : fallback;
   }
   /** A comma-separated list without blanks. */
   list(key: string, fallback = ""): readonly string[] {

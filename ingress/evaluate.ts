@@ -292,7 +292,7 @@ function stickyDecision(exchange: Exchange, alternative: Alternative): { readonl
 
 /** http-redirect-code */
 function redirectCode(config: ControllerConfig): number {
-  const asked = config.number("http-redirect-code", 308);
+  const asked = config.decimal("http-redirect-code", 308);
   return [301, 302, 307, 308].includes(asked) ? asked : 308;
 }
 
