@@ -9,6 +9,7 @@ import { clientCertificateAnswer } from "./client-certificate-check.ts";
 import type { ControllerConfig } from "./config.ts";
 import { ownPage } from "./own-pages.ts";
 import { absoluteRedirect, Exchange, type RequestFacts, type World } from "./exchange.ts";
+import { coversName } from "./serve/certificates.ts";
 import { certificateFor, findLocation, findServer, locationText } from "./match.ts";
 import type { Notes } from "./notes.ts";
 import { parseTarget } from "./request-path.ts";
@@ -162,8 +163,10 @@ function stepNote(exchange: Exchange, step: Step, answer: Answer | undefined): v
 function httpsRedirect(exchange: Exchange): Answer | undefined {
   const { location, facts, table, server } = exchange;
   const { sslRedirect, usePortInRedirects } = location.settings;
-  const certificate = certificateFor(table, facts.host) ?? server.certificate;
-  const wanted = sslRedirect.force || (sslRedirect.redirect && certificate !== undefined);
+  const certificate = sslRedirect.redirect
+    ? certificateFor(table, facts.host, (found, name) => coversName(table, (key) => exchange.world.secret(key), found, name))
+    : undefined;
+  const wanted = sslRedirect.force || certificate !== undefined;
   if (!wanted || exchange.scheme !== "http") {
     if (exchange.notes) notRedirected(exchange);
     return undefined;

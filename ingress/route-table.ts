@@ -49,6 +49,8 @@ export const PHASES = ["rewrite", "preaccess", "access", "content"] as const;
 export type Phase = (typeof PHASES)[number];
 
 export interface CertificateRef {
+  /** Of the server, which the certificate must cover. */
+  readonly host: string;
   readonly owner: Owner;
   /** `namespace/name` of the Secret; undefined: the default certificate. */
   readonly secret: string | undefined;

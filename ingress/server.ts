@@ -165,8 +165,8 @@ function certificateOf(host: string, parts: readonly IngressPart[]): Certificate
   const entry = part.tls.find((tls) => tls.hosts?.some((name) => name.toLowerCase() === host));
   const named = (secret: string | undefined): readonly string[] =>
     secret === undefined || secret === "" ? [] : [`${namespace}/${secret}`];
-  if (entry) return { owner: part.owner, secret: named(entry.secretName)[0], candidates: [] };
-  return { owner: part.owner, secret: undefined, candidates: part.tls.flatMap(({ secretName }) => named(secretName)) };
+  if (entry) return { host, owner: part.owner, secret: named(entry.secretName)[0], candidates: [] };
+  return { host, owner: part.owner, secret: undefined, candidates: part.tls.flatMap(({ secretName }) => named(secretName)) };
 }
 
 /** A server that only redirects to another host: from-to-www. */
