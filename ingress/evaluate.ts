@@ -282,15 +282,14 @@ function canaryChosen(exchange: Exchange, alternative: Alternative, upstreams: U
 /** The affinity cookie of the main rule remembers which of the two upstreams gave it out. */
 function stickyDecision(exchange: Exchange, alternative: Alternative): { readonly chosen: boolean; readonly why: string } | undefined {
   const affinity = stickiness(exchange);
-  if (!affinity || alternative.settings.affinity.canaryBehavior === "legacy") return undefined;
-  const sent = stickyCookie(affinity, exchange);
+  const sent = affinity && stickyCookie(affinity, exchange);
   if (!sent) return undefined;
-  if (belongsTo(sent.backend, alternative.backend.upstream))
-    return { chosen: true, why: `cookie ${affinity.name} was given out by the canary` };
   const main = exchange.location.backend;
-  return main && belongsTo(sent.backend, main.upstream)
-    ? { chosen: false, why: `cookie ${affinity.name} was given out by the main upstream` }
-    : undefined;
+  // Also with affinity-canary-behavior legacy: that only says whether the canary gives out cookies of its own.
+  if (main && belongsTo(sent.backend, main.upstream))
+    return { chosen: false, why: `cookie ${affinity.name} was given out by the main upstream` };
+  const own = alternative.settings.affinity.canaryBehavior === "sticky" && belongsTo(sent.backend, alternative.backend.upstream);
+  return own ? { chosen: true, why: `cookie ${affinity.name} was given out by the canary` } : undefined;
 }
 
 /** http-redirect-code */

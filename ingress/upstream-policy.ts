@@ -19,6 +19,7 @@ export interface UpstreamPolicy {
 }
 
 interface Draft extends UpstreamPolicy {
+  mode: Affinity["mode"];
   affinity: Affinity | undefined;
   readonly cookieLocations: Set<string>;
 }
@@ -29,20 +30,31 @@ export function upstreamPolicies(parts: readonly IngressPart[], reserved: Readon
   for (const { owner, hosts, defaultBackend, annotations } of parts) {
     const { loadBalance, upstreamHashBy, serviceUpstream } = annotations.settings;
     const decide = (upstream: string): void =>
-      void drafts.set(upstream, { owner, loadBalance, upstreamHashBy, serviceUpstream, affinity: undefined, cookieLocations: new Set() });
+      void drafts.set(upstream, {
+        owner,
+        loadBalance,
+        upstreamHashBy,
+        serviceUpstream,
+        mode: "",
+        affinity: undefined,
+        cookieLocations: new Set(),
+      });
     // A default backend makes its upstream anew.
     if (defaultBackend) decide(defaultBackend.upstream);
     for (const rules of hosts.values()) for (const { backend } of rules) if (!drafts.has(backend.upstream)) decide(backend.upstream);
   }
   for (const { hosts, annotations } of parts) {
     const { affinity } = annotations.settings;
-    if (!affinity.enabled) continue;
     for (const [host, rules] of hosts)
       for (const { path, backend } of rules) {
         const draft = reserved.has(backend.upstream) ? undefined : drafts.get(backend.upstream);
         if (!draft) continue;
-        draft.affinity = { ...affinity, mode: draft.affinity?.mode ?? affinity.mode };
-        draft.cookieLocations.add(`${host} ${path}`);
+        draft.mode ||= affinity.mode;
+        if (affinity.enabled) {
+          draft.affinity = affinity;
+          draft.cookieLocations.add(`${host} ${path}`);
+        }
+        if (draft.affinity) draft.affinity = { ...draft.affinity, mode: draft.mode };
       }
   }
   return drafts;
