@@ -74,3 +74,9 @@ await t.test("a canary does not take away those whom the main upstream gave its 
     t.equal(first.headers["set-cookie"] !== undefined, behavior === "sticky", "and gives out cookies of its own or none");
   }
 });
+
+await t.test("a name that DNS does not know is an upstream without peers", async (t) => {
+  await world.service("outside", { spec: { type: "ExternalName", externalName: "nowhere.invalid" } });
+  await addIngress(world, ingress("outside", "outside.example", "outside"));
+  t.equal((await ask(world.socket(80), { host: "outside.example" })).status, 503);
+});
