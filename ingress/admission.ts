@@ -16,7 +16,8 @@ import { blockedWord, CATCH_ALL, inspectIngress, readIngress } from "./ingress-p
 
 const WEBHOOK = 'admission webhook "validate.nginx.ingress.kubernetes.io" denied the request: ';
 
-export function ingressAdmission(flags: ControllerFlags, checks: CheckCounts, clock: Clock): readonly Admission[] {
+/** `flags`: of the controllers that run. */
+export function ingressAdmission(flags: () => ControllerFlags, checks: CheckCounts, clock: Clock): readonly Admission[] {
   const admission: Admission = {
     name: "ValidateNginxIngress",
     types: [Ingresses],
@@ -26,7 +27,7 @@ export function ingressAdmission(flags: ControllerFlags, checks: CheckCounts, cl
       if (subresource !== undefined || !ingress) return;
       if (options.warn) for (const text of warningsOf(ingress)) options.warn(text);
       const startedAt = clock.monotonic();
-      const wrong = checkIngress(ingress, flags, tx);
+      const wrong = checkIngress(ingress, flags(), tx);
       const totalSeconds = (clock.monotonic() - startedAt) / 1000;
       if (wrong !== undefined) {
         checks.refused(keyOf(ingress));
@@ -64,26 +65,30 @@ export function checkIngress(
   reader: Pick<Reader, "get" | "list">,
 ): string | undefined {
   if (!ingress || ingress.metadata.deletionTimestamp !== undefined) return undefined;
-  const bad = inspectIngress(ingress);
+  const bad = flags.deepInspect ? inspectIngress(ingress) : undefined;
   if (bad !== undefined) return `invalid object: ${bad}`;
-  const ignored = (candidate: Ingress): boolean => ignoredBecause(candidate, flags, classFacts(reader)) !== undefined;
-  if (ignored(ingress)) return undefined;
+  // The webhook looks at every namespace, whatever --watch-namespace-selector says.
+  if (ignoredBecause(ingress, { ...flags, watchNamespaceSelector: "" }, classFacts(reader)) !== undefined) return undefined;
   if (flags.disableCatchAll && ingress.spec.defaultBackend) {
     return "this deployment is trying to create a catch-all ingress while DisableCatchAll flag is set to true. Remove '.spec.defaultBackend' or set DisableCatchAll flag to false";
   }
   const { namespace, name } = splitKey(flags.configMap);
-  const config = new ControllerConfig(reader.get(ConfigMaps, namespace, name)?.data, flags.enableAnnotationValidation);
+  const config = new ControllerConfig(reader.get(ConfigMaps, namespace, name)?.data, flags.enableAnnotationValidation, flags.deepInspect);
   const invalid = config.flag("strict-validate-path-type", true) ? invalidPaths(ingress) : [];
   if (invalid.length > 0) return `ingress contains invalid paths: ${invalid.join("\n")}`;
   const snippets = config.flag("allow-snippet-annotations", false);
   for (const [key, value] of Object.entries(ingress.metadata.annotations ?? {})) {
-    const word = blockedWord(key, value, config);
+    const word = blockedWord(key, value, config, "trimmed");
     if (word !== undefined) return word;
     if (!snippets && key.endsWith("-snippet"))
       return `${key} annotation cannot be used. Snippet directives are disabled by the Ingress administrator`;
   }
-  const part = readIngress(ingress, config);
-  return "dropped" in part ? part.dropped : overlap(ingress, ignored, reader);
+  const part = readIngress(ingress, config, "trimmed");
+  const served = (other: Ingress): boolean =>
+    ignoredBecause(other, flags, classFacts(reader)) === undefined &&
+    !(flags.disableCatchAll && other.spec.defaultBackend) &&
+    !("dropped" in readIngress(other, config));
+  return "dropped" in part ? part.dropped : overlap(ingress, served, reader);
 }
 
 const DEPRECATED: ReadonlySet<string> = new Set([
@@ -120,7 +125,7 @@ function invalidPaths({ spec }: Ingress): readonly string[] {
 const CANARY = `${PREFIX}canary`;
 
 /** Another Ingress that counts already has one of the host and path pairs. A `canary` annotation on either, whatever it says, permits it. */
-function overlap(ingress: Ingress, ignored: (ingress: Ingress) => boolean, reader: Pick<Reader, "list">): string | undefined {
+function overlap(ingress: Ingress, served: (ingress: Ingress) => boolean, reader: Pick<Reader, "list">): string | undefined {
   const wanted = pairs(ingress);
   if (wanted.length === 0 || ingress.metadata.annotations?.[CANARY] !== undefined) return undefined;
   const own = keyOf(ingress);
@@ -128,7 +133,7 @@ function overlap(ingress: Ingress, ignored: (ingress: Ingress) => boolean, reade
   for (const other of reader.list(Ingresses)) {
     if (keyOf(other) === own || other.metadata.annotations?.[CANARY] !== undefined) continue;
     const shared = pairs(other).filter((pair) => wanted.includes(pair));
-    if (shared.length === 0 || ignored(other)) continue;
+    if (shared.length === 0 || !served(other)) continue;
     for (const pair of shared) if (!taken.has(pair)) taken.set(pair, keyOf(other));
   }
   const first = wanted.find((pair) => taken.has(pair));

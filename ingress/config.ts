@@ -19,6 +19,9 @@ export interface ControllerFlags {
   readonly udpServices: string;
   readonly publishService: string;
   readonly publishStatusAddress: string;
+  readonly updateStatus: boolean;
+  readonly updateStatusOnShutdown: boolean;
+  readonly reportNodeInternalIp: boolean;
   readonly httpPort: number;
   readonly httpsPort: number;
   readonly healthzPort: number;
@@ -32,6 +35,7 @@ export interface ControllerFlags {
   /** Names of request metrics, with or without their prefix. */
   readonly excludeSocketMetrics: readonly string[];
   readonly enableAnnotationValidation: boolean;
+  readonly deepInspect: boolean;
   readonly disableSyncEvents: boolean;
 }
 
@@ -51,6 +55,9 @@ export const DEFAULT_FLAGS: ControllerFlags = {
   udpServices: "",
   publishService: "ingress-nginx/ingress-nginx-controller",
   publishStatusAddress: "",
+  updateStatus: true,
+  updateStatusOnShutdown: true,
+  reportNodeInternalIp: false,
   httpPort: 80,
   httpsPort: 443,
   healthzPort: 10254,
@@ -62,20 +69,41 @@ export const DEFAULT_FLAGS: ControllerFlags = {
   reportStatusClasses: false,
   excludeSocketMetrics: [],
   enableAnnotationValidation: true,
+  deepInspect: true,
   disableSyncEvents: false,
 };
 
-/** Reads `--name=value` arguments; `$(POD_NAMESPACE)` is expanded before. Unknown flags are ignored, as their effect is. */
-export function parseFlags(args: readonly string[]): ControllerFlags {
-  const given = new Map<string, string>();
+function given(args: readonly string[]): ReadonlyMap<string, string> {
+  const flags = new Map<string, string>();
   for (const argument of args) {
     const found = /^--?([a-z0-9-]+)(?:=(.*))?$/s.exec(argument);
-    if (found?.[1] !== undefined) given.set(found[1], found[2] ?? "true");
+    if (found?.[1] !== undefined) flags.set(found[1], found[2] ?? "true");
   }
-  const text = (name: string, fallback: string): string => given.get(name) ?? fallback;
-  const flag = (name: string, fallback: boolean): boolean => parseBool(given.get(name)) ?? fallback;
+  return flags;
+}
+
+/** Why the controller does not start: flags that exclude or need each other. */
+export function flagProblem(args: readonly string[]): string | undefined {
+  const flags = given(args);
+  const both = (one: string, other: string): boolean => (flags.get(one) ?? "") !== "" && (flags.get(other) ?? "") !== "";
+  for (const [one, other] of [
+    ["publish-service", "publish-status-address"],
+    ["watch-namespace", "watch-namespace-selector"],
+  ] as const)
+    if (both(one, other)) return `flags --${one} and --${other} are mutually exclusive`;
+  const { metricsPerHost, metricsPerUndefinedHost } = parseFlags(args);
+  return metricsPerUndefinedHost && !metricsPerHost
+    ? "--metrics-per-undefined-host=true must be passed with --metrics-per-host=true"
+    : undefined;
+}
+
+/** Reads `--name=value` arguments; `$(POD_NAMESPACE)` is expanded before. Unknown flags are ignored, as their effect is. */
+export function parseFlags(args: readonly string[]): ControllerFlags {
+  const flags = given(args);
+  const text = (name: string, fallback: string): string => flags.get(name) ?? fallback;
+  const flag = (name: string, fallback: boolean): boolean => parseBool(flags.get(name)) ?? fallback;
   const port = (name: string, fallback: number): number => {
-    const value = Number(given.get(name) ?? fallback);
+    const value = Number(flags.get(name) ?? fallback);
     return Number.isInteger(value) && value > 0 && value < 65536 ? value : fallback;
   };
   const d = DEFAULT_FLAGS;
@@ -94,6 +122,9 @@ export function parseFlags(args: readonly string[]): ControllerFlags {
     udpServices: text("udp-services-configmap", d.udpServices),
     publishService: text("publish-service", d.publishService),
     publishStatusAddress: text("publish-status-address", d.publishStatusAddress),
+    updateStatus: flag("update-status", d.updateStatus),
+    updateStatusOnShutdown: flag("update-status-on-shutdown", d.updateStatusOnShutdown),
+    reportNodeInternalIp: flag("report-node-internal-ip-address", d.reportNodeInternalIp),
     httpPort: port("http-port", d.httpPort),
     httpsPort: port("https-port", d.httpsPort),
     healthzPort: port("healthz-port", d.healthzPort),
@@ -104,6 +135,7 @@ export function parseFlags(args: readonly string[]): ControllerFlags {
     metricsPerUndefinedHost: flag("metrics-per-undefined-host", d.metricsPerUndefinedHost),
     reportStatusClasses: flag("report-status-classes", d.reportStatusClasses),
     excludeSocketMetrics: splitList(text("exclude-socket-metrics", "")),
+    deepInspect: flag("deep-inspect", d.deepInspect),
     enableAnnotationValidation: flag("enable-annotation-validation", d.enableAnnotationValidation),
     disableSyncEvents: flag("disable-sync-events", d.disableSyncEvents),
   };
@@ -115,6 +147,14 @@ export function parseBool(text: string | undefined): boolean | undefined {
   if (["1", "t", "T", "TRUE", "true", "True"].includes(text)) return true;
   if (["0", "f", "F", "FALSE", "false", "False"].includes(text)) return false;
   return undefined;
+}
+
+/** Go's strconv.ParseInt with base 0: `0x1f`, `0o17` and `017`, `0b1`, `1_000`. */
+function goInteger(text: string): number | undefined {
+  const [, sign = "", digits = ""] = /^([+-]?)(\w+)$/.exec(text) ?? [];
+  if (!/^(?:0|[1-9](?:_?\d)*|0[xX](?:_?[\da-fA-F])+|0[oO]?(?:_?[0-7])+|0[bB](?:_?[01])+)$/.test(digits)) return undefined;
+  const value = Number(digits.replaceAll("_", "").replace(/^0(?=\d)/, "0o"));
+  return sign === "-" && value !== 0 ? -value : value;
 }
 
 /** Go's time.ParseDuration for what is not negative: `5s`, `1m30s`, `500ms`; in milliseconds. */
@@ -131,19 +171,29 @@ export class ControllerConfig {
   readonly data: Readonly<Record<string, string>>;
   /** --enable-annotation-validation */
   readonly validates: boolean;
-  constructor(data: Readonly<Record<string, string>> = {}, validates = true) {
+  /** --deep-inspect */
+  readonly inspects: boolean;
+  constructor(data: Readonly<Record<string, string>> = {}, validates = true, inspects = true) {
     this.data = data;
     this.validates = validates;
+    this.inspects = inspects;
   }
   text(key: string, fallback = ""): string {
     return this.data[key]?.trim() ?? fallback;
   }
+  /** What is not one is as if absent, and "" is false (mapstructure's weak decoding). */
   flag(key: string, fallback: boolean): boolean {
-    return parseBool(this.data[key]?.trim()) ?? fallback;
+    return this.data[key] === "" ? false : (parseBool(this.data[key]) ?? fallback);
   }
+  /** The same, and "" is 0. */
   number(key: string, fallback: number): number {
-    const text = this.data[key]?.trim();
-    return text !== undefined && /^-?\d+$/.test(text) ? Number(text) : fallback;
+    const text = this.data[key];
+    return text === "" ? 0 : ((text === undefined ? undefined : goInteger(text)) ?? fallback);
+  }
+  /** Of the keys that upstream reads before the others: decimal digits alone. */
+  decimal(key: string, fallback: number): number {
+    const text = this.data[key] ?? "";
+    return /^[+-]?\d+$/.test(text) ? Number(text) : fallback;
   }
   /** A comma-separated list without blanks. */
   list(key: string, fallback = ""): readonly string[] {

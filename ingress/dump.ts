@@ -125,7 +125,7 @@ function streamBlock(services: readonly StreamService[], config: RouteTable["con
       "\tserver {",
       `\t\tpreread_by_lua_block { ngx.var.proxy_upstream_name=${JSON.stringify(upstream)}; }`,
       `\t\tlisten ${port}${decode ? " proxy_protocol" : ""}${udp ? " udp" : ""};`,
-      ...(udp ? [`\t\tproxy_responses ${config.number("proxy-stream-responses", 1)};`] : []),
+      ...(udp ? [`\t\tproxy_responses ${config.decimal("proxy-stream-responses", 1)};`] : []),
       `\t\tproxy_timeout ${config.text("proxy-stream-timeout", "600s")};`,
       `\t\tproxy_next_upstream ${config.flag("proxy-stream-next-upstream", true) ? "on" : "off"};`,
       `\t\tproxy_next_upstream_tries ${config.number("proxy-stream-next-upstream-tries", 3)};`,

@@ -3,12 +3,14 @@
 import { type Answer, page, redirect } from "./answer.ts";
 import { belongsTo, stickiness, stickyCookie } from "./annotations/affinity.ts";
 import { canaryDecision } from "./annotations/canary.ts";
+import { blockedClient } from "./blocked-clients.ts";
 import type { Settings } from "./annotations/index.ts";
 import { clientCertificateAnswer, misdirected, withAskedCertificate } from "./client-certificate-check.ts";
 import type { ControllerConfig } from "./config.ts";
 import { annotatedBackend, errorPage, setErrorHeaders, signIn } from "./error-pages.ts";
 import { ownPage } from "./own-pages.ts";
 import { absoluteRedirect, Exchange, type RequestFacts, type World } from "./exchange.ts";
+import { coversName } from "./serve/certificates.ts";
 import { certificateFor, findLocation, findServer, locationText } from "./match.ts";
 import type { Notes } from "./notes.ts";
 import { parseTarget } from "./request-path.ts";
@@ -41,7 +43,8 @@ export function evaluate(
   const server = findServer(table, facts.host);
   if (notes) serverNotes(facts, server, table, notes);
   const alone = (answer: Answer): Decision => ({ type: "answer", answer, exchange: undefined });
-  if (server.redirectTo !== undefined) return alone(toOtherHost(facts, server.redirectTo, table.config));
+  if (server.redirectTo !== undefined)
+    return alone(blockedClient(facts, table.config) ?? toOtherHost(facts, server.redirectTo, table.config));
   const elsewhere = misdirected(facts, server, table, world);
   if (elsewhere) return alone(elsewhere);
   const uncertified = clientCertificateAnswer(facts, server, world);
@@ -69,7 +72,8 @@ function locate(
   notes: Notes | undefined,
 ): Decision | Promise<Decision> {
   const alone = (answer: Answer): Decision => ({ type: "answer", answer, exchange: undefined });
-  if (server.appRoot && facts.parsed.path === "/") {
+  const blocked = blockedClient(facts, table.config);
+  if (server.appRoot && facts.parsed.path === "/" && !blocked) {
     const { owner, target } = server.appRoot;
     return alone(
       redirect(302, `${facts.scheme}://${facts.hostHeader ?? facts.host}${target}`, `app-root of ${owner} sends / to ${target}`),
@@ -77,12 +81,14 @@ function locate(
   }
   notes?.begin("location");
   const match = findLocation(server, facts.parsed.path, notes);
+  if (blocked && !("location" in match)) return alone(blocked);
   if (match.type === "failed") return alone(page(500, match.reason));
-  const own = server === table.fallback ? ownPage(facts.parsed.path, match, table.config) : undefined;
+  const own = server === table.fallback && !blocked ? ownPage(facts.parsed.path, match, table.config) : undefined;
   if (own) return alone(own);
   if (match.type === "none") return alone(page(404, `server ${server.host} has no location for ${facts.parsed.path}`));
   const exchange = new Exchange(facts, table, server, match.location, world, notes);
   const answered = (answer: Answer): Decision => ({ type: "answer", answer, exchange });
+  if (blocked) return answered(blocked);
   if (match.type === "slash") {
     const query = facts.parsed.query === undefined ? "" : `?${facts.parsed.query}`;
     return answered(
@@ -165,15 +171,17 @@ function stepNote(exchange: Exchange, step: Step, answer: Answer | undefined): v
 function httpsRedirect(exchange: Exchange): Answer | undefined {
   const { location, facts, table, server } = exchange;
   const { sslRedirect, usePortInRedirects } = location.settings;
-  const certificate = certificateFor(table, facts.host) ?? server.certificate;
-  const wanted = sslRedirect.force || (sslRedirect.redirect && certificate !== undefined);
+  const certificate = sslRedirect.redirect
+    ? certificateFor(table, facts.host, (found, name) => coversName(table, (key) => exchange.world.secret(key), found, name))
+    : undefined;
+  const wanted = sslRedirect.force || certificate !== undefined;
   if (!wanted || exchange.scheme !== "http") {
     if (exchange.notes) notRedirected(exchange);
     return undefined;
   }
   const excluded = table.config
     .list("no-tls-redirect-locations", "/.well-known/acme-challenge")
-    .some((prefix) => location.path.startsWith(prefix));
+    .some((prefix) => location.served.startsWith(prefix));
   if (excluded) {
     exchange.note(`none: path ${location.path} is among no-tls-redirect-locations`);
     return undefined;
@@ -194,11 +202,11 @@ function notRedirected({ location, server, scheme, notes }: Exchange): void {
   else if (!server.certificate) notes?.push(`none: no tls section names ${server.host}, and force-ssl-redirect is not set`);
 }
 
-const isDefaultBackend = ({ location, table }: Exchange): boolean => !(location.backend ?? table.defaultBackend);
+const isDefaultBackend = ({ location }: Exchange): boolean => !location.backend;
 
 function chooseUpstream(exchange: Exchange, upstreams: Upstreams): Decision {
   const { location, table } = exchange;
-  const backend = location.backend ?? table.defaultBackend;
+  const backend = location.backend ?? controllersBackend(table, upstreams);
   const answered = (answer: Answer): Decision => ({ type: "answer", answer, exchange });
   if (!backend)
     return answered(page(404, `the default backend answers: no rule of ${exchange.server.host} has ${exchange.facts.parsed.path}`));
@@ -219,6 +227,11 @@ function chooseUpstream(exchange: Exchange, upstreams: Upstreams): Decision {
     balance: chosen?.settings ?? location.settings,
     alternative: chosen,
   };
+}
+
+/** --default-backend-service, while it has endpoints: else the 404 page answers. */
+function controllersBackend({ defaultBackend }: RouteTable, upstreams: Upstreams): BackendRef | undefined {
+  return defaultBackend && upstreams.find(defaultBackend).type === "peers" ? defaultBackend : undefined;
 }
 
 /** Nothing to send to: 503, or the default-backend annotation's Service with X-Code 503 and the path as it is. */
@@ -243,19 +256,17 @@ function stickyDecision(exchange: Exchange, alternative: Alternative): { readonl
   const affinity = stickiness(exchange);
   const sent = affinity && stickyCookie(affinity, exchange);
   if (!sent) return undefined;
-  // A legacy canary knows no cookies.
-  const legacy = alternative.settings.affinity.canaryBehavior === "legacy";
-  if (!legacy && belongsTo(sent.backend, alternative.backend.upstream))
-    return { chosen: true, why: `cookie ${affinity.name} was given out by the canary` };
   const main = exchange.location.backend;
-  return main && belongsTo(sent.backend, main.upstream)
-    ? { chosen: false, why: `cookie ${affinity.name} was given out by the main upstream` }
-    : undefined;
+  // Also with affinity-canary-behavior legacy: that only says whether the canary gives out cookies of its own.
+  if (main && belongsTo(sent.backend, main.upstream))
+    return { chosen: false, why: `cookie ${affinity.name} was given out by the main upstream` };
+  const own = alternative.settings.affinity.canaryBehavior === "sticky" && belongsTo(sent.backend, alternative.backend.upstream);
+  return own ? { chosen: true, why: `cookie ${affinity.name} was given out by the canary` } : undefined;
 }
 
 /** http-redirect-code */
 function redirectCode(config: ControllerConfig): number {
-  const asked = config.number("http-redirect-code", 308);
+  const asked = config.decimal("http-redirect-code", 308);
   return [301, 302, 307, 308].includes(asked) ? asked : 308;
 }
 

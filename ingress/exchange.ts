@@ -41,7 +41,7 @@ export interface RequestFacts {
   readonly peerPort: number;
   /** The client's address after real-ip processing. */
   readonly clientIp: string;
-  /** The listener's port: 80 or 443; behind ssl-passthrough upstream's is 442. */
+  /** The listener's port: 80 or 443, or as the flags say; behind ssl-passthrough upstream's is 442. */
   readonly serverPort: number;
   /** What a PROXY header told of the connection; null: it named none. */
   readonly proxied?: ProxiedConnection | null;
@@ -163,12 +163,17 @@ export class Exchange {
   }
   /** $pass_port; "" when PROXY protocol names none. */
   get port(): string {
+    const { enableSslPassthrough, sslPassthroughProxyPort, httpsPort } = this.table.flags;
+    const port = this.#serverPort;
+    // The HTTPS listener's own port is nobody's business.
+    return port === String(enableSslPassthrough ? sslPassthroughProxyPort : httpsPort) ? "443" : port;
+  }
+  /** $pass_server_port */
+  get #serverPort(): string {
     const sent = this.facts.headers["x-forwarded-port"];
     if (this.forwarded && typeof sent === "string" && sent !== "") return sent;
     const { proxied } = this;
-    if (proxied !== undefined) return String(proxied?.destinationPort ?? "");
-    const { enableSslPassthrough, sslPassthroughProxyPort } = this.table.flags;
-    return enableSslPassthrough && this.facts.serverPort === sslPassthroughProxyPort ? "443" : String(this.facts.serverPort);
+    return String(proxied === undefined ? this.facts.serverPort : (proxied?.destinationPort ?? ""));
   }
   /** $best_http_host */
   get bestHost(): string {

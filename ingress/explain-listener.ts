@@ -26,7 +26,7 @@ export function explainListener(feed: RoutesFeed, question: ListenerQuestion, no
   const { scheme, serverName, headers, clientIp: from } = question;
   const passing = scheme === "https" && table.flags.enableSslPassthrough;
   const proxyProtocol = table.config.flag("use-proxy-protocol", false);
-  const port = scheme === "https" ? 443 : 80;
+  const port = scheme === "https" ? table.flags.httpsPort : table.flags.httpPort;
   if (proxyProtocol)
     notes.push(
       passing

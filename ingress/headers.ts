@@ -49,7 +49,7 @@ export function asksForCertificates({ server, world }: Exchange): boolean {
 export const CERTIFICATE = new Set(["ssl-client-verify", "ssl-client-subject-dn", "ssl-client-issuer-dn", "ssl-client-cert"]);
 
 export interface PodHeaderOptions {
-  /** Names with `_` are kept: enable-underscores-in-headers. */
+  /** Names with `_` are kept: enable-underscores-in-headers, or ignore-invalid-headers false. */
   readonly underscores: boolean;
   /** The client asks for another protocol on this connection. */
   readonly upgrade: string | undefined;

@@ -1,10 +1,12 @@
 // The public face of ingress: the controller image, its admission, its status controller, and what can be asked about it.
 import type { Clock } from "../model/clock.ts";
+import type { Pod } from "../model/kinds/core-v1.ts";
+import { splitKey } from "../model/object.ts";
+import { Pods } from "../model/resources.ts";
 import type { Component, Diagnostics, InlineProgram } from "../model/ports.ts";
 import type { Random } from "../model/random.ts";
 import type { Admission, Store } from "../store/index.ts";
 import { ingressAdmission } from "./admission.ts";
-import { DEFAULT_FLAGS } from "./config.ts";
 import { routesDiagnostics } from "./diagnostics.ts";
 import { Feeds, ingressProgram } from "./program.ts";
 import { createStatusController } from "./status-controller.ts";
@@ -34,10 +36,20 @@ export interface IngressFeature {
 
 export function createIngress({ store, clock, random, delayMs = 0 }: IngressOptions): IngressFeature {
   const feeds = new Feeds(store, clock, delayMs);
+  const pods = (): readonly Pod[] => {
+    const { namespace } = splitKey(feeds.flags.configMap);
+    return feeds.live.flatMap((feed) => [...feed.pods].flatMap((name) => store.get(Pods, namespace, name) ?? []));
+  };
   return {
     program: ingressProgram({ feeds, store, clock, random }),
     diagnostics: routesDiagnostics({ store, feeds, clock, random }),
-    admission: ingressAdmission(DEFAULT_FLAGS, feeds.checks, clock),
-    component: createStatusController({ store, clock, flags: () => feeds.flags, running: () => feeds.live.length > 0 }),
+    admission: ingressAdmission(() => feeds.flags, feeds.checks, clock),
+    component: createStatusController({
+      store,
+      clock,
+      flags: () => feeds.flags,
+      running: () => feeds.live.some(({ serving }) => serving),
+      pods,
+    }),
   };
 }

@@ -33,14 +33,14 @@ export function ignoredBecause(ingress: Ingress, flags: ControllerFlags, { class
     return `namespace ${ingress.metadata.namespace} is not watched`;
   const name = ingress.spec.ingressClassName;
   if (name !== undefined && name !== "") {
-    if (flags.ingressClassByName && name === flags.ingressClass) return undefined;
     const found = classOf(name);
     if (!found) return `IngressClass ${name} does not exist`;
+    if (flags.ingressClassByName && name === flags.ingressClass) return undefined;
     if (found.spec.controller === flags.controllerClass) return undefined;
     return `IngressClass ${name} belongs to controller ${found.spec.controller ?? '""'}, not ${flags.controllerClass}`;
   }
   const annotation = ingress.metadata.annotations?.[CLASS_ANNOTATION];
-  if (annotation !== undefined && annotation !== "") {
+  if (annotation !== undefined) {
     return annotation === flags.ingressClass ? undefined : `annotation ${CLASS_ANNOTATION} is ${annotation}, not ${flags.ingressClass}`;
   }
   if (flags.watchIngressWithoutClass) return undefined;

@@ -29,9 +29,14 @@ export interface IngressPart {
 export const CATCH_ALL = "_";
 
 /** A part, or why the whole Ingress is dropped. */
-export function readIngress(ingress: Ingress, config: ControllerConfig): IngressPart | { readonly dropped: string } {
+export function readIngress(
+  ingress: Ingress,
+  config: ControllerConfig,
+  words: BlockedWords = "as written",
+): IngressPart | { readonly dropped: string } {
   const annotations = compileAnnotations(ingress, config);
-  const dropped = inspectIngress(ingress) ?? blockedAnnotation(ingress, config) ?? annotations.dropped;
+  const inspected = config.inspects ? inspectIngress(ingress) : undefined;
+  const dropped = inspected ?? blockedAnnotation(ingress, config, words) ?? annotations.dropped;
   if (dropped !== undefined) return { dropped };
   const namespace = ingress.metadata.namespace ?? "";
   const hosts = new Map<string, PartRule[]>();
@@ -60,9 +65,9 @@ export function readIngress(ingress: Ingress, config: ControllerConfig): Ingress
   };
 }
 
-function blockedAnnotation({ metadata }: Ingress, config: ControllerConfig): string | undefined {
+function blockedAnnotation({ metadata }: Ingress, config: ControllerConfig, words: BlockedWords): string | undefined {
   for (const [name, value] of Object.entries(metadata.annotations ?? {})) {
-    const word = blockedWord(name, value, config);
+    const word = blockedWord(name, value, config, words);
     if (word !== undefined) return word;
   }
   return undefined;
@@ -102,9 +107,13 @@ export function inspectIngress({ metadata, spec }: Ingress): string | undefined 
   return undefined;
 }
 
-/** annotation-value-word-blocklist: what is wrong with one annotation. */
-export function blockedWord(name: string, value: string, config: ControllerConfig): string | undefined {
-  if (!name.startsWith(PREFIX)) return undefined;
-  const word = config.list("annotation-value-word-blocklist").find((candidate) => value.includes(candidate));
+/** Admission takes the blanks around a word away; the controller itself looks for the word with them. */
+export type BlockedWords = "trimmed" | "as written";
+
+/** annotation-value-word-blocklist: what is wrong with one annotation. An empty word, as behind a last comma, is in every value. */
+export function blockedWord(name: string, value: string, config: ControllerConfig, words: BlockedWords): string | undefined {
+  const list = config.text("annotation-value-word-blocklist");
+  if (!name.startsWith(PREFIX) || list === "") return undefined;
+  const word = list.split(",").find((candidate) => value.includes(words === "trimmed" ? candidate.trim() : candidate));
   return word === undefined ? undefined : `${name} annotation contains invalid word ${word}`;
 }

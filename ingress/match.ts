@@ -95,9 +95,17 @@ export function locationText({ match }: Location): string {
   return match.type === "Prefix" ? `location ${match.path}` : `location ~* "${match.regex.source}"`;
 }
 
-/** Whose certificate a host has: its own server's, else that of the wildcard above it, whichever server answers (lua/certificate.lua). */
-export function certificateFor(table: RouteTable, host: string): CertificateRef | undefined {
-  const above = host.slice(host.indexOf(".") + 1);
-  const { hosts, wildcards, patterns } = table;
-  return hosts.get(host)?.certificate ?? wildcards.get(above)?.certificate ?? patterns.leading.get(above)?.certificate;
+/** Whether a certificate covers a name that is not its host's own: an alias, or the other of `www.` and none. */
+export type Covers = (certificate: CertificateRef, name: string) => boolean;
+
+/** Whose certificate a name has: its own server's, else that of the wildcard above it, whichever server answers (lua/certificate.lua). */
+export function certificateFor(table: RouteTable, name: string, covers: Covers): CertificateRef | undefined {
+  const own = table.hosts.get(name)?.certificate;
+  if (own && (own.host === name || covers(own, name))) return own;
+  const dot = name.indexOf(".");
+  const parent = name.slice(dot + 1);
+  const { wildcards, patterns } = table;
+  const above = dot < 0 ? undefined : (wildcards.get(parent)?.certificate ?? patterns.leading.get(parent)?.certificate);
+  const wild = `*${name.slice(dot)}`;
+  return above && (above.host === wild || covers(above, wild)) ? above : undefined;
 }

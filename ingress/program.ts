@@ -5,11 +5,12 @@ import type { InlineProgram } from "../model/ports.ts";
 import type { Random } from "../model/random.ts";
 import type { Store } from "../store/index.ts";
 import { CheckCounts } from "./check-counts.ts";
-import { type ControllerFlags, DEFAULT_FLAGS, parseFlags } from "./config.ts";
+import { type ControllerFlags, DEFAULT_FLAGS, flagProblem, parseFlags } from "./config.ts";
 import { namespaceSelector } from "./ingress-class.ts";
 import { tellReloads } from "./reload-events.ts";
 import { Controller } from "./serve/controller.ts";
 import { RoutesFeed } from "./serve/routes-feed.ts";
+import { clearStatus } from "./status-controller.ts";
 import { tellStreamProblems } from "./stream-events.ts";
 
 /** A pod that cannot read the store serves what it has, after this long. */
@@ -58,6 +59,11 @@ export interface ProgramOptions {
 export function ingressProgram({ feeds, store, clock, random }: ProgramOptions): InlineProgram {
   return async (context) => {
     const flags = parseFlags(context.argv.slice(1));
+    const problem = flagProblem(context.argv.slice(1));
+    if (problem !== undefined) {
+      context.stderr.write(`${problem}\n`);
+      return 1;
+    }
     try {
       namespaceSelector(flags.watchNamespaceSelector);
     } catch (error) {
@@ -81,6 +87,8 @@ export function ingressProgram({ feeds, store, clock, random }: ProgramOptions):
     void told;
     if (!context.signal.aborted)
       await new Promise<void>((resolve) => context.signal.addEventListener("abort", () => resolve(), { once: true }));
+    feed.leave(context.pod.metadata.name);
+    await clearStatus(store, flags, context.pod, feed.table.counted);
     await controller.stop();
     return 0;
   };

@@ -1,9 +1,11 @@
 // A controller tells of each configuration that it takes up: its log has what is wrong with hosts that changed, then two lines; its pod has
-// an Event. Endpoints are no configuration.
-// Upstream: controller.go syncIngress, nginx.go OnUpdate; klog's line format.
+// an Event, and each of its ConfigMaps that is new to it or has changed. Endpoints are no configuration.
+// Upstream: controller.go syncIngress, nginx.go OnUpdate, store.go handleCfgMapEvent; klog's line format.
 import type { Writable } from "node:stream";
 import { type Clock, nextTurn } from "../model/clock.ts";
 import type { Pod } from "../model/kinds/core-v1.ts";
+import { splitKey } from "../model/object.ts";
+import { ConfigMaps } from "../model/resources.ts";
 import { createEventRecorder } from "../store/event-recorder.ts";
 import type { Store } from "../store/index.ts";
 import type { Server } from "./route-table.ts";
@@ -46,8 +48,26 @@ export function tellReloads({ feed, pod, store, clock, log }: ReloadTeller): Dis
     // A pod without a place in the store has no Events.
     if (pod.metadata.uid !== undefined) events.event(pod, "Normal", "RELOAD", "NGINX reload triggered due to a change in configuration");
   };
+  const { configMap, tcpServices, udpServices, disableSyncEvents } = feed.flags;
+  const configMaps = disableSyncEvents ? [] : [configMap, tcpServices, udpServices].filter((key) => key !== "");
+  /** Their revisions, as far as they have been told. */
+  const told = new Map<string, string | undefined>();
+  const tellConfigMaps = (): void => {
+    for (const key of configMaps) {
+      const { namespace, name } = splitKey(key);
+      const object = store.get(ConfigMaps, namespace, name);
+      const revision = object?.metadata.resourceVersion;
+      if (told.get(key) === revision) continue;
+      if (object) events.event(object, "Normal", told.get(key) === undefined ? "CREATE" : "UPDATE", `ConfigMap ${key}`);
+      told.set(key, revision);
+    }
+  };
+  tellConfigMaps();
   void tell();
-  return feed.onChange(() => void tell());
+  return feed.onChange(() => {
+    tellConfigMaps();
+    void tell();
+  });
 }
 
 /** `I1128 09:00:00.000000       7 controller.go:231] "text"`: the controller is process 7 of its container. */

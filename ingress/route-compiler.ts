@@ -8,11 +8,11 @@ import { compileAliases } from "./alias-patterns.ts";
 import { compileAnnotations, type CompiledAnnotations } from "./annotations/index.ts";
 import { ControllerConfig, type ControllerFlags } from "./config.ts";
 import { type ClassFacts, ignoredBecause } from "./ingress-class.ts";
-import { CATCH_ALL, compareParts, type IngressPart, readIngress } from "./ingress-part.ts";
-import { backendRef } from "./ingress-part.ts";
-import type { Alternative, BackendRef, Owner, RouteTable, Server } from "./route-table.ts";
+import { alternativesOf, canaryUpstreams } from "./canary-upstreams.ts";
+import { backendRef, CATCH_ALL, compareParts, type IngressPart, type PartRule, readIngress } from "./ingress-part.ts";
+import type { Owner, RouteTable, Server } from "./route-table.ts";
 import { upstreamPolicies } from "./upstream-policy.ts";
-import { compileServer, redirectServer, type ServerContext } from "./server.ts";
+import { compileServer, type HostRules, redirectServer, type ServerContext } from "./server.ts";
 
 export class RouteCompiler {
   readonly flags: ControllerFlags;
@@ -30,6 +30,9 @@ export class RouteCompiler {
   /** Main Ingresses of each host, first first. */
   readonly #byHost = new Map<string, IngressPart[]>();
   readonly #canaries = new Map<Owner, IngressPart>();
+  /** Upstreams of canaries alone, and whether they are to be found out again. */
+  #reserved: ReadonlySet<string> = new Set();
+  #unsettled = false;
   readonly #servers = new Map<string, Server>();
   /** Aliases that each compiled server had, to see when they change. */
   readonly #stale = new Set<string>([CATCH_ALL]);
@@ -37,7 +40,7 @@ export class RouteCompiler {
 
   constructor(flags: ControllerFlags) {
     this.flags = flags;
-    this.#config = new ControllerConfig({}, flags.enableAnnotationValidation);
+    this.#config = new ControllerConfig({}, flags.enableAnnotationValidation, flags.deepInspect);
     this.#defaults = compileAnnotations(undefined, this.#config);
   }
   /** The table of what has been told so far. */
@@ -73,7 +76,7 @@ export class RouteCompiler {
     for (const [key, ingress] of this.#ingresses) if (ingress.metadata.namespace === name) this.#read(key);
   }
   setConfig(data: Readonly<Record<string, string>>): void {
-    this.#config = new ControllerConfig(data, this.flags.enableAnnotationValidation);
+    this.#config = new ControllerConfig(data, this.flags.enableAnnotationValidation, this.flags.deepInspect);
     this.#defaults = compileAnnotations(undefined, this.#config);
     this.#stale.add(CATCH_ALL);
     this.#table = undefined;
@@ -88,14 +91,17 @@ export class RouteCompiler {
     const ingress = this.#ingresses.get(key);
     if (!ingress) return;
     const because = ignoredBecause(ingress, this.flags, this.#facts);
+    const catchAll = this.flags.disableCatchAll && ingress.spec.defaultBackend !== undefined;
+    if (because === undefined && catchAll)
+      return void this.#ignored.set(key, "Ingresses with a default backend are switched off by --disable-catch-all");
     const part = because === undefined ? readIngress(ingress, this.#config) : { dropped: because };
-    const dropped = "dropped" in part ? part.dropped : this.flags.disableCatchAll ? catchAllReason(part) : undefined;
-    if (dropped !== undefined || "dropped" in part) return void this.#ignored.set(key, dropped ?? "");
+    if ("dropped" in part) return void this.#ignored.set(key, part.dropped);
     this.#add(part);
   }
   #add(part: IngressPart): void {
     this.#parts.set(part.owner, part);
-    if (part.annotations.settings.canary.enabled) return void this.#canaries.set(part.owner, part);
+    this.#unsettled = true;
+    if (part.annotations.settings.canary.enabled) return this.#touchCanary(part, () => this.#canaries.set(part.owner, part));
     for (const host of hostsOf(part)) {
       const parts = this.#byHost.get(host) ?? [];
       let at = parts.length;
@@ -107,7 +113,8 @@ export class RouteCompiler {
   }
   #remove(part: IngressPart): void {
     this.#parts.delete(part.owner);
-    if (this.#canaries.delete(part.owner)) return;
+    this.#unsettled = true;
+    if (this.#canaries.has(part.owner)) return this.#touchCanary(part, () => this.#canaries.delete(part.owner));
     for (const host of hostsOf(part)) {
       const rest = (this.#byHost.get(host) ?? []).filter((other) => other !== part);
       if (rest.length > 0) this.#byHost.set(host, rest);
@@ -115,27 +122,49 @@ export class RouteCompiler {
       this.#stale.add(host);
     }
   }
+  #touchCanary(part: IngressPart, change: () => void): void {
+    change();
+    for (const host of [CATCH_ALL, ...part.hosts.keys()]) this.#stale.add(host);
+  }
+  /** A change of the upstreams that are canaries' alone may change every host. */
+  #settle(): void {
+    if (!this.#unsettled) return;
+    this.#unsettled = false;
+    const before = this.#reserved;
+    this.#reserved = this.#canaries.size === 0 ? new Set() : canaryUpstreams([...this.#parts.values()].sort(compareParts));
+    if (this.#canaries.size > 0) this.#stale.add(CATCH_ALL);
+    if (before.size === this.#reserved.size && [...before].every((upstream) => this.#reserved.has(upstream))) return;
+    for (const host of [CATCH_ALL, ...this.#byHost.keys()]) this.#stale.add(host);
+  }
 
   /** Compiles up to `limit` hosts that have changed; true when some are left. */
   prepare(limit: number): boolean {
+    this.#settle();
     const context = this.#context();
     let left = limit;
     for (const host of this.#stale) {
       if (left-- <= 0) return true;
       this.#stale.delete(host);
       const parts = this.#byHost.get(host);
-      if (parts || host === CATCH_ALL) this.#servers.set(host, compileServer(host, parts ?? [], this.#aliasesOf(parts ?? []), context));
+      if (parts || host === CATCH_ALL)
+        this.#servers.set(host, compileServer(host, parts ?? [], this.#aliasesOf(parts ?? []), context, this.#rulesOf(host, parts ?? [])));
       else this.#servers.delete(host);
     }
     return false;
   }
-  #context(): ServerContext {
-    const root = (this.#byHost.get(CATCH_ALL) ?? []).find((part) => part.defaultBackend);
-    return {
-      config: this.#config,
-      catchAll: root?.defaultBackend ? { backend: root.defaultBackend, part: root } : undefined,
-      defaults: this.#defaults,
+  /** With those of canaries: where a canary names a main upstream it has rules as any other Ingress, on the catch-all for a host without server. */
+  #rulesOf(host: string, parts: readonly IngressPart[]): readonly HostRules[] {
+    const rulesOf = (part: IngressPart): readonly PartRule[] => {
+      const own = part.hosts.get(host) ?? [];
+      if (host !== CATCH_ALL || !this.#canaries.has(part.owner)) return own;
+      return [...own, ...[...part.hosts].flatMap(([name, rules]) => (name === CATCH_ALL || this.#byHost.has(name) ? [] : rules))];
     };
+    const all = this.#canaries.size === 0 ? parts : [...parts, ...this.#canaries.values()].sort(compareParts);
+    return all.map((part) => ({ part, rules: rulesOf(part) }));
+  }
+  #context(): ServerContext {
+    const catchAll = (this.#byHost.get(CATCH_ALL) ?? []).find((part) => part.defaultBackend && part.hosts.size === 0);
+    return { config: this.#config, catchAll, defaults: this.#defaults, reserved: this.#reserved };
   }
 
   #build(): RouteTable {
@@ -160,8 +189,11 @@ export class RouteCompiler {
       patterns,
       fallback,
       defaultBackend: backendOf(this.flags.defaultBackendService),
-      policies: upstreamPolicies(counted),
-      alternatives: this.#alternatives(hosts, wildcards, fallback),
+      policies: upstreamPolicies(counted, this.#reserved),
+      alternatives: alternativesOf([...this.#canaries.values()].sort(compareParts), {
+        reserved: this.#reserved,
+        locationsOf: (host) => (host === CATCH_ALL ? fallback : this.#servers.get(host))?.asAdded,
+      }),
       counted: counted.map((part) => part.owner),
       ignored: new Map(this.#ignored),
     };
@@ -178,32 +210,6 @@ export class RouteCompiler {
       const server = hosts.get(host);
       if (!hosts.has(other) && server) hosts.set(other, { ...redirectServer(other, host, this.#config), certificate: server.certificate });
     }
-  }
-  /** Each canary finds the main location of equal host, path and type; the first one of an upstream stays. */
-  #alternatives(
-    hosts: ReadonlyMap<string, Server>,
-    wildcards: ReadonlyMap<string, Server>,
-    fallback: Server,
-  ): ReadonlyMap<string, Alternative> {
-    const alternatives = new Map<string, Alternative>();
-    const attach = ({ owner, annotations: { settings } }: IngressPart, main: BackendRef | undefined, backend: BackendRef): void => {
-      if (!main || main.upstream === backend.upstream || alternatives.has(main.upstream)) return;
-      alternatives.set(main.upstream, { owner, backend, canary: settings.canary, settings });
-    };
-    for (const part of [...this.#canaries.values()].sort(compareParts)) {
-      // A default backend is an alternative for every location of the catch-all.
-      if (part.defaultBackend) for (const { backend } of fallback.locations) attach(part, backend, part.defaultBackend);
-      for (const [host, rules] of part.hosts) {
-        const server = host === CATCH_ALL ? fallback : host.startsWith("*.") ? wildcards.get(host.slice(2)) : hosts.get(host);
-        for (const rule of rules) {
-          const main = server?.locations.find(
-            ({ path, pathType, owner }) => owner !== undefined && path === rule.path && pathType === rule.pathType,
-          );
-          attach(part, main?.backend, rule.backend);
-        }
-      }
-    }
-    return alternatives;
   }
 }
 
@@ -226,11 +232,6 @@ export function compileRoutes(
 /** Hosts that an Ingress has a say in; a default backend without rules belongs to the catch-all. */
 function hostsOf(part: IngressPart): readonly string[] {
   return part.hosts.size === 0 ? (part.defaultBackend ? [CATCH_ALL] : []) : [...part.hosts.keys()];
-}
-
-function catchAllReason(part: IngressPart): string | undefined {
-  const catchAll = part.hosts.size === 0 && part.defaultBackend !== undefined;
-  return catchAll || part.hosts.has(CATCH_ALL) ? "catch-all Ingresses are switched off by --disable-catch-all" : undefined;
 }
 
 function backendOf(service: string): ReturnType<typeof backendRef> {

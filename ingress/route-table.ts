@@ -31,6 +31,8 @@ export interface Location {
   readonly path: string;
   readonly pathType: "Exact" | "Prefix";
   readonly match: PathMatch;
+  /** The path as nginx's location has it. */
+  readonly served: string;
   /** Undefined: the controller's own. */
   readonly owner: Owner | undefined;
   /** Undefined: the global default backend. */
@@ -47,6 +49,8 @@ export const PHASES = ["rewrite", "preaccess", "access", "content"] as const;
 export type Phase = (typeof PHASES)[number];
 
 export interface CertificateRef {
+  /** Of the server, which the certificate must cover. */
+  readonly host: string;
   readonly owner: Owner;
   /** `namespace/name` of the Secret; undefined: the default certificate. */
   readonly secret: string | undefined;
@@ -60,6 +64,8 @@ export interface Server {
   readonly aliases: readonly string[];
   /** In the order of nginx's configuration. */
   readonly locations: readonly Location[];
+  /** `/` first, then as the Ingresses have them. */
+  readonly asAdded: readonly Location[];
   /** Who switched regular expressions on for the host, and by which annotation. */
   readonly regexMode: { readonly owner: Owner; readonly annotation: string; readonly path: string } | undefined;
   readonly exact: ReadonlyMap<string, Location>;

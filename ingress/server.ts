@@ -2,51 +2,72 @@
 // Upstream: controller.go getBackendServers, createServers; template.go buildLocation, locations.go updateServerLocations.
 import { compareText } from "../model/text.ts";
 import { BoundedRegex } from "./bounded-regex.ts";
-import { type CompiledAnnotations, compileAnnotations } from "./annotations/index.ts";
+import { type CompiledAnnotations, compileAnnotations, withoutRewrites } from "./annotations/index.ts";
 import type { ControllerConfig } from "./config.ts";
 import { CATCH_ALL, type IngressPart, type PartRule } from "./ingress-part.ts";
 import type { BackendRef, CertificateRef, Location, Owner, Server } from "./route-table.ts";
 
+/** Rules that one Ingress has for the host. */
+export interface HostRules {
+  readonly part: IngressPart;
+  readonly rules: readonly PartRule[];
+}
+
 export interface ServerContext {
   readonly config: ControllerConfig;
-  /** What `/` of a host is without a rule of its own; undefined: the 404 page. */
-  readonly catchAll: { readonly backend: BackendRef; readonly part: IngressPart } | undefined;
+  /** The first Ingress with a default backend and no rules: it has `/` of the catch-all, whatever rules without host say. */
+  readonly catchAll: IngressPart | undefined;
   readonly defaults: CompiledAnnotations;
+  /** Upstreams that rules do not lead to: they are canaries' alone. */
+  readonly reserved: ReadonlySet<string>;
 }
 
 interface Draft {
   readonly rule: Omit<PartRule, "backend">;
   readonly backend: BackendRef | undefined;
   readonly part: IngressPart | undefined;
+  readonly annotations: CompiledAnnotations;
+  /** A rule for the same path takes its place. */
+  readonly standIn?: true;
 }
 
-/** The server of `host` as its `parts` make it. `aliases` are decided by the caller, who knows all hosts. */
-export function compileServer(host: string, parts: readonly IngressPart[], aliases: readonly string[], context: ServerContext): Server {
-  const drafts = new Map<string, Draft>();
+/**
+ * The server of `host` as its `parts` make it. `aliases` are decided by the caller, who knows all hosts, and so is `rulesOf`, where
+ * canaries have rules beside those of the parts.
+ */
+export function compileServer(
+  host: string,
+  parts: readonly IngressPart[],
+  aliases: readonly string[],
+  context: ServerContext,
+  rulesOf: readonly HostRules[] = parts.map((part) => ({ part, rules: part.hosts.get(host) ?? [] })),
+): Server {
+  const drafts = new Map<string, Draft>([["Prefix /", rootOf(host, parts, context)]]);
   const conflicts: { owner: Owner; path: string; winner: Owner }[] = [];
-  for (const part of parts) {
-    for (const rule of part.hosts.get(host) ?? []) {
+  for (const { part, rules } of rulesOf) {
+    for (const rule of rules) {
+      if (context.reserved.has(rule.backend.upstream)) continue;
       const key = `${rule.pathType} ${rule.path}`;
       const taken = drafts.get(key);
-      if (!taken) drafts.set(key, { rule, backend: rule.backend, part });
+      if (!taken || taken.standIn) drafts.set(key, { rule, backend: rule.backend, part, annotations: part.annotations });
       else if (taken.part) conflicts.push({ owner: part.owner, path: rule.path, winner: taken.part.owner });
     }
   }
-  const rootRule = drafts.get("Prefix /");
-  if (!rootRule) drafts.set("Prefix /", rootOf(host, parts, context));
-  const switcher = [...drafts.values()].find((draft) => draft.part && regexSwitch(draft.part, draft.rule.path) !== undefined);
-  const annotation = switcher?.part && regexSwitch(switcher.part, switcher.rule.path);
+  const root = drafts.get("Prefix /");
+  const switchers = [...drafts.values()].filter((draft) => regexSwitch(draft) !== undefined);
+  const switcher = switchers.find(({ standIn }) => !standIn) ?? switchers[0];
+  const annotation = switcher && regexSwitch(switcher);
   const regexMode =
     switcher?.part && annotation !== undefined ? { owner: switcher.part.owner, annotation, path: switcher.rule.path } : undefined;
-  const locations = [...drafts.values()]
-    .sort(compareDrafts)
-    .flatMap((draft) => locationsOf(draft, drafts, host, regexMode !== undefined, context));
+  const compiled = [...drafts.values()].map((draft) => ({ draft, made: locationsOf(draft, drafts, host, regexMode !== undefined) }));
+  const locations = compiled.toSorted((a, b) => compareDrafts(a.draft, b.draft)).flatMap(({ made }) => made);
   const tls = parts.map(({ owner, annotations }) => ({ owner, settings: annotations.settings.clientCertificate }));
   const passing = parts.find(({ annotations }) => annotations.settings.sslPassthrough);
   return {
     host,
     aliases,
     locations,
+    asAdded: compiled.flatMap(({ made }) => made),
     regexMode,
     exact: new Map(
       locations.flatMap((location) => (location.match.type === "Exact" ? [[location.match.path, location] as const] : [])).reverse(),
@@ -64,7 +85,7 @@ export function compileServer(host: string, parts: readonly IngressPart[], alias
       ? undefined
       : parts.find(({ annotations }) => annotations.settings.proxySsl.secret !== "")?.annotations.settings.proxySsl,
     ciphers: ciphersOf(parts),
-    passthrough: passing && { owner: passing.owner, backend: rootRule?.backend },
+    passthrough: passing && { owner: passing.owner, backend: root?.standIn ? undefined : root?.backend },
   };
 }
 
@@ -81,49 +102,47 @@ function ciphersOf(parts: readonly IngressPart[]): Server["ciphers"] {
 }
 
 /** The first Ingress of the host fills `/`: its default backend, else the controller's. */
-function rootOf(host: string, parts: readonly IngressPart[], { catchAll }: ServerContext): Draft {
+function rootOf(host: string, parts: readonly IngressPart[], { catchAll, config, defaults }: ServerContext): Draft {
   const rule = { path: "/", pathType: "Prefix" } as const;
+  if (host === CATCH_ALL) {
+    if (!catchAll) return { rule, backend: undefined, part: undefined, annotations: withoutRewrites(undefined, config), standIn: true };
+    return { rule, backend: catchAll.defaultBackend, part: catchAll, annotations: withoutRewrites(catchAll.ingress, config) };
+  }
   const first = parts[0];
-  if (host === CATCH_ALL && catchAll) return { rule, backend: catchAll.backend, part: catchAll.part };
-  if (first?.defaultBackend) return { rule, backend: first.defaultBackend, part: first };
-  return { rule, backend: undefined, part: host === CATCH_ALL ? undefined : first };
+  return { rule, backend: first?.defaultBackend, part: first, annotations: first?.annotations ?? defaults, standIn: true };
 }
 
-function regexSwitch({ annotations }: IngressPart, path: string): string | undefined {
+function regexSwitch({ annotations, rule: { path } }: Pick<Draft, "annotations" | "rule">): string | undefined {
   const { rewrite } = annotations.settings;
   if (rewrite.useRegex) return "use-regex";
   return rewrite.target !== "" && rewrite.target !== path ? "rewrite-target" : undefined;
 }
 
-/** Longer paths first, then in descending order; Exact before Prefix. */
+/** Longer paths first, then in descending order, then as the Ingresses have them. */
 function compareDrafts(a: Draft, b: Draft): number {
-  if (a.rule.path.length !== b.rule.path.length) return b.rule.path.length - a.rule.path.length;
-  return compareText(b.rule.path, a.rule.path) || compareText(a.rule.pathType, b.rule.pathType);
+  return b.rule.path.length - a.rule.path.length || compareText(b.rule.path, a.rule.path);
 }
 
 /** A rule is one location, or two: Prefix `/foo` is `= /foo` and `/foo/`. */
-function locationsOf(
-  draft: Draft,
-  drafts: ReadonlyMap<string, Draft>,
-  host: string,
-  regex: boolean,
-  context: ServerContext,
-): readonly Location[] {
-  const { rule, backend, part } = draft;
+function locationsOf(draft: Draft, drafts: ReadonlyMap<string, Draft>, host: string, regex: boolean): readonly Location[] {
+  const { rule, backend, part, annotations } = draft;
   const { path, pathType } = rule;
-  const annotations = part?.annotations ?? context.defaults;
   const common = {
     path,
     pathType,
     owner: part?.owner,
     backend,
     settings: annotations.settings,
-    steps: annotations.steps({ path, host }),
   };
-  const location = (match: Location["match"], denied = annotations.denied): Location => ({ ...common, match, denied });
+  const location = (match: Location["match"], denied = annotations.denied): Location => {
+    const served = match.type === "Regex" ? path : match.path;
+    return { ...common, served, steps: annotations.steps({ path, served, host }), match, denied };
+  };
   if (regex) {
+    // Beside an Exact rule of its path a plain Prefix means what is below.
+    const below = pathType === "Prefix" && regexSwitch(draft) === undefined && drafts.has(`Exact ${path}`) && !path.endsWith("/");
     try {
-      return [location({ type: "Regex", regex: new BoundedRegex(`^${path}`, "i") })];
+      return [location({ type: "Regex", regex: new BoundedRegex(`^${path}${below ? "/" : ""}`, "i") })];
     } catch (error) {
       if (!(error instanceof SyntaxError)) throw error;
       return [location({ type: "Regex", regex: NEVER }, `path ${path} is no regular expression: ${error.message}`)];
@@ -146,15 +165,15 @@ function certificateOf(host: string, parts: readonly IngressPart[]): Certificate
   const entry = part.tls.find((tls) => tls.hosts?.some((name) => name.toLowerCase() === host));
   const named = (secret: string | undefined): readonly string[] =>
     secret === undefined || secret === "" ? [] : [`${namespace}/${secret}`];
-  if (entry) return { owner: part.owner, secret: named(entry.secretName)[0], candidates: [] };
-  return { owner: part.owner, secret: undefined, candidates: part.tls.flatMap(({ secretName }) => named(secretName)) };
+  if (entry) return { host, owner: part.owner, secret: named(entry.secretName)[0], candidates: [] };
+  return { host, owner: part.owner, secret: undefined, candidates: part.tls.flatMap(({ secretName }) => named(secretName)) };
 }
 
 /** A server that only redirects to another host: from-to-www. */
 export function redirectServer(host: string, to: string, config: ControllerConfig): Server {
   const defaults = compileAnnotations(undefined, config);
   return {
-    ...compileServer(host, [], [], { config, catchAll: undefined, defaults }),
+    ...compileServer(host, [], [], { config, catchAll: undefined, defaults, reserved: new Set() }),
     redirectTo: to,
   };
 }

@@ -1,8 +1,8 @@
 // Keeps status.loadBalancer.ingress of the Ingresses that count, and tells of annotations without effect by Events.
 // Upstream: internal/ingress/status/status.go (leader only, on sync and every 60 s; here at once).
 import type { Clock } from "../model/clock.ts";
-import type { Ingress, IngressLoadBalancerIngress } from "../model/kinds/networking-v1.ts";
-import type { Service } from "../model/kinds/core-v1.ts";
+import type { Pod } from "../model/kinds/core-v1.ts";
+import type { Ingress } from "../model/kinds/networking-v1.ts";
 import { draft, equalJson, keyOf, splitKey } from "../model/object.ts";
 import type { Component } from "../model/ports.ts";
 import { ConfigMaps, Ingresses, IngressClasses, Namespaces, Pods, Services } from "../model/resources.ts";
@@ -13,17 +13,20 @@ import { ControllerConfig, type ControllerFlags } from "./config.ts";
 import { classFacts } from "./class-facts.ts";
 import { ignoredBecause } from "./ingress-class.ts";
 import { inspectIngress, readIngress } from "./ingress-part.ts";
+import { sorted, statusAddresses } from "./status-addresses.ts";
 
 export interface StatusControllerOptions {
   readonly store: Store;
   readonly clock: Clock;
   /** The controllers' command line as it is now. */
   flags(): ControllerFlags;
-  /** Whether some controller runs. */
+  /** Whether some controller runs, and is not about to end. */
   running(): boolean;
+  /** The controllers' pods. */
+  pods(): readonly Pod[];
 }
 
-export function createStatusController({ store, clock, flags, running }: StatusControllerOptions): Component {
+export function createStatusController({ store, clock, flags, running, pods }: StatusControllerOptions): Component {
   const events = createEventRecorder({ store, clock, component: "nginx-ingress-controller" });
   const all = (): readonly string[] => store.list(Ingresses).map(keyOf);
   /** What was last told about each Ingress. */
@@ -31,27 +34,32 @@ export function createStatusController({ store, clock, flags, running }: StatusC
   const counts = (ingress: Ingress): boolean => ignoredBecause(ingress, flags(), classFacts(store)) === undefined;
 
   const warn = (ingress: Ingress): void => {
-    const { configMap, enableSslPassthrough } = flags();
+    const { configMap, enableSslPassthrough, disableSyncEvents } = flags();
     const { namespace, name } = splitKey(configMap);
-    const part = readIngress(ingress, new ControllerConfig(store.get(ConfigMaps, namespace, name)?.data));
+    const part = readIngress(
+      ingress,
+      new ControllerConfig(store.get(ConfigMaps, namespace, name)?.data, flags().enableAnnotationValidation, flags().deepInspect),
+    );
     const denied = "dropped" in part ? undefined : part.annotations.denied;
     const problems = "dropped" in part ? [part.dropped] : [...part.annotations.problems];
     if (!("dropped" in part) && part.annotations.settings.sslPassthrough && !enableSslPassthrough) problems.push(PASSTHROUGH_OFF);
     const text = `${ingress.metadata.uid} ${problems.join("\n")} ${denied}`;
     if (told.get(keyOf(ingress)) === text) return;
     told.set(keyOf(ingress), text);
-    if (denied !== undefined) events.event(ingress, "Warning", "AnnotationParsingFailed", `Error parsing annotations: ${denied}`);
+    if (denied !== undefined && !disableSyncEvents)
+      events.event(ingress, "Warning", "AnnotationParsingFailed", `Error parsing annotations: ${denied}`);
     for (const problem of problems) events.event(ingress, "Warning", "Rejected", problem);
   };
   /** The revision of each Ingress that was last scheduled. */
   const scheduled = new Map<string, string>();
   /** As upstream says at each change, its own of the status among them. */
   const schedule = (ingress: Ingress): void => {
-    const { disableSyncEvents, disableCatchAll } = flags();
+    const { disableSyncEvents, disableCatchAll, deepInspect } = flags();
     const revision = `${ingress.metadata.uid} ${ingress.metadata.resourceVersion}`;
     if (!running() || scheduled.get(keyOf(ingress)) === revision) return;
     scheduled.set(keyOf(ingress), revision);
-    if (disableSyncEvents || (disableCatchAll && ingress.spec.defaultBackend) || inspectIngress(ingress) !== undefined) return;
+    if (disableSyncEvents || (disableCatchAll && ingress.spec.defaultBackend) || (deepInspect && inspectIngress(ingress) !== undefined))
+      return;
     events.event(ingress, "Normal", "Sync", "Scheduled for sync");
   };
   return createController({
@@ -74,9 +82,8 @@ export function createStatusController({ store, clock, flags, running }: StatusC
       if (!counts(ingress)) return;
       schedule(ingress);
       warn(ingress);
-      const service = splitKey(flags().publishService);
-      const addresses = addressesOf(store.get(Services, service.namespace, service.name), flags());
-      if (addresses.length === 0 || equalJson(ingress.status?.loadBalancer?.ingress ?? [], addresses)) return;
+      const addresses = running() && flags().updateStatus ? statusAddresses(store, flags(), pods()) : undefined;
+      if (!addresses || equalJson(sorted(ingress.status?.loadBalancer?.ingress ?? []), addresses)) return;
       await store.mutate(
         Ingresses,
         namespace,
@@ -90,28 +97,24 @@ export function createStatusController({ store, clock, flags, running }: StatusC
   });
 }
 
-/** --publish-status-address, else what the published Service says of itself. */
-function addressesOf(service: Service | undefined, flags: ControllerFlags): readonly IngressLoadBalancerIngress[] {
-  if (flags.publishStatusAddress !== "") return flags.publishStatusAddress.split(",").map((text) => addressOf(text.trim()));
-  if (!service) return [];
-  const { spec, status } = service;
-  switch (spec.type) {
-    case "ExternalName":
-      return spec.externalName === undefined ? [] : [{ hostname: spec.externalName }];
-    case "LoadBalancer": {
-      const given = (status?.loadBalancer?.ingress ?? []).map(({ ip, hostname }) => ({
-        ...(ip === undefined ? {} : { ip }),
-        ...(hostname === undefined ? {} : { hostname }),
-      }));
-      return [...given, ...(spec.externalIPs ?? []).map((ip) => ({ ip }))];
-    }
-    default:
-      return spec.externalIPs && spec.externalIPs.length > 0
-        ? spec.externalIPs.map((ip) => ({ ip }))
-        : spec.clusterIP === undefined || spec.clusterIP === "None"
-          ? []
-          : [{ ip: spec.clusterIP }];
+/**
+ * A controller that is deleted takes the address out of the Ingresses, unless others run or there are several addresses.
+ * Upstream: status.go Shutdown.
+ */
+export async function clearStatus(store: Store, flags: ControllerFlags, pod: Pod, owners: readonly string[]): Promise<void> {
+  const { namespace = "", name, labels = {} } = pod.metadata;
+  const self = store.get(Pods, namespace, name);
+  if (!flags.updateStatus || !flags.updateStatusOnShutdown || self?.metadata.deletionTimestamp === undefined) return;
+  const addresses = statusAddresses(store, flags, [self]);
+  const alike = Object.entries(labels).filter(([key]) => !PER_REVISION.has(key));
+  const siblings = store.list(Pods, { namespace }).filter((other) => alike.every(([key, value]) => other.metadata.labels?.[key] === value));
+  if (!addresses || addresses.length > 1 || siblings.length > 1) return;
+  for (const owner of owners) {
+    const key = splitKey(owner);
+    if ((store.get(Ingresses, key.namespace, key.name)?.status?.loadBalancer?.ingress ?? []).length === 0) continue;
+    const clear = (edited: { status?: Ingress["status"] }): void => void (edited.status = { ...edited.status, loadBalancer: {} });
+    await store.mutate(Ingresses, key.namespace, key.name, clear, { subresource: "status" });
   }
 }
 
-const addressOf = (text: string): IngressLoadBalancerIngress => (/^[\d.]+$|:/.test(text) ? { ip: text } : { hostname: text });
+const PER_REVISION: ReadonlySet<string> = new Set(["pod-template-hash", "controller-revision-hash", "pod-template-generation"]);

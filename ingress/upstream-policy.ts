@@ -6,9 +6,9 @@ import type { IngressPart } from "./ingress-part.ts";
 import type { Owner } from "./route-table.ts";
 
 export interface UpstreamPolicy {
-  /** The first Ingress that names the Service. */
+  /** The first Ingress that names the Service, or the last whose default backend it is. */
   readonly owner: Owner;
-  /** Of the first Ingress with it, canaries included. */
+  /** Of the owner, which may be a canary. */
   readonly loadBalance: Settings["loadBalance"];
   readonly upstreamHashBy: Settings["upstreamHashBy"];
   readonly serviceUpstream: boolean;
@@ -19,33 +19,42 @@ export interface UpstreamPolicy {
 }
 
 interface Draft extends UpstreamPolicy {
+  mode: Affinity["mode"];
   affinity: Affinity | undefined;
   readonly cookieLocations: Set<string>;
 }
 
-/** `parts`: every Ingress that counts, first first. */
-export function upstreamPolicies(parts: readonly IngressPart[]): ReadonlyMap<string, UpstreamPolicy> {
+/** `parts`: every Ingress that counts, first first; `reserved`: upstreams that are canaries' alone. */
+export function upstreamPolicies(parts: readonly IngressPart[], reserved: ReadonlySet<string>): ReadonlyMap<string, UpstreamPolicy> {
   const drafts = new Map<string, Draft>();
-  const draftOf = (upstream: string, owner: Owner, settings: Settings): Draft => {
-    let draft = drafts.get(upstream);
-    if (!draft) {
-      const { loadBalance, upstreamHashBy, serviceUpstream } = settings;
-      drafts.set(
-        upstream,
-        (draft = { owner, loadBalance, upstreamHashBy, serviceUpstream, affinity: undefined, cookieLocations: new Set() }),
-      );
-    }
-    return draft;
-  };
   for (const { owner, hosts, defaultBackend, annotations } of parts) {
-    const { settings } = annotations;
-    if (defaultBackend) draftOf(defaultBackend.upstream, owner, settings);
+    const { loadBalance, upstreamHashBy, serviceUpstream } = annotations.settings;
+    const decide = (upstream: string): void =>
+      void drafts.set(upstream, {
+        owner,
+        loadBalance,
+        upstreamHashBy,
+        serviceUpstream,
+        mode: "",
+        affinity: undefined,
+        cookieLocations: new Set(),
+      });
+    // A default backend makes its upstream anew.
+    if (defaultBackend) decide(defaultBackend.upstream);
+    for (const rules of hosts.values()) for (const { backend } of rules) if (!drafts.has(backend.upstream)) decide(backend.upstream);
+  }
+  for (const { hosts, annotations } of parts) {
+    const { affinity } = annotations.settings;
     for (const [host, rules] of hosts)
       for (const { path, backend } of rules) {
-        const draft = draftOf(backend.upstream, owner, settings);
-        if (!settings.affinity.enabled || settings.canary.enabled) continue;
-        draft.affinity = { ...settings.affinity, mode: draft.affinity?.mode ?? settings.affinity.mode };
-        draft.cookieLocations.add(`${host} ${path}`);
+        const draft = reserved.has(backend.upstream) ? undefined : drafts.get(backend.upstream);
+        if (!draft) continue;
+        draft.mode ||= affinity.mode;
+        if (affinity.enabled) {
+          draft.affinity = affinity;
+          draft.cookieLocations.add(`${host} ${path}`);
+        }
+        if (draft.affinity) draft.affinity = { ...draft.affinity, mode: draft.mode };
       }
   }
   return drafts;

@@ -11,11 +11,13 @@ import { type BasicAuth, basicAuth, credentialsRight, unauthorized } from "./bas
 import { denylistSourceRange } from "./denylist-source-range.ts";
 import { askDigest } from "./digest-auth.ts";
 import { type ExternalAuth, externalAuth } from "./external-auth.ts";
-import { inAny } from "./source-range.ts";
+import { cidrsOf, inAny } from "./source-range.ts";
 
 export interface Access {
   readonly satisfy: "all" | "any";
   readonly deny: readonly Cidr[];
+  /** Who says so. */
+  readonly deniedBy: "denylist-source-range" | "block-cidrs";
   /** Empty: everybody. */
   readonly allow: readonly Cidr[];
   readonly basic: BasicAuth;
@@ -26,16 +28,22 @@ export interface Access {
 export const access = annotationGroup<Access>({
   upstream: "Satisfy",
   annotations: { satisfy: low(oneOf(["any", "all"])) },
-  parse: (read: AnnotationReader) => ({
-    satisfy: read.choice("satisfy", ["all", "any"], "all"),
-    deny: denylistSourceRange.parse(read),
-    allow: allowlistSourceRange.parse(read),
-    basic: basicAuth.parse(read),
-    external: externalAuth.parse(read),
-    openPrefixes: read.config.list("no-auth-locations", "/.well-known/acme-challenge"),
-  }),
-  steps(settings, { path }) {
-    const open = settings.openPrefixes.some((prefix) => path.startsWith(prefix));
+  parse(read: AnnotationReader) {
+    const [deny, allow] = [denylistSourceRange.parse(read), allowlistSourceRange.parse(read)];
+    // nginx inherits block-cidrs where a location has no ranges of its own.
+    const inherits = deny.length + allow.length === 0;
+    return {
+      satisfy: read.choice("satisfy", ["all", "any"], "all"),
+      deny: inherits ? cidrsOf(read.config.text("block-cidrs")) : deny,
+      deniedBy: inherits ? "block-cidrs" : "denylist-source-range",
+      allow,
+      basic: basicAuth.parse(read),
+      external: externalAuth.parse(read),
+      openPrefixes: read.config.list("no-auth-locations", "/.well-known/acme-challenge"),
+    };
+  },
+  steps(settings, { served }) {
+    const open = settings.openPrefixes.some((prefix) => served.startsWith(prefix));
     const basic = open || settings.basic.secret === "" ? undefined : settings.basic;
     const external = open || settings.external.url === "" ? undefined : settings.external;
     const checks: Check[] = [
@@ -65,11 +73,11 @@ async function anyOf(checks: readonly Check[], exchange: Exchange): Promise<Answ
   return worst;
 }
 
-function rangeCheck({ deny, allow }: Pick<Access, "deny" | "allow">): Check {
+function rangeCheck({ deny, deniedBy, allow }: Pick<Access, "deny" | "deniedBy" | "allow">): Check {
   return {
-    annotation: deny.length > 0 ? "denylist-source-range" : "whitelist-source-range",
+    annotation: deny.length > 0 ? deniedBy : "whitelist-source-range",
     run({ facts }) {
-      if (inAny(deny, facts.clientIp)) return page(403, `${facts.clientIp} is in denylist-source-range`);
+      if (inAny(deny, facts.clientIp)) return page(403, `${facts.clientIp} is in ${deniedBy}`);
       return allow.length === 0 || inAny(allow, facts.clientIp)
         ? undefined
         : page(403, `${facts.clientIp} is not in whitelist-source-range`);

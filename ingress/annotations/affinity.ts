@@ -9,7 +9,8 @@ import { BASIC, BOOL, matching, oneOf, URL_CHARS } from "./validators.ts";
 
 export interface Affinity {
   readonly enabled: boolean;
-  readonly mode: "balanced" | "persistent";
+  /** "": none given, which is balanced. */
+  readonly mode: "balanced" | "persistent" | "";
   readonly canaryBehavior: "sticky" | "legacy";
   readonly name: string;
   readonly path: string;
@@ -45,7 +46,7 @@ export const affinity = annotationGroup<Affinity>({
     const seconds = (name: string): number | undefined => (read.text(name) === undefined ? undefined : read.number(name, 0));
     return {
       enabled: read.text("affinity") === "cookie",
-      mode: read.choice("affinity-mode", ["balanced", "persistent"], "balanced"),
+      mode: read.choice<Affinity["mode"]>("affinity-mode", ["balanced", "persistent"], ""),
       canaryBehavior: read.choice("affinity-canary-behavior", ["sticky", "legacy"], "sticky"),
       name: read.text("session-cookie-name") ?? "INGRESSCOOKIE",
       path: read.text("session-cookie-path") ?? "",
@@ -104,8 +105,9 @@ export function stickyPeer(
   }
   const { random, clock } = exchange.world;
   const open = untried(peers, tried);
-  const fresh = `${(clock.now() / 1000).toFixed(3)}.${1 + random.int(9999)}.${random.int(1_000_000)}`;
-  const picked = settings.mode === "persistent" ? open[random.int(open.length)] : rendezvous(fresh, open);
+  const draw = (): string => `${(clock.now() / 1000).toFixed(3)}.${1 + random.int(9999)}.${random.int(1_000_000)}`;
+  const fresh = keyOf(open, peers, draw);
+  const picked = settings.mode === "persistent" ? open[random.int(open.length)] : rendezvous(fresh, peers);
   if (!picked) return undefined;
   if (setsCookie(exchange))
     setCookie(settings, exchange, `${settings.mode === "persistent" ? nodeKey(upstream, picked) : fresh}|${upstreamHash(upstream)}`);
@@ -115,6 +117,15 @@ export function stickyPeer(
 function untried(peers: readonly Peer[], tried: ReadonlySet<string>): readonly Peer[] {
   const open = peers.filter((peer) => !tried.has(peer.id));
   return open.length > 0 ? open : peers;
+}
+
+/** A key that leads to one of `open` among all peers, as it has to when it comes back; after 20 draws it may not. */
+function keyOf(open: readonly Peer[], peers: readonly Peer[], draw: () => string): string {
+  for (let tries = 1; ; tries++) {
+    const key = draw();
+    const found = rendezvous(key, peers);
+    if (tries === 20 || !found || open.includes(found)) return key;
+  }
 }
 
 /** The highest hash of key and peer: a change of peers moves only those keys that must. */

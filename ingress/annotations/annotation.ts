@@ -73,6 +73,8 @@ export class GroupSkipped extends Error {
 /** What of the location a group may look at. */
 export interface LocationFacts {
   readonly path: string;
+  /** The path as nginx's location has it: `/cart` of a Prefix rule is one of `/cart` and one of `/cart/`. */
+  readonly served: string;
   readonly host: string;
 }
 

@@ -21,7 +21,6 @@ import { allowlistSourceRange } from "./allowlist-source-range.ts";
 import { appRoot } from "./app-root.ts";
 import { backendProtocol } from "./backend-protocol.ts";
 import { basicAuth } from "./basic-auth.ts";
-import { blocks } from "./blocks.ts";
 import { canary } from "./canary.ts";
 import { clientBodyBufferSize } from "./client-body-buffer-size.ts";
 import { clientCertificate } from "./client-certificate.ts";
@@ -65,7 +64,6 @@ import { xForwardedPrefix } from "./x-forwarded-prefix.ts";
 import { LOOKED_AT_WITH, UNMODELLED } from "./unmodelled.ts";
 
 export const annotationGroups = {
-  blocks,
   basicAuth,
   proxySsl,
   customHeaders,
@@ -164,6 +162,18 @@ export function compileAnnotations(ingress: Ingress | undefined, config: Control
   bare.set(config, shared);
   return shared;
 }
+
+/** What the catch-all's `/` heeds of an Ingress: redirects and rewrites are not among it, nor the ConfigMap's. */
+export function withoutRewrites(ingress: Ingress | undefined, config: ControllerConfig): CompiledAnnotations {
+  const { metadata = { name: "" }, ...rest } = ingress ?? { apiVersion: "networking.k8s.io/v1", kind: "Ingress", spec: {} };
+  const kept = Object.entries(metadata.annotations ?? {}).filter(([name]) => !REWRITES.has(name));
+  const annotations = { ...Object.fromEntries(kept), [`${PREFIX}ssl-redirect`]: "false", [`${PREFIX}force-ssl-redirect`]: "false" };
+  return readAnnotations({ ...rest, metadata: { ...metadata, annotations } }, config);
+}
+
+const REWRITES: ReadonlySet<string> = new Set(
+  [redirect, rewrite, rewriteLog, appRoot, sslRedirect].flatMap(({ annotations }) => Object.keys(annotations).map((name) => PREFIX + name)),
+);
 
 function readAnnotations(ingress: Ingress | undefined, config: ControllerConfig): CompiledAnnotations {
   const read = new AnnotationReader(ingress, config, RULES);

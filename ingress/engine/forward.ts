@@ -142,15 +142,23 @@ export class UpstreamError extends Error {
   readonly requestSent: boolean;
   /** The connection had been kept from an earlier request: the pod may just have closed it. */
   readonly reused: boolean;
+  /** The name of an ExternalName Service leads nowhere: Lua has no balancer for such an upstream. */
+  readonly #unresolved: boolean;
 
-  constructor(failure: UpstreamFailure, message: string, sent: { readonly requestSent: boolean; readonly reused?: boolean }) {
+  constructor(
+    failure: UpstreamFailure,
+    message: string,
+    sent: { readonly requestSent: boolean; readonly reused?: boolean; readonly unresolved?: boolean },
+  ) {
     super(message);
+    this.#unresolved = sent.unresolved ?? false;
     this.failure = failure;
     this.requestSent = sent.requestSent;
     this.reused = sent.reused ?? false;
   }
   /** What the client gets when no other peer is tried. */
   get status(): number {
+    if (this.#unresolved) return 503;
     return this.failure === "timeout" ? 504 : 502;
   }
 }
@@ -163,5 +171,6 @@ export function upstreamError(error: unknown, sent: { readonly requestSent: bool
   if (code === "ETIMEDOUT" || code === "ESOCKETTIMEDOUT") return new UpstreamError("timeout", message, sent);
   if (code.startsWith("HPE_"))
     return new UpstreamError("invalid_header", code === "HPE_HEADER_OVERFLOW" ? "upstream sent too big header" : message, sent);
-  return new UpstreamError("error", message, sent);
+  const unresolved = code === "ENOTFOUND" || code === "EAI_AGAIN";
+  return new UpstreamError("error", message, { ...sent, unresolved });
 }

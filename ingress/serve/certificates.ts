@@ -6,7 +6,7 @@ import { type KeyPair, selfSignedCertificate } from "../../model/x509.ts";
 import { createTlsContext, type SecureContext } from "../../netsim/index.ts";
 import { askedCertificate } from "../client-certificates.ts";
 import { certificateFor, findServer } from "../match.ts";
-import type { RouteTable, Server } from "../route-table.ts";
+import type { CertificateRef, RouteTable, Server } from "../route-table.ts";
 
 export const FAKE_NAME = "Kubernetes Ingress Controller Fake Certificate";
 
@@ -30,30 +30,48 @@ export function fakeCertificate(now: number): KeyPair {
   });
 }
 
+/** The name in a ClientHello, as certificates are looked up. */
+const nameOf = (sni: string): string => sni.toLowerCase().replace(/\.$/, "");
+
 /** Which Secret serves a name, and why. */
 export function chooseCertificate(table: RouteTable, secretOf: SecretOf, sni: string | undefined): ChosenCertificate {
-  const entry = sni === undefined ? undefined : certificateFor(table, sni.toLowerCase());
-  const fallback = (why: string): ChosenCertificate => {
-    const { defaultSslCertificate } = table.flags;
-    if (defaultSslCertificate !== "" && pairOf(secretOf(defaultSslCertificate)))
-      return { secret: defaultSslCertificate, why: `${why}: the default certificate` };
-    return { secret: undefined, why: `${why}: the fake certificate` };
-  };
-  if (sni === undefined) return fallback("the client sent no SNI");
-  if (!entry) return fallback(`no tls section for ${sni}`);
-  // No entry names the host: the first Secret that covers it.
-  const covering = entry.candidates.find((secret) => {
-    const pair = pairOf(secretOf(secret));
-    return pair !== undefined && covers(pair.cert, sni);
+  if (sni === undefined) return defaultCertificate(table, secretOf, "the client sent no SNI");
+  const entry = certificateFor(table, nameOf(sni), (found, name) => coversName(table, secretOf, found, name));
+  return entry ? certificateOf(table, secretOf, entry) : defaultCertificate(table, secretOf, `no tls section for ${sni}`);
+}
+
+function defaultCertificate({ flags }: RouteTable, secretOf: SecretOf, why: string): ChosenCertificate {
+  const { defaultSslCertificate } = flags;
+  if (defaultSslCertificate !== "" && pairOf(secretOf(defaultSslCertificate)))
+    return { secret: defaultSslCertificate, why: `${why}: the default certificate` };
+  return { secret: undefined, why: `${why}: the fake certificate` };
+}
+
+/** The certificate of a host with a tls section: the named Secret, else the first that covers it. */
+function certificateOf(table: RouteTable, secretOf: SecretOf, { host, owner, secret, candidates }: CertificateRef): ChosenCertificate {
+  const fallback = (why: string): ChosenCertificate => defaultCertificate(table, secretOf, why);
+  const covering = candidates.find((key) => {
+    const pair = pairOf(secretOf(key));
+    return pair !== undefined && verifies(pair.cert, host);
   });
-  if (covering !== undefined) return { secret: covering, why: `Secret ${covering} of ${entry.owner}, which covers ${sni}` };
-  if (entry.secret === undefined) return fallback(`the tls section of ${entry.owner} names no Secret`);
-  const data = secretOf(entry.secret);
-  if (!data) return fallback(`Secret ${entry.secret} does not exist`);
+  if (covering !== undefined) return { secret: covering, why: `Secret ${covering} of ${owner}, which covers ${host}` };
+  if (secret === undefined) return fallback(`the tls section of ${owner} names no Secret`);
+  const data = secretOf(secret);
+  if (!data) return fallback(`Secret ${secret} does not exist`);
   const pair = pairOf(data);
-  if (!pair) return fallback(`Secret ${entry.secret} holds no usable tls.crt and tls.key`);
-  if (!covers(pair.cert, sni)) return fallback(`the certificate of Secret ${entry.secret} does not cover ${sni}`);
-  return { secret: entry.secret, why: `Secret ${entry.secret} of ${entry.owner}` };
+  if (!pair) return fallback(`Secret ${secret} holds no usable tls.crt and tls.key`);
+  if (!verifies(pair.cert, host) && !named(pair.cert, host)) return fallback(`the certificate of Secret ${secret} does not cover ${host}`);
+  return { secret, why: `Secret ${secret} of ${owner}` };
+}
+
+/** Whether the certificate of a host is good for an alias of it: by common name or subject alternative name, ssl.IsValidHostname. */
+export function coversName(table: RouteTable, secretOf: SecretOf, found: CertificateRef, name: string): boolean {
+  const { secret } = certificateOf(table, secretOf, found);
+  const pair = secret === undefined ? undefined : pairOf(secretOf(secret));
+  if (!pair) return false;
+  const wild = `*${name.slice(Math.max(0, name.indexOf(".")))}`;
+  const { commonName, dnsNames } = namesIn(pair.cert);
+  return [commonName, ...dnsNames].some((one) => one === name || one === wild);
 }
 
 /** TLS contexts, kept while their Secret's bytes stay the same. */
@@ -75,10 +93,10 @@ export class CertificateContexts {
     return { key, cert, ...protocolOptions(table) };
   }
   context(table: RouteTable, secretOf: SecretOf, sni: string | undefined): SecureContext {
-    if (sni !== undefined && rejects(table) && findServer(table, sni.toLowerCase()) === table.fallback) return this.#none(table);
+    if (sni !== undefined && rejects(table) && findServer(table, nameOf(sni)) === table.fallback) return this.#none(table);
     const { secret } = chooseCertificate(table, secretOf, sni);
     const pair = (secret !== undefined && pairOf(secretOf(secret))) || this.#fake;
-    const server = sni === undefined ? undefined : findServer(table, sni.toLowerCase());
+    const server = sni === undefined ? undefined : findServer(table, nameOf(sni));
     const found = server && askedCertificate(server, secretOf);
     const asked = found && !("closed" in found) ? found : undefined;
     const ca = asked && asked.settings.verify !== "off" ? (asked.ca?.toString() ?? "") : "";
@@ -140,11 +158,38 @@ function pairOf(data: Readonly<Record<string, Buffer>> | undefined): KeyPair | u
   return pair ?? undefined;
 }
 
-function covers(cert: string, host: string): boolean {
-  const name = host.startsWith("*.") ? `a${host.slice(1)}` : host;
-  const certificate = new X509Certificate(cert);
-  return (
-    certificate.checkHost(name, { subject: "default" }) !== undefined ||
-    (certificate.subjectAltName === undefined && certificate.subject.includes(`CN=${host}`))
-  );
+interface CertificateNames {
+  readonly commonName: string;
+  readonly dnsNames: readonly string[];
+}
+
+const names = new Map<string, CertificateNames>();
+
+/** In lower case, read once for each text. */
+function namesIn(pem: string): CertificateNames {
+  let found = names.get(pem);
+  if (!found) {
+    const { subject, subjectAltName = "" } = new X509Certificate(pem);
+    const dnsNames = [...subjectAltName.matchAll(/(?:^|, )DNS:([^,]+)/g)].map(([, name = ""]) => name.toLowerCase());
+    found = { commonName: /^CN=(.*)$/m.exec(subject)?.[1]?.toLowerCase() ?? "", dnsNames };
+    if (names.size > 10_000) names.clear();
+    names.set(pem, found);
+  }
+  return found;
+}
+
+/** x509.Certificate.VerifyHostname: a wildcard host needs that very name. */
+function verifies(cert: string, host: string): boolean {
+  if (host.startsWith("*.")) return namesIn(cert).dnsNames.includes(host);
+  return new X509Certificate(cert).checkHost(host, { subject: "never", partialWildcards: false }) !== undefined;
+}
+
+/** verifyHostname of controller/certificate.go: label by label, the common name where there are no others. */
+function named(cert: string, host: string): boolean {
+  const { commonName, dnsNames } = namesIn(cert);
+  const labels = host.replace(/\.$/, "").split(".");
+  return (dnsNames.length > 0 ? dnsNames : [commonName]).some((pattern) => {
+    const parts = pattern.replace(/\.$/, "").split(".");
+    return pattern !== "" && parts.length === labels.length && parts.every((part, at) => part === labels[at] || (at === 0 && part === "*"));
+  });
 }

@@ -110,7 +110,7 @@ export class Handler {
   }
   #decide(request: IncomingMessage, arrival: Arrival, onEnd: World["onEnd"]): Decision | Promise<Decision> {
     const { feed, world } = this.#parts;
-    const facts = requestFacts(request, arrival, feed.table.config);
+    const facts = requestFacts(request, arrival, feed.table.config, feed.table.flags);
     if (isAnswer(facts)) return { type: "answer", answer: facts, exchange: undefined };
     const own = new RequestWorld(world, onEnd);
     const { config } = feed.table;

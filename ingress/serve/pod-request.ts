@@ -26,7 +26,8 @@ export function podRequest(
 ): ForwardRequest {
   const { exchange } = decision;
   const { proxyTimeouts, proxyHttpVersion, backendProtocol } = exchange.location.settings;
-  const underscores = exchange.table.config.flag("enable-underscores-in-headers", false);
+  const { config } = exchange.table;
+  const underscores = config.flag("enable-underscores-in-headers", false) || !config.flag("ignore-invalid-headers", true);
   const headers = podHeaders(exchange, request.rawHeaders, { underscores, upgrade });
   if (upgrade === undefined && headers["Connection"] === undefined && keepsNone(exchange)) headers["Connection"] = "close";
   if (body.type === "bytes") headers["Content-Length"] = String(body.bytes.length);

@@ -4,7 +4,7 @@ import type { IncomingMessage } from "node:http";
 import { canonicalIp, type Cidr } from "../../model/ip.ts";
 import { inAny, parseCidr } from "../annotations/source-range.ts";
 import { type Answer, page } from "../answer.ts";
-import type { ControllerConfig } from "../config.ts";
+import type { ControllerConfig, ControllerFlags } from "../config.ts";
 import type { ClientCertificate, RequestFacts } from "../exchange.ts";
 import { hostName } from "../match.ts";
 import type { ProxiedConnection } from "../proxy-protocol.ts";
@@ -23,7 +23,12 @@ export interface Arrival {
 }
 
 /** Facts, or the answer to a request that nginx would not route. */
-export function requestFacts(request: IncomingMessage, arrival: Arrival, config: ControllerConfig): RequestFacts | Answer {
+export function requestFacts(
+  request: IncomingMessage,
+  arrival: Arrival,
+  config: ControllerConfig,
+  flags: ControllerFlags,
+): RequestFacts | Answer {
   const { headers } = request;
   const authority = headers[":authority"];
   const hostHeader = headers.host ?? (typeof authority === "string" ? authority : undefined);
@@ -73,12 +78,16 @@ export function requestFacts(request: IncomingMessage, arrival: Arrival, config:
     peerPort: arrival.peerPort,
     clientIp: realIp(headers, arrival, config),
     ...(proxied === undefined ? {} : { proxied }),
-    serverPort: arrival.serverPort,
+    serverPort: portOf(arrival, flags),
     ...(sni === undefined ? {} : { sni }),
     ...(certificate === undefined ? {} : { certificate }),
     contentLength: length === undefined ? undefined : Number(length),
   };
 }
+
+/** $server_port: what the flags say, but for TLS behind ssl-passthrough. */
+const portOf = ({ scheme, serverPort }: Arrival, { httpPort, httpsPort, enableSslPassthrough }: ControllerFlags): number =>
+  scheme === "http" ? httpPort : enableSslPassthrough ? serverPort : httpsPort;
 
 export const isAnswer = (value: RequestFacts | Answer): value is Answer => "status" in value;
 

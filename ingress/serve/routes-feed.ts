@@ -34,6 +34,7 @@ export class RoutesFeed {
   #table: RouteTable | undefined;
 
   #streams: StreamServices | undefined;
+  #ports = "";
   readonly #clock: Clock;
   readonly #store: Store;
 
@@ -87,6 +88,17 @@ export class RoutesFeed {
   get configHash(): number {
     return this.#compiler.fingerprint();
   }
+  /** Some pod serves that has not been told to end. */
+  get serving(): boolean {
+    return this.#pods.size > 0;
+  }
+  get pods(): Iterable<string> {
+    return this.#pods;
+  }
+  /** A pod has been told to end: another leads. */
+  leave(pod: string): void {
+    this.#pods.delete(pod);
+  }
   /** The pod that has held it longest. */
   leads(pod: string): boolean {
     return this.#pods.values().next().value === pod;
@@ -128,15 +140,24 @@ export class RoutesFeed {
       taken: async () => {
         while (compiler.prepare(HOSTS)) await nextTurn();
         if (this.#compiler !== compiler) return;
-        if (this.#table !== compiler.table) {
+        this.#streams = undefined;
+        const ports = this.#portsText();
+        if (this.#table !== compiler.table || this.#ports !== ports) {
           this.#reloads++;
           this.#changedAtMs = this.#clock.now();
         }
         this.#table = compiler.table;
-        this.#streams = undefined;
+        this.#ports = ports;
         for (const listener of this.#listeners) listener();
       },
     };
+  }
+  /** tcp-services and udp-services as nginx is configured with them: endpoints are no configuration. */
+  #portsText(): string {
+    const { tcpServices, udpServices } = this.flags;
+    if (tcpServices === "" && udpServices === "") return "";
+    const { services } = this.streams;
+    return services.map(({ protocol, port, upstream, decode, encode }) => [protocol, port, upstream, decode, encode].join(" ")).join("\n");
   }
   #compileStreams(): StreamServices {
     const { tcpServices, udpServices } = this.flags;

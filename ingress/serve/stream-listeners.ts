@@ -237,7 +237,7 @@ function realSource(
 
 function udpSettings(config: ControllerConfig): { readonly responses: number; readonly timeoutMs: number } {
   return {
-    responses: config.number("proxy-stream-responses", 1),
+    responses: config.decimal("proxy-stream-responses", 1),
     timeoutMs: timeMs(config.text("proxy-stream-timeout", "600s")) ?? 600_000,
   };
 }

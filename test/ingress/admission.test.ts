@@ -158,6 +158,18 @@ const settings: readonly (readonly [
     secured([], "content_by_lua_block"),
     "invalid object: invalid secret in ingress default/b: invalid value found: content_by_lua_block",
   ],
+  [
+    "words with blanks around them",
+    { "annotation-value-word-blocklist": "load_module, lua_package ,_by_lua" },
+    ingress("b", "b.example", "web", { "auth-url": "http://a/lua_package" }),
+    `${P}auth-url annotation contains invalid word  lua_package `,
+  ],
+  [
+    "an empty word is in every value",
+    { "annotation-value-word-blocklist": "load_module," },
+    ingress("b", "b.example", "web", { "auth-url": "http://a/" }),
+    `${P}auth-url annotation contains invalid word `,
+  ],
   ["catch-all", {}, catchAll, undefined],
   [
     "a canary annotation permits the overlap, whatever it says",
@@ -194,7 +206,7 @@ t.test("--disable-catch-all", async (t) => {
 t.test("warnings, whatever the class, also of what is refused", async (t) => {
   const { store, clock } = await testStore();
   await store.create(IngressClasses, nginx);
-  store.admit(...ingressAdmission(DEFAULT_FLAGS, new CheckCounts(), clock));
+  store.admit(...ingressAdmission(() => DEFAULT_FLAGS, new CheckCounts(), clock));
   const regex = ingress("b", "b.example", "web", {}, "/id/[0-9]+");
   const influx = ingress("b", "b.example", "web", { "enable-influxdb": "true", "influxdb-host": "x" });
   const { ingressClassName: _, ...classless } = influx.spec;
@@ -231,4 +243,25 @@ t.test("warnings, whatever the class, also of what is refused", async (t) => {
     t.equal(got, outcome, name);
     t.strictSame(warnings, expected, name);
   }
+});
+
+t.test("what is not served does not overlap; --deep-inspect; the namespace selector is not looked at", async (t) => {
+  const { store } = await testStore();
+  await store.create(IngressClasses, nginx);
+  await store.create(Ingresses, ingress("web", "shop.example", "web", { "limit-rps": "many" }, "/cart"));
+  const taken = ingress("b", "shop.example", "web", {}, "/cart");
+  t.equal(checkIngress(taken, DEFAULT_FLAGS, store), undefined, "dropped for its annotation");
+  await store.create(Ingresses, {
+    ...ingress("whole", "whole.example", "web"),
+    spec: { ...ingress("w", "whole.example", "web").spec, ...catchAll.spec },
+  });
+  const whole = ingress("c", "whole.example", "web");
+  t.match(checkIngress(whole, DEFAULT_FLAGS, store), /already defined in ingress default\/whole/);
+  t.equal(checkIngress(whole, { ...DEFAULT_FLAGS, disableCatchAll: true }, store), undefined, "dropped for its default backend");
+  const deep = ingress("b", "b.example", "web", {}, "/etc/nginx", "ImplementationSpecific");
+  t.match(checkIngress(deep, DEFAULT_FLAGS, store), /^invalid object/);
+  t.equal(checkIngress(deep, { ...DEFAULT_FLAGS, deepInspect: false }, store), undefined);
+  const selector = { ...DEFAULT_FLAGS, watchNamespaceSelector: "a=b" };
+  t.match(checkIngress(ingress("b", "b.example", "web", { "limit-rps": "many" }), selector, store), /contains invalid value/);
+  t.equal(checkIngress(deep, { ...DEFAULT_FLAGS, deepInspect: false, watchNamespace: "other" }, store), undefined);
 });

@@ -6,9 +6,9 @@ import { connect } from "node:net";
 import { connect as connectTls } from "node:tls";
 import t from "tap";
 import { VirtualClock } from "../../model/clock.ts";
-import { ConfigMaps } from "../../model/resources.ts";
 import { ask } from "./client.ts";
-import { createHarness, type World } from "./harness.ts";
+import { configure } from "./configure.ts";
+import { createHarness } from "./harness.ts";
 import { addIngress, ingress, raw } from "./raw.ts";
 
 const harness = await createHarness(t);
@@ -20,14 +20,6 @@ await addIngress(
   ingress("www", "www.other.example", "echo", { "from-to-www-redirect": "true" }),
   ingress("limited", "limited.example", "echo", { "limit-rps": "1", "limit-burst-multiplier": "1" }),
 );
-
-async function configure(to: World, data: Readonly<Record<string, string>>): Promise<void> {
-  const metadata = { namespace: "ingress-nginx", name: "ingress-nginx-controller" };
-  const object = { apiVersion: "v1", kind: "ConfigMap", metadata, data } as const;
-  if (to.store.get(ConfigMaps, metadata.namespace, metadata.name)) await to.store.update(ConfigMaps, object);
-  else await to.create(ConfigMaps, object);
-  await to.settle();
-}
 
 const get = (host: string, path = "/", headers: Readonly<Record<string, string>> = {}): ReturnType<typeof ask> =>
   ask(world.socket(80), { host, path, headers });

@@ -121,6 +121,11 @@ export class World implements AsyncDisposable {
   async #listening(): Promise<void> {
     while (!this.harness.fabric.socketOf({ ip: this.ip, port: 10254 }, "TCP")) await new Promise((resolve) => setImmediate(resolve));
   }
+  /** Tells the controller to end, and waits until it has. */
+  async shutDown(): Promise<void> {
+    this.#abort.abort();
+    await this.#exit;
+  }
   /** Stops the controller, and starts it again after `meanwhile`. */
   async restart(meanwhile: () => Promise<void>): Promise<void> {
     this.#abort.abort();

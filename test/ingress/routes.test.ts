@@ -2,46 +2,12 @@
 import t from "tap";
 import { DEFAULT_FLAGS } from "../../ingress/config.ts";
 import { dumpNginx, dumpRoutes } from "../../ingress/dump.ts";
-import { findLocation, findServer, hostName, locationText } from "../../ingress/match.ts";
-import { escapePath, parseTarget } from "../../ingress/request-path.ts";
+import { findServer } from "../../ingress/match.ts";
+import { escapePath } from "../../ingress/request-path.ts";
 import { compileRoutes, RouteCompiler } from "../../ingress/route-compiler.ts";
-import type { RouteTable } from "../../ingress/route-table.ts";
-import type { Ingress, IngressClass } from "../../model/kinds/networking-v1.ts";
 import { keyOf } from "../../model/object.ts";
 import { ingress } from "./raw.ts";
-
-const classes: readonly IngressClass[] = [
-  { apiVersion: "networking.k8s.io/v1", kind: "IngressClass", metadata: { name: "nginx" }, spec: { controller: "k8s.io/ingress-nginx" } },
-];
-
-/** `name host path Type service [annotation=value…]` per line; a line is a second younger than the one before. */
-function objects(text: string): readonly Ingress[] {
-  return text
-    .trim()
-    .split("\n")
-    .map((line, at) => {
-      const [name = "", host = "", path = "", pathType = "", service = "", ...annotations] = line.trim().split(/\s+/);
-      const made = ingress(
-        name,
-        host,
-        service,
-        Object.fromEntries(annotations.map((pair) => [pair.slice(0, pair.indexOf("=")), pair.slice(pair.indexOf("=") + 1)])),
-        path,
-        pathType,
-      );
-      return { ...made, metadata: { ...made.metadata, creationTimestamp: new Date(Date.UTC(2026, 0, 1, 0, 0, at)).toISOString() } };
-    });
-}
-
-function answerOf(table: RouteTable, host: string, target: string): string {
-  const parsed = parseTarget(target);
-  if (!parsed) return "400";
-  const server = findServer(table, hostName(host));
-  const match = findLocation(server, parsed.path);
-  if (match.type === "slash") return "301";
-  if (match.type !== "location") return match.type;
-  return `${match.location.backend?.service ?? "404"} ${locationText(match.location)}`;
-}
+import { answerOf, classes, objects } from "./route-text.ts";
 
 const PLAIN = `
   a   s.example    /cart        Prefix  cart
@@ -114,8 +80,8 @@ t.test("the dump lists servers, locations, conflicts and ignored Ingresses", asy
   location = /cart/items -> default/items:80  by default/c
   location /cart/items/ -> default/items:80  by default/c
   location /slash/ -> default/slash:80  by default/d
-  location = /cart -> default/cart-exact:80  by default/b
   location /cart/ -> default/cart:80  by default/a
+  location = /cart -> default/cart-exact:80  by default/b
   location / -> 404 page  by default/a
   # default/g loses /cart to default/a
 x.w.example

@@ -117,3 +117,37 @@ await t.test("a configuration that changes is a reload, endpoints are none", asy
   t.match(told(world, "RELOAD"), [/^Normal Pod controller-\S+ NGINX reload triggered due to a change in configuration x\d$/]);
   await world.component.stop();
 });
+
+await t.test("the controller's ConfigMaps: CREATE when they come, UPDATE when they change", async (t) => {
+  const streams = ["--tcp-services-configmap=default/tcp"];
+  const put = async (world: World, name: string, data: Readonly<Record<string, string>>): Promise<void> => {
+    const metadata = { namespace: name === "ingress-nginx-controller" ? "ingress-nginx" : "default", name };
+    const object = { apiVersion: "v1", kind: "ConfigMap", metadata, data } as const;
+    if (world.store.get(ConfigMaps, metadata.namespace, name)) await world.store.update(ConfigMaps, object);
+    else await world.create(ConfigMaps, object);
+    await world.settle();
+  };
+  await using world = await start(streams);
+  await put(world, "ingress-nginx-controller", {});
+  await put(world, "other", {});
+  const reload = (): string => told(world, "RELOAD").join().replace(/.* x/, "");
+  const before = Number(reload());
+  await put(world, "tcp", { "9000": "default/echo:80" });
+  t.equal(Number(reload()), before + 1, "a stream service is configuration (test/e2e/tcpudp/tcp.go)");
+  await put(world, "tcp", { "9000": "default/echo:80:PROXY" });
+  t.equal(Number(reload()), before + 2);
+  await world.scale("echo", 2);
+  await world.settle();
+  t.equal(Number(reload()), before + 2, "endpoints are not");
+  t.strictSame(told(world, "CREATE").toSorted(), [
+    "Normal ConfigMap ingress-nginx-controller ConfigMap ingress-nginx/ingress-nginx-controller x1",
+    "Normal ConfigMap tcp ConfigMap default/tcp x1",
+  ]);
+  t.strictSame(told(world, "UPDATE"), ["Normal ConfigMap tcp ConfigMap default/tcp x1"]);
+  await world.component.stop();
+  await using quiet = await start([...streams, "--disable-sync-events"]);
+  await put(quiet, "tcp", {});
+  await addIngress(quiet, ingress("denied", "denied.example", "echo", { "auth-type": "basic" }));
+  t.strictSame([told(quiet, "CREATE"), told(quiet, "AnnotationParsingFailed")], [[], []]);
+  await quiet.component.stop();
+});

@@ -41,3 +41,42 @@ await t.test("affinity is the upstream's: other locations heed the cookie and do
   const foreign = await ask(world.socket(80), { host: "sticky-one.example", path: "/", headers: { Cookie: "INGRESSCOOKIE=a|b" } });
   t.equal(foreign.headers["set-cookie"], undefined, "the key of another upstream is kept (sticky.lua balance)");
 });
+
+await t.test("the first Ingress that has a mode gives it, one without affinity too", async (t) => {
+  await world.service("modes", { replicas: 3 });
+  await addIngress(
+    world,
+    ingress("modes-3", "modes-one.example", "modes", { affinity: "cookie" }),
+    ingress("modes-2", "modes-two.example", "modes", { "affinity-mode": "persistent" }),
+    ingress("modes-1", "modes-three.example", "modes", { affinity: "cookie", "affinity-mode": "balanced" }),
+  );
+  const { headers } = await ask(world.socket(80), { host: "modes-one.example" });
+  t.match([headers["set-cookie"]].flat()[0], /^INGRESSCOOKIE=[0-9a-f]{32}\|/);
+});
+
+await t.test("a canary does not take away those whom the main upstream gave its cookie, a legacy one neither", async (t) => {
+  const canary = { canary: "true", "canary-by-header": "X-Canary" };
+  for (const behavior of ["sticky", "legacy"]) {
+    const host = `${behavior}.example`;
+    await world.service(`main-${behavior}`, { replicas: 2 });
+    await world.service(`canary-${behavior}`);
+    await addIngress(
+      world,
+      ingress(`${behavior}-main`, host, `main-${behavior}`, { affinity: "cookie" }),
+      ingress(`${behavior}-canary`, host, `canary-${behavior}`, { ...canary, "affinity-canary-behavior": behavior }),
+    );
+    const { headers } = await ask(world.socket(80), { host });
+    const cookie = [headers["set-cookie"]].flat()[0]?.split(";")[0] ?? "";
+    const again = await ask(world.socket(80), { host, headers: { Cookie: cookie, "X-Canary": "always" } });
+    t.equal(again.headers["x-pod"], headers["x-pod"], behavior);
+    const first = await ask(world.socket(80), { host, headers: { "X-Canary": "always" } });
+    t.match(first.headers["x-pod"], /^canary-/);
+    t.equal(first.headers["set-cookie"] !== undefined, behavior === "sticky", "and gives out cookies of its own or none");
+  }
+});
+
+await t.test("a name that DNS does not know is an upstream without peers", async (t) => {
+  await world.service("outside", { spec: { type: "ExternalName", externalName: "nowhere.invalid" } });
+  await addIngress(world, ingress("outside", "outside.example", "outside"));
+  t.equal((await ask(world.socket(80), { host: "outside.example" })).status, 503);
+});
