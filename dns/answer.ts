@@ -3,6 +3,7 @@
 import { ipFamily } from "../model/ip.ts";
 import { find } from "./find.ts";
 import type { Found } from "./find.ts";
+import { bareCode } from "./message.ts";
 import type { Rcode, Reply } from "./message.ts";
 import { addressOfReverse, fqdn, isWithin, matchZone, trimZone } from "./name.ts";
 import { TYPE_CODES, typeName } from "./record.ts";
@@ -40,7 +41,7 @@ export function answer(view: ZoneView, name: string, type: number, lower = name.
   if (matched === undefined) return undefined;
   const zone = matched === "." ? "." : name.slice(name.length - matched.length);
   if (type === TYPE_CODES["AXFR"] || type === TYPE_CODES["IXFR"]) {
-    return { missing: false, reply: { ...bare("REFUSED", matched, "transfers need the transfer plugin"), aa: false } };
+    return { missing: false, reply: bareCode("REFUSED", "kubernetes", "transfers need the transfer plugin") };
   }
   const records = recordsOf(view, name, lower, type, zone, matched);
   if (!records.ok) {

@@ -7,7 +7,7 @@ import { parseCorefile } from "./corefile-parser.ts";
 import type { CorefileFiles, ParseOptions } from "./corefile-parser.ts";
 import type { ServerBlock } from "./corefile.ts";
 import { emptyReply, failedReply } from "./message.ts";
-import type { Query } from "./message.ts";
+import type { Edns, Query, Reply } from "./message.ts";
 import { Metrics } from "./metrics.ts";
 import { isWithin } from "./name.ts";
 import type { DnsPlugin, MaybeReply, Next, PluginEnv } from "./plugin.ts";
@@ -18,6 +18,8 @@ import { Zone } from "./zone.ts";
 const DS = 43;
 /** Queries that plugins may ask of their own server, one inside the other. */
 const MAX_NESTED = 10;
+/** What is shown to those who ask with a version that is not served. */
+const BARE_EDNS: Edns = { udpSize: 0, version: 0, do: false, options: [] };
 
 export interface Chain {
   /** Ports to listen on, from the keys of the server blocks. */
@@ -29,6 +31,8 @@ export interface Chain {
   readonly bufsize: number;
   readonly lameduckMs: number;
   serve(query: Query, port?: number): MaybeReply;
+  /** The block that takes a question for this lower-case name. */
+  siteOf(name: string, type: number, port: number): Site | undefined;
   close(): void;
 }
 
@@ -37,10 +41,13 @@ const OPENS_CLASSES: ReadonlySet<string> = new Set(["chaos", "forward"]);
 
 type Env = Omit<PluginEnv, "blockZones" | "port" | "plugins" | "ask">;
 
-interface Site {
+/** One zone of a server block. */
+export interface Site {
   readonly zone: string;
   readonly port: number;
   readonly serve: Next;
+  /** The plugins that a question passes, in order; a block without any refuses all. */
+  readonly handlers: readonly string[];
 }
 
 /** Sets a Corefile up; throws CorefileError, with nothing left running. */
@@ -48,20 +55,26 @@ export function createChain(corefile: string, env: Env, options: ParseOptions = 
   const blocks = parseCorefile(corefile, options);
   const plugins: DnsPlugin[] = [];
   const sites: Site[] = [];
-  const anyClass = blocks.some(({ directives }) => directives.some(({ name }) => OPENS_CLASSES.has(name.text)));
+  const anyClass = new Set(
+    blocks.flatMap(({ port, directives }) => (directives.some(({ name }) => OPENS_CLASSES.has(name.text)) ? port : [])),
+  );
   let depth = 0;
 
-  const serve = (query: Query, port = 53): MaybeReply => {
-    if (query.question.class !== 1 && !anyClass) return emptyReply("REFUSED", "server", "only class IN is served");
-    if (query.edns && query.edns.version !== 0) return emptyReply("BADVERS", "server", `EDNS version ${query.edns.version}`);
+  const siteOf = (name: string, type: number, port: number): Site | undefined => {
     // The longest zone; but a zone's DS records are its parent's, so for them the shortest above the root.
-    const isDs = query.question.type === DS;
-    const rank = (zone: string): number => (isDs && zone !== "." ? 300 - zone.length : zone.length);
+    const rank = (zone: string): number => (type === DS && zone !== "." ? 300 - zone.length : zone.length);
     let best: Site | undefined;
     for (const site of sites) {
-      if (site.port === port && isWithin(query.name, site.zone) && (!best || rank(site.zone) > rank(best.zone))) best = site;
+      if (site.port === port && isWithin(name, site.zone) && (!best || rank(site.zone) > rank(best.zone))) best = site;
     }
-    return best ? best.serve(query) : emptyReply("REFUSED", "server", "no server block is responsible for the name");
+    return best;
+  };
+
+  const serve = (query: Query, port = 53): MaybeReply => {
+    if (query.question.class !== 1 && !anyClass.has(port)) return refused("only class IN is served");
+    if (query.edns && query.edns.version !== 0)
+      return { ...emptyReply("BADVERS", "server", `EDNS version ${query.edns.version}`), edns: BARE_EDNS };
+    return siteOf(query.name, query.question.type, port)?.serve(query) ?? refused("no server block is responsible for the name");
   };
   const ask = (query: Query): MaybeReply => {
     if (depth >= MAX_NESTED) return emptyReply("SERVFAIL", "server", "too many CNAMEs");
@@ -77,8 +90,11 @@ export function createChain(corefile: string, env: Env, options: ParseOptions = 
     for (const block of blocks) {
       const own = setupBlock(block, { ...env, ask });
       plugins.push(...own);
-      for (const zone of block.zones) sites.push({ zone, port: block.port, serve: link(own) });
+      const [serve, handlers] = [link(own), own.filter((plugin) => plugin.serve).map((plugin) => plugin.name)];
+      for (const zone of block.zones) sites.push({ zone, port: block.port, serve, handlers });
     }
+    env.metrics.clear("coredns_plugin_enabled");
+    for (const plugin of plugins) plugin.started?.();
   } catch (error) {
     for (const plugin of plugins) plugin.close?.();
     throw error;
@@ -90,6 +106,7 @@ export function createChain(corefile: string, env: Env, options: ParseOptions = 
     bufsize: bufsizeOf(plugins),
     lameduckMs: lameduckOf(plugins),
     serve,
+    siteOf,
     close: () => plugins.forEach((plugin) => plugin.close?.()),
   };
 }
@@ -114,14 +131,31 @@ function setupBlock(block: ServerBlock, env: Omit<PluginEnv, "blockZones" | "por
       throw error;
     }
   }
+  try {
+    for (const plugin of own) plugin.check?.();
+  } catch (error) {
+    for (const plugin of own) plugin.close?.();
+    throw error;
+  }
   return own;
+}
+
+/** What the server says by itself. */
+function refused(text: string): Reply {
+  return { ...emptyReply("REFUSED", "server", text), outside: true };
 }
 
 /** The plugins' serve functions, each with the rest of the chain behind it; at the end nobody answers. */
 function link(plugins: readonly DnsPlugin[]): Next {
-  if (plugins.every((plugin) => !plugin.serve)) return () => emptyReply("REFUSED", "server", "the server block has no plugin that answers");
-  const end: Next = (query) =>
-    failedReply("SERVFAIL", "server", `no plugin answers ${query.question.name}: forward is not configured for it`);
+  const last = plugins.findLast((plugin) => plugin.serve);
+  if (!last) return () => refused("the server block has no plugin that answers");
+  const end: Next = ({ question: { name } }) =>
+    failedReply(
+      "SERVFAIL",
+      "server",
+      `plugin/${last.name}: no next plugin found`,
+      `no plugin answers ${name}: forward is not configured for it`,
+    );
   return plugins.reduceRight<Next>((next, plugin) => (plugin.serve ? (query) => plugin.serve?.(query, next) ?? next(query) : next), end);
 }
 

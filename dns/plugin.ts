@@ -32,6 +32,10 @@ export interface DnsPlugin {
   ready?(): boolean;
   /** All records of a zone, SOA first and last, or only the SOA when `serial` is current; undefined when the zone is another's. */
   transfer?(zone: string, serial: number): readonly ResourceRecord[] | undefined;
+  /** Fails when the plugins beside it, all set up by then, are not what it needs. */
+  check?(): void;
+  /** The Corefile is live. */
+  started?(): void;
   /** Search path for a client, for autopath. */
   searchPath?(query: Query): readonly string[];
   close?(): void;
@@ -122,6 +126,19 @@ export function durationArgument(token: Token | undefined, line: Directive): num
     throw new CorefileError(`time: invalid duration "${token.text}"`, token);
   const sum = parts.reduce((total, part) => total + Number(part[1]) * (units[part[2] ?? "s"] ?? 0), 0);
   return sign === "-" ? -sum : sum;
+}
+
+/** A duration as Go writes it: "5m0s", "1.5s", "300ms". */
+export function durationText(ms: number): string {
+  const sign = ms < 0 ? "-" : "";
+  const left = Math.abs(ms);
+  if (left === 0) return "0s";
+  if (left < 1e-3) return `${sign}${Math.round(left * 1e6)}ns`;
+  if (left < 1) return `${sign}${Number((left * 1e3).toFixed(3))}µs`;
+  if (left < 1000) return `${sign}${Number(left.toFixed(6))}ms`;
+  const [hours, minutes] = [Math.floor(left / 3_600_000), Math.floor((left % 3_600_000) / 60_000)];
+  const seconds = `${Number(((left % 60_000) / 1000).toFixed(9))}s`;
+  return sign + (hours > 0 ? `${hours}h${minutes}m` : minutes > 0 ? `${minutes}m` : "") + seconds;
 }
 
 /** A duration that is not negative. */

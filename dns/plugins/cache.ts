@@ -50,7 +50,8 @@ function createCachePlugin(options: CacheOptions, env: PluginEnv): DnsPlugin {
   const dynamic = keepTtl || prefetch !== undefined || stale !== undefined;
 
   const keep = (query: Query, reply: Reply, before: CacheItem | undefined): Reply => {
-    const how = reply.volatile ? undefined : cacheable(query, reply);
+    if (reply.unwritten) return reply;
+    const how = cacheable(query, reply);
     const kind = how === "success" ? "success" : "denial";
     const bounds = options[kind];
     const seconds =

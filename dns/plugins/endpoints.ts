@@ -5,6 +5,9 @@ import { argumentError, durationArgument, integerArgument, portArgument, unknown
 import { VERSION } from "../version.ts";
 import type { DnsPlugin, PluginType } from "../plugin.ts";
 
+/** Stands in the chain and lets everything through. */
+const passOn: NonNullable<DnsPlugin["serve"]> = (query, next) => next(query);
+
 export const healthPlugin: PluginType = {
   name: "health",
   setup(stanza, env): DnsPlugin & { readonly lameduckMs: number } {
@@ -16,6 +19,7 @@ export const healthPlugin: PluginType = {
       lameduckMs = durationArgument(line.args[0], line);
     }
     const duration = env.metrics.histogram("coredns_health_request_duration_seconds", {});
+    env.metrics.counter("coredns_health_request_failures_total", {});
     const respond = (): { status: number; type: string; body: string } => {
       duration.observe(0);
       return { status: 200, type: "text/plain; charset=utf-8", body: "OK" };
@@ -62,23 +66,21 @@ export const prometheusPlugin: PluginType = {
     if (stanza.args.length > 1) argumentError(stanza);
     for (const line of stanza.body) {
       // Metrics of a runtime that is not here.
-      if (line.name.text !== "runtime_metrics") unknownProperty(line);
+      if (line.name.text !== "runtime_metrics") throw new CorefileError(`unknown option: ${line.name.text}`, line.name);
       if (line.args.length > 0) argumentError(line);
     }
     env.metrics.counter("coredns_build_info", { goversion: "", revision: "", version: VERSION }).value = 1;
     env.metrics.counter("coredns_panics_total", {});
-    const respond = (): { status: number; type: string; body: string } => {
-      for (const plugin of env.plugins()) {
-        env.metrics.counter("coredns_plugin_enabled", {
-          server: `dns://:${env.port}`,
-          zone: env.blockZones[0] ?? ".",
-          view: "",
-          name: plugin.name,
-        }).value = 1;
-      }
-      return { status: 200, type: "text/plain; version=0.0.4; charset=utf-8", body: env.metrics.text() };
+    const labels = { server: `dns://:${env.port}`, zone: env.blockZones[0] ?? ".", view: "" };
+    const started = (): void => {
+      for (const { name, serve } of env.plugins()) if (serve) env.metrics.counter("coredns_plugin_enabled", { ...labels, name }).value = 1;
     };
-    return { name: "prometheus", page: { port: portArgument(stanza.args[0], 9153), path: "/metrics", respond } };
+    const respond = (): { status: number; type: string; body: string } => ({
+      status: 200,
+      type: "text/plain; version=0.0.4; charset=utf-8",
+      body: env.metrics.text(),
+    });
+    return { name: "prometheus", serve: passOn, started, page: { port: portArgument(stanza.args[0], 9153), path: "/metrics", respond } };
   },
 };
 
@@ -102,7 +104,7 @@ export const metadataPlugin: PluginType = {
   name: "metadata",
   setup(stanza) {
     for (const line of stanza.body) unknownProperty(line);
-    return { name: "metadata" };
+    return { name: "metadata", serve: passOn };
   },
 };
 
@@ -113,7 +115,7 @@ export const bufsizePlugin: PluginType = {
     if (stanza.args.length > 1) argumentError(stanza);
     for (const line of stanza.body) unknownProperty(line);
     const bytes = stanza.args[0] ? integerArgument(stanza.args[0], stanza, 512, 4096) : 1232;
-    return { name: "bufsize", bytes } satisfies DnsPlugin & { bytes: number };
+    return { name: "bufsize", bytes, serve: passOn } satisfies DnsPlugin & { bytes: number };
   },
 };
 

@@ -53,7 +53,8 @@ class Forward implements DnsPlugin {
     const { clock } = this.#env;
     const { maxAttempts, failover } = this.#options;
     const deadline = clock.monotonic() + DEADLINE_MS;
-    const failures: string[] = [];
+    let failure: string | undefined;
+    let failures = 0;
     let failedOver = 0;
     let asked: string | undefined;
     for (const upstream of this.#candidates()) {
@@ -63,17 +64,18 @@ class Forward implements DnsPlugin {
       try {
         reply = await upstream.ask(query);
       } catch (error) {
-        failures.push(`${upstream.name}: ${error instanceof Error ? error.message : String(error)}`);
+        failure = error instanceof Error ? error.message : String(error);
         upstream.suspect();
-        if (maxAttempts > 0 && failures.length >= maxAttempts) break;
+        if (maxAttempts > 0 && ++failures >= maxAttempts) break;
         continue;
       }
+      failure = undefined;
       if (!answersTo(query, reply)) return emptyReply("FORMERR", "forward", `${upstream.name} answered another question`);
       if (failover.has(reply.rcode) && ++failedOver < this.#upstreams.length) continue;
       if (this.#passesOn(reply)) return next(query);
       return replyOf(reply, upstream.name);
     }
-    const failed = failedReply("SERVFAIL", "forward", failures.length > 0 ? [...new Set(failures)].join("; ") : "no healthy proxies");
+    const failed = failedReply("SERVFAIL", "forward", failure ?? "no healthy proxies");
     return asked === undefined ? failed : { ...failed, upstream: asked };
   }
 

@@ -3,7 +3,7 @@
 import { canonicalIp } from "../../model/ip.ts";
 import { CorefileError } from "../corefile.ts";
 import type { Directive } from "../corefile.ts";
-import { emptyReply } from "../message.ts";
+import { bareCode, emptyReply } from "../message.ts";
 import type { Query, Reply } from "../message.ts";
 import { addressOfReverse, fqdn, matchZone } from "../name.ts";
 import { argumentError, fallsThrough, fallthroughZones, positiveDuration, zonesFrom } from "../plugin.ts";
@@ -65,7 +65,7 @@ class Hosts implements DnsPlugin {
     if (addresses.length === 0) {
       if (fallsThrough(fallthrough, name)) return next(query);
       // There is no SOA to deny a name with.
-      return emptyReply("SERVFAIL", "hosts", "no entry");
+      return bareCode("SERVFAIL", "hosts", "no entry");
     }
     const wanted = isForward ? addresses.filter((address) => address.includes(":") === (type === AAAA)) : [];
     return this.#found(wanted.map((address) => ({ name, type: type === AAAA ? "AAAA" : "A", ttl, address })));

@@ -2,8 +2,8 @@
 // Upstream: CoreDNS plugin/log and plugin/pkg/replacer. Metadata placeholders (`{/kubernetes/service}`) need the metadata plugin, else they print "-".
 import { CorefileError, zonesOf } from "../corefile.ts";
 import type { Directive } from "../corefile.ts";
-import { encodeReply } from "../encode.ts";
 import { then } from "../message.ts";
+import { messageLength } from "../message-length.ts";
 import type { Query, Reply } from "../message.ts";
 import { queryMetadata } from "../metadata.ts";
 import { isWithin } from "../name.ts";
@@ -16,6 +16,8 @@ import { isKubernetesPlugin } from "./kubernetes.ts";
 
 const COMMON = '{remote}:{port} - {>id} "{type} {class} {name} {proto} {size} {>do} {>bufsize}" {rcode} {>rflags} {rsize} {duration}';
 const COMBINED = `${COMMON} "{>opcode}"`;
+/** What is not known. */
+const EMPTY = "-";
 const CLASSES: ReadonlySet<string> = new Set(["all", "denial", "error", "success"]);
 
 interface Rule {
@@ -76,7 +78,8 @@ function metadataOf(query: Query, reply: Reply, view: ZoneView | undefined): Rea
 }
 
 function render(template: string, query: Query, reply: Reply, seconds: number, env: PluginEnv): string {
-  const { question, edns } = query;
+  const { edns } = query;
+  const asked = reply.asked ?? query.question;
   const address = (ip: string): string => (ip.includes(":") ? `[${ip}]` : ip);
   const six = query.client.ip.includes(":");
   const flags = [
@@ -91,29 +94,31 @@ function render(template: string, query: Query, reply: Reply, seconds: number, e
     remote: address(query.client.ip),
     local: address(env.serverIPs.find((ip) => ip.includes(":") === six) ?? env.serverIPs[0] ?? ""),
     port: String(query.client.port),
-    type: typeName(question.type),
-    class: className(question.class),
+    type: typeName(asked.type),
+    class: className(asked.class),
     name: query.name,
     proto: query.transport,
     size: String(query.sizeBytes),
-    rcode: reply.rcode,
+    rcode: reply.dropped ? EMPTY : reply.rcode,
+    rsize: String(reply.dropped ? 0 : messageLength(query, reply)),
     // As Go prints it: no zeros at the end.
     duration: `${seconds.toFixed(9).replace(/\.?0+$/, "")}s`,
     ">id": String(query.id),
     ">opcode": String(query.opcode),
     ">do": String(edns?.do ?? false),
     ">bufsize": String(query.transport === "tcp" ? 65_535 : Math.max(512, edns?.udpSize ?? 512)),
-    ">rflags": flags
-      .filter(([, set]) => set)
-      .map(([flag]) => flag)
-      .join(","),
+    ">rflags": reply.dropped
+      ? EMPTY
+      : flags
+          .filter(([, set]) => set)
+          .map(([flag]) => flag)
+          .join(","),
   };
   const plugins = env.plugins();
   const metadata = plugins.some((plugin) => plugin.name === "metadata")
     ? metadataOf(query, reply, plugins.find(isKubernetesPlugin)?.view)
     : {};
   return template.replace(/\{([^{}]+)\}/g, (whole, name: string) => {
-    if (name === "rsize") return String(encodeReply(query, reply, 65_535).bytes.length);
-    return name.startsWith("/") ? (metadata[name.slice(1)] ?? "-") : (values[name] ?? whole);
+    return name.startsWith("/") ? (metadata[name.slice(1)] ?? EMPTY) : (values[name] ?? whole);
   });
 }

@@ -3,7 +3,7 @@
 import { Cidr, canonicalIp, isCidr } from "../../model/ip.ts";
 import { CorefileError } from "../corefile.ts";
 import type { Directive } from "../corefile.ts";
-import { emptyReply } from "../message.ts";
+import { bareCode, emptyReply } from "../message.ts";
 import { matchZone } from "../name.ts";
 import { argumentError, unknownProperty, zonesFrom } from "../plugin.ts";
 import type { PluginEnv, PluginType } from "../plugin.ts";
@@ -25,7 +25,7 @@ export const transferPlugin: PluginType = {
       serve(query, next) {
         const { type } = query.question;
         if (type !== AXFR && type !== IXFR) return next(query);
-        if (query.transport !== "tcp") return emptyReply("REFUSED", "transfer", "transfers are made over TCP");
+        if (query.transport !== "tcp") return bareCode("REFUSED", "transfer", "transfers are made over TCP");
         const zone = matchZone(
           query.name,
           rules.flatMap((rule) => rule.zones),
@@ -34,7 +34,7 @@ export const transferPlugin: PluginType = {
         if (!rule) return next(query);
         if (!rule.permits(query.client.ip)) return emptyReply("REFUSED", "transfer", `${query.client.ip} may not transfer`);
         if (type === IXFR && query.ixfrSerial === undefined)
-          return emptyReply("SERVFAIL", "transfer", "an IXFR needs a SOA in its authority section");
+          return bareCode("SERVFAIL", "transfer", "an IXFR needs a SOA in its authority section");
         const serial = type === IXFR ? (query.ixfrSerial ?? 0) : 0;
         for (const plugin of env.plugins()) {
           const answers = plugin.transfer?.(query.name, serial);

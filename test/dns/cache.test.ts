@@ -298,3 +298,13 @@ t.test("stanzas that are refused", async (t) => {
     }
   }
 });
+
+t.test("whoami is kept like anything else, as upstream does", async (t) => {
+  const { ask } = testChain(". {\ncache\nwhoami\n}", []);
+  const asked = async (port: number): Promise<unknown> =>
+    (await ask("a.x.", "A", { client: { ip: "127.0.0.9", port } })).additionals.map((record) =>
+      "port" in record ? record.port : record.ttl,
+    );
+  t.strictSame(await asked(4000), [5, 4000]);
+  t.strictSame(await asked(4001), [5, 4000], "for five seconds everybody is the first");
+});

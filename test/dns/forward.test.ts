@@ -232,7 +232,8 @@ t.test("log tells which server was asked, and none for what cache remembers", as
     return lines;
   };
   t.strictSame(await logged("127.9.0.1"), ["[INFO] 127.9.0.1:53 NOERROR", "[INFO] - NOERROR"]);
-  t.strictSame(await logged("127.9.0.2:5353"), ["[INFO] 127.9.0.2:5353 SERVFAIL", "[INFO] - SERVFAIL"]);
+  // Nothing was written, so there is nothing to remember.
+  t.strictSame(await logged("127.9.0.2:5353"), ["[INFO] 127.9.0.2:5353 SERVFAIL", "[INFO] 127.9.0.2:5353 SERVFAIL"]);
 });
 
 t.test("more than max_concurrent at once are REFUSED", async (t) => {

@@ -106,6 +106,14 @@ const logs: readonly [stanzas: string, name: string, expected: readonly RegExp[]
     WEB.toUpperCase(),
     [/^127\.244\.1\.9:40000 - 1 "A IN web\.default\.svc\.cluster\.local\. udp 40 false 512" NOERROR qr,aa,rd \d+ 0s$/],
   ],
+  // Sizes are those before compression; the OPT record is added later.
+  ['log . "{size} {rsize}"', WEB, [/^40 92$/]],
+  ['log . "{size} {rsize}"', WEB, [/^40 92$/], { edns: { udpSize: 1232, version: 0, do: true, options: [] } }],
+  ['log . "{rsize} {>rflags}"', "example.org.", [/^29 qr,rd$/]],
+  ['log . "{rcode} {rsize} {>rflags}"\nacl {\n drop\n}', WEB, [/^- 0 -$/]],
+  ['metadata\nlog . "{/log/type}" {\nclass error\n}\nacl {\n drop\n}', WEB, [/^OTHERERROR$/]],
+  // Names are as they were asked, types as they were rewritten.
+  ['log . "{name} {type} {class}"\nrewrite type MX A', WEB, [/^web\S+ A IN$/], { question: { name: WEB, type: 15, class: 1 } }],
   ["log example.org", WEB, []],
   ["log cluster.local example.org", WEB, [/NOERROR/]],
   ['log . "{combined}"', WEB, [/ 0s "0"$/]],
@@ -140,39 +148,43 @@ t.test("errors: what nobody could answer, one by one or by pattern", async (t) =
     [
       "",
       [
-        "[ERROR] plugin/errors: 2 a.org. A: plugin/server: no plugin",
-        "[ERROR] plugin/errors: 2 b.org. A: plugin/server: no plugin",
-        "[ERROR] plugin/errors: 2 c.com. A",
+        "[ERROR] plugin/errors: 2 a.org. A: no network",
+        "[ERROR] plugin/errors: 2 b.org. A: no network",
+        "[ERROR] plugin/errors: 2 c.com. A: plugin/forward: no next plugin found",
       ],
     ],
     [
-      "stacktrace\nconsolidate 5m .*org.*",
-      ["[ERROR] plugin/errors: 2 c.com. A", "[ERROR] plugin/errors: 2 errors like '.*org.*' occurred in last 5m"],
+      "stacktrace\nconsolidate 5m .*network.*",
+      ["[ERROR] plugin/errors: 2 c.com. A", "[ERROR] plugin/errors: 2 errors like '.*network.*' occurred in last 5m0s"],
     ],
     [
-      "consolidate 5m org warning",
-      ["[ERROR] plugin/errors: 2 c.com. A", "[WARNING] plugin/errors: 2 errors like 'org' occurred in last 5m"],
+      "consolidate 300s no.network warning",
+      ["[ERROR] plugin/errors: 2 c.com. A", "[WARNING] plugin/errors: 2 errors like 'no.network' occurred in last 5m0s"],
     ],
     [
-      "consolidate 5m org info show_first",
+      "consolidate 1500ms network info show_first",
       [
         "[INFO] plugin/errors: 2 a.org. A",
         "[ERROR] plugin/errors: 2 c.com. A",
-        "[INFO] plugin/errors: 2 errors like 'org' occurred in last 5m",
+        "[INFO] plugin/errors: 2 errors like 'network' occurred in last 1.5s",
       ],
     ],
-    ["consolidate 5m com show_first\nconsolidate 1h plugin", ["[ERROR] plugin/errors: 2 c.com. A"]],
+    ["consolidate 5m plugin show_first\nconsolidate 1h network", ["[ERROR] plugin/errors: 2 c.com. A"]],
   ];
   for (const [options, expected] of rows) {
     const clock = new VirtualClock();
-    const { ask, lines, chain } = testChain(`. {\nerrors {\n${options}\n}\nkubernetes cluster.local\n}`, objects, { clock });
+    const { ask, lines, chain } = testChain(
+      `. {\nerrors {\n${options}\n}\nkubernetes cluster.local\nforward org 127.9.0.1 {\nmax_fails 0\n}\n}`,
+      objects,
+      { clock },
+    );
     for (const name of ["a.org.", "b.org.", "c.com.", NOWHERE, WEB]) await ask(name, "A");
     await clock.advance(300_000);
     t.equal(lines.length, expected.length, `${options}: ${lines.join(" | ")}`);
     for (const [index, text] of expected.entries()) t.ok(lines[index]?.startsWith(text), `${options}: ${lines[index]}`);
     chain.close();
     if (options.includes("1h"))
-      t.match(lines.at(-1), "2 errors like 'plugin' occurred in last 1h", "what is counted is written at the end");
+      t.match(lines.at(-1), "2 errors like 'network' occurred in last 1h0m0s", "what is counted is written at the end");
   }
 });
 
@@ -236,7 +248,7 @@ const faults: readonly [stanza: string, message: string][] = [
   ["metadata {\n x\n}", "unknown property"],
   ["prometheus a:1 b:2", "Wrong argument count"],
   ["prometheus {\n runtime_metrics all\n}", "Wrong argument count"],
-  ["prometheus {\n go_metrics\n}", "unknown property 'go_metrics'"],
+  ["prometheus {\n go_metrics\n}", "unknown option: go_metrics"],
   ["loadbalance fleeb", "unknown policy: fleeb"],
   ["loadbalance round_robin a", "unknown property for round_robin"],
   ["loadbalance weighted", "missing weight file argument"],

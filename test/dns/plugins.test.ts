@@ -304,7 +304,7 @@ t.test("log and errors write what happened", async (t) => {
     lines[0],
     /^\[INFO\] 127\.244\.1\.9:40000 - 1 "A IN web\.default\.svc\.cluster\.local\. udp 40 false 512" NOERROR qr,aa,rd \d+ \d(\.\d+)?s$/,
   );
-  t.match(lines[2], "[ERROR] plugin/errors: 2 example.org. A: plugin/server: no plugin answers example.org.");
+  t.match(lines[2], "[ERROR] plugin/errors: 2 example.org. A: plugin/kubernetes: no next plugin found");
 });
 
 t.test("loadbalance", async (t) => {

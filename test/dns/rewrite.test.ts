@@ -224,6 +224,24 @@ t.test("EDNS0 options of the query, as its answer shows them", async (t) => {
     t.equal(await options(`rewrite ${rules}`, given, more), expected, `${rules} ${given?.length ?? "no OPT"}`);
 });
 
+t.test("a code that nobody has written becomes a message here, and errors tells what was asked", async (t) => {
+  const rows: readonly [rules: string, name: string, expected: string][] = [
+    ["rewrite name a.x b.y", "A.x.", "0 b.y. A: plugin/kubernetes: no next plugin found"],
+    ["rewrite ttl a.x 5", "a.x.", "0 a.x. A: plugin/kubernetes: no next plugin found"],
+    ["rewrite rcode a.x SERVFAIL NXDOMAIN", "a.x.", "0 a.x. A: plugin/kubernetes: no next plugin found"],
+    ["rewrite type A AAAA", "a.x.", "0 a.x. AAAA: plugin/kubernetes: no next plugin found"],
+    // A rule that goes on and changes no answer does not write.
+    ["rewrite continue type A AAAA", "a.x.", "2 a.x. AAAA: plugin/kubernetes: no next plugin found"],
+    ["rewrite name b.x b.y", "a.x.", "2 a.x. A: plugin/kubernetes: no next plugin found"],
+    ["rewrite name suffix .x ..y", "a.x.", "2 a.x. A: invalid name after rewrite: a..y."],
+  ];
+  for (const [rules, name, expected] of rows) {
+    const { ask, lines } = testChain(`. {\nerrors\n${rules}\nkubernetes cluster.local\n}`, []);
+    await ask(name, "A");
+    t.strictSame(lines, [`[ERROR] plugin/errors: ${expected}`], rules);
+  }
+});
+
 const faults: readonly [rule: string, message: string][] = [
   ["", "2:1 no rule type specified"],
   ["foo", '2:9 invalid rule type "foo"'],

@@ -231,7 +231,7 @@ t.test("two questions with one hash never share an answer", async (t) => {
     zone: "cluster.local.",
     answers: [{ name: of.name, type: "A", ttl: 5, address: "127.96.0.12" }],
   };
-  kept.put(one.plain, of, reply, encodeReply(of, reply));
+  kept.put(one.plain, of, reply, encodeReply(of, reply), 60);
   t.ok(kept.find(one.message, one.plain));
   for (const { message, plain } of others) t.notOk(plain && kept.find(message, plain));
 });
