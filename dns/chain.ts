@@ -123,12 +123,12 @@ function setupBlock(block: ServerBlock, env: Omit<PluginEnv, "blockZones" | "por
     const [first, second] = stanzas;
     if (!first) continue;
     if (second && (type.stanzas ?? "once") === "once")
-      throw new CorefileError(`plugin/${type.name}: this plugin can only be used once per Server Block`, second.name);
+      throw new CorefileError("this plugin can only be used once per Server Block", second.name, type.name);
     try {
       for (const stanza of type.stanzas === "each" ? stanzas : [first]) own.push(type.setup(stanza, complete, stanzas));
     } catch (error) {
       for (const plugin of own) plugin.close?.();
-      throw error;
+      throw error instanceof CorefileError ? error.of(type.name) : error;
     }
   }
   try {
@@ -178,7 +178,7 @@ export function checkCorefile(corefile: string, files?: CorefileFiles): readonly
     hostname: "localhost",
     metrics: new Metrics(),
     connect: () => Promise.reject(new Error("a trial asks nobody")),
-    readFile: () => "nameserver 127.0.0.1\n",
+    readFile: (path) => (path.includes("/") ? "nameserver 127.0.0.1\n" : undefined),
     log: () => undefined,
     fatal: () => undefined,
   };

@@ -30,13 +30,23 @@ export type Place = Pick<Token, "file" | "line" | "column">;
 
 /** An error in a Corefile, at a place. */
 export class CorefileError extends Error {
-  readonly line: number;
-  readonly column: number;
-  constructor(message: string, at: Place) {
-    super(`${at.file}:${at.line}:${at.column} - Error during parsing: ${message}`);
+  readonly #text: string;
+  readonly #at: Place;
+  constructor(text: string, at: Place, plugin?: string) {
+    super(`${plugin === undefined ? "" : `plugin/${plugin}: `}${at.file}:${at.line}:${at.column} - Error during parsing: ${text}`);
     this.name = "CorefileError";
-    this.line = at.line;
-    this.column = at.column;
+    this.#text = text;
+    this.#at = at;
+  }
+  get line(): number {
+    return this.#at.line;
+  }
+  get column(): number {
+    return this.#at.column;
+  }
+  /** The same error, found by a plugin in its stanza. */
+  of(plugin: string): CorefileError {
+    return new CorefileError(this.#text, this.#at, plugin);
   }
 }
 

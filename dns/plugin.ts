@@ -8,7 +8,7 @@ import { CorefileError, zonesOf } from "./corefile.ts";
 import type { Directive, Token } from "./corefile.ts";
 import type { Query, Reply } from "./message.ts";
 import type { Metrics } from "./metrics.ts";
-import { isWithin } from "./name.ts";
+import { isDomainName, isWithin } from "./name.ts";
 import type { ResourceRecord } from "./record.ts";
 import type { Zone } from "./zone.ts";
 
@@ -77,7 +77,16 @@ export interface PluginType {
 
 /** Zones given as arguments, else those of the server block. */
 export function zonesFrom(args: readonly Token[], env: PluginEnv): readonly string[] {
-  return args.length === 0 ? env.blockZones : args.flatMap((token) => zonesOf(token.text));
+  return args.length === 0 ? env.blockZones : zonesNamed(args);
+}
+
+/** Zones as they may stand in keys of blocks too, with a transport before and a port behind them; what names none is left out. */
+export function zonesNamed(args: readonly Token[]): readonly string[] {
+  return args.flatMap(({ text }) => {
+    const host = text.replace(/^(?:dns|tls|quic|grpc|https3?):\/\//, "");
+    const zones = host.endsWith(":") ? [] : zonesOf(host.replace(/:\d+$/, ""));
+    return zones.every(isDomainName) ? zones : [];
+  });
 }
 
 /** True when `zones` (of a fallthrough option) cover the name; undefined zones: no fallthrough. */
@@ -87,7 +96,7 @@ export function fallsThrough(zones: readonly string[] | undefined, name: string)
 
 /** Zones of a `fallthrough [ZONES…]` line: all when none is named. */
 export function fallthroughZones(line: Directive): readonly string[] {
-  return line.args.length === 0 ? ["."] : line.args.flatMap((token) => zonesOf(token.text));
+  return line.args.length === 0 ? ["."] : zonesNamed(line.args);
 }
 
 /** Fails like caddy's ArgErr. */
@@ -109,9 +118,18 @@ export function takesNothing(stanza: Directive): void {
 /** An integer argument within bounds. */
 export function integerArgument(token: Token | undefined, line: Directive, min: number, max: number): number {
   if (!token) argumentError(line);
-  const value = Number(token.text);
-  if (!/^-?\d+$/.test(token.text)) throw new CorefileError(`'${token.text}' is not a number`, token);
+  const value = readInteger(token);
   if (value < min || value > max) throw new CorefileError(`${line.name.text} must be in range [${min}, ${max}]: ${value}`, token);
+  return value;
+}
+
+/** An integer; fails as Go's strconv does, whose functions are named in its errors. */
+export function readInteger(token: Token, by = "Atoi"): number {
+  const signed = by === "Atoi" ? /^[+-]?\d+$/ : /^\d+$/;
+  if (!signed.test(token.text)) throw new CorefileError(`strconv.${by}: parsing "${token.text}": invalid syntax`, token);
+  const value = Number(token.text);
+  const [least, most] = by === "Atoi" ? [-(2 ** 63), 2 ** 63] : [0, 2 ** 32 - 1];
+  if (value < least || value > most) throw new CorefileError(`strconv.${by}: parsing "${token.text}": value out of range`, token);
   return value;
 }
 
@@ -151,7 +169,11 @@ export function positiveDuration(token: Token | undefined, line: Directive, what
 /** The port of ":8080" or "host:8080". */
 export function portArgument(token: Token | undefined, fallback: number): number {
   if (!token) return fallback;
-  const port = Number(/:(\d+)$/.exec(token.text)?.[1]);
-  if (!(port >= 1 && port <= 65_535)) throw new CorefileError(`'${token.text}' is not an address of the form host:port`, token);
+  const { text } = token;
+  const [, host = "", digits = ""] = /^(\[[^\]]*\]|.*):([^:]*)$/.exec(text) ?? [];
+  if (!text.includes(":")) throw new CorefileError(`address ${text}: missing port in address`, token);
+  if (host.includes(":") && !host.startsWith("[")) throw new CorefileError(`address ${text}: too many colons in address`, token);
+  const port = Number(digits);
+  if (!/^\d+$/.test(digits) || port < 1 || port > 65_535) throw new CorefileError(`address ${text}: invalid port`, token);
   return port;
 }

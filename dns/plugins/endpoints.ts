@@ -1,7 +1,8 @@
 // health, ready and prometheus: pages over HTTP on the pod's address; reload, bufsize and metadata: settings of the server.
 // Upstream: CoreDNS plugin/{health,ready,metrics,reload,bufsize,metadata}.
 import { CorefileError } from "../corefile.ts";
-import { argumentError, durationArgument, integerArgument, portArgument, unknownProperty } from "../plugin.ts";
+import type { Directive } from "../corefile.ts";
+import { argumentError, durationArgument, portArgument, unknownProperty, zonesFrom } from "../plugin.ts";
 import { VERSION } from "../version.ts";
 import type { DnsPlugin, PluginType } from "../plugin.ts";
 
@@ -16,7 +17,7 @@ export const healthPlugin: PluginType = {
     for (const line of stanza.body) {
       if (line.name.text !== "lameduck") unknownProperty(line);
       if (line.args.length !== 1) argumentError(line);
-      lameduckMs = durationArgument(line.args[0], line);
+      lameduckMs = readLameduck(line);
     }
     const duration = env.metrics.histogram("coredns_health_request_duration_seconds", {});
     env.metrics.counter("coredns_health_request_failures_total", {});
@@ -27,6 +28,16 @@ export const healthPlugin: PluginType = {
     return { name: "health", lameduckMs, page: { port: portArgument(stanza.args[0], 8080), path: "/health", respond } };
   },
 };
+
+function readLameduck(line: Directive): number {
+  try {
+    return durationArgument(line.args[0], line);
+  } catch {
+    const text = line.args[0]?.text ?? "";
+    const message = `unable to parse lameduck duration value: '${text}' : time: invalid duration "${text}"`;
+    throw new CorefileError(message, line.args[0] ?? line.name);
+  }
+}
 
 /** How long a stopping server goes on answering. */
 export function lameduckOf(plugins: readonly DnsPlugin[]): number {
@@ -102,9 +113,10 @@ export const reloadPlugin: PluginType = {
 /** Lets `log` print what metadata.ts knows of a query. */
 export const metadataPlugin: PluginType = {
   name: "metadata",
-  setup(stanza) {
-    for (const line of stanza.body) unknownProperty(line);
-    return { name: "metadata", serve: passOn };
+  setup(stanza, env) {
+    const [line] = stanza.body;
+    if (line) argumentError({ ...line, args: [] });
+    return { name: "metadata", zones: zonesFrom(stanza.args, env), serve: passOn } satisfies DnsPlugin & { zones: readonly string[] };
   },
 };
 
@@ -114,7 +126,9 @@ export const bufsizePlugin: PluginType = {
   setup(stanza) {
     if (stanza.args.length > 1) argumentError(stanza);
     for (const line of stanza.body) unknownProperty(line);
-    const bytes = stanza.args[0] ? integerArgument(stanza.args[0], stanza, 512, 4096) : 1232;
+    const [size] = stanza.args;
+    const bytes = size ? (/^[+-]?\d+$/.test(size.text) ? Number(size.text) : 0) : 1232;
+    if (bytes < 512 || bytes > 4096) argumentError(stanza);
     return { name: "bufsize", bytes, serve: passOn } satisfies DnsPlugin & { bytes: number };
   },
 };

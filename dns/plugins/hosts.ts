@@ -6,7 +6,7 @@ import type { Directive } from "../corefile.ts";
 import { bareCode, emptyReply } from "../message.ts";
 import type { Query, Reply } from "../message.ts";
 import { addressOfReverse, fqdn, matchZone } from "../name.ts";
-import { argumentError, fallsThrough, fallthroughZones, positiveDuration, zonesFrom } from "../plugin.ts";
+import { argumentError, durationArgument, fallsThrough, fallthroughZones, zonesFrom } from "../plugin.ts";
 import type { DnsPlugin, MaybeReply, Next, PluginEnv, PluginType } from "../plugin.ts";
 import type { ResourceRecord } from "../record.ts";
 
@@ -129,6 +129,18 @@ class HostTable {
   }
 }
 
+function readReload(line: Directive): number {
+  const [token] = line.args;
+  let ms = 0;
+  try {
+    ms = durationArgument(token, line);
+  } catch {
+    throw new CorefileError(`invalid duration for reload '${token?.text}'`, token ?? line.name);
+  }
+  if (ms < 0) throw new CorefileError(`invalid negative duration for reload '${token?.text}'`, token ?? line.name);
+  return ms;
+}
+
 /** Lines that are no option are entries, up to `fallthrough`. */
 function readStanza(stanza: Directive, env: PluginEnv): Options {
   const lines: string[] = [];
@@ -146,7 +158,7 @@ function readStanza(stanza: Directive, env: PluginEnv): Options {
     const [first] = line.args;
     switch (line.name.text) {
       case "ttl": {
-        const ttl = /^\d+$/.test(first?.text ?? "") ? Number(first?.text) : NaN;
+        const ttl = /^[+-]?\d+$/.test(first?.text ?? "") ? Number(first?.text) : NaN;
         if (!first) throw new CorefileError("ttl needs a time in second", line.name);
         if (Number.isNaN(ttl)) throw new CorefileError("ttl needs a number of second", first);
         if (ttl < 1 || ttl > 65_535) throw new CorefileError("ttl provided is invalid", first);
@@ -158,7 +170,7 @@ function readStanza(stanza: Directive, env: PluginEnv): Options {
         break;
       case "reload":
         if (line.args.length !== 1) throw new CorefileError("reload needs a duration (zero seconds to disable)", line.name);
-        options = { ...options, reloadMs: positiveDuration(first, line, "duration for reload") };
+        options = { ...options, reloadMs: readReload(line) };
         break;
       case "fallthrough":
         options = { ...options, fallthrough: fallthroughZones(line) };

@@ -5,7 +5,7 @@ import { CorefileError } from "../corefile.ts";
 import type { Directive } from "../corefile.ts";
 import { bareCode, emptyReply } from "../message.ts";
 import { matchZone } from "../name.ts";
-import { argumentError, unknownProperty, zonesFrom } from "../plugin.ts";
+import { argumentError, zonesFrom } from "../plugin.ts";
 import type { PluginEnv, PluginType } from "../plugin.ts";
 
 const [AXFR, IXFR] = [252, 251];
@@ -60,7 +60,7 @@ function readRule(stanza: Directive, env: PluginEnv): Rule {
       source = line;
       continue;
     }
-    if (line.name.text !== "to") unknownProperty(line);
+    if (line.name.text !== "to") throw new CorefileError(`unknown property "${line.name.text}"`, line.name);
     if (line.args.length === 0) argumentError(line);
     for (const token of line.args) {
       const text = canonicalIp(token.text) ?? token.text.replace(/^\[?(.*?)\]?(?::\d+)?$/, "$1");

@@ -116,6 +116,6 @@ function readAnswers(
     named ||= kind === "name";
     rules.push({ record: (record) => (kind === "name" ? renamedOwner(record, rename) : renamedValue(record, rename)) });
   }
-  if (auto && named) return invalid("auto name answer rule cannot be combined with explicit name answer rules", at);
+  if (auto && named) return invalid("auto name answer rule cannot be combined with explicit name anwer rules", at);
   return { auto, rules };
 }

@@ -256,9 +256,9 @@ const faults: readonly [stanza: string, message: string][] = [
   ["cache 0 example.nl", "cache TTL can not be zero or negative: 0"],
   ["cache -1 example.nl", "cache TTL can not be zero or negative: -1"],
   ["cache {\n success\n}", "Wrong argument count"],
-  ["cache {\n success 15 aaa\n}", "'aaa' is not a number"],
+  ["cache {\n success 15 aaa\n}", 'strconv.Atoi: parsing "aaa": invalid syntax'],
   ["cache {\n success 15 0\n}", "cache TTL can not be zero or negative: 0"],
-  ["cache {\n denial aaa\n}", "'aaa' is not a number"],
+  ["cache {\n denial aaa\n}", 'strconv.Atoi: parsing "aaa": invalid syntax'],
   ["cache {\n denial 15 60 -1\n}", "cache min TTL can not be negative: -1"],
   ["cache {\n prefetch\n}", "Wrong argument count"],
   ["cache {\n prefetch 0 blurp\n}", 'time: invalid duration "blurp"'],
@@ -285,7 +285,10 @@ const faults: readonly [stanza: string, message: string][] = [
   ["cache {\n servfail 1m invalid\n}", "Wrong argument count"],
   ["cache {\n disable invalid example.com\n}", 'cache type for disable must be "success" or "denial"'],
   ["cache {\n keepttl arg1\n}", "Wrong argument count"],
-  ["cache {\n other\n}", "unknown property 'other'"],
+  ["cache {\n other x\n}", "Wrong argument count or unexpected line ending after 'other'"],
+  ["cache {\n serve_stale 1h verify soon\n}", "invalid serve_stale verify timeout: time: invalid duration"],
+  ["cache {\n serve_stale 1h immediate soon\n}", "invalid serve_stale response TTL: time: invalid duration"],
+  ["cache {\n serve_stale 1h immediate 1s soon\n}", "invalid serve_stale failure recheck: time: invalid duration"],
 ];
 
 t.test("stanzas that are refused", async (t) => {
