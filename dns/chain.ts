@@ -1,5 +1,6 @@
 // A Corefile made live: for each server block the chain of its plugins, and the choice of block for a name.
 // Upstream: CoreDNS core/dnsserver (config, server.ServeDNS).
+import { createHash } from "node:crypto";
 import { realClock } from "../model/clock.ts";
 import { seededRandom } from "../model/random.ts";
 import { CorefileError } from "./corefile.ts";
@@ -9,7 +10,7 @@ import type { ServerBlock } from "./corefile.ts";
 import { emptyReply, failedReply } from "./message.ts";
 import type { Edns, Query, Reply } from "./message.ts";
 import { Metrics } from "./metrics.ts";
-import { isWithin } from "./name.ts";
+import { isReverse, isWithin } from "./name.ts";
 import type { DnsPlugin, MaybeReply, Next, PluginEnv } from "./plugin.ts";
 import { bufsizeOf, lameduckOf } from "./plugins/endpoints.ts";
 import { PLUGINS } from "./plugins/index.ts";
@@ -24,8 +25,10 @@ const BARE_EDNS: Edns = { udpSize: 0, version: 0, do: false, options: [] };
 export interface Chain {
   /** Ports to listen on, from the keys of the server blocks. */
   readonly ports: readonly number[];
-  /** Zones of the server blocks. */
-  readonly zones: readonly string[];
+  /** What is said when it goes live: each zone with its port. */
+  readonly banner: string;
+  /** Tells one configuration from another: SHA512 of what was read. */
+  readonly hash: string;
   readonly plugins: readonly DnsPlugin[];
   /** Largest UDP answer. */
   readonly bufsize: number;
@@ -101,7 +104,8 @@ export function createChain(corefile: string, env: Env, options: ParseOptions = 
   }
   return {
     ports: [...new Set(blocks.map((block) => block.port))],
-    zones: [...new Set(sites.map((site) => site.zone))],
+    banner: bannerOf(blocks),
+    hash: createHash("sha512").update(JSON.stringify(blocks)).digest("hex"),
     plugins,
     bufsize: bufsizeOf(plugins),
     lameduckMs: lameduckOf(plugins),
@@ -109,6 +113,19 @@ export function createChain(corefile: string, env: Env, options: ParseOptions = 
     siteOf,
     close: () => plugins.forEach((plugin) => plugin.close?.()),
   };
+}
+
+/** Zones in order, port by port; those that are no host names get a warning. */
+function bannerOf(blocks: readonly ServerBlock[]): string {
+  const ports = [...new Set(blocks.map(({ port }) => port))];
+  const lines = ports.flatMap((port) => {
+    const zones = new Set(blocks.filter((block) => block.port === port).flatMap((block) => block.zones));
+    return [...zones].sort().map((zone) => {
+      const isHostName = zone === "." || isReverse(`.${zone}`) || /^(?:[a-z](?:[a-z0-9-]*[a-z0-9])?\.)+$/i.test(zone);
+      return `${isHostName ? "" : `Warning: Domain "${zone}" does not follow RFC1035 preferred syntax\n`}${zone}:${port}\n`;
+    });
+  });
+  return lines.join("");
 }
 
 function setupBlock(block: ServerBlock, env: Omit<PluginEnv, "blockZones" | "port" | "plugins">): readonly DnsPlugin[] {

@@ -1,6 +1,6 @@
 // A Corefile's text in tokens: words, quoted strings and braces, comments left out, variables of the environment put in.
 // Upstream: coredns/caddy caddyfile lexer.go.
-import { CorefileError } from "./corefile.ts";
+import { CorefileSyntaxError } from "./corefile.ts";
 import type { Token } from "./corefile.ts";
 
 export interface QuotableToken extends Token {
@@ -34,7 +34,7 @@ export function tokenize(text: string, file: string, variables: Readonly<Record<
     else if (char === '"') {
       let value = "";
       for (i++; text.charAt(i) !== '"'; i++) {
-        if (i >= text.length) throw new CorefileError("Unexpected EOF inside a quoted string", place);
+        if (i >= text.length) throw new CorefileSyntaxError("Unexpected EOF inside a quoted string", place);
         if (text.charAt(i) === "\n") {
           line++;
           lineStart = i + 1;

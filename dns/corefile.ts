@@ -50,6 +50,9 @@ export class CorefileError extends Error {
   }
 }
 
+/** The text is not even blocks of directives. */
+export class CorefileSyntaxError extends CorefileError {}
+
 /** The Corefile of a new cluster: kubeadm's without forward and the fall-through to it, so that no question leaves the machine. */
 export function defaultCorefile(zone: string): string {
   return `.:53 {

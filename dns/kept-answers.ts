@@ -113,7 +113,7 @@ export class KeptAnswers {
 
   /** Keeps an answer, unless it may not be, or is cache's first: most names are asked once. */
   put(asked: PlainQuestion, query: Query, reply: Reply, encoded: Encoded, length: number): void {
-    if (encoded.truncated || reply.volatile || reply.repeated === false) return;
+    if (encoded.truncated || reply.volatile || reply.ad || reply.repeated === false) return;
     if (reply.rcode !== "NOERROR" && reply.rcode !== "NXDOMAIN") return;
     if (reply.keepUntil === undefined && reply.zone === undefined) return;
     const { optBytes, questionEnd, ttlOffsets, addressOffsets, addressBytes } = encoded;

@@ -94,6 +94,8 @@ export interface Reply {
   readonly aa: boolean;
   readonly tc?: boolean;
   readonly ra?: boolean;
+  /** Says that an upstream has validated it. */
+  readonly ad?: boolean;
   readonly why: readonly Reason[];
   /** What went wrong, when nobody could answer: what the errors plugin writes. */
   readonly failure?: string;

@@ -36,6 +36,8 @@ export interface DnsPlugin {
   check?(): void;
   /** The Corefile is live. */
   started?(): void;
+  /** For whose names the plugins tell what they know, to `log` and `rewrite`. */
+  readonly metadataZones?: readonly string[];
   /** Search path for a client, for autopath. */
   searchPath?(query: Query): readonly string[];
   close?(): void;

@@ -56,14 +56,17 @@ function createCachePlugin(options: CacheOptions, env: PluginEnv): DnsPlugin {
     const bounds = options[kind];
     const seconds =
       how === "servfail" ? options.servfailSeconds : Math.min(Math.max(minimumTtl(reply, bounds.max), bounds.min), bounds.max);
-    const fixed = reply.rcode === "SERVFAIL" && how === undefined ? reply : withTtls(reply, seconds);
-    if (how === undefined || seconds <= 0) return fixed;
-    if (options.except[kind].length > 0 && matchZone(query.name, options.except[kind]) !== undefined) return fixed;
+    // The OPT record is between two servers.
+    const { edns: _edns, ...message } = reply;
+    const fixed = reply.rcode === "SERVFAIL" && how === undefined ? message : withTtls(message, seconds);
+    const shown = asWanted(query, fixed);
+    if (how === undefined || seconds <= 0) return shown;
+    if (options.except[kind].length > 0 && matchZone(query.name, options.except[kind]) !== undefined) return shown;
     const now = env.clock.now();
     if (shelves[kind].set(query, new CacheItem(fixed, now, seconds, before))) evictions[kind].value++;
     if (kind === "success" && (stale?.preferPositive ? answersQuestion(query, fixed.answers) : before)) shelves.denial.delete(query);
     count.entries[kind].value = shelves[kind].size;
-    const kept = { ...fixed, keepUntil: now + seconds * 1000, countHit: hits[kind], repeated: false };
+    const kept = { ...shown, keepUntil: now + seconds * 1000, countHit: hits[kind], repeated: false };
     return dynamic ? { ...kept, volatile: true } : kept;
   };
   /** One at a time for an item; a source that fails does not push out what is still there. */
@@ -71,7 +74,7 @@ function createCachePlugin(options: CacheOptions, env: PluginEnv): DnsPlugin {
     before.refreshing = true;
     let fresh: Reply | undefined;
     try {
-      const reply = await next(query);
+      const reply = await next(asking(query));
       const replaces =
         !reply.tc && (stale?.preferPositive && kind === "success" ? answersQuestion(query, reply.answers) : isDefinite(reply));
       if (replaces) fresh = keep(query, reply, before);
@@ -102,8 +105,8 @@ function createCachePlugin(options: CacheOptions, env: PluginEnv): DnsPlugin {
     if (left <= 0 && stale && stale.ttlSeconds > 0) return stale.ttlSeconds;
     return keepTtl ? item.seconds : Math.max(0, left);
   };
-  const give = (item: CacheItem, kind: "denial" | "success", left: number): Reply => ({
-    ...aged(item, ttlOf(item, left), kind, left),
+  const give = (query: Query, item: CacheItem, kind: "denial" | "success", left: number): Reply => ({
+    ...asWanted(query, aged(item, ttlOf(item, left), kind, left)),
     countHit: hits[kind],
     repeated: true,
     ...(dynamic ? { volatile: true } : {}),
@@ -118,7 +121,7 @@ function createCachePlugin(options: CacheOptions, env: PluginEnv): DnsPlugin {
       if (!chosen) {
         count.requests.value++;
         count.misses.value++;
-        const reply = next(query);
+        const reply = next(asking(query));
         return reply instanceof Promise ? reply.then((late) => keep(query, late, undefined)) : keep(query, reply, undefined);
       }
       const { item, kind } = chosen;
@@ -131,11 +134,11 @@ function createCachePlugin(options: CacheOptions, env: PluginEnv): DnsPlugin {
           return verified(fresh, stale.verifyTimeoutMs, env.clock).then((reply) => {
             if (reply) return reply;
             extra.stale.value++;
-            return give(item, kind, 0);
+            return give(query, item, kind, 0);
           });
         }
         extra.stale.value++;
-        return give(item, kind, 0);
+        return give(query, item, kind, 0);
       }
       if (prefetch) {
         item.use(now, prefetch.windowMs);
@@ -144,9 +147,19 @@ function createCachePlugin(options: CacheOptions, env: PluginEnv): DnsPlugin {
           refresh(query, next, item, kind).catch(() => {});
         }
       }
-      return give(item, kind, left);
+      return give(query, item, kind, left);
     },
   };
+}
+
+/** What is kept serves clients who want to know of validation and those who do not. */
+function asking(query: Query): Query {
+  return query.authenticData ? query : { ...query, authenticData: true };
+}
+
+/** Only those who have asked learn that it was validated (RFC 6840 §5.7). */
+function asWanted(query: Query, reply: Reply): Reply {
+  return reply.ad && !query.authenticData && !query.edns?.do ? { ...reply, ad: false, volatile: true } : reply;
 }
 
 /** The fresh reply, if it comes within the time; 0 waits for it. */

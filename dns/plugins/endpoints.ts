@@ -61,6 +61,7 @@ export const readyPlugin: PluginType = {
         .plugins()
         .filter((plugin) => plugin.ready?.() === false)
         .map((plugin) => plugin.name);
+      if (waiting.length > 0) env.log(`[INFO] plugin/ready: Plugins not ready: "${waiting.join(",")}"`);
       return {
         status: waiting.length === 0 ? 200 : 503,
         type: "text/plain; charset=utf-8",
@@ -116,7 +117,7 @@ export const metadataPlugin: PluginType = {
   setup(stanza, env) {
     const [line] = stanza.body;
     if (line) argumentError({ ...line, args: [] });
-    return { name: "metadata", zones: zonesFrom(stanza.args, env), serve: passOn } satisfies DnsPlugin & { zones: readonly string[] };
+    return { name: "metadata", metadataZones: zonesFrom(stanza.args, env), serve: passOn };
   },
 };
 

@@ -5,13 +5,12 @@ import type { Directive } from "../corefile.ts";
 import { then } from "../message.ts";
 import { messageLength } from "../message-length.ts";
 import type { Query, Reply } from "../message.ts";
-import { queryMetadata } from "../metadata.ts";
+import { collectsMetadata, queryMetadata } from "../metadata.ts";
 import { isWithin } from "../name.ts";
 import { argumentError, unknownProperty } from "../plugin.ts";
-import type { PluginEnv, PluginType } from "../plugin.ts";
+import type { DnsPlugin, PluginEnv, PluginType } from "../plugin.ts";
 import { className, typeName } from "../record.ts";
 import { replyClass, replyType } from "../reply-type.ts";
-import type { ZoneView } from "../view.ts";
 import { isKubernetesPlugin } from "./kubernetes.ts";
 
 const COMMON = '{remote}:{port} - {>id} "{type} {class} {name} {proto} {size} {>do} {>bufsize}" {rcode} {>rflags} {rsize} {duration}';
@@ -68,7 +67,9 @@ function readRule({ args, body }: Directive): Rule {
   };
 }
 
-function metadataOf(query: Query, reply: Reply, view: ZoneView | undefined): Readonly<Record<string, string>> {
+/** What the reply says of itself is known for all names, once there is a metadata plugin. */
+function metadataOf(query: Query, reply: Reply, plugins: readonly DnsPlugin[]): Readonly<Record<string, string>> {
+  const view = collectsMetadata(plugins, query.name) ? plugins.find(isKubernetesPlugin)?.view : undefined;
   return {
     ...(view && queryMetadata(view, query)),
     "log/type": replyType(query, reply),
@@ -88,6 +89,7 @@ function render(template: string, query: Query, reply: Reply, seconds: number, e
     ["tc", reply.tc],
     ["rd", query.recursionDesired],
     ["ra", reply.ra],
+    ["ad", reply.ad],
     ["cd", query.checkingDisabled],
   ] as const;
   const values: Readonly<Record<string, string>> = {
@@ -115,9 +117,7 @@ function render(template: string, query: Query, reply: Reply, seconds: number, e
           .join(","),
   };
   const plugins = env.plugins();
-  const metadata = plugins.some((plugin) => plugin.name === "metadata")
-    ? metadataOf(query, reply, plugins.find(isKubernetesPlugin)?.view)
-    : {};
+  const metadata = plugins.some((plugin) => plugin.metadataZones) ? metadataOf(query, reply, plugins) : {};
   return template.replace(/\{([^{}]+)\}/g, (whole, name: string) => {
     return name.startsWith("/") ? (metadata[name.slice(1)] ?? EMPTY) : (values[name] ?? whole);
   });

@@ -3,7 +3,7 @@
 import { canonicalIp } from "../../model/ip.ts";
 import type { Token } from "../corefile.ts";
 import type { Edns, EdnsOption, Query } from "../message.ts";
-import { queryMetadata } from "../metadata.ts";
+import { collectsMetadata, queryMetadata } from "../metadata.ts";
 import { expandIpv6 } from "../name.ts";
 import type { PluginEnv } from "../plugin.ts";
 import { isKubernetesPlugin } from "../plugins/kubernetes.ts";
@@ -98,7 +98,7 @@ function readVariable(name: string, at: Token, env: PluginEnv): Data {
         return u16(env.port);
       default: {
         const plugins = env.plugins();
-        const view = plugins.some((plugin) => plugin.name === "metadata") ? plugins.find(isKubernetesPlugin)?.view : undefined;
+        const view = collectsMetadata(plugins, query.name) ? plugins.find(isKubernetesPlugin)?.view : undefined;
         const value = view && queryMetadata(view, query)[name];
         return value ? Buffer.from(value) : undefined;
       }

@@ -125,6 +125,9 @@ const logs: readonly [stanzas: string, name: string, expected: readonly RegExp[]
   ['metadata\nlog . "{/log/type} {/log/class}"', "example.org.", [/^SERVERERROR error$/]],
   ['metadata\nlog . "{/log/type} {/log/class}"', "svc.cluster.local.", [/^NODATA denial$/]],
   ['log . "{/log/type} {/log/class}"', WEB, [/^- -$/]],
+  // What plugins know is told for the zones of metadata, what the answer says for all.
+  ['metadata cluster.local\nlog . "{/kubernetes/service} {/log/type}"', WEB, [/^web NOERROR$/]],
+  ['metadata example.org\nlog . "{/kubernetes/service} {/log/type}"', WEB, [/^- NOERROR$/]],
   ["log cluster.local\nlog . {name}", WEB, [/NOERROR/]],
   ["log example.org\nlog . {name}", WEB, [/^web/]],
   ["log {\n class denial error\n}", WEB, []],
