@@ -118,7 +118,8 @@ function recordsOf(view: ZoneView, name: string, lower: string, type: number, zo
     case "SOA":
       return { ok: true, answers: lower === matched ? [soaRecord(view, zone)] : [], from: `zone ${matched}` };
     case "NS":
-      if (lower === matched) return nsRecords(view, name, zone);
+      // Upstream compares the name in lower case with the zone as it was asked.
+      if (lower === matched && name === lower) return nsRecords(view, name, zone);
       break;
   }
   const found = hostsOf(view, lower, matched, "A");

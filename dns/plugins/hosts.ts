@@ -11,6 +11,8 @@ import type { DnsPlugin, MaybeReply, Next, PluginEnv, PluginType } from "../plug
 import type { ResourceRecord } from "../record.ts";
 
 const [A, PTR, AAAA] = [1, 12, 28];
+const FAMILIES = [4, 6] as const;
+type Family = (typeof FAMILIES)[number];
 
 export const hostsPlugin: PluginType = {
   name: "hosts",
@@ -19,6 +21,8 @@ export const hostsPlugin: PluginType = {
 
 interface Options {
   readonly file: string;
+  /** The Corefile names it. */
+  readonly named: boolean;
   readonly zones: readonly string[];
   readonly lines: readonly string[];
   readonly ttl: number;
@@ -40,7 +44,9 @@ class Hosts implements DnsPlugin {
   constructor(options: Options, env: PluginEnv) {
     this.#options = options;
     this.#env = env;
-    this.#text = env.readFile(options.file) ?? "";
+    const text = env.readFile(options.file);
+    if (text === undefined && options.named) env.log(`[WARNING] plugin/hosts: File does not exist: ${options.file}`);
+    this.#text = text ?? "";
     this.#readAtMs = env.clock.now();
     this.#inline = new HostTable(options.lines, options);
     this.#table = new HostTable(this.#text.split("\n"), options);
@@ -61,7 +67,7 @@ class Hosts implements DnsPlugin {
     }
     const isForward = type === A || type === AAAA;
     if (!isForward && fallthroughUnsupported && fallsThrough(fallthrough, name)) return next(query);
-    const addresses = this.#both((table) => table.addressesOf(name));
+    const addresses = FAMILIES.flatMap((family) => this.#both((table) => table.addressesOf(name, family)));
     if (addresses.length === 0) {
       if (fallsThrough(fallthrough, name)) return next(query);
       // There is no SOA to deny a name with.
@@ -83,8 +89,9 @@ class Hosts implements DnsPlugin {
     const now = this.#env.clock.now();
     if (reloadMs === 0 || now - this.#readAtMs < reloadMs) return;
     this.#readAtMs = now;
-    const text = this.#env.readFile(file) ?? "";
-    if (text === this.#text) return;
+    const text = this.#env.readFile(file);
+    // What has been read stays when the file goes.
+    if (text === undefined || text === this.#text) return;
     this.#text = text;
     this.#table = new HostTable(text.split("\n"), this.#options);
     this.#count();
@@ -92,12 +99,13 @@ class Hosts implements DnsPlugin {
   #count(): void {
     const entries = this.#env.metrics.counter("coredns_hosts_entries", { hostsfile: this.#options.file });
     entries.value = this.#table.size + this.#inline.size;
+    this.#env.metrics.counter("coredns_hosts_reload_timestamp_seconds", {}).value = this.#env.clock.now() / 1000;
   }
 }
 
 /** The entries of one source that lie in the plugin's zones. */
 class HostTable {
-  readonly #byName = new Map<string, string[]>();
+  readonly #byName: Readonly<Record<Family, Map<string, string[]>>> = { 4: new Map(), 6: new Map() };
   readonly #byAddress = new Map<string, string[]>();
   size = 0;
 
@@ -109,7 +117,7 @@ class HostTable {
       if (address === undefined) continue;
       for (const name of names.map((text) => fqdn(text.toLowerCase()))) {
         if (matchZone(name, zones) === undefined) continue;
-        this.#add(this.#byName, name, address);
+        this.#add(this.#byName[address.includes(":") ? 6 : 4], name, address);
         if (reverse && !name.startsWith("*.")) this.#add(this.#byAddress, address, name);
       }
     }
@@ -120,9 +128,10 @@ class HostTable {
     else map.set(key, [value]);
     this.size++;
   }
-  /** Of the name itself, else of the wildcard beside it. */
-  addressesOf(name: string): readonly string[] {
-    return this.#byName.get(name) ?? this.#byName.get(`*${name.slice(name.indexOf("."))}`) ?? [];
+  /** Of the name itself, else of the wildcard beside it, each family for itself. */
+  addressesOf(name: string, family: Family): readonly string[] {
+    const names = this.#byName[family];
+    return names.get(name) ?? names.get(`*${name.slice(name.indexOf("."))}`) ?? [];
   }
   namesOf(address: string): readonly string[] {
     return this.#byAddress.get(address) ?? [];
@@ -146,6 +155,7 @@ function readStanza(stanza: Directive, env: PluginEnv): Options {
   const lines: string[] = [];
   let options: Options = {
     file: stanza.args[0]?.text ?? "/etc/hosts",
+    named: stanza.args.length > 0,
     zones: zonesFrom(stanza.args.slice(1), env),
     lines,
     ttl: 3600,

@@ -4,9 +4,11 @@ import { Cidr, canonicalIp, isCidr } from "../../model/ip.ts";
 import { CorefileError } from "../corefile.ts";
 import type { Directive } from "../corefile.ts";
 import { bareCode, emptyReply } from "../message.ts";
+import type { Query } from "../message.ts";
 import { matchZone } from "../name.ts";
 import { argumentError, zonesFrom } from "../plugin.ts";
 import type { PluginEnv, PluginType } from "../plugin.ts";
+import type { ResourceRecord } from "../record.ts";
 
 const [AXFR, IXFR] = [252, 251];
 
@@ -40,13 +42,26 @@ export const transferPlugin: PluginType = {
           const answers = plugin.transfer?.(query.name, serial);
           if (!answers) continue;
           const text = `${answers.length} records from plugin ${plugin.name}`;
-          return { ...emptyReply("NOERROR", "transfer", text), aa: true, answers, volatile: true };
+          const isCurrent = answers.length === 1;
+          env.log(`[INFO] plugin/transfer: ${isCurrent ? currentText(query, answers) : sentText(query, answers)}`);
+          return { ...emptyReply("NOERROR", "transfer", text), aa: !isCurrent, answers, volatile: true };
         }
         return next(query);
       },
     };
   },
 };
+
+const serialOf = ([soa]: readonly ResourceRecord[]): number => (soa?.type === "SOA" ? soa.serial : 0);
+
+function sentText({ question, client }: Query, records: readonly ResourceRecord[]): string {
+  return `Outgoing transfer of ${records.length} records of zone "${question.name}" to ${client.ip} for ${serialOf(records)} SOA serial`;
+}
+
+function currentText({ question, client }: Query, records: readonly ResourceRecord[]): string {
+  const zone = `up to date zone "${question.name}" to ${client.ip}`;
+  return `Outgoing noop, incremental transfer for ${zone} for ${serialOf(records)} SOA serial`;
+}
 
 function readRule(stanza: Directive, env: PluginEnv): Rule {
   const allowed: ((ip: string) => boolean)[] = [];

@@ -2,6 +2,8 @@
 // the plugins' set-up and handlers.
 import t from "tap";
 import { CorefileError } from "../../dns/corefile.ts";
+import { decodeQuery } from "../../dns/decode.ts";
+import { encodeReply } from "../../dns/encode.ts";
 import type { Query, Reply } from "../../dns/message.ts";
 import { zoneLine } from "../../dns/record.ts";
 import { VirtualClock } from "../../model/clock.ts";
@@ -79,6 +81,63 @@ t.test("hosts", async (t) => {
     const { ask } = testChain(`. {\n${stanza}\n}`, objects, { files: { "/f": FILE } });
     t.equal(show(await ask(name, type)), expected, `${name} ${type}: ${stanza}`);
   }
+});
+
+t.test("hosts: a wildcard is for the family that the name itself has no address of", async (t) => {
+  const files = { "/f": "::1 a.wild.example\n127.0.0.4 *.wild.example\n::4 *.wild.example\n" };
+  const rows: readonly [string, string, string][] = [
+    ["a.wild.example.", "A", "NOERROR a.wild.example. 3600 A 127.0.0.4"],
+    ["a.wild.example.", "AAAA", "NOERROR a.wild.example. 3600 AAAA ::1"],
+    ["b.wild.example.", "AAAA", "NOERROR b.wild.example. 3600 AAAA ::4"],
+  ];
+  for (const [name, type, expected] of rows)
+    t.equal(show(await testChain(". {\nhosts /f\n}", [], { files }).ask(name, type)), expected, `${name} ${type}`);
+});
+
+t.test("hosts: a file that is not there, and one that has gone", async (t) => {
+  const clock = new VirtualClock();
+  const files: Record<string, string> = { "/f": "127.0.0.1 a.example" };
+  const { ask, lines } = testChain(". {\nhosts /f\n}", [], { clock, files });
+  t.strictSame(lines, []);
+  delete files["/f"];
+  await clock.advance(60_000);
+  t.equal(show(await ask("a.example.", "A")), "NOERROR a.example. 3600 A 127.0.0.1", "what has been read stays");
+  t.strictSame(testChain(". {\nhosts /none\n}", []).lines, ["[WARNING] plugin/hosts: File does not exist: /none"]);
+  t.strictSame(testChain(". {\nhosts\n}", []).lines, []);
+});
+
+t.test("transfer tells what it has sent", async (t) => {
+  const corefile = ". {\ntransfer {\nto *\n}\nkubernetes cluster.local\n}";
+  const { ask, lines, zone } = testChain(corefile, objects);
+  const whole = await ask("cluster.local.", "AXFR", { transport: "tcp" });
+  const current = await ask("cluster.local.", "IXFR", { transport: "tcp", ixfrSerial: zone.serial });
+  t.strictSame([whole.aa, current.aa, current.answers.length], [true, false, 1]);
+  t.strictSame(lines, [
+    `[INFO] plugin/transfer: Outgoing transfer of ${whole.answers.length} records of zone "cluster.local." to 127.244.1.9 for 3 SOA serial`,
+    '[INFO] plugin/transfer: Outgoing noop, incremental transfer for up to date zone "cluster.local." to 127.244.1.9 for 3 SOA serial',
+  ]);
+});
+
+t.test("loop looks for its own zone, and tells where to read on", async (t) => {
+  const clock = new VirtualClock();
+  const corefile = ".:53 {\nwhoami\n}\ncorp.example:53 {\nloop\nforward . 127.9.0.1\n}";
+  let passed = 0;
+  const test = testChain(corefile, [], {
+    clock,
+    exchange: async (_server, message) => {
+      if (++passed > 5) throw new Error("the server has ended");
+      const decoded = decodeQuery(message, "udp", { ip: "127.9.0.1", port: 7 });
+      if (decoded.type !== "query") throw new Error("not a query");
+      return encodeReply(decoded.query, await test.chain.serve(decoded.query)).bytes;
+    },
+  });
+  await clock.advance(3000);
+  t.match(
+    test.lines[0],
+    /^plugin\/loop: Loop \(127\.9\.0\.1:7 -> :53\) detected for zone "corp\.example\.", see https:\/\/coredns\.io\/plugins\/loop#troubleshooting\. Query: "HINFO \d+\.\d+\.corp\.example\."$/,
+  );
+  t.equal(test.lines.length, 1);
+  test.chain.close();
 });
 
 t.test("hosts looks at its file again after the reload time", async (t) => {
@@ -274,6 +333,7 @@ const faults: readonly [stanza: string, message: string][] = [
   ["autopath", "no resolv-conf specified"],
   ["autopath kubernetes", 'failed to parse "kubernetes"'],
   ['autopath ""', "failed to parse"],
+  ["autopath @whoami\nwhoami", "plugin/autopath: Corefile:2:10 - Error during parsing: whoami does not implement the AutoPather interface"],
   ["k8s_external example.org {\n ttl\n}", "Wrong argument count"],
   ["k8s_external example.org {\n ttl 3601\n}", "ttl must be in range [0, 3600]: 3601"],
   ["k8s_external example.org {\n apex\n}", "Wrong argument count"],

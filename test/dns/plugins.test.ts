@@ -1,8 +1,10 @@
 // Plugins by what their Corefile lines make of a question. Expected answers are "rcode answer, answer".
 import t from "tap";
+import { decodeQuery } from "../../dns/decode.ts";
 import { encodeQuery, encodeReply } from "../../dns/encode.ts";
 import { emptyReply } from "../../dns/message.ts";
 import type { Query, Reply } from "../../dns/message.ts";
+import { Metrics } from "../../dns/metrics.ts";
 import { shuffleAddresses } from "../../dns/plugins/loadbalance.ts";
 import { dataText, recordType } from "../../dns/record.ts";
 import type { ResourceRecord } from "../../dns/record.ts";
@@ -158,6 +160,51 @@ t.test("autopath finds the name in one question", async (t) => {
     [...objects, pod],
   );
   t.equal(show(await ask("api.example.com.default.svc.cluster.local.", "A")), "NOERROR A 127.7.7.7, CNAME api.example.com.");
+});
+
+t.test("autopath: what ends the walk, and what does not", async (t) => {
+  const files = { "/resolv": "search a.x b.x\n" };
+  const A = (name: string): ResourceRecord => ({ name, type: "A", ttl: 7, address: "127.1.0.1" });
+  const said: Readonly<Record<string, Partial<Reply> | undefined>> = {
+    "nodata.b.x.": { rcode: "NOERROR" },
+    "refused.a.x.": { rcode: "REFUSED" },
+    "servfail.b.x.": { rcode: "SERVFAIL" },
+    "mail.b.x.": { rcode: "NOERROR", answers: [{ name: "mail.b.x.", type: "MX", ttl: 9, preference: 1, exchange: "m." }] },
+    "alias.a.x.": { rcode: "NOERROR", answers: [{ name: "alias.a.x.", type: "CNAME", ttl: 5, target: "c." }, A("c.")] },
+    "found.a.x.": { rcode: "NOERROR", answers: [A("found.a.x.")] },
+  };
+  const exchange = async (_server: unknown, message: Buffer): Promise<Buffer> => {
+    const decoded = decodeQuery(message, "udp", { ip: "127.0.0.1", port: 1 });
+    if (decoded.type !== "query" || decoded.query.name.startsWith("dead.")) throw new Error("no answer");
+    return encodeReply(decoded.query, { ...emptyReply("NXDOMAIN", "", ""), ...said[decoded.query.name] }).bytes;
+  };
+  const table: readonly [name: string, type: string, expected: string][] = [
+    ["none.a.x.", "A", "NXDOMAIN"],
+    ["nodata.a.x.", "AAAA", "NOERROR"],
+    ["found.a.x.", "A", "NOERROR A 127.1.0.1"],
+    // What a server has said is an answer, whatever its code.
+    ["refused.a.x.", "A", "REFUSED"],
+    ["servfail.a.x.", "A", "SERVFAIL"],
+    // Any type is looked for.
+    ["mail.a.x.", "MX", "NOERROR CNAME mail.b.x., MX 1 m."],
+    // The CNAME leads to the first record that is another's.
+    ["alias.a.x.", "A", "NOERROR A 127.1.0.1, CNAME c., CNAME c."],
+    ["dead.a.x.", "A", "SERVFAIL"],
+    ["a.x.", "A", "SERVFAIL"],
+    ["b.x.", "A", "NXDOMAIN"],
+  ];
+  const metrics = new Metrics();
+  const { ask, lines } = testChain(". {\nerrors\nautopath /resolv\nforward . 127.9.0.1 {\nmax_fails 0\n}\n}", [], {
+    files,
+    exchange,
+    metrics,
+  });
+  for (const [name, type, expected] of table) t.equal(show(await ask(name, type)), expected, `${name} ${type}`);
+  t.strictSame(lines, [
+    "[ERROR] plugin/errors: 2 dead.a.x. A: no answer",
+    "[ERROR] plugin/errors: 2 a.x. A: trimzone: overshot qname: a.x.for zone a.x.",
+  ]);
+  t.match(metrics.text(), 'coredns_autopath_success_total{server="dns://:53"} 6');
 });
 
 t.test("cache keeps a headless answer past a roll-out, for its TTL", async (t) => {
