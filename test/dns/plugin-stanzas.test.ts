@@ -334,6 +334,7 @@ const faults: readonly [stanza: string, message: string][] = [
   ["autopath kubernetes", 'failed to parse "kubernetes"'],
   ['autopath ""', "failed to parse"],
   ["autopath @whoami\nwhoami", "plugin/autopath: Corefile:2:10 - Error during parsing: whoami does not implement the AutoPather interface"],
+  ["k8s_external example.org", "plugin/k8s_external: Corefile:2:1 - Error during parsing: kubernetes plugin not loaded"],
   ["k8s_external example.org {\n ttl\n}", "Wrong argument count"],
   ["k8s_external example.org {\n ttl 3601\n}", "ttl must be in range [0, 3600]: 3601"],
   ["k8s_external example.org {\n apex\n}", "Wrong argument count"],
@@ -389,8 +390,8 @@ t.test("stanzas that are taken", async (t) => {
     "transfer example.net {\n to 1.2.3.4 5.6.7.8:1053 [1::2]:34 *\n}\ntransfer example.org {\n to *\n}",
     "autopath @kubernetes",
     "autopath 10.0.0.0/8 @kubernetes",
-    "k8s_external",
-    "k8s_external example.org {\n apex testdns\n ttl 0\n headless\n fallthrough ip6.arpa\n}",
+    "k8s_external\nkubernetes cluster.local",
+    "kubernetes cluster.local\nk8s_external example.org {\n apex testdns\n ttl 0\n headless\n fallthrough ip6.arpa\n}",
     "kubernetes x y {\n endpoint http://a http://b\n kubeconfig f c\n tls a b c\n apiserver_qps 0.5\n apiserver_burst 0\n apiserver_max_inflight 3\n startup_timeout 1s\n ignore\n}",
     "kubernetes x {\n namespaces a\n namespaces b c\n labels environment in (production, staging, qa),application=nginx\n pods verified\n}",
   ];

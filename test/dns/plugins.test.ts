@@ -6,7 +6,7 @@ import { emptyReply } from "../../dns/message.ts";
 import type { Query, Reply } from "../../dns/message.ts";
 import { Metrics } from "../../dns/metrics.ts";
 import { shuffleAddresses } from "../../dns/plugins/loadbalance.ts";
-import { dataText, recordType } from "../../dns/record.ts";
+import { dataText, recordType, zoneLine } from "../../dns/record.ts";
 import type { ResourceRecord } from "../../dns/record.ts";
 import { compileZone } from "../../dns/zone.ts";
 import { VirtualClock } from "../../model/clock.ts";
@@ -111,6 +111,42 @@ t.test("zone-scoped names of headless Services", async (t) => {
   ];
   for (const [name, type, expected] of table)
     t.equal(show(await ask(`${name}.default.svc.cluster.local.`, type)), expected, `${name} ${type}`);
+});
+
+t.test("k8s_external: host names of load balancers, and whose TTL is whose", async (t) => {
+  const balanced = (name: string, ingress: readonly object[]) => ({
+    ...service(`default/${name}`, "127.96.0.14", "http:80/TCP"),
+    status: { loadBalancer: { ingress } },
+  });
+  const lines = `k8s_external example.com {\n ttl 60\n}
+    kubernetes cluster.local {\n ttl 20\n}
+    hosts {\n 127.7.0.1 one.lb\n ::7 one.lb\n 127.7.0.2 two.lb\n ttl 9\n fallthrough\n}`;
+  const { ask } = testChain(`. {\n${lines}\n}`, [
+    ...objects,
+    balanced("named", [{ hostname: "one.lb" }, { hostname: "two.lb" }, { ip: "127.8.0.1" }]),
+  ]);
+  const shown = async (name: string, type: string): Promise<readonly string[]> => {
+    const { answers, additionals } = await ask(name, type);
+    const line = (record: ResourceRecord): string => zoneLine(record).replace("named.default.example.com. ", "").replace(" IN ", " ");
+    return [...answers.map(line), ...additionals.map((record) => `+ ${line(record)}`)];
+  };
+  t.strictSame(await shown("named.default.example.com.", "A"), [
+    "20 CNAME one.lb.",
+    "one.lb. 9 A 127.7.0.1",
+    "20 CNAME two.lb.",
+    "two.lb. 9 A 127.7.0.2",
+    "60 A 127.8.0.1",
+  ]);
+  t.strictSame(await shown("named.default.example.com.", "AAAA"), ["20 CNAME one.lb.", "one.lb. 9 AAAA ::7", "20 CNAME two.lb."]);
+  t.strictSame(await shown("named.default.example.com.", "SRV"), [
+    "20 SRV 0 33 80 one.lb.",
+    "20 SRV 0 33 80 two.lb.",
+    "20 SRV 0 33 80 named.default.example.com.",
+    "+ 60 A 127.8.0.1",
+    "+ one.lb. 9 A 127.7.0.1",
+    "+ one.lb. 9 AAAA ::7",
+    "+ two.lb. 9 A 127.7.0.2",
+  ]);
 });
 
 t.test("k8s_external is transferred", async (t) => {
