@@ -12,6 +12,7 @@ import type { Edns, Query, Reply } from "./message.ts";
 import { Metrics } from "./metrics.ts";
 import { isReverse, isWithin } from "./name.ts";
 import type { DnsPlugin, MaybeReply, Next, PluginEnv } from "./plugin.ts";
+import { isReached } from "./plugins/bind.ts";
 import { bufsizeOf, lameduckOf } from "./plugins/endpoints.ts";
 import { PLUGINS } from "./plugins/index.ts";
 import { Zone } from "./zone.ts";
@@ -36,18 +37,22 @@ export interface Chain {
   serve(query: Query, port?: number): MaybeReply;
   /** The block that takes a question for this lower-case name. */
   siteOf(name: string, type: number, port: number): Site | undefined;
+  /** The name in metrics of what listens on this port. */
+  serverAt(port: number): string;
   close(): void;
 }
 
 /** Plugins for whose sake questions of other classes than IN are let in. */
 const OPENS_CLASSES: ReadonlySet<string> = new Set(["chaos", "forward"]);
 
-type Env = Omit<PluginEnv, "blockZones" | "port" | "plugins" | "ask">;
+type Env = Omit<PluginEnv, "blockZones" | "port" | "server" | "debug" | "plugins" | "ask">;
 
 /** One zone of a server block. */
 export interface Site {
   readonly zone: string;
   readonly port: number;
+  /** "dns://:53". */
+  readonly server: string;
   readonly serve: Next;
   /** The plugins that a question passes, in order; a block without any refuses all. */
   readonly handlers: readonly string[];
@@ -61,6 +66,7 @@ export function createChain(corefile: string, env: Env, options: ParseOptions = 
   const anyClass = new Set(
     blocks.flatMap(({ port, directives }) => (directives.some(({ name }) => OPENS_CLASSES.has(name.text)) ? port : [])),
   );
+  const debug = blocks.some(({ directives }) => directives.some(({ name }) => name.text === "debug"));
   let depth = 0;
 
   const siteOf = (name: string, type: number, port: number): Site | undefined => {
@@ -91,10 +97,12 @@ export function createChain(corefile: string, env: Env, options: ParseOptions = 
 
   try {
     for (const block of blocks) {
-      const own = setupBlock(block, { ...env, ask });
+      const server = serverOf(block, env.serverIPs);
+      const own = setupBlock(block, { ...env, ask, debug, server: server ?? `dns://:${block.port}` });
       plugins.push(...own);
+      if (server === undefined) continue;
       const [serve, handlers] = [link(own), own.filter((plugin) => plugin.serve).map((plugin) => plugin.name)];
-      for (const zone of block.zones) sites.push({ zone, port: block.port, serve, handlers });
+      for (const zone of block.zones) sites.push({ zone, port: block.port, server, serve, handlers });
     }
     env.metrics.clear("coredns_plugin_enabled");
     for (const plugin of plugins) plugin.started?.();
@@ -103,7 +111,7 @@ export function createChain(corefile: string, env: Env, options: ParseOptions = 
     throw error;
   }
   return {
-    ports: [...new Set(blocks.map((block) => block.port))],
+    ports: [...new Set(sites.map((site) => site.port))],
     banner: bannerOf(blocks),
     hash: createHash("sha512").update(JSON.stringify(blocks)).digest("hex"),
     plugins,
@@ -111,18 +119,26 @@ export function createChain(corefile: string, env: Env, options: ParseOptions = 
     lameduckMs: lameduckOf(plugins),
     serve,
     siteOf,
+    serverAt: (port) => sites.find((site) => site.port === port)?.server ?? `dns://:${port}`,
     close: () => plugins.forEach((plugin) => plugin.close?.()),
   };
 }
 
-/** Zones in order, port by port; those that are no host names get a warning. */
+/** The block's name in metrics; undefined when it listens where nobody comes. */
+function serverOf({ hosts, port }: ServerBlock, serverIPs: readonly string[]): string | undefined {
+  const host = hosts.find((each) => isReached(each, serverIPs));
+  return host === undefined ? undefined : `dns://${host.includes(":") ? `[${host}]` : host}:${port}`;
+}
+
+/** Zones in order, listener by listener; those that are no host names get a warning. */
 function bannerOf(blocks: readonly ServerBlock[]): string {
-  const ports = [...new Set(blocks.map(({ port }) => port))];
-  const lines = ports.flatMap((port) => {
-    const zones = new Set(blocks.filter((block) => block.port === port).flatMap((block) => block.zones));
-    return [...zones].sort().map((zone) => {
+  const listeners = new Set(blocks.flatMap(({ port, hosts }) => hosts.map((host) => `${port}${host === "" ? "" : ` on ${host}`}`)));
+  const lines = [...listeners].flatMap((listener) => {
+    const [port, host = ""] = listener.split(" on ");
+    const there = blocks.filter((block) => String(block.port) === port && block.hosts.includes(host));
+    return [...new Set(there.flatMap((block) => block.zones))].sort().map((zone) => {
       const isHostName = zone === "." || isReverse(`.${zone}`) || /^(?:[a-z](?:[a-z0-9-]*[a-z0-9])?\.)+$/i.test(zone);
-      return `${isHostName ? "" : `Warning: Domain "${zone}" does not follow RFC1035 preferred syntax\n`}${zone}:${port}\n`;
+      return `${isHostName ? "" : `Warning: Domain "${zone}" does not follow RFC1035 preferred syntax\n`}${zone}:${listener}\n`;
     });
   });
   return lines.join("");

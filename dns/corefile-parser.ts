@@ -1,7 +1,7 @@
 // From a Corefile's text to server blocks: keys, directives, blocks in blocks, and the imports of snippets and files in between.
 // Upstream: coredns/caddy caddyfile parse.go.
 import { CorefileSyntaxError, serverBlocks } from "./corefile.ts";
-import type { Directive, ServerBlock } from "./corefile.ts";
+import type { Directive, Served, ServerBlock } from "./corefile.ts";
 import { isClose, isOpen, onOneLine, tokenize } from "./corefile-tokens.ts";
 import type { QuotableToken } from "./corefile-tokens.ts";
 
@@ -43,7 +43,7 @@ class Parser {
 
   blocks(): readonly ServerBlock[] {
     const blocks: ServerBlock[] = [];
-    const served = new Set<string>();
+    const served: Served = new Map();
     for (;;) {
       const keys = this.#keys();
       const [first] = keys;

@@ -83,7 +83,7 @@ export function encodeReply(query: Query, reply: Reply, limit = sizeLimit(query)
     (reply.ra ? 0x0080 : 0) |
     (reply.ad ? 0x0020 : 0) |
     (rcode & 15) |
-    (query.opcode === 0 ? (query.recursionDesired ? 0x0100 : 0) | (query.checkingDisabled ? 0x0010 : 0) : 0);
+    (query.opcode === 0 ? ((reply.rd ?? query.recursionDesired) ? 0x0100 : 0) | (query.checkingDisabled ? 0x0010 : 0) : 0);
   const bytes = writer.finish(query.id, flags, answers, authorities, additionals, edns, rcode >> 4);
   return {
     bytes,

@@ -94,6 +94,8 @@ export interface Reply {
   readonly aa: boolean;
   readonly tc?: boolean;
   readonly ra?: boolean;
+  /** Where it is not the question's. */
+  readonly rd?: boolean;
   /** Says that an upstream has validated it. */
   readonly ad?: boolean;
   readonly why: readonly Reason[];

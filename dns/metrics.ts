@@ -81,6 +81,7 @@ const FAMILIES: Readonly<Record<string, readonly [Family["type"], string, (reado
   coredns_health_request_failures_total: ["counter", "The number of times the health check failed."],
   coredns_hosts_entries: ["gauge", "The combined number of entries in hosts and Corefile."],
   coredns_hosts_reload_timestamp_seconds: ["gauge", "The timestamp of the last reload of hosts file."],
+  coredns_local_localhost_requests_total: ["counter", "Counter of special localhost subdomain requests."],
   coredns_reload_failed_total: ["counter", "Counter of the number of failed reload attempts."],
   coredns_reload_version_info: ["gauge", "A metric with a constant '1' value labeled by hash, and value which type of hash generated."],
   coredns_kubernetes_dns_programming_duration_seconds: [

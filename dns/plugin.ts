@@ -56,6 +56,10 @@ export interface PluginEnv {
   readonly blockZones: readonly string[];
   /** The server block's port. */
   readonly port: number;
+  /** The server block's name in metrics: "dns://:53". */
+  readonly server: string;
+  /** Whether what is said at level debug is logged. */
+  readonly debug: boolean;
   readonly metrics: Metrics;
   /** Asks the whole server again, as a new query: CNAME targets outside a zone. */
   ask(query: Query): MaybeReply;

@@ -1,7 +1,7 @@
 // The counts of every query served: by server, zone, protocol, type, and by rcode and the plugin that wrote the reply.
 // Upstream: CoreDNS plugin/metrics/handler.go and vars/report.go. Only blocks with `prometheus` count; what the server refuses by itself
 // is always counted, in zone "dropped". The plugin that upstream names is the first behind `prometheus`, through which every reply goes.
-import type { Chain } from "./chain.ts";
+import type { Chain, Site } from "./chain.ts";
 import { RCODES } from "./message.ts";
 import type { Rcode } from "./message.ts";
 import type { Counter, Histogram, Metrics } from "./metrics.ts";
@@ -78,17 +78,18 @@ export class QueryMetrics {
     const flags = (RCODES[served.rcode] << 3) | (served.by === "plugin" ? 4 : 0) | (served.family === "2" ? 2 : 0);
     const key = (served.port * 65_536 + served.type) * 512 + (flags << 1) + (served.transport === "tcp" ? 1 : 0);
     let counted = byKey.get(key);
-    if (!counted) byKey.set(key, (counted = this.#create(zone, site?.handlers, served)));
+    if (!counted) byKey.set(key, (counted = this.#create(zone, site, served)));
     return counted;
   }
 
-  #create(zone: string, handlers: readonly string[] | undefined, served: Served): CountedIn {
+  #create(zone: string, site: Site | undefined, served: Served): CountedIn {
+    const handlers = site?.handlers;
     const at = handlers?.indexOf("prometheus") ?? 0;
     if (at < 0) return new CountedIn(served, undefined);
     const plugin = served.by === "plugin" ? (handlers?.[at + 1] ?? "") : "";
     const { port, transport: proto, family, type, rcode } = served;
     const metrics = this.#metrics;
-    const base = { server: `dns://:${port}`, zone, view: "" };
+    const base = { server: site?.server ?? this.#chain.serverAt(port), zone, view: "" };
     const counted = COUNTED_TYPES.has(typeName(type)) ? typeName(type) : "other";
     return new CountedIn(served, {
       requests: metrics.counter("coredns_dns_requests_total", { ...base, proto, family, type: counted }),

@@ -65,7 +65,7 @@ class Acl implements DnsPlugin {
   }
 
   #count(action: Action, zone: { readonly zone?: string }): void {
-    const labels = { server: `dns://:${this.#env.port}`, ...zone, view: "" };
+    const labels = { server: this.#env.server, ...zone, view: "" };
     this.#env.metrics.counter(`coredns_acl_${ACTIONS[action]}_requests_total`, labels).value++;
   }
 }

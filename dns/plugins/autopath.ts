@@ -23,7 +23,7 @@ export const autopathPlugin: PluginType = {
         ?.trim()
         .split(/\s+/)
         .map((name) => fqdn(name.toLowerCase())) ?? [];
-    const found = env.metrics.counter("coredns_autopath_success_total", { server: `dns://:${env.port}` });
+    const found = env.metrics.counter("coredns_autopath_success_total", { server: env.server });
     const named = (): DnsPlugin | undefined => env.plugins().find((plugin) => `@${plugin.name}` === source.text);
     return {
       name: "autopath",

@@ -23,7 +23,7 @@ export const cachePlugin: PluginType = {
 function createCachePlugin(options: CacheOptions, env: PluginEnv): DnsPlugin {
   const shelves = { success: new CacheShelf(options.success.capacity), denial: new CacheShelf(options.denial.capacity) };
   const zones = options.zones.join(",");
-  const labels = { server: `dns://:${env.port}`, zones, view: "" };
+  const labels = { server: env.server, zones, view: "" };
   const count = {
     requests: env.metrics.counter("coredns_cache_requests_total", labels),
     misses: env.metrics.counter("coredns_cache_misses_total", labels),

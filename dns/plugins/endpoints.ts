@@ -83,7 +83,7 @@ export const prometheusPlugin: PluginType = {
     }
     env.metrics.counter("coredns_build_info", { goversion: "", revision: "", version: VERSION }).value = 1;
     env.metrics.counter("coredns_panics_total", {});
-    const labels = { server: `dns://:${env.port}`, zone: env.blockZones[0] ?? ".", view: "" };
+    const labels = { server: env.server, zone: env.blockZones[0] ?? ".", view: "" };
     const started = (): void => {
       for (const { name, serve } of env.plugins()) if (serve) env.metrics.counter("coredns_plugin_enabled", { ...labels, name }).value = 1;
     };

@@ -33,7 +33,8 @@ export const errorsPlugin: PluginType = {
             const level = pattern?.level ?? "error";
             const { name, ...asked } = reply.asked ?? query.question;
             const question = questionText({ ...asked, name: name.toLowerCase() });
-            env.log(`[${level.toUpperCase()}] plugin/errors: ${RCODES[reply.returned ?? reply.rcode]} ${question}: ${failure}`);
+            if (level !== "debug" || env.debug)
+              env.log(`[${level.toUpperCase()}] plugin/errors: ${RCODES[reply.returned ?? reply.rcode]} ${question}: ${failure}`);
           }
           return reply;
         }),
@@ -86,7 +87,7 @@ class Consolidated {
     const count = this.#count;
     this.#count = 0;
     this.#timer = undefined;
-    if (count === 0 || (count === 1 && this.#showsFirst)) return;
+    if (count === 0 || (count === 1 && this.#showsFirst) || (this.level === "debug" && !this.#env.debug)) return;
     this.#env.log(`[${this.level.toUpperCase()}] plugin/errors: ${count} errors like '${this.#text}' occurred in last ${this.#period}`);
   }
   /** Writes what has been counted so far. */

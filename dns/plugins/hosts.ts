@@ -99,6 +99,7 @@ class Hosts implements DnsPlugin {
   #count(): void {
     const entries = this.#env.metrics.counter("coredns_hosts_entries", { hostsfile: this.#options.file });
     entries.value = this.#table.size + this.#inline.size;
+    if (this.#env.debug) this.#env.log(`[DEBUG] plugin/hosts: Parsed hosts file into ${this.#table.size} entries`);
     this.#env.metrics.counter("coredns_hosts_reload_timestamp_seconds", {}).value = this.#env.clock.now() / 1000;
   }
 }

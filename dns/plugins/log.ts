@@ -87,7 +87,7 @@ function render(template: string, query: Query, reply: Reply, seconds: number, e
     ["qr", true],
     ["aa", reply.aa],
     ["tc", reply.tc],
-    ["rd", query.recursionDesired],
+    ["rd", reply.rd ?? query.recursionDesired],
     ["ra", reply.ra],
     ["ad", reply.ad],
     ["cd", query.checkingDisabled],

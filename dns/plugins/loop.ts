@@ -40,7 +40,7 @@ export const loopPlugin: PluginType = {
       close: () => timer.cancel(),
       serve(query, next) {
         if (query.name === probe && query.question.type === HINFO && ++seen === ALLOWED + 1) {
-          const way = `Loop (${query.client.ip}:${query.client.port} -> :${env.port}) detected for zone "${zone}"`;
+          const way = `Loop (${query.client.ip}:${query.client.port} -> ${env.server.slice("dns://".length)}) detected for zone "${zone}"`;
           env.fatal(`plugin/loop: ${way}, see https://coredns.io/plugins/loop#troubleshooting. Query: "HINFO ${probe}"`);
         }
         return next(query);
