@@ -112,7 +112,7 @@ function readAnswers(
     if (kind !== "name" && kind !== "value") return invalid(`invalid type "${kind}" for answer rule for ${type} rule`, at);
     const [from, to] = [words[i++], words[i++]];
     if (from === undefined || to === undefined) return invalid(`${kind} answer rule for ${type} rule: 2 arguments required`, at);
-    const rename = substitution(from, to, at);
+    const rename = substitution(from, to, at, `${kind} answer rule for ${type} rule: `);
     named ||= kind === "name";
     rules.push({ record: (record) => (kind === "name" ? renamedOwner(record, rename) : renamedValue(record, rename)) });
   }

@@ -50,12 +50,12 @@ export function compilePattern(pattern: string, at: Token, { long, wrong } = FAU
 }
 
 /** A pattern and what replaces a name that it matches; throws when the replacement uses groups that the pattern has not. */
-export function substitution(pattern: string, replacement: string, at: Token): (name: string) => string | undefined {
-  const compiled = compilePattern(pattern, at);
+export function substitution(pattern: string, replacement: string, at: Token, before = ""): (name: string) => string | undefined {
+  const compiled = compilePattern(pattern, at, { long: `${before}${FAULTS.long}`, wrong: `${before}${FAULTS.wrong}` });
   const groups = (new RegExp(`${compiled.source}|`).exec("")?.length ?? 1) - 1;
   const used = new Set(replacement.match(/\{\d{1,3}\}/g) ?? []).size;
   if (used > groups) {
-    const text = `the rewrite regex pattern (${replacement}) uses more subexpressions than its corresponding matching regex pattern (${pattern})`;
+    const text = `${before}the rewrite regex pattern (${replacement}) uses more subexpressions than its corresponding matching regex pattern (${pattern})`;
     throw new CorefileError(text, at);
   }
   const to = normal(replacement);

@@ -322,7 +322,7 @@ const faults: readonly [stanza: string, message: string][] = [
   ["loadbalance weighted w {\n prefer 10.0.0.0/8\n}", "unknown property 'prefer'"],
   ["loadbalance weighted w {\n reload a\n}", "invalid reload duration 'a'"],
   ["loadbalance weighted w {\n reload 30s  a\n}", "unexpected argument"],
-  ["loadbalance weighted w {\n reload 0\n}", "failed to open weight file w"],
+  ["loadbalance weighted w {\n reload 0\n}", "failed to open weight file"],
   ["loadbalance {\n prefer 10.0.0.0\n}", 'invalid CIDR "10.0.0.0": invalid CIDR address: 10.0.0.0'],
   ["transfer", "'to' is required"],
   ["transfer {\n to\n}", "Wrong argument count"],
