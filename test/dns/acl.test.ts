@@ -24,6 +24,7 @@ const rows: readonly [stanzas: string, name: string, type: string, client: strin
   [ORG("block type A"), WWW, "AAAA", "10.1.0.2", "passed"],
   [ORG("block type A net *"), WWW, "A", "::1", "blocked"],
   [ORG("block type TXT ANY CNAME net 192.168.3.0/24"), WWW, "CNAME", "192.168.3.1", "blocked"],
+  [ORG("block type CDS ZONEMD EUI48"), WWW, "ZONEMD", "192.168.3.1", "blocked"],
   [ORG("block type A net 192.168.1.2"), WWW, "A", "192.168.1.2", "blocked"],
   [ORG("block type A net 192.168.1.2"), WWW, "A", "192.168.1.3", "passed"],
   [ORG("block net 192.168.1.0/24 192.168.3.0/24"), WWW, "A", "192.168.3.9", "blocked"],
@@ -95,6 +96,7 @@ t.test("stanzas that are refused", (t) => {
   for (const [policy, message] of [
     ["block A net 192.168.0.0/16", `unexpected token "A"; expect 'type | net'`],
     ["block type net 192.168.0.0/16", 'no token specified in "type" section'],
+    ["block type cds", 'unexpected token "cds"; expect legal QTYPE'],
     ["block type ABC net 192.168.0.0/16", 'unexpected token "ABC"; expect legal QTYPE'],
     ["blck type A", `unexpected token "blck"; expect 'allow', 'block', 'filter' or 'drop'`],
     ["block type A net 192.168.0/16", 'illegal CIDR notation "192.168.0/16"'],
