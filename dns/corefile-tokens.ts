@@ -39,14 +39,17 @@ export function tokenize(text: string, file: string, variables: Readonly<Record<
           line++;
           lineStart = i + 1;
         }
-        if (text.charAt(i) === "\\" && text.charAt(i + 1) === '"') i++;
+        // A backslash keeps what follows from ending the string, and goes itself before a quote alone.
+        if (text.charAt(i) === "\\" && i + 1 < text.length && text.charAt(i + 1) !== "\n") {
+          if (text.charAt(++i) !== '"') value += "\\";
+        }
         value += text.charAt(i);
       }
       i++;
       tokens.push({ ...place, text: expand(value, variables), quoted: true, endLine: line });
     } else {
       const start = i;
-      while (i < text.length && !/\s/.test(text.charAt(i))) i++;
+      while (i < text.length && !/[\s#]/.test(text.charAt(i))) i++;
       tokens.push({ ...place, text: expand(text.slice(start, i), variables), quoted: false, endLine: line });
     }
   }

@@ -129,6 +129,9 @@ t.test("imports of snippets and files, environment, blocks without braces", asyn
     ["a.example,\nb.example {\n log\n}", "a.example. b.example.:53 log"],
     ["{$ZONE}:5{%PORT%} {\n import {$WHICH}\n}", "lab.local.:53 hosts (127.0.0.7 a.example; ttl 7; fallthrough)"],
     ["cluster.local", "cluster.local.:53"],
+    // A comment begins anywhere, also in a word.
+    [". { #one\n log a#b c\n errors# d {\n}", ".:53 log a; errors"],
+    ['. {\n log "a#b" "say \\"no\\"" "\\d\\\\" c\n}', '.:53 log a#b say "no" \\d\\\\ c'],
     ["", ""],
   ];
   const line = ({ name, args, body }: Directive): string =>

@@ -112,6 +112,8 @@ t.test("EDNS", async (t) => {
   const cookie = { code: 10, data: Buffer.from("0011223344556677", "hex") };
   const { ask } = serverFor();
   t.equal(decodeReply(ask(withOpt(asked(name, 1), edns({ version: 1 }))) ?? Buffer.alloc(0)).rcode, "BADVERS");
+  // plugin/pkg/edns edns.go: an OPT record of the server's own, without size, bits and options.
+  t.match(ask(withOpt(asked(name, 1), edns({ version: 1, do: true, options: [cookie] })))?.toString("hex"), /0000290000010000000000$/);
   // CoreDNS core/dnsserver: the class is looked at first.
   const chaos = withOpt(asked(name, 1), edns({ version: 1 }));
   chaos[12 + name.length + 1 + 3] = 3;
