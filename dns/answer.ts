@@ -14,8 +14,8 @@ import type { ZoneView } from "./view.ts";
 export const SCHEMA_VERSION = "1.1.0";
 const VERSION_TTL = 28_800;
 const NONE: readonly ResourceRecord[] = [];
-/** CNAMEs that one answer may chain. */
-const MAX_CNAMES = 8;
+/** CNAMEs before the last that one answer may chain. */
+const MAX_CNAMES = 10;
 
 /** The reply, and the name outside the zone that a client would have to ask next. */
 export interface Answer {
@@ -166,7 +166,7 @@ function addressRecords(
     const cname = cnameRecord(name, host, ttl);
     const target = cname.target.toLowerCase();
     const loops = target === lower || previous.some((record) => record.type === "CNAME" && record.target.toLowerCase() === target);
-    if (loops || previous.length >= MAX_CNAMES) {
+    if (loops || previous.length > MAX_CNAMES) {
       from = `${from}: ${loops ? "CNAME loop" : "CNAME chain too long"} at ${cname.target}`;
       continue;
     }

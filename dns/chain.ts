@@ -85,11 +85,11 @@ export function createChain(corefile: string, env: Env, options: ParseOptions = 
       return { ...emptyReply("BADVERS", "server", `EDNS version ${query.edns.version}`), edns: BARE_EDNS };
     return siteOf(query.name, query.question.type, port)?.serve(query) ?? refused("no server block is responsible for the name");
   };
-  const ask = (query: Query): MaybeReply => {
+  const ask = (query: Query, port: number): MaybeReply => {
     if (depth >= MAX_NESTED) return emptyReply("SERVFAIL", "server", "too many CNAMEs");
     depth++;
     try {
-      return serve(query, blocks[0]?.port);
+      return serve(query, port);
     } finally {
       depth--;
     }
@@ -98,7 +98,7 @@ export function createChain(corefile: string, env: Env, options: ParseOptions = 
   try {
     for (const block of blocks) {
       const server = serverOf(block, env.serverIPs);
-      const own = setupBlock(block, { ...env, ask, debug, server: server ?? `dns://:${block.port}` });
+      const own = setupBlock(block, { ...env, ask: (query) => ask(query, block.port), debug, server: server ?? `dns://:${block.port}` });
       plugins.push(...own);
       if (server === undefined) continue;
       const [serve, handlers] = [link(own), own.filter((plugin) => plugin.serve).map((plugin) => plugin.name)];

@@ -16,6 +16,8 @@ const objects = [namespace("default"), service("default/web", "127.96.0.12", "ht
 const FILE =
   "127.0.0.1 a.example www.a.example # one\n127.0.0.2 a.example\n::1 a.example\n127.0.0.3 b.other\nnonsense c.example\n127.0.0.4 *.wild.example\n" +
   "fe80::1%lo0 six.example\nfe80:0000::2 six.example\n::FFFF:127.0.0.5 mapped.example\n127.0.0.6 Kept.Example Kept.Local\n123.123.123 bogus.example\n";
+/** The reverse name of ::1; up to three labels before it are overlooked. */
+const ONE = `1.${"0.".repeat(31)}ip6.arpa.`;
 const hosts: readonly [stanza: string, name: string, type: string, expected: string][] = [
   ["hosts /f", "a.example.", "A", "NOERROR a.example. 3600 A 127.0.0.1; a.example. 3600 A 127.0.0.2"],
   ["hosts /f", "A.Example.", "AAAA", "NOERROR a.example. 3600 AAAA ::1"],
@@ -36,6 +38,8 @@ const hosts: readonly [stanza: string, name: string, type: string, expected: str
     "PTR",
     "NOERROR 6.0.0.127.in-addr.arpa. 3600 PTR kept.example.; 6.0.0.127.in-addr.arpa. 3600 PTR kept.local.",
   ],
+  ["hosts /f", `x.${ONE}`, "PTR", `NOERROR x.${ONE} 3600 PTR a.example.`],
+  ["hosts /f", `w.x.y.z.${ONE}`, "PTR", "SERVFAIL"],
   ["hosts /f", "bogus.example.", "A", "SERVFAIL"],
   ["hosts /f example", "b.other.", "A", "SERVFAIL"],
   ["hosts /f other", "b.other.", "A", "NOERROR b.other. 3600 A 127.0.0.3"],

@@ -354,7 +354,21 @@ t.test("ExternalName outside the zone is chased through the chain", async (t) =>
   t.equal(show(await ask("a.default.svc.cluster.local.", "A")), "NOERROR");
   t.equal(show(await ask("self.default.svc.cluster.local.", "A")), "NOERROR");
   t.equal(show(await ask("c0.default.svc.cluster.local.", "A")), "NOERROR", "a chain of twelve is too long");
+  t.equal((await ask("c1.default.svc.cluster.local.", "A")).answers.length, 12, "one of eleven is not");
   t.equal((await ask("c5.default.svc.cluster.local.", "A")).answers.length, 8);
+});
+
+t.test("what a plugin asks of its own server stays on the port of its block", async (t) => {
+  const api = {
+    apiVersion: "v1",
+    kind: "Service",
+    metadata: { name: "api", namespace: "default" },
+    spec: { type: "ExternalName", externalName: "api.example.com" },
+  } as const;
+  const corefile =
+    ".:1053 {\nhosts {\n127.1.0.1 api.example.com\n}\n}\nexample.com:53 {\nhosts {\n127.1.0.2 api.example.com\n}\n}\n.:53 {\nkubernetes cluster.local\n}";
+  const { ask } = testChain(corefile, [...objects, api]);
+  t.equal(show(await ask("api.default.svc.cluster.local.", "A")), "NOERROR A 127.1.0.2, CNAME api.example.com.");
 });
 
 t.test("forward asks its servers over the pod's network, a stub domain only its own", async (t) => {
