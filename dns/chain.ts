@@ -7,7 +7,7 @@ import { CorefileError } from "./corefile.ts";
 import { parseCorefile } from "./corefile-parser.ts";
 import type { CorefileFiles, ParseOptions } from "./corefile-parser.ts";
 import type { ServerBlock } from "./corefile.ts";
-import { emptyReply, failedReply } from "./message.ts";
+import { emptyReply, failedReply, then } from "./message.ts";
 import type { Edns, Query, Reply } from "./message.ts";
 import { Metrics } from "./metrics.ts";
 import { isReverse, isWithin } from "./name.ts";
@@ -37,10 +37,14 @@ export interface Chain {
   serve(query: Query, port?: number): MaybeReply;
   /** The block that takes a question for this lower-case name. */
   siteOf(name: string, type: number, port: number): Site | undefined;
+  /** Calls back with what plugins have asked of their own server: each counts as a question of a client's. */
+  observe(nested: Nested): void;
   /** The name in metrics of what listens on this port. */
   serverAt(port: number): string;
   close(): void;
 }
+
+export type Nested = (query: Query, reply: Reply, port: number) => void;
 
 /** Plugins for whose sake questions of other classes than IN are let in. */
 const OPENS_CLASSES: ReadonlySet<string> = new Set(["chaos", "forward"]);
@@ -68,6 +72,7 @@ export function createChain(corefile: string, env: Env, options: ParseOptions = 
   );
   const debug = blocks.some(({ directives }) => directives.some(({ name }) => name.text === "debug"));
   let depth = 0;
+  let nested: Nested = () => undefined;
 
   const siteOf = (name: string, type: number, port: number): Site | undefined => {
     // The longest zone; but a zone's DS records are its parent's, so for them the shortest above the root.
@@ -89,7 +94,10 @@ export function createChain(corefile: string, env: Env, options: ParseOptions = 
     if (depth >= MAX_NESTED) return emptyReply("SERVFAIL", "server", "too many CNAMEs");
     depth++;
     try {
-      return serve(query, port);
+      return then(serve(query, port), (reply) => {
+        nested(query, reply, port);
+        return reply;
+      });
     } finally {
       depth--;
     }
@@ -119,6 +127,7 @@ export function createChain(corefile: string, env: Env, options: ParseOptions = 
     lameduckMs: lameduckOf(plugins),
     serve,
     siteOf,
+    observe: (listener) => void (nested = listener),
     serverAt: (port) => sites.find((site) => site.port === port)?.server ?? `dns://:${port}`,
     close: () => plugins.forEach((plugin) => plugin.close?.()),
   };

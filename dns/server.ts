@@ -49,6 +49,7 @@ export class DnsServer {
     this.#chain = options.chain;
     this.#counts = new QueryMetrics(options.metrics, options.chain);
     this.#kept = this.#keptFor(options.chain);
+    this.#observe();
   }
   get chain(): Chain {
     return this.#chain;
@@ -63,6 +64,7 @@ export class DnsServer {
     this.#chain = chain;
     this.#counts = new QueryMetrics(this.#metrics, chain);
     this.#kept = this.#keptFor(chain);
+    this.#observe();
   }
 
   /** Serves one message; `reply` is called once, several times for a transfer, or never (responses, stubs of headers, what acl drops). */
@@ -133,6 +135,16 @@ export class DnsServer {
     if (plain) this.#kept.put(plain, query, spelled, encoded, response);
     reply(encoded.bytes);
     if (answer.rcode !== "BADVERS") this.#count(query, from, answer, { request: message.length, response }, start);
+  }
+
+  #observe(): void {
+    this.#chain.observe((query, reply, port) => {
+      const sizes = {
+        request: messageLength(query, emptyReply("NOERROR", "", "")),
+        response: reply.unwritten ? 0 : messageLength(query, reply),
+      };
+      this.#count(query, { transport: query.transport, client: query.client, port }, reply, sizes, this.#clock.monotonic());
+    });
   }
 
   #clamped(query: Query): Query {

@@ -5,6 +5,7 @@ import { Metrics } from "../../dns/metrics.ts";
 import { typeCode } from "../../dns/record.ts";
 import { DnsServer } from "../../dns/server.ts";
 import { VirtualClock } from "../../model/clock.ts";
+import type { KubeObject } from "../../model/object.ts";
 import { seededRandom } from "../../model/random.ts";
 import { namespace, service, slice, testChain } from "./support.ts";
 
@@ -21,9 +22,14 @@ const objects = [
 ];
 
 /** Asks "NAME TYPE [class N] [do] [tcp]" one after another; gives the lines of the metrics that begin like this, without their prefix. */
-function counted(corefile: string, questions: readonly string[], prefix: string): readonly string[] {
+function counted(
+  corefile: string,
+  questions: readonly string[],
+  prefix: string,
+  present: readonly KubeObject[] = objects,
+): readonly string[] {
   const [clock, metrics] = [new VirtualClock(), new Metrics()];
-  const { chain, zone } = testChain(corefile, objects, { clock, metrics });
+  const { chain, zone } = testChain(corefile, present, { clock, metrics });
   const server = new DnsServer({ chain, zone, clock, random: seededRandom("metrics"), metrics });
   for (const question of questions) {
     const [name = "", type = "A", ...more] = question.split(" ");
@@ -75,6 +81,19 @@ t.test("responses: by zone, code and the plugin behind prometheus", async (t) =>
   ];
   for (const [corefile, questions, expected] of rows)
     t.strictSame(counted(corefile, questions, RESPONSES), expected, `${questions.join()}: ${corefile}`);
+});
+
+t.test("what a plugin asks of its own server counts too", (t) => {
+  const corefile = `.:53 {\n prometheus\n rewrite cname exact one.x. two.y.\n hosts {\n 127.1.0.1 two.y\n fallthrough\n }\n kubernetes cluster.local\n}`;
+  const external = {
+    apiVersion: "v1",
+    kind: "Service",
+    metadata: { name: "alias", namespace: "default" },
+    spec: { type: "ExternalName", externalName: "two.y" },
+  } as const;
+  const requests = counted(corefile, ["alias.default.svc.cluster.local."], "coredns_dns_requests_total", [...objects, external]);
+  t.strictSame(requests, ['{server="dns://:53",zone=".",view="",proto="udp",family="1",type="A"} 2']);
+  t.end();
 });
 
 t.test("requests: by type and DO bit", async (t) => {
