@@ -3,6 +3,7 @@
 import { ipFamily } from "../model/ip.ts";
 import { find } from "./find.ts";
 import type { Found } from "./find.ts";
+import { bareCode } from "./message.ts";
 import type { Rcode, Reply } from "./message.ts";
 import { addressOfReverse, fqdn, isWithin, matchZone, trimZone } from "./name.ts";
 import { TYPE_CODES, typeName } from "./record.ts";
@@ -13,8 +14,8 @@ import type { ZoneView } from "./view.ts";
 export const SCHEMA_VERSION = "1.1.0";
 const VERSION_TTL = 28_800;
 const NONE: readonly ResourceRecord[] = [];
-/** CNAMEs that one answer may chain. */
-const MAX_CNAMES = 8;
+/** CNAMEs before the last that one answer may chain. */
+const MAX_CNAMES = 10;
 
 /** The reply, and the name outside the zone that a client would have to ask next. */
 export interface Answer {
@@ -40,7 +41,7 @@ export function answer(view: ZoneView, name: string, type: number, lower = name.
   if (matched === undefined) return undefined;
   const zone = matched === "." ? "." : name.slice(name.length - matched.length);
   if (type === TYPE_CODES["AXFR"] || type === TYPE_CODES["IXFR"]) {
-    return { missing: false, reply: { ...bare("REFUSED", matched, "transfers need the transfer plugin"), aa: false } };
+    return { missing: false, reply: bareCode("REFUSED", "kubernetes", "transfers need the transfer plugin") };
   }
   const records = recordsOf(view, name, lower, type, zone, matched);
   if (!records.ok) {
@@ -117,7 +118,8 @@ function recordsOf(view: ZoneView, name: string, lower: string, type: number, zo
     case "SOA":
       return { ok: true, answers: lower === matched ? [soaRecord(view, zone)] : [], from: `zone ${matched}` };
     case "NS":
-      if (lower === matched) return nsRecords(view, name, zone);
+      // Upstream compares the name in lower case with the zone as it was asked.
+      if (lower === matched && name === lower) return nsRecords(view, name, zone);
       break;
   }
   const found = hostsOf(view, lower, matched, "A");
@@ -164,7 +166,7 @@ function addressRecords(
     const cname = cnameRecord(name, host, ttl);
     const target = cname.target.toLowerCase();
     const loops = target === lower || previous.some((record) => record.type === "CNAME" && record.target.toLowerCase() === target);
-    if (loops || previous.length >= MAX_CNAMES) {
+    if (loops || previous.length > MAX_CNAMES) {
       from = `${from}: ${loops ? "CNAME loop" : "CNAME chain too long"} at ${cname.target}`;
       continue;
     }

@@ -18,6 +18,8 @@ export interface Limits {
 export interface DnsConnection {
   /** True once the server has closed it: what is asked then fails. */
   readonly ended: boolean;
+  /** The client's end, where it is known. */
+  readonly local?: SocketAddress | undefined;
   /** Rejects with an Error whose `code` is ETIMEDOUT, ECONNREFUSED and so on; nothing more may be asked then. */
   exchange(message: Buffer, limits: Limits): Promise<Buffer>;
   close(): void;
@@ -42,12 +44,14 @@ class Connection implements DnsConnection {
   readonly #send: (message: Buffer) => void;
   readonly close: () => void;
   ended = false;
+  readonly local: SocketAddress | undefined;
   #failure: unknown;
   #waiting: { readonly id: number; resolve(answer: Buffer): void; reject(error: unknown): void } | undefined;
 
-  constructor(clock: Clock, server: SocketAddress, send: (message: Buffer) => void, close: () => void) {
+  constructor(clock: Clock, server: SocketAddress, local: SocketAddress | undefined, send: (message: Buffer) => void, close: () => void) {
     this.#clock = clock;
     this.#server = server;
+    this.local = local;
     this.#send = send;
     this.close = close;
   }
@@ -94,6 +98,7 @@ function overUdp(network: DnsNetwork, clock: Clock, server: SocketAddress): DnsC
   const connection = new Connection(
     clock,
     server,
+    socket.local,
     (message) => socket.send(message, server),
     () => socket.close(),
   );
@@ -108,7 +113,7 @@ function overTcp(stream: Duplex, clock: Clock, server: SocketAddress): DnsConnec
     length.writeUInt16BE(message.length);
     stream.write(Buffer.concat([length, message]));
   };
-  const connection = new Connection(clock, server, send, () => stream.destroy());
+  const connection = new Connection(clock, server, undefined, send, () => stream.destroy());
   stream.on("error", (error) => connection.fail(error));
   stream.on("end", () => {
     connection.ended = true;

@@ -1,7 +1,7 @@
 // From a Corefile's text to server blocks: keys, directives, blocks in blocks, and the imports of snippets and files in between.
 // Upstream: coredns/caddy caddyfile parse.go.
-import { CorefileError, serverBlocks } from "./corefile.ts";
-import type { Directive, ServerBlock } from "./corefile.ts";
+import { CorefileSyntaxError, serverBlocks } from "./corefile.ts";
+import type { Directive, Served, ServerBlock } from "./corefile.ts";
 import { isClose, isOpen, onOneLine, tokenize } from "./corefile-tokens.ts";
 import type { QuotableToken } from "./corefile-tokens.ts";
 
@@ -43,7 +43,7 @@ class Parser {
 
   blocks(): readonly ServerBlock[] {
     const blocks: ServerBlock[] = [];
-    const served = new Set<string>();
+    const served: Served = new Map();
     for (;;) {
       const keys = this.#keys();
       const [first] = keys;
@@ -70,12 +70,13 @@ class Parser {
       const next = this.#peek();
       if (!next) {
         if (keys.at(-1)?.text.endsWith(","))
-          throw new CorefileError("Unexpected EOF", keys.at(-1) ?? { file: "Corefile", line: 1, column: 1 });
+          throw new CorefileSyntaxError("Unexpected EOF", keys.at(-1) ?? { file: "Corefile", line: 1, column: 1 });
         return keys;
       }
       if (isOpen(next)) {
-        if (keys.length === 0) throw new CorefileError("Unexpected '{': a server block needs a zone", next);
-        if (keys.at(-1)?.text.endsWith(",")) throw new CorefileError("Expected another address but had '{' - check for extra comma", next);
+        if (keys.length === 0) throw new CorefileSyntaxError("Unexpected '{': a server block needs a zone", next);
+        if (keys.at(-1)?.text.endsWith(","))
+          throw new CorefileSyntaxError("Expected another address but had '{' - check for extra comma", next);
         return keys;
       }
       const last = keys.at(-1);
@@ -92,14 +93,14 @@ class Parser {
     for (;;) {
       const name = this.#take();
       if (!name) {
-        if (open) throw new CorefileError("Unexpected EOF, expecting '}'", open);
+        if (open) throw new CorefileSyntaxError("Unexpected EOF, expecting '}'", open);
         return body;
       }
       if (isClose(name)) {
         if (open) return body;
-        throw new CorefileError("Unexpected '}' because no matching opening brace", name);
+        throw new CorefileSyntaxError("Unexpected '}' because no matching opening brace", name);
       }
-      if (isOpen(name)) throw new CorefileError("Unexpected '{'", name);
+      if (isOpen(name)) throw new CorefileSyntaxError("Unexpected '{'", name);
       if (name.text === "import" && !name.quoted) this.#import(name);
       else body.push(this.#directive(name));
     }
@@ -119,13 +120,13 @@ class Parser {
 
   /** Keeps the tokens of a snippet for its imports. */
   #define(name: string, at: QuotableToken): void {
-    if (this.#snippets.has(name)) throw new CorefileError(`redeclaration of previously declared snippet ${name}`, at);
+    if (this.#snippets.has(name)) throw new CorefileSyntaxError(`redeclaration of previously declared snippet ${name}`, at);
     const open = this.#take();
-    if (!open || !isOpen(open)) throw new CorefileError("Unexpected token, expecting '{'", open ?? at);
+    if (!open || !isOpen(open)) throw new CorefileSyntaxError("Unexpected token, expecting '{'", open ?? at);
     const tokens: QuotableToken[] = [];
     for (let depth = 1; ;) {
       const token = this.#take();
-      if (!token) throw new CorefileError("Unexpected EOF, expecting '}'", open);
+      if (!token) throw new CorefileSyntaxError("Unexpected EOF, expecting '}'", open);
       depth += isOpen(token) ? 1 : isClose(token) ? -1 : 0;
       if (depth === 0) break;
       tokens.push(token);
@@ -136,12 +137,12 @@ class Parser {
   /** Puts what is imported in the place of the line. */
   #import(at: QuotableToken): void {
     const target = onOneLine(at, this.#peek()) ? this.#take() : undefined;
-    if (!target) throw new CorefileError("Wrong argument count or unexpected line ending after 'import'", at);
-    if (target.text === "") throw new CorefileError("Import requires a non-empty filepath", target);
+    if (!target) throw new CorefileSyntaxError("Wrong argument count or unexpected line ending after 'import'", at);
+    if (target.text === "") throw new CorefileSyntaxError("Import requires a non-empty filepath", target);
     const extra = this.#peek();
     if (extra && onOneLine(target, extra) && !isClose(extra))
-      throw new CorefileError("Import takes only one argument (glob pattern or file)", extra);
-    if (++this.#imports > MAX_IMPORTS) throw new CorefileError(`maximum import depth (${MAX_IMPORTS}) exceeded`, target);
+      throw new CorefileSyntaxError("Import takes only one argument (glob pattern or file)", extra);
+    if (++this.#imports > MAX_IMPORTS) throw new CorefileSyntaxError(`maximum import depth (${MAX_IMPORTS}) exceeded`, target);
     const tokens = this.#snippets.get(target.text) ?? this.#fromFiles(target);
     for (const token of tokens.toReversed()) this.#rest.push({ ...token, part: this.#imports });
   }
@@ -150,11 +151,11 @@ class Parser {
     const path = relativeTo(target.file, target.text);
     if (!/[*?]/.test(path)) {
       const text = this.#files.read(path);
-      if (text === undefined) throw new CorefileError(`File to import not found: ${target.text}`, target);
+      if (text === undefined) throw new CorefileSyntaxError(`File to import not found: ${target.text}`, target);
       return tokenize(text, path, this.#variables);
     }
     if (/\*.*\*|\?.*\?|\[.*\]/.test(path))
-      throw new CorefileError(`Glob pattern may only contain one wildcard (*), but has others: ${path}`, target);
+      throw new CorefileSyntaxError(`Glob pattern may only contain one wildcard (*), but has others: ${path}`, target);
     const slash = path.lastIndexOf("/");
     const [folder, pattern] = [path.slice(0, Math.max(slash, 0)), path.slice(slash + 1)];
     const matches = new RegExp(

@@ -1,6 +1,6 @@
 // A Corefile's text in tokens: words, quoted strings and braces, comments left out, variables of the environment put in.
 // Upstream: coredns/caddy caddyfile lexer.go.
-import { CorefileError } from "./corefile.ts";
+import { CorefileSyntaxError } from "./corefile.ts";
 import type { Token } from "./corefile.ts";
 
 export interface QuotableToken extends Token {
@@ -34,19 +34,22 @@ export function tokenize(text: string, file: string, variables: Readonly<Record<
     else if (char === '"') {
       let value = "";
       for (i++; text.charAt(i) !== '"'; i++) {
-        if (i >= text.length) throw new CorefileError("Unexpected EOF inside a quoted string", place);
+        if (i >= text.length) throw new CorefileSyntaxError("Unexpected EOF inside a quoted string", place);
         if (text.charAt(i) === "\n") {
           line++;
           lineStart = i + 1;
         }
-        if (text.charAt(i) === "\\" && text.charAt(i + 1) === '"') i++;
+        // A backslash keeps what follows from ending the string, and goes itself before a quote alone.
+        if (text.charAt(i) === "\\" && i + 1 < text.length && text.charAt(i + 1) !== "\n") {
+          if (text.charAt(++i) !== '"') value += "\\";
+        }
         value += text.charAt(i);
       }
       i++;
       tokens.push({ ...place, text: expand(value, variables), quoted: true, endLine: line });
     } else {
       const start = i;
-      while (i < text.length && !/\s/.test(text.charAt(i))) i++;
+      while (i < text.length && !/[\s#]/.test(text.charAt(i))) i++;
       tokens.push({ ...place, text: expand(text.slice(start, i), variables), quoted: false, endLine: line });
     }
   }

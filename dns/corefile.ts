@@ -22,23 +22,41 @@ export interface ServerBlock {
   /** Lower-case zones. */
   readonly zones: readonly string[];
   readonly port: number;
+  /** What `bind` names; "" is everything. */
+  readonly hosts: readonly string[];
   readonly directives: readonly Directive[];
 }
+
+/** The listeners of each zone and port, while blocks are read: "" is the one of every address. */
+export type Served = Map<string, string[]>;
 
 /** Where something stands. */
 export type Place = Pick<Token, "file" | "line" | "column">;
 
 /** An error in a Corefile, at a place. */
 export class CorefileError extends Error {
-  readonly line: number;
-  readonly column: number;
-  constructor(message: string, at: Place) {
-    super(`${at.file}:${at.line}:${at.column} - Error during parsing: ${message}`);
+  readonly #text: string;
+  readonly #at: Place;
+  constructor(text: string, at: Place, plugin?: string) {
+    super(`${plugin === undefined ? "" : `plugin/${plugin}: `}${at.file}:${at.line}:${at.column} - Error during parsing: ${text}`);
     this.name = "CorefileError";
-    this.line = at.line;
-    this.column = at.column;
+    this.#text = text;
+    this.#at = at;
+  }
+  get line(): number {
+    return this.#at.line;
+  }
+  get column(): number {
+    return this.#at.column;
+  }
+  /** The same error, found by a plugin in its stanza. */
+  of(plugin: string): CorefileError {
+    return new CorefileError(this.#text, this.#at, plugin);
   }
 }
+
+/** The text is not even blocks of directives. */
+export class CorefileSyntaxError extends CorefileError {}
 
 /** The Corefile of a new cluster: kubeadm's without forward and the fall-through to it, so that no question leaves the machine. */
 export function defaultCorefile(zone: string): string {
@@ -61,8 +79,9 @@ export function defaultCorefile(zone: string): string {
 `;
 }
 
-/** The server blocks that keys and directives make: one for each port. `served` are the zones and ports of the blocks before. */
-export function serverBlocks(keys: readonly Token[], directives: readonly Directive[], served: Set<string>): readonly ServerBlock[] {
+/** The server blocks that keys and directives make: one for each port. `served` is what the blocks before serve. */
+export function serverBlocks(keys: readonly Token[], directives: readonly Directive[], served: Served): readonly ServerBlock[] {
+  const hosts = hostsOf(directives);
   const byPort = new Map<number, string[]>();
   for (const key of keys.flatMap((token) =>
     token.text
@@ -72,15 +91,36 @@ export function serverBlocks(keys: readonly Token[], directives: readonly Direct
   )) {
     const { zones, port } = parseKey(key);
     for (const zone of zones) {
-      const address = `dns://${zone}:${port}`;
-      if (served.has(address)) throw new CorefileError(`cannot serve ${address} - it is already defined`, key);
-      served.add(address);
+      for (const host of hosts) claim(`dns://${zone}:${port}`, host, served, key);
     }
     const known = byPort.get(port);
     if (known) known.push(...zones);
     else byPort.set(port, [...zones]);
   }
-  return [...byPort].map(([port, zones]) => ({ zones, port, directives }));
+  return [...byPort].map(([port, zones]) => ({ zones, port, hosts, directives }));
+}
+
+/** The addresses of all `bind` lines without their exceptions. */
+function hostsOf(directives: readonly Directive[]): readonly string[] {
+  const addresses = (tokens: readonly Token[]): readonly string[] =>
+    tokens.flatMap(({ text }) => (text === "lo" ? ["127.0.0.1", "::1"] : [text]));
+  const binds = directives.filter(({ name }) => name.text === "bind");
+  const hosts = binds.flatMap(({ args, body }) => {
+    const except = addresses(body.flatMap((line) => line.args));
+    return addresses(args).filter((host) => !except.includes(host));
+  });
+  return binds.length === 0 ? [""] : hosts;
+}
+
+/** A zone is served once at an address, and at single addresses or at every one. */
+function claim(address: string, host: string, served: Served, key: Token): void {
+  const listening = served.get(address) ?? [];
+  const told = (each: string): string => (each === "" ? address : `${address} on ${each}`);
+  if (listening.includes(host)) throw new CorefileError(`cannot serve ${told(host)} - it is already defined`, key);
+  const overlap = host === "" ? listening.at(-1) : listening.find((each) => each === "");
+  if (overlap !== undefined)
+    throw new CorefileError(`cannot serve ${told(host)} - zone overlap listener capacity with ${told(overlap)}`, key);
+  served.set(address, [...listening, host]);
 }
 
 function parseKey(key: Token): { readonly zones: readonly string[]; readonly port: number } {

@@ -5,7 +5,7 @@ import type DNS from "dns2";
 import { ednsOptionsAt, readName, skipName } from "./wire-name.ts";
 import { fqdn } from "./name.ts";
 import { rcodeName } from "./message.ts";
-import type { Query } from "./message.ts";
+import type { Edns, Query } from "./message.ts";
 import type { ResourceRecord } from "./record.ts";
 import type { SocketAddress } from "../model/ports.ts";
 
@@ -40,7 +40,6 @@ function queryOf(message: Buffer, packet: Packet, opcode: number, transport: "ud
   const asked = packet.questions[0];
   if (!asked) throw new RangeError("no question");
   const { name, end } = readName(message, HEADER_BYTES);
-  const opt = packet.additionals.find((record) => record.type === OPT);
   const authority = packet.authorities[0];
   const ixfrSerial = authority?.type === SOA ? authority.serial : undefined;
   const header = message.readUInt16BE(2);
@@ -52,12 +51,7 @@ function queryOf(message: Buffer, packet: Packet, opcode: number, transport: "ud
     checkingDisabled: (header & 0x0010) !== 0,
     question: { name, type: asked.type, class: asked.class },
     name: name.toLowerCase(),
-    edns: opt && {
-      udpSize: opt.class,
-      version: (opt.ttl >>> 16) & 255,
-      do: (opt.ttl & 0x8000) !== 0,
-      options: ednsOptionsAt(message, optRdataOffset(message, end + 4)),
-    },
+    edns: ednsOf(message, packet, end + 4),
     transport,
     client,
     sizeBytes: message.length,
@@ -95,18 +89,21 @@ export interface DecodedReply {
   readonly rcode: string;
   readonly flags: readonly string[];
   readonly truncated: boolean;
-  readonly question: { readonly name: string; readonly type: number } | undefined;
+  readonly question: { readonly name: string; readonly type: number; readonly class: number } | undefined;
   readonly answers: readonly ResourceRecord[];
   readonly authorities: readonly ResourceRecord[];
   /** Without the OPT record. */
   readonly additionals: readonly ResourceRecord[];
+  /** The OPT record. */
+  readonly edns: Edns | undefined;
 }
 
 /** Decodes a reply; throws when it cannot be read. Records that could not be decoded are left out. */
 export function decodeReply(message: Uint8Array): DecodedReply {
-  const packet = Packet.parse(Buffer.from(message.buffer, message.byteOffset, message.byteLength));
+  const bytes = Buffer.from(message.buffer, message.byteOffset, message.byteLength);
+  const packet = Packet.parse(bytes);
   const { header } = packet;
-  const bits = Buffer.from(message.buffer, message.byteOffset, message.byteLength).readUInt16BE(2);
+  const bits = bytes.readUInt16BE(2);
   const names: readonly [number, string][] = [
     [0x8000, "qr"],
     [0x0400, "aa"],
@@ -124,11 +121,25 @@ export function decodeReply(message: Uint8Array): DecodedReply {
     rcode: rcodeName(header.rcode),
     flags: names.filter(([bit]) => (bits & bit) !== 0).map(([, name]) => name),
     truncated: (bits & 0x0200) !== 0,
-    question: asked && { name: fqdn(asked.name), type: asked.type },
+    question: asked && { name: fqdn(asked.name), type: asked.type, class: asked.class },
     answers: section(packet.answers),
     authorities: section(packet.authorities),
     additionals: section(packet.additionals),
+    edns: ednsOf(bytes, packet, header.qdcount === 0 ? HEADER_BYTES : skipName(bytes, HEADER_BYTES) + 4),
   };
+}
+
+/** The OPT record of a message whose records begin here. */
+function ednsOf(message: Buffer, { additionals }: Packet, start: number): Edns | undefined {
+  const opt = additionals.find((record) => record.type === OPT);
+  return (
+    opt && {
+      udpSize: opt.class,
+      version: (opt.ttl >>> 16) & 255,
+      do: (opt.ttl & 0x8000) !== 0,
+      options: ednsOptionsAt(message, optRdataOffset(message, start)),
+    }
+  );
 }
 
 function recordOf(record: DNS.Packet.Resource): ResourceRecord {

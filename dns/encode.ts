@@ -81,8 +81,9 @@ export function encodeReply(query: Query, reply: Reply, limit = sizeLimit(query)
     (reply.aa ? 0x0400 : 0) |
     (truncated || reply.tc ? 0x0200 : 0) |
     (reply.ra ? 0x0080 : 0) |
+    (reply.ad ? 0x0020 : 0) |
     (rcode & 15) |
-    (query.opcode === 0 ? (query.recursionDesired ? 0x0100 : 0) | (query.checkingDisabled ? 0x0010 : 0) : 0);
+    (query.opcode === 0 ? ((reply.rd ?? query.recursionDesired) ? 0x0100 : 0) | (query.checkingDisabled ? 0x0010 : 0) : 0);
   const bytes = writer.finish(query.id, flags, answers, authorities, additionals, edns, rcode >> 4);
   return {
     bytes,
@@ -105,13 +106,15 @@ export function encodeQuery(
     readonly edns?: Edns;
     readonly recursionDesired?: boolean;
     readonly checkingDisabled?: boolean;
+    readonly authenticData?: boolean;
     readonly class?: number;
   } = {},
 ): Buffer {
   const { udpSize, edns = udpSize === undefined ? undefined : { udpSize, version: 0, do: false, options: [] } } = options;
   const writer = new MessageWriter(name, MAX_TCP_BYTES);
   writer.question(name, type, options.class ?? 1);
-  const flags = (options.recursionDesired === false ? 0 : 0x0100) | (options.checkingDisabled ? 0x0010 : 0);
+  const flags =
+    (options.recursionDesired === false ? 0 : 0x0100) | (options.authenticData ? 0x0020 : 0) | (options.checkingDisabled ? 0x0010 : 0);
   return writer.finish(id, flags, 0, 0, 0, edns && { ...edns, shown: new Set(edns.options.map(({ code }) => code)) }, 0);
 }
 

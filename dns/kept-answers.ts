@@ -41,8 +41,8 @@ export interface KeptAnswer {
   readonly countHit: (() => void) | undefined;
   /** The name, in lower case. */
   readonly name: string;
-  /** Who answered when it was made. */
-  readonly plugin: string;
+  /** Without compression. */
+  readonly length: number;
   readonly rcode: Reply["rcode"];
   /** Where the last use was counted: most are counted in one place. */
   counted: CountedIn | undefined;
@@ -112,8 +112,8 @@ export class KeptAnswers {
   }
 
   /** Keeps an answer, unless it may not be, or is cache's first: most names are asked once. */
-  put(asked: PlainQuestion, query: Query, reply: Reply, encoded: Encoded): void {
-    if (encoded.truncated || reply.volatile || reply.repeated === false) return;
+  put(asked: PlainQuestion, query: Query, reply: Reply, encoded: Encoded, length: number): void {
+    if (encoded.truncated || reply.volatile || reply.ad || reply.repeated === false) return;
     if (reply.rcode !== "NOERROR" && reply.rcode !== "NXDOMAIN") return;
     if (reply.keepUntil === undefined && reply.zone === undefined) return;
     const { optBytes, questionEnd, ttlOffsets, addressOffsets, addressBytes } = encoded;
@@ -139,7 +139,7 @@ export class KeptAnswers {
       generation: this.#zone.generation,
       countHit: reply.countHit,
       name: query.name,
-      plugin: reply.why[0]?.plugin ?? "",
+      length,
       rcode: reply.rcode,
       counted: undefined,
     });

@@ -94,9 +94,21 @@ export interface Reply {
   readonly aa: boolean;
   readonly tc?: boolean;
   readonly ra?: boolean;
+  /** Where it is not the question's. */
+  readonly rd?: boolean;
+  /** Says that an upstream has validated it. */
+  readonly ad?: boolean;
   readonly why: readonly Reason[];
   /** What went wrong, when nobody could answer: what the errors plugin writes. */
   readonly failure?: string;
+  /** A code that came back along the chain, not yet a message: what keeps, measures or changes messages does not see it. */
+  readonly unwritten?: boolean;
+  /** The code that came back along the chain, where another was written. */
+  readonly returned?: Rcode;
+  /** The question that the inner plugins were asked, where rewrite made another of it. */
+  readonly asked?: Question;
+  /** No server block has taken the question. */
+  readonly outside?: boolean;
   /** The server that forward asked for it. */
   readonly upstream?: string;
   /** The OPT record to answer, where it is not the query's own. */
@@ -120,9 +132,14 @@ export function emptyReply(rcode: Rcode, plugin: string, text: string): Reply {
   return { rcode, answers: [], authorities: [], additionals: [], aa: false, why: [{ plugin, text }] };
 }
 
-/** A reply without records because something went wrong. */
-export function failedReply(rcode: Rcode, plugin: string, text: string): Reply {
-  return { ...emptyReply(rcode, plugin, text), failure: `plugin/${plugin}: ${text}` };
+/** A code that a plugin gives back instead of a message. */
+export function bareCode(rcode: Rcode, plugin: string, text: string): Reply {
+  return { ...emptyReply(rcode, plugin, text), unwritten: true };
+}
+
+/** A code because something went wrong: `failure`, which is also the reason when none is given. */
+export function failedReply(rcode: Rcode, plugin: string, failure: string, text = failure): Reply {
+  return { ...bareCode(rcode, plugin, text), failure };
 }
 
 /** The same query with another question: what a plugin asks of the chain on its own behalf. */

@@ -3,8 +3,14 @@
 import { canonicalIp } from "../model/ip.ts";
 import type { Query } from "./message.ts";
 import { matchZone } from "./name.ts";
+import type { DnsPlugin } from "./plugin.ts";
 import { parseQueryName } from "./query-name.ts";
 import type { ZoneView } from "./view.ts";
+
+/** True when the metadata plugin among these collects what plugins know of a query for this lower-case name. */
+export function collectsMetadata(plugins: readonly DnsPlugin[], name: string): boolean {
+  return plugins.some((plugin) => plugin.metadataZones !== undefined && matchZone(name, plugin.metadataZones) !== undefined);
+}
 
 /** Labels `kubernetes/…` of a query in one of the view's zones; none for other names, beyond who asks, which is known with `pods verified`. */
 export function queryMetadata(view: ZoneView, query: Query): Readonly<Record<string, string>> {

@@ -30,6 +30,7 @@ export class Histogram {
 
 const SIZE_BOUNDS = [0, 100, 200, 300, 400, 511, 1023, 2047, 4095, 8291, 16e3, 32e3, 48e3, 64e3];
 const TIME_BOUNDS = Array.from({ length: 16 }, (_, i) => 0.00025 * 2 ** i);
+const SLIM_TIME_BOUNDS = [0.00025, 0.0025, 0.025, 0.25, 2.5];
 
 interface Family {
   readonly type: "counter" | "gauge" | "histogram";
@@ -46,6 +47,7 @@ const FAMILIES: Readonly<Record<string, readonly [Family["type"], string, (reado
   coredns_plugin_enabled: ["gauge", "A metric that indicates whether a plugin is enabled on per server and zone basis."],
   coredns_panics_total: ["counter", "A metrics that counts the number of panics."],
   coredns_dns_requests_total: ["counter", "Counter of DNS requests made per zone, protocol and family."],
+  coredns_dns_do_requests_total: ["counter", "Counter of DNS requests with DO bit set per zone."],
   coredns_dns_request_duration_seconds: ["histogram", "Histogram of the time (in seconds) each request took per zone.", TIME_BOUNDS],
   coredns_dns_request_size_bytes: ["histogram", "Size of the EDNS0 UDP buffer in bytes (64K for TCP) per zone and protocol.", SIZE_BOUNDS],
   coredns_dns_response_size_bytes: ["histogram", "Size of the returned response in bytes.", SIZE_BOUNDS],
@@ -75,9 +77,13 @@ const FAMILIES: Readonly<Record<string, readonly [Family["type"], string, (reado
   coredns_proxy_conn_cache_misses_total: ["counter", "Counter of connection cache misses per upstream and protocol."],
   coredns_proxy_healthcheck_failures_total: ["counter", "Counter of the number of failed healthchecks."],
   coredns_proxy_request_duration_seconds: ["histogram", "Histogram of the time each request took.", TIME_BOUNDS],
-  coredns_health_request_duration_seconds: ["histogram", "Histogram of the time (in seconds) each request took.", TIME_BOUNDS],
+  coredns_health_request_duration_seconds: ["histogram", "Histogram of the time (in seconds) each request took.", SLIM_TIME_BOUNDS],
+  coredns_health_request_failures_total: ["counter", "The number of times the health check failed."],
   coredns_hosts_entries: ["gauge", "The combined number of entries in hosts and Corefile."],
+  coredns_hosts_reload_timestamp_seconds: ["gauge", "The timestamp of the last reload of hosts file."],
+  coredns_local_localhost_requests_total: ["counter", "Counter of special localhost subdomain requests."],
   coredns_reload_failed_total: ["counter", "Counter of the number of failed reload attempts."],
+  coredns_reload_version_info: ["gauge", "A metric with a constant '1' value labeled by hash, and value which type of hash generated."],
   coredns_kubernetes_dns_programming_duration_seconds: [
     "histogram",
     "Histogram of the time (in seconds) it took to program a dns instance.",
@@ -96,6 +102,10 @@ export class Metrics {
   histogram(name: string, labels: Labels): Histogram {
     const histogram = this.#series(name, labels);
     return histogram instanceof Histogram ? histogram : new Histogram([]);
+  }
+  /** Forgets the series of a family. */
+  clear(name: string): void {
+    this.#families.get(name)?.series.clear();
   }
   #series(name: string, labels: Labels): Counter | Histogram {
     let family = this.#families.get(name);

@@ -57,8 +57,10 @@ export function addressOfReverse(name: string): string | undefined {
     return parts.length === 4 ? canonicalIp(parts.reverse().join(".")) : undefined;
   }
   if (!name.endsWith(".ip6.arpa.")) return undefined;
-  const nibbles = name.slice(0, -".ip6.arpa.".length).split(".");
-  if (nibbles.length !== 32 || nibbles.some((nibble) => !/^[0-9a-f]$/.test(nibble))) return undefined;
+  // Up to three labels in front of them are overlooked.
+  const labels = name.slice(0, -".ip6.arpa.".length).split(".");
+  const nibbles = labels.slice(-32);
+  if (nibbles.length !== 32 || labels.length > 35 || nibbles.some((nibble) => !/^[0-9a-f]$/.test(nibble))) return undefined;
   return canonicalIp((nibbles.reverse().join("").match(/.{4}/g) ?? []).join(":"));
 }
 

@@ -8,7 +8,7 @@ import { CorefileError, zonesOf } from "./corefile.ts";
 import type { Directive, Token } from "./corefile.ts";
 import type { Query, Reply } from "./message.ts";
 import type { Metrics } from "./metrics.ts";
-import { isWithin } from "./name.ts";
+import { isDomainName, isWithin } from "./name.ts";
 import type { ResourceRecord } from "./record.ts";
 import type { Zone } from "./zone.ts";
 
@@ -32,6 +32,12 @@ export interface DnsPlugin {
   ready?(): boolean;
   /** All records of a zone, SOA first and last, or only the SOA when `serial` is current; undefined when the zone is another's. */
   transfer?(zone: string, serial: number): readonly ResourceRecord[] | undefined;
+  /** Fails when the plugins beside it, all set up by then, are not what it needs. */
+  check?(): void;
+  /** The Corefile is live. */
+  started?(): void;
+  /** For whose names the plugins tell what they know, to `log` and `rewrite`. */
+  readonly metadataZones?: readonly string[];
   /** Search path for a client, for autopath. */
   searchPath?(query: Query): readonly string[];
   close?(): void;
@@ -50,6 +56,10 @@ export interface PluginEnv {
   readonly blockZones: readonly string[];
   /** The server block's port. */
   readonly port: number;
+  /** The server block's name in metrics: "dns://:53". */
+  readonly server: string;
+  /** Whether what is said at level debug is logged. */
+  readonly debug: boolean;
   readonly metrics: Metrics;
   /** Asks the whole server again, as a new query: CNAME targets outside a zone. */
   ask(query: Query): MaybeReply;
@@ -73,7 +83,16 @@ export interface PluginType {
 
 /** Zones given as arguments, else those of the server block. */
 export function zonesFrom(args: readonly Token[], env: PluginEnv): readonly string[] {
-  return args.length === 0 ? env.blockZones : args.flatMap((token) => zonesOf(token.text));
+  return args.length === 0 ? env.blockZones : zonesNamed(args);
+}
+
+/** Zones as they may stand in keys of blocks too, with a transport before and a port behind them; what names none is left out. */
+export function zonesNamed(args: readonly Token[]): readonly string[] {
+  return args.flatMap(({ text }) => {
+    const host = text.replace(/^(?:dns|tls|quic|grpc|https3?):\/\//, "");
+    const zones = host.endsWith(":") ? [] : zonesOf(host.replace(/:\d+$/, ""));
+    return zones.every(isDomainName) ? zones : [];
+  });
 }
 
 /** True when `zones` (of a fallthrough option) cover the name; undefined zones: no fallthrough. */
@@ -83,7 +102,7 @@ export function fallsThrough(zones: readonly string[] | undefined, name: string)
 
 /** Zones of a `fallthrough [ZONES…]` line: all when none is named. */
 export function fallthroughZones(line: Directive): readonly string[] {
-  return line.args.length === 0 ? ["."] : line.args.flatMap((token) => zonesOf(token.text));
+  return line.args.length === 0 ? ["."] : zonesNamed(line.args);
 }
 
 /** Fails like caddy's ArgErr. */
@@ -105,9 +124,18 @@ export function takesNothing(stanza: Directive): void {
 /** An integer argument within bounds. */
 export function integerArgument(token: Token | undefined, line: Directive, min: number, max: number): number {
   if (!token) argumentError(line);
-  const value = Number(token.text);
-  if (!/^-?\d+$/.test(token.text)) throw new CorefileError(`'${token.text}' is not a number`, token);
+  const value = readInteger(token);
   if (value < min || value > max) throw new CorefileError(`${line.name.text} must be in range [${min}, ${max}]: ${value}`, token);
+  return value;
+}
+
+/** An integer; fails as Go's strconv does, whose functions are named in its errors. */
+export function readInteger(token: Token, by = "Atoi"): number {
+  const signed = by === "Atoi" ? /^[+-]?\d+$/ : /^\d+$/;
+  if (!signed.test(token.text)) throw new CorefileError(`strconv.${by}: parsing "${token.text}": invalid syntax`, token);
+  const value = Number(token.text);
+  const [least, most] = by === "Atoi" ? [-(2 ** 63), 2 ** 63] : [0, 2 ** 32 - 1];
+  if (value < least || value > most) throw new CorefileError(`strconv.${by}: parsing "${token.text}": value out of range`, token);
   return value;
 }
 
@@ -124,6 +152,19 @@ export function durationArgument(token: Token | undefined, line: Directive): num
   return sign === "-" ? -sum : sum;
 }
 
+/** A duration as Go writes it: "5m0s", "1.5s", "300ms". */
+export function durationText(ms: number): string {
+  const sign = ms < 0 ? "-" : "";
+  const left = Math.abs(ms);
+  if (left === 0) return "0s";
+  if (left < 1e-3) return `${sign}${Math.round(left * 1e6)}ns`;
+  if (left < 1) return `${sign}${Number((left * 1e3).toFixed(3))}µs`;
+  if (left < 1000) return `${sign}${Number(left.toFixed(6))}ms`;
+  const [hours, minutes] = [Math.floor(left / 3_600_000), Math.floor((left % 3_600_000) / 60_000)];
+  const seconds = `${Number(((left % 60_000) / 1000).toFixed(9))}s`;
+  return sign + (hours > 0 ? `${hours}h${minutes}m` : minutes > 0 ? `${minutes}m` : "") + seconds;
+}
+
 /** A duration that is not negative. */
 export function positiveDuration(token: Token | undefined, line: Directive, what: string): number {
   const ms = durationArgument(token, line);
@@ -134,7 +175,11 @@ export function positiveDuration(token: Token | undefined, line: Directive, what
 /** The port of ":8080" or "host:8080". */
 export function portArgument(token: Token | undefined, fallback: number): number {
   if (!token) return fallback;
-  const port = Number(/:(\d+)$/.exec(token.text)?.[1]);
-  if (!(port >= 1 && port <= 65_535)) throw new CorefileError(`'${token.text}' is not an address of the form host:port`, token);
+  const { text } = token;
+  const [, host = "", digits = ""] = /^(\[[^\]]*\]|.*):([^:]*)$/.exec(text) ?? [];
+  if (!text.includes(":")) throw new CorefileError(`address ${text}: missing port in address`, token);
+  if (host.includes(":") && !host.startsWith("[")) throw new CorefileError(`address ${text}: too many colons in address`, token);
+  const port = Number(digits);
+  if (!/^\d+$/.test(digits) || port < 1 || port > 65_535) throw new CorefileError(`address ${text}: invalid port`, token);
   return port;
 }

@@ -7,15 +7,16 @@ import type { ContainerContext, InlineProgram, Registration, SocketAddress } fro
 import type { Random } from "../model/random.ts";
 import { createChain } from "./chain.ts";
 import type { Chain } from "./chain.ts";
-import { defaultCorefile } from "./corefile.ts";
+import { CorefileSyntaxError, defaultCorefile } from "./corefile.ts";
 import { connectTo } from "./connection.ts";
 import { Metrics } from "./metrics.ts";
+import { durationText } from "./plugin.ts";
 import { DnsServer } from "./server.ts";
 import { DnsTcpServer } from "./tcp-server.ts";
 import { VERSION } from "./version.ts";
 import type { ZoneFeed } from "./zone-feed.ts";
 
-const STARTUP_TIMEOUT_MS = 5000;
+const [STARTUP_TIMEOUT_MS, WAITING_MS] = [5000, 500];
 /** Where the ConfigMap is mounted; it is read from the store, which is never behind. */
 const CONFIG_FOLDER = "/etc/coredns";
 const absolute = (path: string): string => posix.resolve(CONFIG_FOLDER, path);
@@ -38,7 +39,7 @@ export function dnsProgram(options: ProgramOptions, serving: Serving): InlinePro
   return async (context) => {
     await using held = options.feed.acquire();
     void held;
-    await syncedOrLate(options, context.signal);
+    await syncedOrLate(options, context);
     const run = new Run(options, context);
     try {
       await run.start();
@@ -57,12 +58,28 @@ export function dnsProgram(options: ProgramOptions, serving: Serving): InlinePro
 }
 
 /** Waits for the zone, but not longer than upstream's startup_timeout: an unsynced server answers SERVFAIL. */
-async function syncedOrLate({ feed, clock }: ProgramOptions, signal: AbortSignal): Promise<void> {
+async function syncedOrLate({ feed, clock }: ProgramOptions, { signal, stdout }: ContainerContext): Promise<void> {
   const late = Promise.withResolvers<void>();
-  const timer = clock.after(STARTUP_TIMEOUT_MS, late.resolve, { background: true });
+  const timers = [
+    ...Array.from(
+      { length: STARTUP_TIMEOUT_MS / WAITING_MS - 1 },
+      (_, i) =>
+        [
+          (i + 1) * WAITING_MS,
+          () => void stdout.write("[INFO] plugin/kubernetes: waiting for Kubernetes API before starting server\n"),
+        ] as const,
+    ),
+    [
+      STARTUP_TIMEOUT_MS,
+      () => {
+        stdout.write("[WARNING] plugin/kubernetes: starting server with unsynced Kubernetes API\n");
+        late.resolve();
+      },
+    ] as const,
+  ].map(([ms, then]) => clock.after(ms, then, { background: true }));
   signal.addEventListener("abort", () => late.resolve(), { once: true });
   await Promise.race([feed.synced, late.promise]);
-  timer.cancel();
+  for (const timer of timers) timer.cancel();
 }
 
 class Run {
@@ -101,11 +118,11 @@ class Run {
       feed.onCorefile(() => void (this.#reloading = this.#reloading.then(() => this.#reload()))),
       feed.onProgrammed((seconds) => programmed.observe(seconds)),
     );
-    this.#context.stdout.write(
-      `${chain.ports.map((port) => `.:${port}`).join("\n")}\n[INFO] plugin/reload: Running configuration\nCoreDNS-${VERSION}\n`,
-    );
+    this.#context.stdout.write(`${chain.banner}${runningLine(chain)}CoreDNS-${VERSION}\n`);
     const stop = (): void => {
       const { lameduckMs } = this.server.chain;
+      this.#context.stdout.write("[INFO] SIGTERM: Shutting down servers then terminating\n");
+      if (lameduckMs > 0) this.#context.stdout.write(`[INFO] plugin/health: Going into lameduck mode for ${durationText(lameduckMs)}\n`);
       if (lameduckMs <= 0) this.#end.resolve(0);
       else this.#lameduck = clock.after(lameduckMs, () => this.#end.resolve(0), { background: true });
     };
@@ -159,17 +176,22 @@ class Run {
     try {
       chain = this.#chain();
     } catch (error) {
+      const text = error instanceof Error ? error.message : String(error);
+      if (error instanceof CorefileSyntaxError) return void stdout.write(`[WARNING] plugin/reload: Corefile parse failed: ${text}\n`);
       this.#metrics.counter("coredns_reload_failed_total", {}).value++;
       stdout.write(
-        `[ERROR] Restart failed: ${error instanceof Error ? error.message : String(error)}\n[ERROR] plugin/reload: Corefile changed but reload failed\n`,
+        `[INFO] Reloading\n[ERROR] Restart failed: ${text}\n[ERROR] plugin/reload: Corefile changed but reload failed: ${text}\n`,
       );
       return;
     }
+    stdout.write("[INFO] Reloading\n");
     const moved = listenersOf(chain) !== listenersOf(this.server.chain);
     if (moved) await this.#unlisten();
     this.server.replaceChain(chain);
     if (moved) await this.#listen(chain);
-    stdout.write("[INFO] Reloading complete\n");
+    this.#metrics.clear("coredns_reload_version_info");
+    this.#metrics.counter("coredns_reload_version_info", { hash: "sha512", value: chain.hash }).value = 1;
+    stdout.write(`${runningLine(chain)}[INFO] Reloading complete\n`);
   }
 
   async #listen(chain: Chain): Promise<void> {
@@ -203,6 +225,11 @@ class Run {
     this.#listeners = [];
     for (const listener of listeners) await listener.close();
   }
+}
+
+/** What the reload plugin says of a configuration that is live. */
+function runningLine({ plugins, hash }: Chain): string {
+  return plugins.some(({ name }) => name === "reload") ? `[INFO] plugin/reload: Running configuration SHA512 = ${hash}\n` : "";
 }
 
 function listenersOf(chain: Chain): string {

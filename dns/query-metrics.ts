@@ -1,17 +1,16 @@
 // The counts of every query served: by server, zone, protocol, type, and by rcode and the plugin that wrote the reply.
-// Upstream: CoreDNS plugin/metrics/handler.go and vars/report.go. Upstream names the outermost plugin that touches the reply, so do we.
-import type { Chain } from "./chain.ts";
+// Upstream: CoreDNS plugin/metrics/handler.go and vars/report.go. Only blocks with `prometheus` count; what the server refuses by itself
+// is always counted, in zone "dropped". The plugin that upstream names is the first behind `prometheus`, through which every reply goes.
+import type { Chain, Site } from "./chain.ts";
 import { RCODES } from "./message.ts";
 import type { Rcode } from "./message.ts";
 import type { Counter, Histogram, Metrics } from "./metrics.ts";
-import { matchZone } from "./name.ts";
 import { typeName } from "./record.ts";
 
 const COUNTED_TYPES: ReadonlySet<string> = new Set(
-  "A AAAA MX SOA CNAME PTR TXT NS SRV DS DNSKEY RRSIG NSEC NSEC3 HTTPS IXFR AXFR ANY CAA".split(" "),
+  "A AAAA CNAME DNSKEY DS MX NSEC3 NSEC NS PTR RRSIG SOA SRV TXT HTTPS SVCB IXFR AXFR ANY".split(" "),
 );
-/** Plugins that put a reply of their own in front of the answering plugin's, outermost first. */
-const WRITERS = ["loadbalance", "cache"];
+const DROPPED = "dropped";
 
 /** What a served query is counted by. */
 export interface Served {
@@ -20,8 +19,8 @@ export interface Served {
   readonly family: "1" | "2";
   readonly type: number;
   readonly rcode: Rcode;
-  /** Who answered; "server" when no plugin did. */
-  readonly plugin: string;
+  /** A plugin wrote the reply, or only a code came out of the chain, or the server did not ask any. */
+  readonly by: "plugin" | "chain" | "server";
 }
 
 interface Series {
@@ -30,70 +29,75 @@ interface Series {
   readonly duration: Histogram;
   readonly requestSize: Histogram;
   readonly responseSize: Histogram;
+  /** Made when first asked with the DO bit. */
+  dnssec(): Counter;
+}
+
+/** The sizes are without compression. */
+export interface Sizes {
+  readonly request: number;
+  readonly response: number;
 }
 
 /** Where queries that are served alike are counted. */
 export class CountedIn {
   readonly served: Served;
-  readonly #series: Series;
+  readonly #series: Series | undefined;
 
-  constructor(served: Served, series: Series) {
+  constructor(served: Served, series: Series | undefined) {
     this.served = served;
     this.#series = series;
   }
-  count(requestBytes: number, responseBytes: number, seconds: number): void {
+  count(sizes: Sizes, dnssec: boolean, seconds: number): void {
     const series = this.#series;
+    if (!series) return;
     series.requests.value++;
     series.responses.value++;
     series.duration.observe(seconds);
-    series.requestSize.observe(requestBytes);
-    series.responseSize.observe(responseBytes);
+    series.requestSize.observe(sizes.request);
+    series.responseSize.observe(sizes.response);
+    if (dnssec) series.dnssec().value++;
   }
 }
 
 export class QueryMetrics {
   readonly #metrics: Metrics;
-  readonly #series = new Map<string, Map<string, Map<number, CountedIn>>>();
-  #zones: readonly string[] = [];
-  #writer: string | undefined;
+  readonly #chain: Chain;
+  readonly #series = new Map<string, Map<number, CountedIn>>();
 
-  constructor(metrics: Metrics) {
+  constructor(metrics: Metrics, chain: Chain) {
     this.#metrics = metrics;
-  }
-  /** Counts under the zones and plugins of this chain from now on. */
-  use(chain: Chain): void {
-    this.#zones = chain.zones;
-    this.#writer = WRITERS.find((name) => chain.plugins.some((plugin) => plugin.name === name));
+    this.#chain = chain;
   }
   /** Where a query for this lower-case name is counted. */
   of(name: string, served: Served): CountedIn {
-    const zone = (this.#zones.length > 1 ? matchZone(name, this.#zones) : this.#zones[0]) ?? ".";
-    const plugin = served.plugin === "server" ? "" : (this.#writer ?? served.plugin);
-    return this.#find(zone, plugin, served);
+    const site = served.by === "server" ? undefined : this.#chain.siteOf(name, served.type, served.port);
+    const zone = site?.zone ?? DROPPED;
+    let byKey = this.#series.get(zone);
+    if (!byKey) this.#series.set(zone, (byKey = new Map()));
+    const flags = (RCODES[served.rcode] << 3) | (served.by === "plugin" ? 4 : 0) | (served.family === "2" ? 2 : 0);
+    const key = (served.port * 65_536 + served.type) * 512 + (flags << 1) + (served.transport === "tcp" ? 1 : 0);
+    let counted = byKey.get(key);
+    if (!counted) byKey.set(key, (counted = this.#create(zone, site, served)));
+    return counted;
   }
 
-  #find(zone: string, plugin: string, served: Served): CountedIn {
-    let byPlugin = this.#series.get(zone);
-    if (!byPlugin) this.#series.set(zone, (byPlugin = new Map()));
-    let byKey = byPlugin.get(plugin);
-    if (!byKey) byPlugin.set(plugin, (byKey = new Map()));
-    const flags = (RCODES[served.rcode] << 2) | (served.family === "2" ? 2 : 0) | (served.transport === "tcp" ? 1 : 0);
-    const key = (served.port * 65_536 + served.type) * 128 + flags;
-    let series = byKey.get(key);
-    if (!series) byKey.set(key, (series = new CountedIn(served, this.#create(zone, plugin, served))));
-    return series;
-  }
-
-  #create(zone: string, plugin: string, { port, transport: proto, family, type, rcode }: Served): Series {
+  #create(zone: string, site: Site | undefined, served: Served): CountedIn {
+    const handlers = site?.handlers;
+    const at = handlers?.indexOf("prometheus") ?? 0;
+    if (at < 0) return new CountedIn(served, undefined);
+    const plugin = served.by === "plugin" ? (handlers?.[at + 1] ?? "") : "";
+    const { port, transport: proto, family, type, rcode } = served;
     const metrics = this.#metrics;
-    const base = { server: `dns://:${port}`, zone, view: "" };
+    const base = { server: site?.server ?? this.#chain.serverAt(port), zone, view: "" };
     const counted = COUNTED_TYPES.has(typeName(type)) ? typeName(type) : "other";
-    return {
+    return new CountedIn(served, {
       requests: metrics.counter("coredns_dns_requests_total", { ...base, proto, family, type: counted }),
       responses: metrics.counter("coredns_dns_responses_total", { ...base, rcode, plugin }),
       duration: metrics.histogram("coredns_dns_request_duration_seconds", base),
       requestSize: metrics.histogram("coredns_dns_request_size_bytes", { ...base, proto }),
       responseSize: metrics.histogram("coredns_dns_response_size_bytes", { ...base, proto }),
-    };
+      dnssec: () => metrics.counter("coredns_dns_do_requests_total", base),
+    });
   }
 }

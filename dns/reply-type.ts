@@ -12,7 +12,8 @@ const CLASSES: Readonly<Partial<Record<ReplyType, ReplyClass>>> = {
   NODATA: "denial",
 };
 
-export function replyType({ question: { type }, opcode }: Query, { rcode, answers, authorities }: Reply): ReplyType {
+export function replyType({ question: { type }, opcode }: Query, { rcode, answers, authorities, dropped }: Reply): ReplyType {
+  if (dropped) return "OTHERERROR";
   if (type === AXFR || type === IXFR || opcode === NOTIFY) return "META";
   if (rcode === "SERVFAIL" || rcode === "NOTIMP") return "SERVERERROR";
   if (rcode === "NXDOMAIN") return answers.length > 0 ? "OTHERERROR" : "NXDOMAIN";

@@ -9,11 +9,13 @@ import { encodeReply, sizeLimit } from "./encode.ts";
 import { KeptAnswers } from "./kept-answers.ts";
 import type { KeptAnswer } from "./kept-answers.ts";
 import { emptyReply } from "./message.ts";
-import type { Query, Rcode, Reply } from "./message.ts";
+import type { Query, Reply } from "./message.ts";
+import { messageLength } from "./message-length.ts";
 import type { Metrics } from "./metrics.ts";
 import { plainQuery, readPlainQuestion } from "./plain-question.ts";
 import type { PlainQuestion } from "./plain-question.ts";
 import { QueryMetrics } from "./query-metrics.ts";
+import type { Sizes } from "./query-metrics.ts";
 import type { ResourceRecord } from "./record.ts";
 import type { Zone } from "./zone.ts";
 
@@ -31,7 +33,7 @@ export class DnsServer {
   readonly #metrics: Metrics;
   #chain: Chain;
   #kept: KeptAnswers;
-  readonly #counts: QueryMetrics;
+  #counts: QueryMetrics;
 
   constructor(options: {
     readonly chain: Chain;
@@ -45,9 +47,9 @@ export class DnsServer {
     this.#zone = options.zone;
     this.#metrics = options.metrics;
     this.#chain = options.chain;
-    this.#counts = new QueryMetrics(options.metrics);
-    this.#counts.use(options.chain);
+    this.#counts = new QueryMetrics(options.metrics, options.chain);
     this.#kept = this.#keptFor(options.chain);
+    this.#observe();
   }
   get chain(): Chain {
     return this.#chain;
@@ -60,8 +62,9 @@ export class DnsServer {
   replaceChain(chain: Chain): void {
     this.#chain.close();
     this.#chain = chain;
-    this.#counts.use(chain);
+    this.#counts = new QueryMetrics(this.#metrics, chain);
     this.#kept = this.#keptFor(chain);
+    this.#observe();
   }
 
   /** Serves one message; `reply` is called once, several times for a transfer, or never (responses, stubs of headers, what acl drops). */
@@ -73,7 +76,7 @@ export class DnsServer {
     const copy = kept && this.#kept.copy(kept, message, plain, from.transport);
     if (copy) {
       reply(copy);
-      return this.#countKept(kept, from, message.length, copy.length, start);
+      return this.#countKept(kept, from, message.length, plain.edns?.do === true, start);
     }
     const query = plain ? plainQuery(message, plain, from.transport, from.client) : this.#decoded(message, from, reply);
     if (!query) return;
@@ -103,7 +106,7 @@ export class DnsServer {
 
   #failed(error: unknown): Reply {
     this.#metrics.counter("coredns_panics_total", {}).value++;
-    return emptyReply("SERVFAIL", "server", error instanceof Error ? error.message : String(error));
+    return { ...emptyReply("SERVFAIL", "server", error instanceof Error ? error.message : String(error)), outside: true };
   }
 
   #write(
@@ -115,18 +118,33 @@ export class DnsServer {
     reply: (answer: Buffer) => void,
     start: number,
   ): void {
-    if (answer.dropped) return;
+    if (answer.dropped) return this.#count(query, from, answer, { request: message.length, response: 0 }, start);
     const { type } = query.question;
     if ((type === 252 || type === 251) && answer.answers.length > 1) {
-      for (const part of transferParts(answer)) reply(encodeReply(query, part).bytes);
-      return this.#count(query.name, from, type, answer.rcode, "transfer", [message.length, 0], start);
+      let response = 0;
+      for (const part of transferParts(answer)) {
+        response += messageLength(query, part);
+        reply(encodeReply(query, part).bytes);
+      }
+      return this.#count(query, from, answer, { request: message.length, response }, start);
     }
     const spelled = respell(query, answer);
     const limited = spelled.edns ? { ...query, edns: spelled.edns } : query;
     const encoded = encodeReply(limited, spelled, sizeLimit(limited, this.#chain.bufsize));
-    if (plain) this.#kept.put(plain, query, spelled, encoded);
+    const response = answer.unwritten ? 0 : messageLength(query, answer);
+    if (plain) this.#kept.put(plain, query, spelled, encoded, response);
     reply(encoded.bytes);
-    this.#count(query.name, from, type, answer.rcode, answer.why[0]?.plugin ?? "", [message.length, encoded.bytes.length], start);
+    if (answer.rcode !== "BADVERS") this.#count(query, from, answer, { request: message.length, response }, start);
+  }
+
+  #observe(): void {
+    this.#chain.observe((query, reply, port) => {
+      const sizes = {
+        request: messageLength(query, emptyReply("NOERROR", "", "")),
+        response: reply.unwritten ? 0 : messageLength(query, reply),
+      };
+      this.#count(query, { transport: query.transport, client: query.client, port }, reply, sizes, this.#clock.monotonic());
+    });
   }
 
   #clamped(query: Query): Query {
@@ -139,21 +157,22 @@ export class DnsServer {
     return new KeptAnswers({ clock: this.#clock, random: this.#random, zone: this.#zone, shuffle });
   }
 
-  #count(name: string, from: Transport, type: number, rcode: Rcode, plugin: string, bytes: readonly [number, number], start: number): void {
+  #count({ name, question, edns }: Query, from: Transport, answer: Reply, sizes: Sizes, start: number): void {
     const { port, transport, client } = from;
-    const counted = this.#counts.of(name, { port, transport, family: familyOf(client.ip), type, rcode, plugin });
-    counted.count(...bytes, (this.#clock.monotonic() - start) / 1000);
+    const by = answer.outside ? "server" : answer.unwritten || answer.dropped ? "chain" : "plugin";
+    const counted = this.#counts.of(name, { port, transport, family: familyOf(client.ip), type: question.type, rcode: answer.rcode, by });
+    counted.count(sizes, edns?.do === true, (this.#clock.monotonic() - start) / 1000);
   }
 
-  #countKept(kept: KeptAnswer, from: Transport, requestBytes: number, responseBytes: number, start: number): void {
+  #countKept(kept: KeptAnswer, from: Transport, request: number, dnssec: boolean, start: number): void {
     const { port, transport, client } = from;
     const family = familyOf(client.ip);
     let { counted } = kept;
     if (!counted || counted.served.port !== port || counted.served.transport !== transport || counted.served.family !== family) {
-      const { type, rcode, plugin } = kept;
-      kept.counted = counted = this.#counts.of(kept.name, { port, transport, family, type, rcode, plugin });
+      const { type, rcode } = kept;
+      kept.counted = counted = this.#counts.of(kept.name, { port, transport, family, type, rcode, by: "plugin" });
     }
-    counted.count(requestBytes, responseBytes, (this.#clock.monotonic() - start) / 1000);
+    counted.count({ request, response: kept.length }, dnssec, (this.#clock.monotonic() - start) / 1000);
   }
 }
 

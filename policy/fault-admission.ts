@@ -1,9 +1,10 @@
 // Validation of Faults inside the write, so that `kubectl apply` hears of every mistake at once.
 import type { FieldError } from "../model/errors.ts";
-import type { ServicePort } from "../model/kinds/core-v1.ts";
+import type { Pod, ServicePort } from "../model/kinds/core-v1.ts";
 import type { Fault, FaultSpec } from "../model/kinds/loopkube-v1alpha1.ts";
 import { equalJson } from "../model/object.ts";
-import { Faults, Services } from "../model/resources.ts";
+import { Faults, Pods, Services } from "../model/resources.ts";
+import { compileLabelSelector } from "../model/selectors.ts";
 import type { Admission, Transaction } from "../store/index.ts";
 import { faultErrors } from "./compile-fault.ts";
 
@@ -15,7 +16,7 @@ export function faultAdmission(): Admission {
     admit({ object, old }, tx) {
       const { spec } = object as unknown as Fault;
       if (old && equalJson((old as unknown as Fault).spec, spec)) return;
-      for (const error of [...faultErrors(spec), ...deafServiceErrors(spec, tx)]) tx.reject(error);
+      for (const error of [...faultErrors(spec), ...deafServiceErrors(spec, tx), ...deafPodErrors(spec, tx)]) tx.reject(error);
     },
   };
 }
@@ -30,5 +31,25 @@ function deafServiceErrors({ dns, to }: FaultSpec, tx: Transaction): readonly Fi
   return [{ type: "Invalid", field: "spec.to.service", value: name, detail }];
 }
 
-const mayAnswerDns = ({ name = "", protocol, port, targetPort }: ServicePort): boolean =>
+/** Nor does a pod whose ports are all something else; one that declares none may be anything. */
+function deafPodErrors({ dns, to }: FaultSpec, tx: Transaction): readonly FieldError[] {
+  if (dns === undefined || !to || to.service !== undefined || (to.pod === undefined && to.podSelector === undefined)) return [];
+  const { pod: name, namespace, podSelector } = to;
+  const query = {
+    ...(namespace === undefined ? {} : { namespace }),
+    ...(podSelector ? { labels: compileLabelSelector(podSelector) } : {}),
+  };
+  const pods = tx.list(Pods, query).filter(({ metadata }) => name === undefined || metadata.name === name);
+  if (pods.length === 0 || !pods.every(isDeaf)) return [];
+  const who = name === undefined ? "a pod like this" : `Pod ${name}`;
+  const detail = `${who} is asked no DNS questions: for the questions that it asks, name it in spec.from`;
+  return [{ type: "Invalid", field: name === undefined ? "spec.to.podSelector" : "spec.to.pod", value: name ?? podSelector, detail }];
+}
+
+function isDeaf({ spec }: Pod): boolean {
+  const ports = spec?.containers.flatMap((container) => container.ports ?? []) ?? [];
+  return ports.length > 0 && !ports.some(({ containerPort: port, ...rest }) => mayAnswerDns({ ...rest, port }));
+}
+
+const mayAnswerDns = ({ name = "", protocol, port, targetPort }: Pick<ServicePort, "name" | "protocol" | "port" | "targetPort">): boolean =>
   protocol === "UDP" || port === 53 || targetPort === 53 || /dns|domain/.test(`${name} ${targetPort ?? ""}`);

@@ -272,7 +272,7 @@ async function readCorefile(path: string | undefined, onWarning: (warning: strin
   try {
     for (const warning of checkCorefile(corefile, files)) onWarning(warning);
   } catch (error) {
-    if (error instanceof CorefileError) throw new Failure(error.message.replace(/^Corefile:/, `${path}:`));
+    if (error instanceof CorefileError) throw new Failure(error.message.replace(/(^|: )Corefile:/, `$1${path}:`));
     throw error;
   }
   return { corefile, corefileImports };

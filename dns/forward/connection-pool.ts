@@ -4,6 +4,10 @@ import type { Timer } from "../../model/clock.ts";
 import type { SocketAddress } from "../../model/ports.ts";
 import type { DnsConnection } from "../connection.ts";
 import type { PluginEnv } from "../plugin.ts";
+import { failureText } from "./failure-text.ts";
+import type { Failed } from "./failure-text.ts";
+
+const failed = (cause: unknown, where: Failed): Error => new Error(failureText(cause, where), { cause });
 
 const SWEEP_MS = 10_000;
 const [MIN_DIAL_MS, MAX_DIAL_MS] = [1000, 30_000];
@@ -53,7 +57,8 @@ export class ConnectionPool {
         return answer;
       } catch (error) {
         connection.close();
-        if (!kept || !connection.ended) throw error;
+        const { local, ended } = connection;
+        if (!kept || !ended) throw failed(error, { proto, during: "read", server: this.#server, local, ended });
       }
     }
   }
@@ -85,6 +90,8 @@ export class ConnectionPool {
     const timeoutMs = average < MIN_DIAL_MS ? MIN_DIAL_MS : average < MAX_DIAL_MS / 2 ? 2 * average : MAX_DIAL_MS;
     try {
       return { connection: await connect(this.#server, { tcp: proto === "tcp", timeoutMs }), openedAt: clock.monotonic() };
+    } catch (error) {
+      throw failed(error, { proto, during: "dial", server: this.#server });
     } finally {
       this.#averageDialMs += (clock.monotonic() - start - average) / DIAL_WEIGHT;
     }

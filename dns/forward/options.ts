@@ -2,17 +2,16 @@
 // Upstream: CoreDNS plugin/forward/setup.go. The TLS options are read and have no effect.
 import { canonicalIp, ipFamily } from "../../model/ip.ts";
 import type { SocketAddress } from "../../model/ports.ts";
-import { CorefileError, zonesOf } from "../corefile.ts";
+import { CorefileError } from "../corefile.ts";
 import type { Directive, Token } from "../corefile.ts";
 import { isRcode } from "../message.ts";
 import type { Rcode } from "../message.ts";
 import { fqdn, isDomainName } from "../name.ts";
-import { argumentError, durationArgument, integerArgument, unknownProperty } from "../plugin.ts";
+import { argumentError, durationArgument, durationText, readInteger, unknownProperty, zonesNamed } from "../plugin.ts";
 import type { PluginEnv } from "../plugin.ts";
 import type { PoolOptions } from "./connection-pool.ts";
 
 const MAX_SERVERS = 15;
-const MAX_COUNT = 2 ** 32 - 1;
 
 export interface ForwardOptions extends PoolOptions {
   readonly from: string;
@@ -43,9 +42,10 @@ export interface ForwardOptions extends PoolOptions {
 export function readForward(stanza: Directive, env: PluginEnv): ForwardOptions {
   const [from, ...targets] = stanza.args;
   if (!from || targets.length === 0) argumentError(stanza);
-  const [zone] = zonesOf(from.text);
-  if (zone === undefined || !isDomainName(zone)) throw new CorefileError(`unable to normalize '${from.text}'`, from);
+  const [zone] = zonesNamed([from]);
+  if (zone === undefined) throw new CorefileError(`unable to normalize '${from.text}'`, from);
   const servers = new Map(targets.flatMap((token) => serversOf(token, env)).map((server) => [`${server.ip} ${server.port}`, server]));
+  if (servers.size === 0) throw new CorefileError("no valid upstream addresses found", stanza.name);
   if (servers.size > MAX_SERVERS) throw new CorefileError(`more than ${MAX_SERVERS} TOs configured: ${servers.size}`, stanza.name);
   let options: ForwardOptions = {
     from: zone,
@@ -72,23 +72,32 @@ export function readForward(stanza: Directive, env: PluginEnv): ForwardOptions {
   for (const line of stanza.body) options = { ...options, ...readLine(line, options) };
   const { expireMs, maxAgeMs } = options;
   if (maxAgeMs > 0 && maxAgeMs < expireMs)
-    throw new CorefileError(`max_age (${maxAgeMs / 1000}s) must not be less than expire (${expireMs / 1000}s)`, stanza.name);
+    throw new CorefileError(`max_age (${durationText(maxAgeMs)}) must not be less than expire (${durationText(expireMs)})`, stanza.name);
   return options;
 }
 
 function serversOf(token: Token, env: PluginEnv): readonly SocketAddress[] {
   const text = token.text.replace(/^dns:\/\//, "");
   if (/^[a-z]+:\/\//.test(text)) throw new CorefileError(`only plain DNS upstreams are supported: ${token.text}`, token);
-  if (text.startsWith("/")) {
-    const listed = [...(env.readFile(text) ?? "").matchAll(/^nameserver\s+(\S+)/gm)].map((match) => ({ ip: match[1] ?? "", port: 53 }));
-    if (listed.length === 0) throw new CorefileError(`no nameservers in ${text}`, token);
-    return listed;
-  }
   const match = /^(?:\[([^\]]+)\]|([^:]+))(?::(\d+))?$/.exec(text);
   const ip = ipFamily(text) ? text : (match?.[1] ?? match?.[2] ?? "");
   const port = ipFamily(text) ? 53 : Number(match?.[3] ?? 53);
-  if (!ipFamily(ip) || port < 1 || port > 65_535) throw new CorefileError(`not an IP address or file: "${token.text}"`, token);
-  return [{ ip: canonicalIp(ip) ?? ip, port }];
+  if (ipFamily(ip)) {
+    if (port < 1 || port > 65_535) throw new CorefileError(`not an IP address or file: "${token.text}"`, token);
+    return [{ ip: canonicalIp(ip) ?? ip, port }];
+  }
+  const file = env.readFile(text);
+  if (file !== undefined) return nameserversOf(file);
+  if (!isDomainName(ip)) throw new CorefileError(`not an IP address, file, or valid domain: "${token.text}"`, token);
+  throw new CorefileError(`failed to resolve "${ip}": lookup ${ip}: no such host`, token);
+}
+
+/** The addresses of a resolv.conf, their zones left out; there may be none. */
+function nameserversOf(file: string): readonly SocketAddress[] {
+  return [...file.matchAll(/^nameserver\s+(\S+)/gm)].flatMap(([, text = ""]) => {
+    const ip = canonicalIp(text.replace(/%.*/, ""));
+    return ip === undefined ? [] : [{ ip, port: 53 }];
+  });
 }
 
 function readLine(line: Directive, before: ForwardOptions): Partial<ForwardOptions> {
@@ -96,14 +105,22 @@ function readLine(line: Directive, before: ForwardOptions): Partial<ForwardOptio
   const none = (): void => void (line.args.length === 0 || argumentError(line));
   const duration = (): number => {
     const ms = durationArgument(first, line);
-    if (ms < 0) throw new CorefileError(`${line.name.text} can't be negative: ${first?.text}`, first ?? line.name);
+    // Upstream tells this one in nanoseconds.
+    const text = line.name.text === "health_check" ? String(Math.round(ms * 1e6)) : durationText(ms);
+    if (ms < 0 && line.name.text !== "read_timeout")
+      throw new CorefileError(`${line.name.text} can't be negative: ${text}`, first ?? line.name);
     return ms;
   };
-  const count = (max = MAX_COUNT): number => integerArgument(first, line, 0, max);
+  const positive = (): number => (first ? readInteger(first, "ParseUint") : argumentError(line));
+  const count = (): number => {
+    const value = first ? readInteger(first) : argumentError(line);
+    if (value < 0) throw new CorefileError(`${line.name.text} can't be negative: ${value}`, first ?? line.name);
+    return value;
+  };
   switch (line.name.text) {
     case "except":
       if (!first) argumentError(line);
-      return { except: [...before.except, ...line.args.flatMap((token) => zonesOf(token.text))] };
+      return { except: [...before.except, ...zonesNamed(line.args)] };
     case "force_tcp":
       none();
       return { forceTcp: true };
@@ -114,15 +131,15 @@ function readLine(line: Directive, before: ForwardOptions): Partial<ForwardOptio
       return { policy: readPolicy(first, line) };
     case "read_timeout": {
       const readTimeoutMs = duration();
-      if (readTimeoutMs <= 0) throw new CorefileError(`read_timeout must be positive: ${first?.text}`, first ?? line.name);
+      if (readTimeoutMs <= 0) throw new CorefileError(`read_timeout must be positive: ${durationText(readTimeoutMs)}`, first ?? line.name);
       return { readTimeoutMs };
     }
     case "max_concurrent":
       return { maxConcurrent: count() };
     case "max_fails":
-      return { maxFails: count() };
+      return { maxFails: positive() };
     case "max_connect_attempts":
-      return { maxAttempts: count() };
+      return { maxAttempts: positive() };
     case "health_check":
       return { checkMs: duration(), checkDomain: ".", ...readCheck(line, rest) };
     case "failover":

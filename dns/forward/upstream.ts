@@ -58,8 +58,9 @@ export class Upstream {
   async #exchange(query: Query, tcp: boolean, timeoutMs: number): Promise<DecodedReply> {
     const { name, type, class: cls } = query.question;
     const id = this.#env.random.int(65_536);
-    const { recursionDesired, checkingDisabled, edns } = query;
-    const message = encodeQuery(id, name, type, { recursionDesired, checkingDisabled, class: cls, ...(edns ? { edns } : {}) });
+    const { recursionDesired, checkingDisabled, authenticData, edns } = query;
+    const flags = { recursionDesired, checkingDisabled, authenticData };
+    const message = encodeQuery(id, name, type, { ...flags, class: cls, ...(edns ? { edns } : {}) });
     return decodeReply(await this.#pool.exchange(message, tcp ? "tcp" : "udp", timeoutMs));
   }
 

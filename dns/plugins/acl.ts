@@ -14,6 +14,9 @@ const ACTIONS = { allow: "allowed", block: "blocked", filter: "filtered", drop: 
 type Action = keyof typeof ACTIONS;
 /** Extended DNS Errors (RFC 8914). */
 const EDE = 15;
+const SHOWN: ReadonlySet<number> = new Set([EDE]);
+/** For clients that have not said how much they take. */
+const UDP_BYTES = 4096;
 const EDE_CODES: Readonly<Partial<Record<Action, number>>> = { block: 15, filter: 17 };
 
 interface Policy {
@@ -62,7 +65,7 @@ class Acl implements DnsPlugin {
   }
 
   #count(action: Action, zone: { readonly zone?: string }): void {
-    const labels = { server: `dns://:${this.#env.port}`, ...zone, view: "" };
+    const labels = { server: this.#env.server, ...zone, view: "" };
     this.#env.metrics.counter(`coredns_acl_${ACTIONS[action]}_requests_total`, labels).value++;
   }
 }
@@ -73,17 +76,19 @@ function fits({ types, nets }: Policy, { question, client }: Query): boolean {
   return nets === undefined || (ip !== undefined && nets.some((net) => net.contains(ip)));
 }
 
-function refusal(action: Action, query: Query): Reply {
-  const { edns, question } = query;
-  const text = `${typeName(question.type)} from ${query.client.ip} is ${ACTIONS[action]}`;
+/** The OPT record that tells why goes to everybody, with the DO bit set. */
+function refusal(action: Action, { edns, question, client }: Query): Reply {
+  const text = `${typeName(question.type)} from ${client.ip} is ${ACTIONS[action]}`;
   const code = EDE_CODES[action];
   return {
     ...emptyReply(action === "block" ? "REFUSED" : "NOERROR", "acl", text),
     volatile: true,
     ...(action === "drop" ? { dropped: true } : {}),
-    ...(edns && code !== undefined
-      ? { edns: { ...edns, options: [{ code: EDE, data: Buffer.from([0, code]) }], shown: new Set([EDE]) } }
-      : {}),
+    ...(code === undefined
+      ? {}
+      : {
+          edns: { udpSize: UDP_BYTES, version: 0, ...edns, do: true, options: [{ code: EDE, data: Buffer.from([0, code]) }], shown: SHOWN },
+        }),
   };
 }
 

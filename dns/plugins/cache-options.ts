@@ -2,7 +2,7 @@
 // Upstream: CoreDNS plugin/cache/setup.go.
 import { CorefileError } from "../corefile.ts";
 import type { Directive, Token } from "../corefile.ts";
-import { argumentError, durationArgument, integerArgument, positiveDuration, unknownProperty, zonesFrom } from "../plugin.ts";
+import { argumentError, durationArgument, integerArgument, positiveDuration, readInteger, zonesFrom } from "../plugin.ts";
 import type { PluginEnv } from "../plugin.ts";
 
 const CAPACITY = 9984;
@@ -109,7 +109,7 @@ function readLine(line: Directive, before: CacheOptions, env: PluginEnv): Partia
     case "serve_stale":
       return { stale: readStale(line) };
     default:
-      return unknownProperty(line);
+      return argumentError({ ...line, args: [] });
   }
 }
 
@@ -127,9 +127,9 @@ function readShelf(line: Directive, { max, min }: Shelf): Shelf {
 function readPrefetch(line: Directive): CacheOptions["prefetch"] {
   const [amount, window, share] = line.args;
   if (line.args.length > 3) argumentError(line);
-  const percent = share ? Number(/^([+-]?\d+)%$/.exec(share.text)?.[1]) : 10;
   if (share && !share.text.endsWith("%"))
     throw new CorefileError(`last character of percentage should be \`%\`, but is: '${share.text.at(-1) ?? ""}'`, share);
+  const percent = share ? readInteger({ ...share, text: share.text.slice(0, -1) }) : 10;
   if (!(percent >= 10 && percent <= 90))
     throw new CorefileError(`percentage should fall in range [10, 90]: ${share?.text.slice(0, -1)}`, share ?? line.name);
   const wanted = integerArgument(amount, line, -(2 ** 31), 2 ** 31);
@@ -152,9 +152,9 @@ function readStale(line: Directive): CacheOptions["stale"] {
   const stale = {
     seconds,
     verify,
-    verifyTimeoutMs: timeout ? positiveDuration(timeout, line, "timeout for serve_stale verify") : 0,
+    verifyTimeoutMs: timeout ? staleDuration(timeout, line, "timeout for serve_stale verify", "verify timeout") : 0,
     ttlSeconds: ttl ? readStaleTtl(ttl, line) : 0,
-    recheckMs: recheck ? positiveDuration(recheck, line, "failure recheck for serve_stale") : 0,
+    recheckMs: recheck ? staleDuration(recheck, line, "failure recheck for serve_stale", "failure recheck") : 0,
     preferPositive: false,
   };
   if (stale.recheckMs > MAX_RECHECK_MS)
@@ -162,8 +162,19 @@ function readStale(line: Directive): CacheOptions["stale"] {
   return seconds === 0 ? undefined : stale;
 }
 
+function staleDuration(token: Token, line: Directive, negative: string, what: string): number {
+  let ms = 0;
+  try {
+    ms = durationArgument(token, line);
+  } catch {
+    throw new CorefileError(`invalid serve_stale ${what}: time: invalid duration "${token.text}"`, token);
+  }
+  if (ms < 0) throw new CorefileError(`invalid negative ${negative}`, token);
+  return ms;
+}
+
 function readStaleTtl(token: Token, line: Directive): number {
-  const ms = positiveDuration(token, line, "response TTL for serve_stale");
+  const ms = staleDuration(token, line, "response TTL for serve_stale", "response TTL");
   if (ms % 1000 !== 0) throw new CorefileError("serve_stale response TTL must be a whole number of seconds", token);
   if (ms / 1000 > 2 ** 32 - 1) throw new CorefileError("serve_stale response TTL exceeds the DNS TTL range", token);
   return ms / 1000;

@@ -6,6 +6,8 @@ import type { Clock } from "../../model/clock.ts";
 import type { DnsPlugin, Next, PluginEnv, PluginType } from "../plugin.ts";
 import { codeOf, withTtl } from "../record.ts";
 import type { ResourceRecord } from "../record.ts";
+import { replyType } from "../reply-type.ts";
+import type { ReplyType } from "../reply-type.ts";
 import { readCache } from "./cache-options.ts";
 import type { CacheOptions } from "./cache-options.ts";
 import { CacheItem, CacheShelf } from "./cache-shelf.ts";
@@ -23,7 +25,7 @@ export const cachePlugin: PluginType = {
 function createCachePlugin(options: CacheOptions, env: PluginEnv): DnsPlugin {
   const shelves = { success: new CacheShelf(options.success.capacity), denial: new CacheShelf(options.denial.capacity) };
   const zones = options.zones.join(",");
-  const labels = { server: `dns://:${env.port}`, zones, view: "" };
+  const labels = { server: env.server, zones, view: "" };
   const count = {
     requests: env.metrics.counter("coredns_cache_requests_total", labels),
     misses: env.metrics.counter("coredns_cache_misses_total", labels),
@@ -49,31 +51,39 @@ function createCachePlugin(options: CacheOptions, env: PluginEnv): DnsPlugin {
   const { prefetch, stale, keepTtl } = options;
   const dynamic = keepTtl || prefetch !== undefined || stale !== undefined;
 
-  const keep = (query: Query, reply: Reply, before: CacheItem | undefined): Reply => {
-    const how = reply.volatile ? undefined : cacheable(query, reply);
-    const kind = how === "success" ? "success" : "denial";
-    const bounds = options[kind];
-    const seconds =
-      how === "servfail" ? options.servfailSeconds : Math.min(Math.max(minimumTtl(reply, bounds.max), bounds.min), bounds.max);
-    const fixed = reply.rcode === "SERVFAIL" && how === undefined ? reply : withTtls(reply, seconds);
-    if (how === undefined || seconds <= 0) return fixed;
-    if (options.except[kind].length > 0 && matchZone(query.name, options.except[kind]) !== undefined) return fixed;
+  const keep = (query: Query, reply: Reply, before?: CacheItem, unseen = false): Reply => {
+    if (reply.unwritten) return reply;
+    const how = cacheable(query, reply);
+    const type = cacheType(query, reply);
+    const kind = type === "NXDOMAIN" || type === "NODATA" || type === "SERVERERROR" ? "denial" : "success";
+    const { min, max } = options[kind];
+    const seconds = type === "SERVERERROR" ? options.servfailSeconds : Math.min(Math.max(minimumTtl(type, reply, max), min), max);
+    // The OPT record is between two servers. What is not kept has the TTLs of what is.
+    const { edns: _edns, ...message } = reply;
+    const fixed = withTtls(message, seconds);
+    const shown = asWanted(query, fixed);
+    if (how === undefined || seconds <= 0) return shown;
+    if (options.except[kind].length > 0 && matchZone(query.name, options.except[kind]) !== undefined) return shown;
     const now = env.clock.now();
     if (shelves[kind].set(query, new CacheItem(fixed, now, seconds, before))) evictions[kind].value++;
-    if (kind === "success" && (stale?.preferPositive ? answersQuestion(query, fixed.answers) : before)) shelves.denial.delete(query);
+    if (kind === "success" && (stale?.preferPositive ? answersQuestion(query, fixed.answers) : unseen)) shelves.denial.delete(query);
     count.entries[kind].value = shelves[kind].size;
-    const kept = { ...fixed, keepUntil: now + seconds * 1000, countHit: hits[kind], repeated: false };
+    const kept = { ...shown, keepUntil: now + seconds * 1000, countHit: hits[kind], repeated: false };
     return dynamic ? { ...kept, volatile: true } : kept;
   };
   /** One at a time for an item; a source that fails does not push out what is still there. */
-  const refresh = async (query: Query, next: Next, before: CacheItem, kind: "denial" | "success"): Promise<Reply | undefined> => {
+  const refresh = async (query: Query, next: Next, before: CacheItem): Promise<Reply | undefined> => {
     before.refreshing = true;
     let fresh: Reply | undefined;
     try {
-      const reply = await next(query);
-      const replaces =
-        !reply.tc && (stale?.preferPositive && kind === "success" ? answersQuestion(query, reply.answers) : isDefinite(reply));
-      if (replaces) fresh = keep(query, reply, before);
+      const reply = await next(asking(query));
+      const isExpired = before.left(env.clock.now()) <= 0;
+      const isAnswer = reply.rcode === "NOERROR" && answersQuestion(query, reply.answers);
+      const replaces = !reply.tc && (stale?.preferPositive && isExpired ? isAnswer : isDefinite(reply));
+      // A client who waits for the answer leaves a denial where it is.
+      const unseen = !stale?.verify || stale.verifyTimeoutMs > 0 || !isExpired;
+      if (replaces) fresh = keep(query, reply, before, unseen);
+      else if (stale?.preferPositive && cacheable(query, reply) !== "success") keep(query, reply, before);
     } finally {
       before.refreshing = false;
       before.retryAtMs = fresh || !stale ? 0 : env.clock.now() + stale.recheckMs;
@@ -101,8 +111,8 @@ function createCachePlugin(options: CacheOptions, env: PluginEnv): DnsPlugin {
     if (left <= 0 && stale && stale.ttlSeconds > 0) return stale.ttlSeconds;
     return keepTtl ? item.seconds : Math.max(0, left);
   };
-  const give = (item: CacheItem, kind: "denial" | "success", left: number): Reply => ({
-    ...aged(item, ttlOf(item, left), kind, left),
+  const give = (query: Query, item: CacheItem, kind: "denial" | "success", left: number): Reply => ({
+    ...asWanted(query, aged(item, ttlOf(item, left), kind, left)),
     countHit: hits[kind],
     repeated: true,
     ...(dynamic ? { volatile: true } : {}),
@@ -117,35 +127,46 @@ function createCachePlugin(options: CacheOptions, env: PluginEnv): DnsPlugin {
       if (!chosen) {
         count.requests.value++;
         count.misses.value++;
-        const reply = next(query);
-        return reply instanceof Promise ? reply.then((late) => keep(query, late, undefined)) : keep(query, reply, undefined);
+        const reply = next(asking(query));
+        return reply instanceof Promise ? reply.then((late) => keep(query, late)) : keep(query, reply);
       }
       const { item, kind } = chosen;
       hits[kind]();
       const left = item.left(now);
       if (left <= 0) {
         const mayAsk = stale?.verify && stale.recheckMs === 0 ? true : !item.refreshing && now >= item.retryAtMs;
-        const fresh = mayAsk ? refresh(query, next, item, kind).catch(() => undefined) : undefined;
+        if (mayAsk && !stale?.verify) extra.prefetched.value++;
+        const fresh = mayAsk ? refresh(query, next, item).catch(() => undefined) : undefined;
         if (stale?.verify && fresh) {
           return verified(fresh, stale.verifyTimeoutMs, env.clock).then((reply) => {
             if (reply) return reply;
             extra.stale.value++;
-            return give(item, kind, 0);
+            return give(query, item, kind, 0);
           });
         }
         extra.stale.value++;
-        return give(item, kind, 0);
+        return give(query, item, kind, 0);
       }
       if (prefetch) {
         item.use(now, prefetch.windowMs);
         if (item.hits >= prefetch.amount && left <= Math.ceil(prefetch.share * item.seconds) && !item.refreshing) {
           extra.prefetched.value++;
-          refresh(query, next, item, kind).catch(() => {});
+          refresh(query, next, item).catch(() => {});
         }
       }
-      return give(item, kind, left);
+      return give(query, item, kind, left);
     },
   };
+}
+
+/** What is kept serves clients who want to know of validation and those who do not. */
+function asking(query: Query): Query {
+  return query.authenticData ? query : { ...query, authenticData: true };
+}
+
+/** Only those who have asked learn that it was validated (RFC 6840 §5.7). */
+function asWanted(query: Query, reply: Reply): Reply {
+  return reply.ad && !query.authenticData && !query.edns?.do ? { ...reply, ad: false, volatile: true } : reply;
 }
 
 /** The fresh reply, if it comes within the time; 0 waits for it. */
@@ -188,7 +209,16 @@ function hasTtl(records: readonly ResourceRecord[], ttl: number): boolean {
   return true;
 }
 
-function minimumTtl({ answers, authorities, additionals }: Reply, max: number): number {
+/** As log's classes have it, except that a CNAME chain that leads nowhere is no answer. */
+function cacheType(query: Query, reply: Reply): ReplyType {
+  const type = replyType(query, reply);
+  const isEmpty = type === "NOERROR" && reply.answers.length > 0 && !answersQuestion(query, reply.answers);
+  return isEmpty && reply.authorities.some((record) => record.type === "SOA") ? "NODATA" : type;
+}
+
+/** Delegations, transfers and errors have the least. */
+function minimumTtl(type: ReplyType, { answers, authorities, additionals }: Reply, max: number): number {
+  if (type !== "NOERROR" && type !== "NXDOMAIN" && type !== "NODATA") return MIN_TTL;
   if (answers.length + authorities.length + additionals.length === 0) return MIN_TTL;
   let least = max;
   for (const record of answers) least = Math.min(least, record.ttl);

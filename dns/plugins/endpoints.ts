@@ -1,9 +1,13 @@
 // health, ready and prometheus: pages over HTTP on the pod's address; reload, bufsize and metadata: settings of the server.
 // Upstream: CoreDNS plugin/{health,ready,metrics,reload,bufsize,metadata}.
 import { CorefileError } from "../corefile.ts";
-import { argumentError, durationArgument, integerArgument, portArgument, unknownProperty } from "../plugin.ts";
+import type { Directive } from "../corefile.ts";
+import { argumentError, durationArgument, portArgument, unknownProperty, zonesFrom } from "../plugin.ts";
 import { VERSION } from "../version.ts";
 import type { DnsPlugin, PluginType } from "../plugin.ts";
+
+/** Stands in the chain and lets everything through. */
+const passOn: NonNullable<DnsPlugin["serve"]> = (query, next) => next(query);
 
 export const healthPlugin: PluginType = {
   name: "health",
@@ -13,9 +17,10 @@ export const healthPlugin: PluginType = {
     for (const line of stanza.body) {
       if (line.name.text !== "lameduck") unknownProperty(line);
       if (line.args.length !== 1) argumentError(line);
-      lameduckMs = durationArgument(line.args[0], line);
+      lameduckMs = readLameduck(line);
     }
     const duration = env.metrics.histogram("coredns_health_request_duration_seconds", {});
+    env.metrics.counter("coredns_health_request_failures_total", {});
     const respond = (): { status: number; type: string; body: string } => {
       duration.observe(0);
       return { status: 200, type: "text/plain; charset=utf-8", body: "OK" };
@@ -23,6 +28,16 @@ export const healthPlugin: PluginType = {
     return { name: "health", lameduckMs, page: { port: portArgument(stanza.args[0], 8080), path: "/health", respond } };
   },
 };
+
+function readLameduck(line: Directive): number {
+  try {
+    return durationArgument(line.args[0], line);
+  } catch {
+    const text = line.args[0]?.text ?? "";
+    const message = `unable to parse lameduck duration value: '${text}' : time: invalid duration "${text}"`;
+    throw new CorefileError(message, line.args[0] ?? line.name);
+  }
+}
 
 /** How long a stopping server goes on answering. */
 export function lameduckOf(plugins: readonly DnsPlugin[]): number {
@@ -46,6 +61,7 @@ export const readyPlugin: PluginType = {
         .plugins()
         .filter((plugin) => plugin.ready?.() === false)
         .map((plugin) => plugin.name);
+      if (waiting.length > 0) env.log(`[INFO] plugin/ready: Plugins not ready: "${waiting.join(",")}"`);
       return {
         status: waiting.length === 0 ? 200 : 503,
         type: "text/plain; charset=utf-8",
@@ -62,23 +78,21 @@ export const prometheusPlugin: PluginType = {
     if (stanza.args.length > 1) argumentError(stanza);
     for (const line of stanza.body) {
       // Metrics of a runtime that is not here.
-      if (line.name.text !== "runtime_metrics") unknownProperty(line);
+      if (line.name.text !== "runtime_metrics") throw new CorefileError(`unknown option: ${line.name.text}`, line.name);
       if (line.args.length > 0) argumentError(line);
     }
     env.metrics.counter("coredns_build_info", { goversion: "", revision: "", version: VERSION }).value = 1;
     env.metrics.counter("coredns_panics_total", {});
-    const respond = (): { status: number; type: string; body: string } => {
-      for (const plugin of env.plugins()) {
-        env.metrics.counter("coredns_plugin_enabled", {
-          server: `dns://:${env.port}`,
-          zone: env.blockZones[0] ?? ".",
-          view: "",
-          name: plugin.name,
-        }).value = 1;
-      }
-      return { status: 200, type: "text/plain; version=0.0.4; charset=utf-8", body: env.metrics.text() };
+    const labels = { server: env.server, zone: env.blockZones[0] ?? ".", view: "" };
+    const started = (): void => {
+      for (const { name, serve } of env.plugins()) if (serve) env.metrics.counter("coredns_plugin_enabled", { ...labels, name }).value = 1;
     };
-    return { name: "prometheus", page: { port: portArgument(stanza.args[0], 9153), path: "/metrics", respond } };
+    const respond = (): { status: number; type: string; body: string } => ({
+      status: 200,
+      type: "text/plain; version=0.0.4; charset=utf-8",
+      body: env.metrics.text(),
+    });
+    return { name: "prometheus", serve: passOn, started, page: { port: portArgument(stanza.args[0], 9153), path: "/metrics", respond } };
   },
 };
 
@@ -100,9 +114,10 @@ export const reloadPlugin: PluginType = {
 /** Lets `log` print what metadata.ts knows of a query. */
 export const metadataPlugin: PluginType = {
   name: "metadata",
-  setup(stanza) {
-    for (const line of stanza.body) unknownProperty(line);
-    return { name: "metadata" };
+  setup(stanza, env) {
+    const [line] = stanza.body;
+    if (line) argumentError({ ...line, args: [] });
+    return { name: "metadata", metadataZones: zonesFrom(stanza.args, env), serve: passOn };
   },
 };
 
@@ -112,8 +127,10 @@ export const bufsizePlugin: PluginType = {
   setup(stanza) {
     if (stanza.args.length > 1) argumentError(stanza);
     for (const line of stanza.body) unknownProperty(line);
-    const bytes = stanza.args[0] ? integerArgument(stanza.args[0], stanza, 512, 4096) : 1232;
-    return { name: "bufsize", bytes } satisfies DnsPlugin & { bytes: number };
+    const [size] = stanza.args;
+    const bytes = size ? (/^[+-]?\d+$/.test(size.text) ? Number(size.text) : 0) : 1232;
+    if (bytes < 512 || bytes > 4096) argumentError(stanza);
+    return { name: "bufsize", bytes, serve: passOn } satisfies DnsPlugin & { bytes: number };
   },
 };
 

@@ -4,7 +4,7 @@ import type { Timer } from "../../model/clock.ts";
 import { CorefileError } from "../corefile.ts";
 import type { Directive } from "../corefile.ts";
 import { questionText, RCODES, then } from "../message.ts";
-import { argumentError, durationArgument } from "../plugin.ts";
+import { argumentError, durationArgument, durationText } from "../plugin.ts";
 import type { PluginEnv, PluginType } from "../plugin.ts";
 import { compilePattern } from "../rewrite/rule.ts";
 
@@ -31,8 +31,10 @@ export const errorsPlugin: PluginType = {
           const pattern = patterns.find((candidate) => candidate.matches(failure));
           if (!pattern?.take()) {
             const level = pattern?.level ?? "error";
-            const question = questionText({ ...query.question, name: query.name });
-            env.log(`[${level.toUpperCase()}] plugin/errors: ${RCODES[reply.rcode]} ${question}: ${failure}`);
+            const { name, ...asked } = reply.asked ?? query.question;
+            const question = questionText({ ...asked, name: name.toLowerCase() });
+            if (level !== "debug" || env.debug)
+              env.log(`[${level.toUpperCase()}] plugin/errors: ${RCODES[reply.returned ?? reply.rcode]} ${question}: ${failure}`);
           }
           return reply;
         }),
@@ -57,7 +59,7 @@ class Consolidated {
     if (!period || !pattern || options.length > 2) argumentError(line);
     this.#env = env;
     this.#periodMs = durationArgument(period, line);
-    this.#period = period.text;
+    this.#period = durationText(this.#periodMs);
     this.#text = pattern.text;
     this.#pattern = compilePattern(pattern.text, pattern);
     const words = options.map((option) => option.text);
@@ -85,7 +87,7 @@ class Consolidated {
     const count = this.#count;
     this.#count = 0;
     this.#timer = undefined;
-    if (count === 0 || (count === 1 && this.#showsFirst)) return;
+    if (count === 0 || (count === 1 && this.#showsFirst) || (this.level === "debug" && !this.#env.debug)) return;
     this.#env.log(`[${this.level.toUpperCase()}] plugin/errors: ${count} errors like '${this.#text}' occurred in last ${this.#period}`);
   }
   /** Writes what has been counted so far. */

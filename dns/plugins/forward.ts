@@ -11,6 +11,8 @@ import type { DnsPlugin, Next, PluginEnv, PluginType } from "../plugin.ts";
 
 /** For one query, however many servers are asked. */
 const DEADLINE_MS = 5000;
+/** What a client takes that has not said how much. */
+const MIN_UDP_BYTES = 512;
 
 export const forwardPlugin: PluginType = {
   name: "forward",
@@ -53,7 +55,8 @@ class Forward implements DnsPlugin {
     const { clock } = this.#env;
     const { maxAttempts, failover } = this.#options;
     const deadline = clock.monotonic() + DEADLINE_MS;
-    const failures: string[] = [];
+    let failure: string | undefined;
+    let failures = 0;
     let failedOver = 0;
     let asked: string | undefined;
     for (const upstream of this.#candidates()) {
@@ -63,17 +66,18 @@ class Forward implements DnsPlugin {
       try {
         reply = await upstream.ask(query);
       } catch (error) {
-        failures.push(`${upstream.name}: ${error instanceof Error ? error.message : String(error)}`);
+        failure = error instanceof Error ? error.message : String(error);
         upstream.suspect();
-        if (maxAttempts > 0 && failures.length >= maxAttempts) break;
+        if (maxAttempts > 0 && ++failures >= maxAttempts) break;
         continue;
       }
+      failure = undefined;
       if (!answersTo(query, reply)) return emptyReply("FORMERR", "forward", `${upstream.name} answered another question`);
       if (failover.has(reply.rcode) && ++failedOver < this.#upstreams.length) continue;
       if (this.#passesOn(reply)) return next(query);
-      return replyOf(reply, upstream.name);
+      return replyOf(query, reply, upstream.name);
     }
-    const failed = failedReply("SERVFAIL", "forward", failures.length > 0 ? [...new Set(failures)].join("; ") : "no healthy proxies");
+    const failed = failedReply("SERVFAIL", "forward", failure ?? "no healthy proxies");
     return asked === undefined ? failed : { ...failed, upstream: asked };
   }
 
@@ -115,11 +119,13 @@ class Forward implements DnsPlugin {
 }
 
 function answersTo({ name, question }: Query, { question: asked, flags }: DecodedReply): boolean {
-  return flags.includes("qr") && asked?.name.toLowerCase() === name && asked.type === question.type;
+  return flags.includes("qr") && asked?.name.toLowerCase() === name && asked.type === question.type && asked.class === question.class;
 }
 
-function replyOf(decoded: DecodedReply, server: string): Reply {
-  const { answers, authorities, additionals, flags, rcode } = decoded;
+/** The server's OPT record is passed on, with its options and in the client's size. */
+function replyOf(query: Query, decoded: DecodedReply, server: string): Reply {
+  const { answers, authorities, additionals, flags, rcode, edns } = decoded;
+  const { udpSize, do: dnssec } = query.edns ?? { udpSize: MIN_UDP_BYTES, do: false };
   const why = [{ plugin: "forward", text: `${server} said ${rcode}` }];
   const known = isRcode(rcode) ? rcode : "SERVFAIL";
   return {
@@ -130,6 +136,8 @@ function replyOf(decoded: DecodedReply, server: string): Reply {
     aa: flags.includes("aa"),
     ra: flags.includes("ra"),
     tc: decoded.truncated,
+    ad: flags.includes("ad"),
+    ...(edns ? { edns: { ...edns, udpSize, do: dnssec || edns.do, shown: new Set(edns.options.map(({ code }) => code)) } } : {}),
     why,
     upstream: server,
   };

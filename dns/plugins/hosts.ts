@@ -3,14 +3,16 @@
 import { canonicalIp } from "../../model/ip.ts";
 import { CorefileError } from "../corefile.ts";
 import type { Directive } from "../corefile.ts";
-import { emptyReply } from "../message.ts";
+import { bareCode, emptyReply } from "../message.ts";
 import type { Query, Reply } from "../message.ts";
 import { addressOfReverse, fqdn, matchZone } from "../name.ts";
-import { argumentError, fallsThrough, fallthroughZones, positiveDuration, zonesFrom } from "../plugin.ts";
+import { argumentError, durationArgument, fallsThrough, fallthroughZones, zonesFrom } from "../plugin.ts";
 import type { DnsPlugin, MaybeReply, Next, PluginEnv, PluginType } from "../plugin.ts";
 import type { ResourceRecord } from "../record.ts";
 
 const [A, PTR, AAAA] = [1, 12, 28];
+const FAMILIES = [4, 6] as const;
+type Family = (typeof FAMILIES)[number];
 
 export const hostsPlugin: PluginType = {
   name: "hosts",
@@ -19,6 +21,8 @@ export const hostsPlugin: PluginType = {
 
 interface Options {
   readonly file: string;
+  /** The Corefile names it. */
+  readonly named: boolean;
   readonly zones: readonly string[];
   readonly lines: readonly string[];
   readonly ttl: number;
@@ -40,7 +44,9 @@ class Hosts implements DnsPlugin {
   constructor(options: Options, env: PluginEnv) {
     this.#options = options;
     this.#env = env;
-    this.#text = env.readFile(options.file) ?? "";
+    const text = env.readFile(options.file);
+    if (text === undefined && options.named) env.log(`[WARNING] plugin/hosts: File does not exist: ${options.file}`);
+    this.#text = text ?? "";
     this.#readAtMs = env.clock.now();
     this.#inline = new HostTable(options.lines, options);
     this.#table = new HostTable(this.#text.split("\n"), options);
@@ -61,11 +67,11 @@ class Hosts implements DnsPlugin {
     }
     const isForward = type === A || type === AAAA;
     if (!isForward && fallthroughUnsupported && fallsThrough(fallthrough, name)) return next(query);
-    const addresses = this.#both((table) => table.addressesOf(name));
+    const addresses = FAMILIES.flatMap((family) => this.#both((table) => table.addressesOf(name, family)));
     if (addresses.length === 0) {
       if (fallsThrough(fallthrough, name)) return next(query);
       // There is no SOA to deny a name with.
-      return emptyReply("SERVFAIL", "hosts", "no entry");
+      return bareCode("SERVFAIL", "hosts", "no entry");
     }
     const wanted = isForward ? addresses.filter((address) => address.includes(":") === (type === AAAA)) : [];
     return this.#found(wanted.map((address) => ({ name, type: type === AAAA ? "AAAA" : "A", ttl, address })));
@@ -83,8 +89,9 @@ class Hosts implements DnsPlugin {
     const now = this.#env.clock.now();
     if (reloadMs === 0 || now - this.#readAtMs < reloadMs) return;
     this.#readAtMs = now;
-    const text = this.#env.readFile(file) ?? "";
-    if (text === this.#text) return;
+    const text = this.#env.readFile(file);
+    // What has been read stays when the file goes.
+    if (text === undefined || text === this.#text) return;
     this.#text = text;
     this.#table = new HostTable(text.split("\n"), this.#options);
     this.#count();
@@ -92,12 +99,14 @@ class Hosts implements DnsPlugin {
   #count(): void {
     const entries = this.#env.metrics.counter("coredns_hosts_entries", { hostsfile: this.#options.file });
     entries.value = this.#table.size + this.#inline.size;
+    if (this.#env.debug) this.#env.log(`[DEBUG] plugin/hosts: Parsed hosts file into ${this.#table.size} entries`);
+    this.#env.metrics.counter("coredns_hosts_reload_timestamp_seconds", {}).value = this.#env.clock.now() / 1000;
   }
 }
 
 /** The entries of one source that lie in the plugin's zones. */
 class HostTable {
-  readonly #byName = new Map<string, string[]>();
+  readonly #byName: Readonly<Record<Family, Map<string, string[]>>> = { 4: new Map(), 6: new Map() };
   readonly #byAddress = new Map<string, string[]>();
   size = 0;
 
@@ -109,7 +118,7 @@ class HostTable {
       if (address === undefined) continue;
       for (const name of names.map((text) => fqdn(text.toLowerCase()))) {
         if (matchZone(name, zones) === undefined) continue;
-        this.#add(this.#byName, name, address);
+        this.#add(this.#byName[address.includes(":") ? 6 : 4], name, address);
         if (reverse && !name.startsWith("*.")) this.#add(this.#byAddress, address, name);
       }
     }
@@ -120,13 +129,26 @@ class HostTable {
     else map.set(key, [value]);
     this.size++;
   }
-  /** Of the name itself, else of the wildcard beside it. */
-  addressesOf(name: string): readonly string[] {
-    return this.#byName.get(name) ?? this.#byName.get(`*${name.slice(name.indexOf("."))}`) ?? [];
+  /** Of the name itself, else of the wildcard beside it, each family for itself. */
+  addressesOf(name: string, family: Family): readonly string[] {
+    const names = this.#byName[family];
+    return names.get(name) ?? names.get(`*${name.slice(name.indexOf("."))}`) ?? [];
   }
   namesOf(address: string): readonly string[] {
     return this.#byAddress.get(address) ?? [];
   }
+}
+
+function readReload(line: Directive): number {
+  const [token] = line.args;
+  let ms = 0;
+  try {
+    ms = durationArgument(token, line);
+  } catch {
+    throw new CorefileError(`invalid duration for reload '${token?.text}'`, token ?? line.name);
+  }
+  if (ms < 0) throw new CorefileError(`invalid negative duration for reload '${token?.text}'`, token ?? line.name);
+  return ms;
 }
 
 /** Lines that are no option are entries, up to `fallthrough`. */
@@ -134,6 +156,7 @@ function readStanza(stanza: Directive, env: PluginEnv): Options {
   const lines: string[] = [];
   let options: Options = {
     file: stanza.args[0]?.text ?? "/etc/hosts",
+    named: stanza.args.length > 0,
     zones: zonesFrom(stanza.args.slice(1), env),
     lines,
     ttl: 3600,
@@ -146,7 +169,7 @@ function readStanza(stanza: Directive, env: PluginEnv): Options {
     const [first] = line.args;
     switch (line.name.text) {
       case "ttl": {
-        const ttl = /^\d+$/.test(first?.text ?? "") ? Number(first?.text) : NaN;
+        const ttl = /^[+-]?\d+$/.test(first?.text ?? "") ? Number(first?.text) : NaN;
         if (!first) throw new CorefileError("ttl needs a time in second", line.name);
         if (Number.isNaN(ttl)) throw new CorefileError("ttl needs a number of second", first);
         if (ttl < 1 || ttl > 65_535) throw new CorefileError("ttl provided is invalid", first);
@@ -158,7 +181,7 @@ function readStanza(stanza: Directive, env: PluginEnv): Options {
         break;
       case "reload":
         if (line.args.length !== 1) throw new CorefileError("reload needs a duration (zero seconds to disable)", line.name);
-        options = { ...options, reloadMs: positiveDuration(first, line, "duration for reload") };
+        options = { ...options, reloadMs: readReload(line) };
         break;
       case "fallthrough":
         options = { ...options, fallthrough: fallthroughZones(line) };

@@ -4,15 +4,19 @@ import type { PluginType } from "../plugin.ts";
 import { aclPlugin } from "./acl.ts";
 import { anyPlugin } from "./any.ts";
 import { autopathPlugin } from "./autopath.ts";
+import { bindPlugin } from "./bind.ts";
 import { cachePlugin } from "./cache.ts";
 import { chaosPlugin } from "./chaos.ts";
+import { debugPlugin } from "./debug.ts";
 import { bufsizePlugin, healthPlugin, metadataPlugin, prometheusPlugin, readyPlugin, reloadPlugin } from "./endpoints.ts";
 import { errorsPlugin } from "./errors.ts";
 import { forwardPlugin } from "./forward.ts";
+import { headerPlugin } from "./header.ts";
 import { hostsPlugin } from "./hosts.ts";
 import { k8sExternalPlugin } from "./k8s-external.ts";
 import { kubernetesPlugin } from "./kubernetes.ts";
 import { loadbalancePlugin } from "./loadbalance.ts";
+import { localPlugin } from "./local.ts";
 import { logPlugin } from "./log.ts";
 import { loopPlugin } from "./loop.ts";
 import { minimalPlugin } from "./minimal.ts";
@@ -26,11 +30,14 @@ export const PLUGINS: readonly PluginType[] = [
   reloadPlugin,
   nsidPlugin,
   bufsizePlugin,
+  bindPlugin,
+  debugPlugin,
   readyPlugin,
   healthPlugin,
   prometheusPlugin,
   errorsPlugin,
   logPlugin,
+  localPlugin,
   anyPlugin,
   chaosPlugin,
   loadbalancePlugin,
@@ -38,6 +45,7 @@ export const PLUGINS: readonly PluginType[] = [
   autopathPlugin,
   aclPlugin,
   cachePlugin,
+  headerPlugin,
   minimalPlugin,
   transferPlugin,
   hostsPlugin,

@@ -5,7 +5,7 @@ import { CorefileError } from "../corefile.ts";
 import type { Directive } from "../corefile.ts";
 import { requery, then } from "../message.ts";
 import type { Query, Reply } from "../message.ts";
-import { addressOfReverse, fqdn, labelsOf, matchZone, trimZone } from "../name.ts";
+import { addressOfReverse, fqdn, isWithin, labelsOf, matchZone, trimZone } from "../name.ts";
 import { argumentError, fallsThrough, fallthroughZones, integerArgument, unknownProperty, zonesFrom } from "../plugin.ts";
 import type { MaybeReply, PluginEnv, PluginType } from "../plugin.ts";
 import { typeName } from "../record.ts";
@@ -14,12 +14,19 @@ import type { ServiceTable } from "../service-table.ts";
 import type { ZoneView } from "../view.ts";
 import { isKubernetesPlugin } from "./kubernetes.ts";
 
+const [A, AAAA] = [1, 28];
+
 interface Options {
   readonly zones: readonly string[];
   readonly apex: string;
   readonly ttl: number;
   readonly headless: boolean;
   readonly fallthrough: readonly string[] | undefined;
+}
+interface Lookup {
+  readonly record: ResourceRecord;
+  readonly name: string;
+  readonly type: number;
 }
 interface Host {
   readonly host: string;
@@ -33,6 +40,9 @@ export const k8sExternalPlugin: PluginType = {
     const options = readStanza(stanza, env);
     return {
       name: "k8s_external",
+      check() {
+        if (!env.plugins().some(isKubernetesPlugin)) throw new CorefileError("kubernetes plugin not loaded", stanza.name, "k8s_external");
+      },
       serve(query, next) {
         const zone = matchZone(query.name, options.zones);
         const view = env.plugins().find(isKubernetesPlugin)?.view;
@@ -40,7 +50,7 @@ export const k8sExternalPlugin: PluginType = {
         const external = new ExternalZone(view, options, zone);
         const reply = external.answer(query);
         if (reply.rcode === "NXDOMAIN" && fallsThrough(options.fallthrough, query.name)) return next(query);
-        return chase(query, reply, env);
+        return chase(query, reply, zone, env);
       },
       transfer(zone, serial) {
         const view = env.plugins().find(isKubernetesPlugin)?.view;
@@ -51,20 +61,27 @@ export const k8sExternalPlugin: PluginType = {
   },
 };
 
-/** Adds the addresses of host names outside. */
-function chase(query: Query, reply: Reply, env: PluginEnv): MaybeReply {
-  const cname = reply.answers.find((record) => record.type === "CNAME");
-  if (cname?.type !== "CNAME") return reply;
-  const { rcode, answers, authorities, additionals, aa, why } = reply;
-  return then(env.ask(requery(query, cname.target)), (chased) => ({
-    rcode,
-    answers: [...answers, ...chased.answers],
-    authorities,
-    additionals,
-    aa,
-    tc: chased.tc ?? false,
-    why: [...why, ...chased.why],
-  }));
+/** Adds the addresses of host names outside: each CNAME is followed by what it leads to, the targets of SRV have theirs in the additional section. */
+function chase(query: Query, reply: Reply, zone: string, env: PluginEnv): MaybeReply {
+  const outside = reply.answers.flatMap((record): readonly Lookup[] => {
+    if (record.type === "CNAME") return [{ record, name: record.target, type: query.question.type }];
+    if (record.type !== "SRV" || isWithin(record.target.toLowerCase(), zone)) return [];
+    return [A, AAAA].map((type) => ({ record, name: record.target, type }));
+  });
+  if (outside.length === 0) return reply;
+  const { rcode, authorities, aa } = reply;
+  const added = (at: number, so: Reply): MaybeReply => {
+    const lookup = outside[at];
+    if (!lookup) return so;
+    return then(env.ask(requery(query, lookup.name, lookup.type)), (found) => {
+      const next = { ...so, tc: so.tc === true || found.tc === true, why: [...so.why, ...found.why] };
+      if (lookup.record.type === "SRV") return added(at + 1, { ...next, additionals: [...so.additionals, ...found.answers] });
+      const place = so.answers.indexOf(lookup.record) + 1;
+      return added(at + 1, { ...next, answers: [...so.answers.slice(0, place), ...found.answers, ...so.answers.slice(place)] });
+    });
+  };
+  const { answers, additionals, why } = reply;
+  return added(0, { rcode, answers, authorities, additionals, aa, why });
 }
 
 class ExternalZone {
@@ -169,6 +186,8 @@ class ExternalZone {
     hosts: readonly Host[],
   ): { readonly answers: readonly ResourceRecord[]; readonly additionals: readonly ResourceRecord[] } {
     const { ttl } = this.#options;
+    // What is no address has the TTL of the kubernetes plugin, whose records these are.
+    const inner = this.#view.options.ttl;
     const answers = new Map<string, ResourceRecord>();
     const additionals = new Map<string, ResourceRecord>();
     const weight = Math.max(1, Math.floor(100 / Math.max(1, hosts.length)));
@@ -177,10 +196,10 @@ class ExternalZone {
       const address = family === "IPv6" ? "AAAA" : "A";
       if (type === "SRV" && port !== -1) {
         const target = family ? `${owner}.${this.#zone}` : fqdn(host);
-        answers.set(`${target} ${port}`, { name, type: "SRV", ttl, priority: 0, weight, port, target });
+        answers.set(`${target} ${port}`, { name, type: "SRV", ttl: inner, priority: 0, weight, port, target });
         if (family) additionals.set(`${target} ${host}`, { name: target, type: address, ttl, address: host });
       } else if (type === "A" || type === "AAAA") {
-        if (!family) answers.set(host, { name, type: "CNAME", ttl, target: fqdn(host) });
+        if (!family) answers.set(host, { name, type: "CNAME", ttl: inner, target: fqdn(host) });
         else if (address === type) answers.set(host, { name, type, ttl, address: host });
       }
     }

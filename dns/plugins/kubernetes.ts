@@ -2,12 +2,21 @@
 // Upstream: CoreDNS plugin/kubernetes. Options that speak of the API connection are read and have no effect: the store is in this process.
 import { parseLabelSelector } from "../../model/selectors.ts";
 import { answer, soaRecord } from "../answer.ts";
-import { CorefileError, zonesOf } from "../corefile.ts";
+import { CorefileError } from "../corefile.ts";
 import type { Directive } from "../corefile.ts";
 import { requery, then } from "../message.ts";
 import type { Reply } from "../message.ts";
 import { isReverse, matchZone } from "../name.ts";
-import { argumentError, durationArgument, fallsThrough, fallthroughZones, integerArgument, unknownProperty, zonesFrom } from "../plugin.ts";
+import {
+  argumentError,
+  durationArgument,
+  fallsThrough,
+  fallthroughZones,
+  integerArgument,
+  unknownProperty,
+  zonesFrom,
+  zonesNamed,
+} from "../plugin.ts";
 import type { DnsPlugin, PluginEnv, PluginType } from "../plugin.ts";
 import { clientSearchPath } from "../search-path.ts";
 import { transferRecords } from "../transfer-records.ts";
@@ -82,8 +91,7 @@ function chasedReply(reply: Reply, target: string, chased: Reply): Reply {
 
 function readStanza(stanza: Directive, env: PluginEnv): Stanza {
   const zones = zonesFrom(stanza.args, env);
-  if (zones.every((zone) => isReverse(`.${zone}`)))
-    throw new CorefileError("plugin/kubernetes: non-reverse zone name must be used", stanza.name);
+  if (zones.every((zone) => isReverse(`.${zone}`))) throw new CorefileError("non-reverse zone name must be used", stanza.name);
   let options: Stanza = { ...defaultKubernetesOptions(zones), fallthrough: undefined };
   for (const line of stanza.body) options = { ...options, ...readLine(line, options) };
   if (options.namespaces.size > 0 && options.namespaceLabels)
@@ -123,10 +131,10 @@ function readLine(line: Directive, before: Stanza): Partial<Stanza> {
       return { namespaces: new Set([...before.namespaces, ...words]) };
     case "labels":
       if (args.length === 0) argumentError(line);
-      return { labels: selector(line) };
+      return { labels: selector(line, "label selector") };
     case "namespace_labels":
       if (args.length === 0) argumentError(line);
-      return { namespaceLabels: selector(line) };
+      return { namespaceLabels: selector(line, "namespace_label selector") };
     case "ttl":
       return { ttl: integerArgument(args[0], line, 0, 3600) };
     case "fallthrough":
@@ -136,9 +144,14 @@ function readLine(line: Directive, before: Stanza): Partial<Stanza> {
       if (words[0] !== "empty_service") throw new CorefileError(`unable to parse ignore value: '${words[0]}'`, args[0] ?? line.name);
       return { ignoreEmptyService: true };
     case "multicluster":
-      return { multiclusterZones: args.flatMap((token) => zonesOf(token.text)) };
+      return { multiclusterZones: zonesNamed(args) };
     case "startup_timeout":
-      durationArgument(args[0], line);
+      if (!args[0]) argumentError(line);
+      try {
+        durationArgument(args[0], line);
+      } catch {
+        throw new CorefileError(`failed to parse startup_timeout: ${words[0]}, time: invalid duration "${words[0]}"`, args[0]);
+      }
       return {};
     case "endpoint":
       if (args.length === 0) argumentError(line);
@@ -153,9 +166,13 @@ function readLine(line: Directive, before: Stanza): Partial<Stanza> {
     case "apiserver_burst":
     case "apiserver_max_inflight": {
       exactly(1);
-      const value = /^[+-]?\d+(?:\.\d+)?$/.test(words[0] ?? "") ? Number(words[0]) : NaN;
-      if (Number.isNaN(value) || (line.name.text !== "apiserver_qps" && !Number.isInteger(value)))
-        throw new CorefileError(`invalid ${line.name.text} "${words[0]}"`, args[0] ?? line.name);
+      const isFloat = line.name.text === "apiserver_qps";
+      const number = isFloat ? /^[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?$/i : /^[+-]?\d+$/;
+      if (!number.test(words[0] ?? "")) {
+        const failure = `strconv.${isFloat ? "ParseFloat" : "Atoi"}: parsing "${words[0]}": invalid syntax`;
+        throw new CorefileError(`invalid ${line.name.text} "${words[0]}": ${failure}`, args[0] ?? line.name);
+      }
+      const value = Number(words[0]);
       if (value < 0) throw new CorefileError(`${line.name.text} must be >= 0`, args[0] ?? line.name);
       return {};
     }
@@ -164,13 +181,13 @@ function readLine(line: Directive, before: Stanza): Partial<Stanza> {
   }
 }
 
-function selector(line: Directive): ReturnType<typeof parseLabelSelector> {
+function selector(line: Directive, what: string): ReturnType<typeof parseLabelSelector> {
   const text = line.args.map((token) => token.text).join(" ");
   try {
     return parseLabelSelector(text);
   } catch (error) {
     throw new CorefileError(
-      `unable to parse label selector value: '${text}': ${error instanceof Error ? error.message : ""}`,
+      `unable to parse ${what} value: '${text}': ${error instanceof Error ? error.message : ""}`,
       line.args[0] ?? line.name,
     );
   }

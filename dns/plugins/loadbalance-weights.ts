@@ -4,9 +4,11 @@ import { canonicalIp } from "../../model/ip.ts";
 import { CorefileError } from "../corefile.ts";
 import type { Token } from "../corefile.ts";
 import { fqdn } from "../name.ts";
+import { durationText } from "../plugin.ts";
 import type { PluginEnv } from "../plugin.ts";
 
 const MAX_WEIGHT = 255;
+const UNREADABLE = "failed to open weight file";
 
 export class WeightFile {
   readonly #file: string;
@@ -23,10 +25,12 @@ export class WeightFile {
     this.#env = env;
     this.#readAtMs = env.clock.now();
     this.#text = env.readFile(token.text);
-    if (this.#text === undefined && reloadMs === 0) throw new CorefileError(`failed to open weight file ${token.text}`, token);
+    if (this.#text === undefined && reloadMs === 0) throw new CorefileError(UNREADABLE, token);
+    if (this.#text === undefined)
+      env.log(`[WARNING] plugin/loadbalance: Failed to open weight file:${UNREADABLE}. Will try again in ${durationText(reloadMs)}`);
     const read = parse(this.#text ?? "", token.text);
     if (typeof read === "string") throw new CorefileError(read, token);
-    this.#weights = read;
+    this.#take(read);
   }
   /** Of an address of a name; 1 when the file does not say. */
   of(name: string, address: string): number {
@@ -39,11 +43,15 @@ export class WeightFile {
     if (this.#reloadMs === 0 || now - this.#readAtMs < this.#reloadMs) return;
     this.#readAtMs = now;
     const text = this.#env.readFile(this.#file);
-    if (text === undefined || text === this.#text) return;
-    this.#text = text;
-    const read = parse(text, this.#file);
+    if (text === this.#text && text !== undefined) return;
+    const read = text === undefined ? UNREADABLE : parse(text, this.#file);
+    if (text !== undefined) this.#text = text;
     if (typeof read === "string") this.#env.log(`[ERROR] plugin/loadbalance: ${read}`);
-    else this.#weights = read;
+    else this.#take(read);
+  }
+  #take(weights: ReadonlyMap<string, number>): void {
+    this.#weights = weights;
+    if (this.#text !== undefined) this.#env.log(`[INFO] plugin/loadbalance: Successfully reloaded weight file ${this.#file}`);
   }
 }
 

@@ -52,9 +52,9 @@ function readOptions(lines: readonly Directive[], isWeighted: boolean): { readon
   let reloadMs = RELOAD_MS;
   for (const line of lines) {
     const [first, second] = line.args;
-    if (line.name.text === "prefer") {
+    if (line.name.text === "prefer" && !isWeighted) {
       for (const token of line.args) {
-        if (!isCidr(token.text)) throw new CorefileError(`invalid CIDR "${token.text}"`, token);
+        if (!isCidr(token.text)) throw new CorefileError(`invalid CIDR "${token.text}": invalid CIDR address: ${token.text}`, token);
         subnets.push(new Cidr(token.text));
       }
     } else if (line.name.text === "reload" && isWeighted) {

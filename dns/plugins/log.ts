@@ -2,20 +2,21 @@
 // Upstream: CoreDNS plugin/log and plugin/pkg/replacer. Metadata placeholders (`{/kubernetes/service}`) need the metadata plugin, else they print "-".
 import { CorefileError, zonesOf } from "../corefile.ts";
 import type { Directive } from "../corefile.ts";
-import { encodeReply } from "../encode.ts";
 import { then } from "../message.ts";
+import { messageLength } from "../message-length.ts";
 import type { Query, Reply } from "../message.ts";
-import { queryMetadata } from "../metadata.ts";
+import { collectsMetadata, queryMetadata } from "../metadata.ts";
 import { isWithin } from "../name.ts";
 import { argumentError, unknownProperty } from "../plugin.ts";
-import type { PluginEnv, PluginType } from "../plugin.ts";
+import type { DnsPlugin, PluginEnv, PluginType } from "../plugin.ts";
 import { className, typeName } from "../record.ts";
 import { replyClass, replyType } from "../reply-type.ts";
-import type { ZoneView } from "../view.ts";
 import { isKubernetesPlugin } from "./kubernetes.ts";
 
 const COMMON = '{remote}:{port} - {>id} "{type} {class} {name} {proto} {size} {>do} {>bufsize}" {rcode} {>rflags} {rsize} {duration}';
 const COMBINED = `${COMMON} "{>opcode}"`;
+/** What is not known. */
+const EMPTY = "-";
 const CLASSES: ReadonlySet<string> = new Set(["all", "denial", "error", "success"]);
 
 interface Rule {
@@ -66,7 +67,9 @@ function readRule({ args, body }: Directive): Rule {
   };
 }
 
-function metadataOf(query: Query, reply: Reply, view: ZoneView | undefined): Readonly<Record<string, string>> {
+/** What the reply says of itself is known for all names, once there is a metadata plugin. */
+function metadataOf(query: Query, reply: Reply, plugins: readonly DnsPlugin[]): Readonly<Record<string, string>> {
+  const view = collectsMetadata(plugins, query.name) ? plugins.find(isKubernetesPlugin)?.view : undefined;
   return {
     ...(view && queryMetadata(view, query)),
     "log/type": replyType(query, reply),
@@ -76,44 +79,46 @@ function metadataOf(query: Query, reply: Reply, view: ZoneView | undefined): Rea
 }
 
 function render(template: string, query: Query, reply: Reply, seconds: number, env: PluginEnv): string {
-  const { question, edns } = query;
+  const { edns } = query;
+  const asked = reply.asked ?? query.question;
   const address = (ip: string): string => (ip.includes(":") ? `[${ip}]` : ip);
   const six = query.client.ip.includes(":");
   const flags = [
     ["qr", true],
     ["aa", reply.aa],
     ["tc", reply.tc],
-    ["rd", query.recursionDesired],
+    ["rd", reply.rd ?? query.recursionDesired],
     ["ra", reply.ra],
+    ["ad", reply.ad],
     ["cd", query.checkingDisabled],
   ] as const;
   const values: Readonly<Record<string, string>> = {
     remote: address(query.client.ip),
     local: address(env.serverIPs.find((ip) => ip.includes(":") === six) ?? env.serverIPs[0] ?? ""),
     port: String(query.client.port),
-    type: typeName(question.type),
-    class: className(question.class),
+    type: typeName(asked.type),
+    class: className(asked.class),
     name: query.name,
     proto: query.transport,
     size: String(query.sizeBytes),
-    rcode: reply.rcode,
+    rcode: reply.dropped ? EMPTY : reply.rcode,
+    rsize: String(reply.dropped ? 0 : messageLength(query, reply)),
     // As Go prints it: no zeros at the end.
     duration: `${seconds.toFixed(9).replace(/\.?0+$/, "")}s`,
     ">id": String(query.id),
     ">opcode": String(query.opcode),
     ">do": String(edns?.do ?? false),
     ">bufsize": String(query.transport === "tcp" ? 65_535 : Math.max(512, edns?.udpSize ?? 512)),
-    ">rflags": flags
-      .filter(([, set]) => set)
-      .map(([flag]) => flag)
-      .join(","),
+    ">rflags": reply.dropped
+      ? EMPTY
+      : flags
+          .filter(([, set]) => set)
+          .map(([flag]) => flag)
+          .join(","),
   };
   const plugins = env.plugins();
-  const metadata = plugins.some((plugin) => plugin.name === "metadata")
-    ? metadataOf(query, reply, plugins.find(isKubernetesPlugin)?.view)
-    : {};
+  const metadata = plugins.some((plugin) => plugin.metadataZones) ? metadataOf(query, reply, plugins) : {};
   return template.replace(/\{([^{}]+)\}/g, (whole, name: string) => {
-    if (name === "rsize") return String(encodeReply(query, reply, 65_535).bytes.length);
-    return name.startsWith("/") ? (metadata[name.slice(1)] ?? "-") : (values[name] ?? whole);
+    return name.startsWith("/") ? (metadata[name.slice(1)] ?? EMPTY) : (values[name] ?? whole);
   });
 }

@@ -11,7 +11,8 @@ export const loopPlugin: PluginType = {
   name: "loop",
   setup(stanza, env) {
     takesNothing(stanza);
-    const probe = `${env.random.int(2 ** 31)}.${env.random.int(2 ** 31)}.`;
+    const [zone = "."] = env.blockZones;
+    const probe = `${env.random.int(2 ** 31)}.${env.random.int(2 ** 31)}.${zone === "." ? "" : zone}`;
     let seen = 0;
     const send = (): void => {
       if (!env.plugins().some((plugin) => plugin.name === "forward")) return;
@@ -38,8 +39,9 @@ export const loopPlugin: PluginType = {
       name: "loop",
       close: () => timer.cancel(),
       serve(query, next) {
-        if (query.name === probe && query.question.type === HINFO && ++seen > ALLOWED) {
-          env.fatal(`plugin/loop: Loop (${query.client.ip}:${query.client.port} -> :53) detected for zone ".". Query: "HINFO ${probe}"`);
+        if (query.name === probe && query.question.type === HINFO && ++seen === ALLOWED + 1) {
+          const way = `Loop (${query.client.ip}:${query.client.port} -> ${env.server.slice("dns://".length)}) detected for zone "${zone}"`;
+          env.fatal(`plugin/loop: ${way}, see https://coredns.io/plugins/loop#troubleshooting. Query: "HINFO ${probe}"`);
         }
         return next(query);
       },

@@ -15,8 +15,10 @@ export const nsidPlugin: PluginType = {
         then(next(query), (reply) => {
           const { edns = query.edns } = reply;
           const asked = query.edns?.options.some(({ code }) => code === NSID) === true;
-          // What is kept in encoded form would hand the client's own option back.
-          return { ...reply, volatile: true, ...(asked && edns ? { edns: { ...edns, options: [option] } } : {}) };
+          if (!asked || !edns || reply.unwritten || reply.dropped) return { ...reply, volatile: true };
+          const others = reply.edns?.options.filter(({ code }) => code !== NSID) ?? [];
+          // What is kept in encoded form would hand the client's own option back. The OPT record of an answer has the DO bit.
+          return { ...reply, volatile: true, edns: { ...edns, do: reply.edns?.do ?? true, options: [...others, option] } };
         }),
     };
   },

@@ -32,6 +32,7 @@ export const rewritePlugin: PluginType = {
       serve(query, next) {
         let asked: Query = options.size > 0 && query.edns ? { ...query, edns: { ...query.edns, shown: options } } : query;
         const responses: ResponseRule[] = [];
+        let stopped = false;
         for (const { rule, stop } of rules) {
           const rewritten = rule.rewrite(asked);
           if (!rewritten) continue;
@@ -39,16 +40,23 @@ export const rewritePlugin: PluginType = {
           if (!isDomainName(asked.question.name))
             return failedReply("SERVFAIL", "rewrite", `invalid name after rewrite: ${asked.question.name}`);
           responses.unshift(...rewritten.responses.toReversed());
-          if (stop) break;
+          if ((stopped = stop)) break;
         }
-        if (asked === query)
-          return responses.length === 0 ? next(query) : then(next(query), (reply) => answered(reply, query, query, responses));
+        const writes = stopped || responses.length > 0;
+        if (asked === query) return writes ? then(next(query), (reply) => answered(written(reply), query, query, responses)) : next(query);
         if (asked.edns && options.size > 0) asked = { ...asked, edns: { ...asked.edns, shown: options } };
-        return then(next(asked), (reply) => answered(reply, asked, query, responses));
+        return then(next(asked), (reply) => answered(writes ? written(reply) : reply, asked, query, responses));
       },
     };
   },
 };
+
+/** A code that came back becomes a message here, so that the rules apply to it. */
+function written(reply: Reply): Reply {
+  if (!reply.unwritten) return reply;
+  const { unwritten: _unwritten, ...rest } = reply;
+  return { ...rest, returned: "NOERROR" };
+}
 
 /** The reply as the client sees it. */
 function answered(reply: Reply, asked: Query, original: Query, responses: readonly ResponseRule[]): MaybeReply {
@@ -64,6 +72,7 @@ function answered(reply: Reply, asked: Query, original: Query, responses: readon
   return then(changed, (each) => ({
     ...each,
     why: [...why, ...each.why],
+    ...(asked === original ? {} : { asked: each.asked ?? asked.question }),
     ...(options ? { edns } : {}),
     ...(options || responses.some((rule) => rule.volatile) ? { volatile: true } : {}),
   }));

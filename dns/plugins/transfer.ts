@@ -3,10 +3,12 @@
 import { Cidr, canonicalIp, isCidr } from "../../model/ip.ts";
 import { CorefileError } from "../corefile.ts";
 import type { Directive } from "../corefile.ts";
-import { emptyReply } from "../message.ts";
+import { bareCode, emptyReply } from "../message.ts";
+import type { Query } from "../message.ts";
 import { matchZone } from "../name.ts";
-import { argumentError, unknownProperty, zonesFrom } from "../plugin.ts";
+import { argumentError, zonesFrom } from "../plugin.ts";
 import type { PluginEnv, PluginType } from "../plugin.ts";
+import type { ResourceRecord } from "../record.ts";
 
 const [AXFR, IXFR] = [252, 251];
 
@@ -25,7 +27,7 @@ export const transferPlugin: PluginType = {
       serve(query, next) {
         const { type } = query.question;
         if (type !== AXFR && type !== IXFR) return next(query);
-        if (query.transport !== "tcp") return emptyReply("REFUSED", "transfer", "transfers are made over TCP");
+        if (query.transport !== "tcp") return bareCode("REFUSED", "transfer", "transfers are made over TCP");
         const zone = matchZone(
           query.name,
           rules.flatMap((rule) => rule.zones),
@@ -34,19 +36,32 @@ export const transferPlugin: PluginType = {
         if (!rule) return next(query);
         if (!rule.permits(query.client.ip)) return emptyReply("REFUSED", "transfer", `${query.client.ip} may not transfer`);
         if (type === IXFR && query.ixfrSerial === undefined)
-          return emptyReply("SERVFAIL", "transfer", "an IXFR needs a SOA in its authority section");
+          return bareCode("SERVFAIL", "transfer", "an IXFR needs a SOA in its authority section");
         const serial = type === IXFR ? (query.ixfrSerial ?? 0) : 0;
         for (const plugin of env.plugins()) {
           const answers = plugin.transfer?.(query.name, serial);
           if (!answers) continue;
           const text = `${answers.length} records from plugin ${plugin.name}`;
-          return { ...emptyReply("NOERROR", "transfer", text), aa: true, answers, volatile: true };
+          const isCurrent = answers.length === 1;
+          env.log(`[INFO] plugin/transfer: ${isCurrent ? currentText(query, answers) : sentText(query, answers)}`);
+          return { ...emptyReply("NOERROR", "transfer", text), aa: !isCurrent, answers, volatile: true };
         }
         return next(query);
       },
     };
   },
 };
+
+const serialOf = ([soa]: readonly ResourceRecord[]): number => (soa?.type === "SOA" ? soa.serial : 0);
+
+function sentText({ question, client }: Query, records: readonly ResourceRecord[]): string {
+  return `Outgoing transfer of ${records.length} records of zone "${question.name}" to ${client.ip} for ${serialOf(records)} SOA serial`;
+}
+
+function currentText({ question, client }: Query, records: readonly ResourceRecord[]): string {
+  const zone = `up to date zone "${question.name}" to ${client.ip}`;
+  return `Outgoing noop, incremental transfer for ${zone} for ${serialOf(records)} SOA serial`;
+}
 
 function readRule(stanza: Directive, env: PluginEnv): Rule {
   const allowed: ((ip: string) => boolean)[] = [];
@@ -60,7 +75,7 @@ function readRule(stanza: Directive, env: PluginEnv): Rule {
       source = line;
       continue;
     }
-    if (line.name.text !== "to") unknownProperty(line);
+    if (line.name.text !== "to") throw new CorefileError(`unknown property "${line.name.text}"`, line.name);
     if (line.args.length === 0) argumentError(line);
     for (const token of line.args) {
       const text = canonicalIp(token.text) ?? token.text.replace(/^\[?(.*?)\]?(?::\d+)?$/, "$1");

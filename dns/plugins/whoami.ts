@@ -16,7 +16,6 @@ export const whoamiPlugin: PluginType = {
         return {
           ...emptyReply("NOERROR", "whoami", `asked by ${client.ip}:${client.port} over ${transport}`),
           aa: true,
-          volatile: true,
           additionals: [
             { name, type: address.includes(":") ? "AAAA" : "A", ttl: 0, address },
             { name: owner, type: "SRV", ttl: 0, priority: 0, weight: 0, port: client.port, target: "." },

@@ -3,7 +3,7 @@
 import { canonicalIp } from "../../model/ip.ts";
 import type { Token } from "../corefile.ts";
 import type { Edns, EdnsOption, Query } from "../message.ts";
-import { queryMetadata } from "../metadata.ts";
+import { collectsMetadata, queryMetadata } from "../metadata.ts";
 import { expandIpv6 } from "../name.ts";
 import type { PluginEnv } from "../plugin.ts";
 import { isKubernetesPlugin } from "../plugins/kubernetes.ts";
@@ -26,24 +26,25 @@ export const readEdns0Rule: RuleReader = (words, at, env) => {
   const action = readAction(verb, at);
   const revert = action !== "unset" && words.at(-1) === "revert";
   const args = words.slice(2, revert ? -1 : undefined);
-  const expect = (count: number): void => {
+  const expect = (count: number, otherwise: string): void => {
     const wanted = action === "unset" && kind === "local" ? 1 : action === "unset" ? 0 : count;
-    if (args.length !== wanted) invalid(`EDNS0 ${kind} rules: ${action} takes ${wanted} arguments`, at);
+    const unset = `${kind} unset action requires exactly ${kind === "local" ? "two arguments" : "one argument"}`;
+    if (args.length !== wanted) invalid(action === "unset" ? unset : otherwise, at);
   };
   switch (kind) {
     case "local": {
-      expect(2);
-      const code = readNumber(args[0] ?? "", 0xffff, "option code", at);
+      expect(2, "EDNS0 local rules require three or four args");
+      const code = readUint16(args[0] ?? "", at);
       const data = action === "unset" ? () => new Uint8Array() : readData(args[1] ?? "", at, env);
       return { ...optionRule(code, action, data, revert), option: code };
     }
     case "nsid":
-      expect(0);
+      expect(0, "EDNS0 NSID rules can accept no more than one arg");
       return optionRule(NSID, action, () => new Uint8Array(), revert);
     case "subnet": {
-      expect(2);
+      expect(2, "EDNS0 subnet rules require three or four args");
       const [four = "0", six = "0"] = args;
-      const [v4, v6] = [readNumber(four, 32, "IPv4 bit mask length", at), readNumber(six, 128, "IPv6 bit mask length", at)];
+      const [v4, v6] = [readBits(four, 32, "IPv4", at), readBits(six, 128, "IPv6", at)];
       return optionRule(SUBNET, action, (query) => subnetOf(query.client.ip, v4, v6), revert);
     }
     default:
@@ -56,9 +57,16 @@ function readAction(verb: string, at: Token): Action {
   return invalid(`invalid action: "${verb}"`, at);
 }
 
-function readNumber(text: string, max: number, what: string, at: Token): number {
+/** A number in any of Go's notations. */
+function readUint16(text: string, at: Token): number {
   const value = /^(?:0x[0-9a-f]+|0b[01]+|0o?[0-7]+|[1-9]\d*|0)$/i.test(text) ? Number(text.replace(/^0(?=[0-7])/, "0o")) : NaN;
-  return value <= max ? value : invalid(`invalid ${what} ${text}`, at);
+  const reason = Number.isNaN(value) ? "invalid syntax" : "value out of range";
+  return value <= 0xffff ? value : invalid(`strconv.ParseUint: parsing "${text}": ${reason}`, at);
+}
+
+function readBits(text: string, max: number, family: string, at: Token): number {
+  const value = readUint16(text, at);
+  return value <= max ? value : invalid(`invalid ${family} bit mask length ${value}`, at);
 }
 
 function readData(text: string, at: Token, env: PluginEnv): Data {
@@ -90,7 +98,7 @@ function readVariable(name: string, at: Token, env: PluginEnv): Data {
         return u16(env.port);
       default: {
         const plugins = env.plugins();
-        const view = plugins.some((plugin) => plugin.name === "metadata") ? plugins.find(isKubernetesPlugin)?.view : undefined;
+        const view = collectsMetadata(plugins, query.name) ? plugins.find(isKubernetesPlugin)?.view : undefined;
         const value = view && queryMetadata(view, query)[name];
         return value ? Buffer.from(value) : undefined;
       }

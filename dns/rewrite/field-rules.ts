@@ -74,10 +74,10 @@ function readMatch(
   at: Token,
 ): { readonly matches: (name: string) => boolean; readonly rest: readonly string[] } {
   if (words.length < count + 1) return invalid(`too few (${words.length}) arguments for a ${field} rule`, at);
-  if (words.length > count + 2) return invalid(`too many arguments for a ${field} rule`, at);
+  if (words.length > count + 2) return invalid(`many few arguments for a ${field} rule`, at);
   const [type = "", from = "", ...rest] = words.length === count + 1 ? ["exact", ...words] : [words[0]?.toLowerCase(), ...words.slice(1)];
   if (!MATCH_TYPES.has(type)) return invalid(`${field} rule supports only exact, prefix, suffix, substring, and regex name matching`, at);
-  return { matches: nameMatcher(type, from, at), rest };
+  return { matches: nameMatcher(type, from, at, field), rest };
 }
 
 /** The target of a CNAME in the answer becomes another, whose records take the place of what followed. */
@@ -119,7 +119,10 @@ function targetRenamer(type: string, from: string, to: string, at: Token): (targ
     case "substring":
       return (target) => (target.includes(from) ? target.replaceAll(from, to) : undefined);
     case "regex": {
-      const pattern = compilePattern(from, at);
+      const pattern = compilePattern(from, at, {
+        long: "regex pattern too long in a cname rule",
+        wrong: "invalid cname rewrite regex pattern",
+      });
       return (target) => {
         const found = pattern.exec(target);
         return found ? to.replace(/\{(\d+)\}/g, (whole, index: string) => found[Number(index)] ?? whole) : undefined;

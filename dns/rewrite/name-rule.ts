@@ -112,10 +112,10 @@ function readAnswers(
     if (kind !== "name" && kind !== "value") return invalid(`invalid type "${kind}" for answer rule for ${type} rule`, at);
     const [from, to] = [words[i++], words[i++]];
     if (from === undefined || to === undefined) return invalid(`${kind} answer rule for ${type} rule: 2 arguments required`, at);
-    const rename = substitution(from, to, at);
+    const rename = substitution(from, to, at, `${kind} answer rule for ${type} rule: `);
     named ||= kind === "name";
     rules.push({ record: (record) => (kind === "name" ? renamedOwner(record, rename) : renamedValue(record, rename)) });
   }
-  if (auto && named) return invalid("auto name answer rule cannot be combined with explicit name answer rules", at);
+  if (auto && named) return invalid("auto name answer rule cannot be combined with explicit name anwer rules", at);
   return { auto, rules };
 }

@@ -31,29 +31,31 @@ export type RuleReader = (words: readonly string[], at: Token, env: PluginEnv) =
 /** Longest regular expression that is compiled. */
 const MAX_PATTERN = 10_000;
 
+const FAULTS = { long: "regex pattern too long", wrong: "invalid regex matching pattern" };
+
 export const MATCH_TYPES: ReadonlySet<string> = new Set(["exact", "prefix", "suffix", "substring", "regex"]);
 
 /** A name as the rules compare it: in lower case and fully qualified, parts of names too. */
 export const normal = (name: string): string => fqdn(name.toLowerCase());
 
 /** Compiles a regular expression written for Go; throws CorefileError. Lookaround and back references, which Go lacks, work. */
-export function compilePattern(pattern: string, at: Token): RegExp {
-  if (pattern.length > MAX_PATTERN) throw new CorefileError(`regex pattern too long: ${pattern.length} > ${MAX_PATTERN}`, at);
+export function compilePattern(pattern: string, at: Token, { long, wrong } = FAULTS): RegExp {
+  if (pattern.length > MAX_PATTERN) throw new CorefileError(`${long}: ${pattern.length} > ${MAX_PATTERN}`, at);
   const flags = /^\(\?([is]+)\)/.exec(pattern);
   try {
     return new RegExp(pattern.slice(flags?.[0].length ?? 0).replaceAll("(?P<", "(?<"), flags?.[1] ?? "");
   } catch {
-    throw new CorefileError(`invalid regex matching pattern: ${pattern}`, at);
+    throw new CorefileError(`${wrong}: ${pattern}`, at);
   }
 }
 
 /** A pattern and what replaces a name that it matches; throws when the replacement uses groups that the pattern has not. */
-export function substitution(pattern: string, replacement: string, at: Token): (name: string) => string | undefined {
-  const compiled = compilePattern(pattern, at);
+export function substitution(pattern: string, replacement: string, at: Token, before = ""): (name: string) => string | undefined {
+  const compiled = compilePattern(pattern, at, { long: `${before}${FAULTS.long}`, wrong: `${before}${FAULTS.wrong}` });
   const groups = (new RegExp(`${compiled.source}|`).exec("")?.length ?? 1) - 1;
   const used = new Set(replacement.match(/\{\d{1,3}\}/g) ?? []).size;
   if (used > groups) {
-    const text = `the rewrite regex pattern (${replacement}) uses more subexpressions than its corresponding matching regex pattern (${pattern})`;
+    const text = `${before}the rewrite regex pattern (${replacement}) uses more subexpressions than its corresponding matching regex pattern (${pattern})`;
     throw new CorefileError(text, at);
   }
   const to = normal(replacement);
@@ -66,7 +68,7 @@ export function substitution(pattern: string, replacement: string, at: Token): (
 }
 
 /** Whether a lower-case name matches; for the rules that look at names and leave them alone. */
-export function nameMatcher(type: string, from: string, at: Token): (name: string) => boolean {
+export function nameMatcher(type: string, from: string, at: Token, field: string): (name: string) => boolean {
   const text = normal(from);
   switch (type) {
     case "exact":
@@ -78,7 +80,8 @@ export function nameMatcher(type: string, from: string, at: Token): (name: strin
     case "substring":
       return (name) => name.includes(text);
     default: {
-      const pattern = compilePattern(from, at);
+      const [long, wrong] = [`regex pattern too long in a ${field} rule`, `invalid regex pattern in a ${field} rule`];
+      const pattern = compilePattern(from, at, { long, wrong });
       return (name) => pattern.test(name);
     }
   }

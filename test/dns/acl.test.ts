@@ -24,6 +24,7 @@ const rows: readonly [stanzas: string, name: string, type: string, client: strin
   [ORG("block type A"), WWW, "AAAA", "10.1.0.2", "passed"],
   [ORG("block type A net *"), WWW, "A", "::1", "blocked"],
   [ORG("block type TXT ANY CNAME net 192.168.3.0/24"), WWW, "CNAME", "192.168.3.1", "blocked"],
+  [ORG("block type CDS ZONEMD EUI48"), WWW, "ZONEMD", "192.168.3.1", "blocked"],
   [ORG("block type A net 192.168.1.2"), WWW, "A", "192.168.1.2", "blocked"],
   [ORG("block type A net 192.168.1.2"), WWW, "A", "192.168.1.3", "passed"],
   [ORG("block net 192.168.1.0/24 192.168.3.0/24"), WWW, "A", "192.168.3.9", "blocked"],
@@ -66,23 +67,25 @@ t.test("over the wire: extended errors, silence, counts, and nothing remembered 
     ". {\nacl {\nblock type TXT\nfilter type MX\ndrop type SRV\nallow net 127.0.0.1\nblock\n}\ncache\nhosts {\n127.0.0.9 a.example\n}\n}";
   const { chain } = testChain(corefile, [], { zone, clock, metrics });
   const server = new DnsServer({ chain, zone, clock, random: seededRandom("acl"), metrics });
-  const ask = (type: number, ip = "127.0.0.1", udpSize: number | undefined = 1232): Buffer | undefined => {
+  const ask = (type: number, ip = "127.0.0.1", udpSize = 1232): Buffer | undefined => {
     let answer: Buffer | undefined;
-    const message = encodeQuery(7, "a.example.", type, udpSize === undefined ? {} : { udpSize });
+    const message = encodeQuery(7, "a.example.", type, udpSize === 0 ? {} : { udpSize });
     server.serve(message, { transport: "udp", client: { ip, port: 1 }, port: 53 }, (bytes) => void (answer = bytes));
     return answer;
   };
   const ede = (answer: Buffer | undefined): string | undefined => answer?.subarray(-6).toString("hex");
   t.equal(ede(ask(16)), "000f0002000f", "blocked");
   t.equal(ede(ask(15)), "000f00020011", "filtered");
-  t.equal(decodeReply(ask(16, "127.0.0.1", undefined) ?? Buffer.alloc(0)).additionals.length, 0, "and not without EDNS");
+  // An OPT record of 4096 bytes with DO, for those who have sent none; with the client's size for those who have.
+  t.match(ask(16, "127.0.0.1", 0)?.toString("hex"), /0000291000000080000006000f0002000f$/);
+  t.match(ask(15)?.toString("hex"), /00002904d0000080000006000f00020011$/);
   t.equal(ask(33), undefined, "dropped");
   for (let i = 0; i < 3; i++) t.equal(decodeReply(ask(1) ?? Buffer.alloc(0)).answers.length, 1);
   t.equal(decodeReply(ask(1, "127.0.0.2") ?? Buffer.alloc(0)).rcode, "REFUSED");
   const text = metrics.text();
   for (const [action, count] of [
     ["blocked", 3],
-    ["filtered", 1],
+    ["filtered", 2],
     ["dropped", 1],
   ] as const)
     t.match(text, `coredns_acl_${action}_requests_total{server="dns://:53",zone=".",view=""} ${count}`);
@@ -93,6 +96,7 @@ t.test("stanzas that are refused", (t) => {
   for (const [policy, message] of [
     ["block A net 192.168.0.0/16", `unexpected token "A"; expect 'type | net'`],
     ["block type net 192.168.0.0/16", 'no token specified in "type" section'],
+    ["block type cds", 'unexpected token "cds"; expect legal QTYPE'],
     ["block type ABC net 192.168.0.0/16", 'unexpected token "ABC"; expect legal QTYPE'],
     ["blck type A", `unexpected token "blck"; expect 'allow', 'block', 'filter' or 'drop'`],
     ["block type A net 192.168.0/16", 'illegal CIDR notation "192.168.0/16"'],

@@ -215,6 +215,27 @@ const stories: readonly [what: string, cache: string, steps: readonly string[]][
   ],
 ];
 
+t.test("the TTLs of what is not kept, and of delegations and transfers", async (t) => {
+  const exchange: Exchange = async (_server, message) => {
+    const decoded = decodeQuery(message, "udp", { ip: "127.0.0.1", port: 1 });
+    if (decoded.type !== "query") throw new Error("not a query");
+    const { name } = decoded.query.question;
+    const [rcode = ""] = name.split(".");
+    const authorities = [{ name: "x.", type: "NS", ttl: 900, target: "ns.x." }] as const;
+    return encodeReply(decoded.query, { ...emptyReply(isRcode(rcode) ? rcode : "NOERROR", "", ""), authorities }).bytes;
+  };
+  const { ask } = testChain(". {\ncache {\nsuccess 9984 300 20\ndenial 9984 200 30\n}\nforward . 127.9.0.1\n}", [], { exchange });
+  const ttl = async (name: string): Promise<number | undefined> => (await ask(name, "A")).authorities[0]?.ttl;
+  // Five seconds at first, raised to the least of the shelf.
+  t.equal(await ttl("delegation.x."), 20);
+  t.equal(await ttl("REFUSED.x."), 20);
+  t.equal(await ttl("NXDOMAIN.x."), 200, "a denial without SOA is not kept, and lowered all the same");
+  t.equal(await ttl("SERVFAIL.x."), 5);
+  const transfer = testChain(". {\ncache\ntransfer {\nto *\n}\nkubernetes cluster.local {\nttl 30\n}\n}", zoneOf("127.244.1.1"));
+  const { answers } = await transfer.ask("cluster.local.", "AXFR", { transport: "tcp" });
+  t.strictSame([...new Set(answers.map((record) => record.ttl))], [5]);
+});
+
 t.test("what is given when", async (t) => {
   for (const [what, cache, steps] of stories) {
     const world = outside(cache);
@@ -229,6 +250,28 @@ t.test("what is given when", async (t) => {
       } else t.equal(await world.ask(), text, `${what}: step ${index + 1}`);
       await nextTurn();
     }
+  }
+});
+
+t.test("a stale denial stays beside an answer that a client has waited for", async (t) => {
+  const rows: readonly [cache: string, asked: number][] = [
+    ["serve_stale 1h", 2],
+    ["serve_stale 1h verify 1s", 2],
+    ["serve_stale 1h verify", 4],
+    ["serve_stale 1h verify\n serve_stale_policy prefer_positive", 2],
+  ];
+  for (const [options, expected] of rows) {
+    const { clock, says, ask, asked } = outside(`cache {\n ${options}\n}`);
+    says("NXDOMAIN");
+    await ask();
+    says("127.1.0.2");
+    await clock.advance(30_000);
+    for (let i = 0; i < 3; i++) {
+      await ask();
+      await nextTurn();
+    }
+    t.equal(asked(), expected, options);
+    t.equal(await ask(), "NOERROR 127.1.0.2 20", options);
   }
 });
 
@@ -256,9 +299,9 @@ const faults: readonly [stanza: string, message: string][] = [
   ["cache 0 example.nl", "cache TTL can not be zero or negative: 0"],
   ["cache -1 example.nl", "cache TTL can not be zero or negative: -1"],
   ["cache {\n success\n}", "Wrong argument count"],
-  ["cache {\n success 15 aaa\n}", "'aaa' is not a number"],
+  ["cache {\n success 15 aaa\n}", 'strconv.Atoi: parsing "aaa": invalid syntax'],
   ["cache {\n success 15 0\n}", "cache TTL can not be zero or negative: 0"],
-  ["cache {\n denial aaa\n}", "'aaa' is not a number"],
+  ["cache {\n denial aaa\n}", 'strconv.Atoi: parsing "aaa": invalid syntax'],
   ["cache {\n denial 15 60 -1\n}", "cache min TTL can not be negative: -1"],
   ["cache {\n prefetch\n}", "Wrong argument count"],
   ["cache {\n prefetch 0 blurp\n}", 'time: invalid duration "blurp"'],
@@ -285,7 +328,10 @@ const faults: readonly [stanza: string, message: string][] = [
   ["cache {\n servfail 1m invalid\n}", "Wrong argument count"],
   ["cache {\n disable invalid example.com\n}", 'cache type for disable must be "success" or "denial"'],
   ["cache {\n keepttl arg1\n}", "Wrong argument count"],
-  ["cache {\n other\n}", "unknown property 'other'"],
+  ["cache {\n other x\n}", "Wrong argument count or unexpected line ending after 'other'"],
+  ["cache {\n serve_stale 1h verify soon\n}", "invalid serve_stale verify timeout: time: invalid duration"],
+  ["cache {\n serve_stale 1h immediate soon\n}", "invalid serve_stale response TTL: time: invalid duration"],
+  ["cache {\n serve_stale 1h immediate 1s soon\n}", "invalid serve_stale failure recheck: time: invalid duration"],
 ];
 
 t.test("stanzas that are refused", async (t) => {
@@ -297,4 +343,14 @@ t.test("stanzas that are refused", async (t) => {
       t.ok(String(error).includes(expected), `${stanza}: ${String(error)}`);
     }
   }
+});
+
+t.test("whoami is kept like anything else, as upstream does", async (t) => {
+  const { ask } = testChain(". {\ncache\nwhoami\n}", []);
+  const asked = async (port: number): Promise<unknown> =>
+    (await ask("a.x.", "A", { client: { ip: "127.0.0.9", port } })).additionals.map((record) =>
+      "port" in record ? record.port : record.ttl,
+    );
+  t.strictSame(await asked(4000), [5, 4000]);
+  t.strictSame(await asked(4001), [5, 4000], "for five seconds everybody is the first");
 });

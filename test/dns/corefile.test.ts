@@ -41,22 +41,28 @@ t.test("address blocks as zones", async (t) => {
 const faults: readonly [text: string, message: string][] = [
   [". {\n  errors\n", "Corefile:1:3 - Error during parsing: Unexpected EOF, expecting '}'"],
   [". {\n  frobnicate\n}", "Corefile:2:3 - Error during parsing: Unknown directive 'frobnicate'"],
-  [". {\n  kubernetes cluster.local {\n    podz insecure\n  }\n}", "Corefile:3:5 - Error during parsing: unknown property 'podz'"],
+  [
+    ". {\n  kubernetes cluster.local {\n    podz insecure\n  }\n}",
+    "plugin/kubernetes: Corefile:3:5 - Error during parsing: unknown property 'podz'",
+  ],
   [
     ". {\n  kubernetes cluster.local {\n    pods maybe\n  }\n}",
-    "Corefile:3:10 - Error during parsing: wrong value for pods: maybe,  must be one of: disabled, verified, insecure",
+    "plugin/kubernetes: Corefile:3:10 - Error during parsing: wrong value for pods: maybe,  must be one of: disabled, verified, insecure",
   ],
-  [". {\n  kubernetes cluster.local {\n    ttl 3601\n  }\n}", "Corefile:3:9 - Error during parsing: ttl must be in range [0, 3600]: 3601"],
+  [
+    ". {\n  kubernetes cluster.local {\n    ttl 3601\n  }\n}",
+    "plugin/kubernetes: Corefile:3:9 - Error during parsing: ttl must be in range [0, 3600]: 3601",
+  ],
   [
     ". {\n  kubernetes cluster.local {\n    ttl\n  }\n}",
-    "Corefile:3:5 - Error during parsing: Wrong argument count or unexpected line ending after 'ttl'",
+    "plugin/kubernetes: Corefile:3:5 - Error during parsing: Wrong argument count or unexpected line ending after 'ttl'",
   ],
-  [". {\n  kubernetes in-addr.arpa\n}", "Corefile:2:3 - Error during parsing: plugin/kubernetes: non-reverse zone name must be used"],
+  [". {\n  kubernetes in-addr.arpa\n}", "plugin/kubernetes: Corefile:2:3 - Error during parsing: non-reverse zone name must be used"],
   [
     ". {\n  cache 30\n  cache 60\n}",
-    "Corefile:3:3 - Error during parsing: plugin/cache: this plugin can only be used once per Server Block",
+    "plugin/cache: Corefile:3:3 - Error during parsing: this plugin can only be used once per Server Block",
   ],
-  [". {\n  cache 0\n}", "Corefile:2:9 - Error during parsing: cache TTL can not be zero or negative: 0"],
+  [". {\n  cache 0\n}", "plugin/cache: Corefile:2:9 - Error during parsing: cache TTL can not be zero or negative: 0"],
   [". {\n  import nothing\n}", "Corefile:2:10 - Error during parsing: File to import not found: nothing"],
   [". {\n log\n}\na.x .:53 {\n log\n}", "Corefile:4:5 - Error during parsing: cannot serve dns://.:53 - it is already defined"],
   ["a.x: {\n}", 'Corefile:1:1 - Error during parsing: expecting data after last colon: "a.x:"'],
@@ -76,12 +82,18 @@ const faults: readonly [text: string, message: string][] = [
   [". {\n  import */*\n}", "Corefile:2:10 - Error during parsing: Glob pattern may only contain one wildcard (*), but has others: */*"],
   // A fault in an imported file is at its place there.
   [". {\n  import bad.conf\n}", "bad.conf:2:2 - Error during parsing: Unknown directive 'frobnicate'"],
-  ["import deep/*.conf", "deep/y:2:6 - Error during parsing: ttl must be in range [0, 3600]: 9999"],
+  ["import deep/*.conf", "plugin/kubernetes: deep/y:2:6 - Error during parsing: ttl must be in range [0, 3600]: 9999"],
   ['. {\n  log "open\n}', "Corefile:2:7 - Error during parsing: Unexpected EOF inside a quoted string"],
-  [". {\n  health {\n lameduck soon\n }\n}", 'Corefile:3:11 - Error during parsing: time: invalid duration "soon"'],
-  [". {\n  rewrite name regex ( x\n}", "Corefile:2:11 - Error during parsing: invalid regex matching pattern: ("],
-  [". {\n  forward . nonsense\n}", 'Corefile:2:13 - Error during parsing: not an IP address or file: "nonsense"'],
-  [". {\n  loadbalance heavy\n}", "Corefile:2:15 - Error during parsing: unknown policy: heavy"],
+  [
+    ". {\n  health {\n lameduck soon\n }\n}",
+    "plugin/health: Corefile:3:11 - Error during parsing: unable to parse lameduck duration value: 'soon' : time: invalid duration \"soon\"",
+  ],
+  [". {\n  rewrite name regex ( x\n}", "plugin/rewrite: Corefile:2:11 - Error during parsing: invalid regex matching pattern: ("],
+  [
+    ". {\n  forward . nonsense\n}",
+    'plugin/forward: Corefile:2:13 - Error during parsing: failed to resolve "nonsense": lookup nonsense: no such host',
+  ],
+  [". {\n  loadbalance heavy\n}", "plugin/loadbalance: Corefile:2:15 - Error during parsing: unknown policy: heavy"],
 ];
 
 const FILES: Readonly<Record<string, string>> = {
@@ -117,6 +129,9 @@ t.test("imports of snippets and files, environment, blocks without braces", asyn
     ["a.example,\nb.example {\n log\n}", "a.example. b.example.:53 log"],
     ["{$ZONE}:5{%PORT%} {\n import {$WHICH}\n}", "lab.local.:53 hosts (127.0.0.7 a.example; ttl 7; fallthrough)"],
     ["cluster.local", "cluster.local.:53"],
+    // A comment begins anywhere, also in a word.
+    [". { #one\n log a#b c\n errors# d {\n}", ".:53 log a; errors"],
+    ['. {\n log "a#b" "say \\"no\\"" "\\d\\\\" c\n}', '.:53 log a#b say "no" \\d\\\\ c'],
     ["", ""],
   ];
   const line = ({ name, args, body }: Directive): string =>

@@ -44,7 +44,15 @@ t.test("a weight file that changes, comes late, or goes bad", async (t) => {
   files["/w"] = "w1.example\n10.0.0.1 256";
   await clock.advance(10_000);
   await order();
-  t.match(lines, ['[ERROR] plugin/loadbalance: wrong weight value:"256" in weight file /w']);
+  delete files["/w"];
+  await clock.advance(10_000);
+  await order();
+  t.strictSame(lines, [
+    "[WARNING] plugin/loadbalance: Failed to open weight file:failed to open weight file. Will try again in 10s",
+    "[INFO] plugin/loadbalance: Successfully reloaded weight file /w",
+    '[ERROR] plugin/loadbalance: wrong weight value:"256" in weight file /w',
+    "[ERROR] plugin/loadbalance: failed to open weight file",
+  ]);
 });
 
 t.test("weight files that cannot be used", async (t) => {

@@ -1,10 +1,12 @@
 // Plugins by what their Corefile lines make of a question. Expected answers are "rcode answer, answer".
 import t from "tap";
+import { decodeQuery } from "../../dns/decode.ts";
 import { encodeQuery, encodeReply } from "../../dns/encode.ts";
 import { emptyReply } from "../../dns/message.ts";
 import type { Query, Reply } from "../../dns/message.ts";
+import { Metrics } from "../../dns/metrics.ts";
 import { shuffleAddresses } from "../../dns/plugins/loadbalance.ts";
-import { dataText, recordType } from "../../dns/record.ts";
+import { dataText, recordType, zoneLine } from "../../dns/record.ts";
 import type { ResourceRecord } from "../../dns/record.ts";
 import { compileZone } from "../../dns/zone.ts";
 import { VirtualClock } from "../../model/clock.ts";
@@ -111,6 +113,42 @@ t.test("zone-scoped names of headless Services", async (t) => {
     t.equal(show(await ask(`${name}.default.svc.cluster.local.`, type)), expected, `${name} ${type}`);
 });
 
+t.test("k8s_external: host names of load balancers, and whose TTL is whose", async (t) => {
+  const balanced = (name: string, ingress: readonly object[]) => ({
+    ...service(`default/${name}`, "127.96.0.14", "http:80/TCP"),
+    status: { loadBalancer: { ingress } },
+  });
+  const lines = `k8s_external example.com {\n ttl 60\n}
+    kubernetes cluster.local {\n ttl 20\n}
+    hosts {\n 127.7.0.1 one.lb\n ::7 one.lb\n 127.7.0.2 two.lb\n ttl 9\n fallthrough\n}`;
+  const { ask } = testChain(`. {\n${lines}\n}`, [
+    ...objects,
+    balanced("named", [{ hostname: "one.lb" }, { hostname: "two.lb" }, { ip: "127.8.0.1" }]),
+  ]);
+  const shown = async (name: string, type: string): Promise<readonly string[]> => {
+    const { answers, additionals } = await ask(name, type);
+    const line = (record: ResourceRecord): string => zoneLine(record).replace("named.default.example.com. ", "").replace(" IN ", " ");
+    return [...answers.map(line), ...additionals.map((record) => `+ ${line(record)}`)];
+  };
+  t.strictSame(await shown("named.default.example.com.", "A"), [
+    "20 CNAME one.lb.",
+    "one.lb. 9 A 127.7.0.1",
+    "20 CNAME two.lb.",
+    "two.lb. 9 A 127.7.0.2",
+    "60 A 127.8.0.1",
+  ]);
+  t.strictSame(await shown("named.default.example.com.", "AAAA"), ["20 CNAME one.lb.", "one.lb. 9 AAAA ::7", "20 CNAME two.lb."]);
+  t.strictSame(await shown("named.default.example.com.", "SRV"), [
+    "20 SRV 0 33 80 one.lb.",
+    "20 SRV 0 33 80 two.lb.",
+    "20 SRV 0 33 80 named.default.example.com.",
+    "+ 60 A 127.8.0.1",
+    "+ one.lb. 9 A 127.7.0.1",
+    "+ one.lb. 9 AAAA ::7",
+    "+ two.lb. 9 A 127.7.0.2",
+  ]);
+});
+
 t.test("k8s_external is transferred", async (t) => {
   const external = { ...service("default/web", "127.96.0.12", "http:80/TCP", "https:443/TCP") };
   const objectsWith = [
@@ -158,6 +196,51 @@ t.test("autopath finds the name in one question", async (t) => {
     [...objects, pod],
   );
   t.equal(show(await ask("api.example.com.default.svc.cluster.local.", "A")), "NOERROR A 127.7.7.7, CNAME api.example.com.");
+});
+
+t.test("autopath: what ends the walk, and what does not", async (t) => {
+  const files = { "/resolv": "search a.x b.x\n" };
+  const A = (name: string): ResourceRecord => ({ name, type: "A", ttl: 7, address: "127.1.0.1" });
+  const said: Readonly<Record<string, Partial<Reply> | undefined>> = {
+    "nodata.b.x.": { rcode: "NOERROR" },
+    "refused.a.x.": { rcode: "REFUSED" },
+    "servfail.b.x.": { rcode: "SERVFAIL" },
+    "mail.b.x.": { rcode: "NOERROR", answers: [{ name: "mail.b.x.", type: "MX", ttl: 9, preference: 1, exchange: "m." }] },
+    "alias.a.x.": { rcode: "NOERROR", answers: [{ name: "alias.a.x.", type: "CNAME", ttl: 5, target: "c." }, A("c.")] },
+    "found.a.x.": { rcode: "NOERROR", answers: [A("found.a.x.")] },
+  };
+  const exchange = async (_server: unknown, message: Buffer): Promise<Buffer> => {
+    const decoded = decodeQuery(message, "udp", { ip: "127.0.0.1", port: 1 });
+    if (decoded.type !== "query" || decoded.query.name.startsWith("dead.")) throw new Error("no answer");
+    return encodeReply(decoded.query, { ...emptyReply("NXDOMAIN", "", ""), ...said[decoded.query.name] }).bytes;
+  };
+  const table: readonly [name: string, type: string, expected: string][] = [
+    ["none.a.x.", "A", "NXDOMAIN"],
+    ["nodata.a.x.", "AAAA", "NOERROR"],
+    ["found.a.x.", "A", "NOERROR A 127.1.0.1"],
+    // What a server has said is an answer, whatever its code.
+    ["refused.a.x.", "A", "REFUSED"],
+    ["servfail.a.x.", "A", "SERVFAIL"],
+    // Any type is looked for.
+    ["mail.a.x.", "MX", "NOERROR CNAME mail.b.x., MX 1 m."],
+    // The CNAME leads to the first record that is another's.
+    ["alias.a.x.", "A", "NOERROR A 127.1.0.1, CNAME c., CNAME c."],
+    ["dead.a.x.", "A", "SERVFAIL"],
+    ["a.x.", "A", "SERVFAIL"],
+    ["b.x.", "A", "NXDOMAIN"],
+  ];
+  const metrics = new Metrics();
+  const { ask, lines } = testChain(". {\nerrors\nautopath /resolv\nforward . 127.9.0.1 {\nmax_fails 0\n}\n}", [], {
+    files,
+    exchange,
+    metrics,
+  });
+  for (const [name, type, expected] of table) t.equal(show(await ask(name, type)), expected, `${name} ${type}`);
+  t.strictSame(lines, [
+    "[ERROR] plugin/errors: 2 dead.a.x. A: no answer",
+    "[ERROR] plugin/errors: 2 a.x. A: trimzone: overshot qname: a.x.for zone a.x.",
+  ]);
+  t.match(metrics.text(), 'coredns_autopath_success_total{server="dns://:53"} 6');
 });
 
 t.test("cache keeps a headless answer past a roll-out, for its TTL", async (t) => {
@@ -271,7 +354,21 @@ t.test("ExternalName outside the zone is chased through the chain", async (t) =>
   t.equal(show(await ask("a.default.svc.cluster.local.", "A")), "NOERROR");
   t.equal(show(await ask("self.default.svc.cluster.local.", "A")), "NOERROR");
   t.equal(show(await ask("c0.default.svc.cluster.local.", "A")), "NOERROR", "a chain of twelve is too long");
+  t.equal((await ask("c1.default.svc.cluster.local.", "A")).answers.length, 12, "one of eleven is not");
   t.equal((await ask("c5.default.svc.cluster.local.", "A")).answers.length, 8);
+});
+
+t.test("what a plugin asks of its own server stays on the port of its block", async (t) => {
+  const api = {
+    apiVersion: "v1",
+    kind: "Service",
+    metadata: { name: "api", namespace: "default" },
+    spec: { type: "ExternalName", externalName: "api.example.com" },
+  } as const;
+  const corefile =
+    ".:1053 {\nhosts {\n127.1.0.1 api.example.com\n}\n}\nexample.com:53 {\nhosts {\n127.1.0.2 api.example.com\n}\n}\n.:53 {\nkubernetes cluster.local\n}";
+  const { ask } = testChain(corefile, [...objects, api]);
+  t.equal(show(await ask("api.default.svc.cluster.local.", "A")), "NOERROR A 127.1.0.2, CNAME api.example.com.");
 });
 
 t.test("forward asks its servers over the pod's network, a stub domain only its own", async (t) => {
@@ -304,7 +401,7 @@ t.test("log and errors write what happened", async (t) => {
     lines[0],
     /^\[INFO\] 127\.244\.1\.9:40000 - 1 "A IN web\.default\.svc\.cluster\.local\. udp 40 false 512" NOERROR qr,aa,rd \d+ \d(\.\d+)?s$/,
   );
-  t.match(lines[2], "[ERROR] plugin/errors: 2 example.org. A: plugin/server: no plugin answers example.org.");
+  t.match(lines[2], "[ERROR] plugin/errors: 2 example.org. A: plugin/kubernetes: no next plugin found");
 });
 
 t.test("loadbalance", async (t) => {

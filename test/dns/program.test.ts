@@ -68,7 +68,11 @@ t.test("dig, nslookup and a reload", { skip: missingPrograms("dig", "nslookup") 
 
   await cluster.store.update(ConfigMaps, configMap(".:53 {\n kubernetes cluster.local\n frobnicate\n}\n"));
   await cluster.store.settle();
-  t.match(log.join(""), /Restart failed: Corefile:3:2 - Error during parsing: Unknown directive 'frobnicate'/);
+  const fault = "Corefile:3:2 - Error during parsing: Unknown directive 'frobnicate'";
+  t.match(
+    log.join(""),
+    `[INFO] Reloading\n[ERROR] Restart failed: ${fault}\n[ERROR] plugin/reload: Corefile changed but reload failed: ${fault}\n`,
+  );
   t.equal((await dig("+short", "web.default.svc.cluster.local")).trim(), "127.96.0.12", "the old configuration stays live");
   await cluster.store.update(ConfigMaps, configMap(".:53 {\n hosts {\n 127.1.2.3 web.default.svc.cluster.local\n }\n}\n"));
   await cluster.store.settle();
@@ -175,6 +179,42 @@ t.test("a Corefile that cannot be used at the start ends the pod", async (t) => 
   const { log, stop } = await cluster.runCoredns(cluster.podIp(2));
   t.match(log.join(""), "Corefile:2:3 - Error during parsing: Unknown directive 'kubernetess'");
   t.equal(await stop(), 1);
+});
+
+t.test("what is said at the start, at a reload and at the end", async (t) => {
+  const clock = new VirtualClock();
+  const cluster = await dnsCluster(t, { clock });
+  const corefile = (more: string): string =>
+    `b.example a_b.example:1053 {\n whoami\n}\n.:53 {\n health {\n lameduck 1m\n }\n reload\n prometheus\n kubernetes cluster.local\n${more}}\n`;
+  await cluster.put(namespace("kube-system"), configMap(corefile("")));
+  const { log, stop } = await cluster.runCoredns(cluster.podIp(2));
+  let seen = 0;
+  const since = (): string => {
+    const lines = log.slice(seen);
+    seen = log.length;
+    return lines.join("");
+  };
+  const running = /\[INFO\] plugin\/reload: Running configuration SHA512 = ([0-9a-f]{128})\n/;
+  const first = since();
+  t.match(
+    first.replace(running, "RUNNING\n"),
+    /^\.:53\nb\.example\.:53\nWarning: Domain "a_b\.example\." does not follow RFC1035 preferred syntax\na_b\.example\.:1053\nRUNNING\nCoreDNS-1\.14\.7\n$/,
+  );
+  await cluster.store.update(ConfigMaps, configMap(corefile("  errors\n")));
+  await cluster.store.settle();
+  const second = since();
+  t.match(second.replace(running, "RUNNING\n"), /^\[INFO\] Reloading\nRUNNING\n\[INFO\] Reloading complete\n$/);
+  t.not(running.exec(first)?.[1], running.exec(second)?.[1]);
+  await cluster.store.update(ConfigMaps, configMap(corefile(" errors {\n")));
+  await cluster.store.settle();
+  t.match(
+    since(),
+    /^\[WARNING\] plugin\/reload: Corefile parse failed: Corefile:\d+:\d+ - Error during parsing: Unexpected EOF, expecting '}'\n$/,
+  );
+  const stopped = stop();
+  t.equal(since(), "[INFO] SIGTERM: Shutting down servers then terminating\n[INFO] plugin/health: Going into lameduck mode for 1m0s\n");
+  await clock.advance(60_000);
+  t.equal(await stopped, 0);
 });
 
 t.test("no server at all", async (t) => {

@@ -224,6 +224,24 @@ t.test("EDNS0 options of the query, as its answer shows them", async (t) => {
     t.equal(await options(`rewrite ${rules}`, given, more), expected, `${rules} ${given?.length ?? "no OPT"}`);
 });
 
+t.test("a code that nobody has written becomes a message here, and errors tells what was asked", async (t) => {
+  const rows: readonly [rules: string, name: string, expected: string][] = [
+    ["rewrite name a.x b.y", "A.x.", "0 b.y. A: plugin/kubernetes: no next plugin found"],
+    ["rewrite ttl a.x 5", "a.x.", "0 a.x. A: plugin/kubernetes: no next plugin found"],
+    ["rewrite rcode a.x SERVFAIL NXDOMAIN", "a.x.", "0 a.x. A: plugin/kubernetes: no next plugin found"],
+    ["rewrite type A AAAA", "a.x.", "0 a.x. AAAA: plugin/kubernetes: no next plugin found"],
+    // A rule that goes on and changes no answer does not write.
+    ["rewrite continue type A AAAA", "a.x.", "2 a.x. AAAA: plugin/kubernetes: no next plugin found"],
+    ["rewrite name b.x b.y", "a.x.", "2 a.x. A: plugin/kubernetes: no next plugin found"],
+    ["rewrite name suffix .x ..y", "a.x.", "2 a.x. A: invalid name after rewrite: a..y."],
+  ];
+  for (const [rules, name, expected] of rows) {
+    const { ask, lines } = testChain(`. {\nerrors\n${rules}\nkubernetes cluster.local\n}`, []);
+    await ask(name, "A");
+    t.strictSame(lines, [`[ERROR] plugin/errors: ${expected}`], rules);
+  }
+});
+
 const faults: readonly [rule: string, message: string][] = [
   ["", "2:1 no rule type specified"],
   ["foo", '2:9 invalid rule type "foo"'],
@@ -243,8 +261,9 @@ const faults: readonly [rule: string, message: string][] = [
   ["name suffix a b answer", "2:9 invalid arguments for suffix rule"],
   ["name suffix a b answer other", '2:9 invalid type "other"'],
   ["name suffix a b answer auto answer", "2:9 type missing for answer rule"],
-  ["name regex a b answer auto answer name a b", "2:9 auto name answer rule cannot be combined"],
-  ["name regex a b answer name (.*).a {1}.{2}.b", "2:9 the rewrite regex pattern"],
+  ["name regex a b answer auto answer name a b", "2:9 auto name answer rule cannot be combined with explicit name anwer rules"],
+  ["name regex a b answer name (.*).a {1}.{2}.b", "2:9 name answer rule for regex rule: the rewrite regex pattern ({1}.{2}.b) uses more"],
+  ["name suffix a b answer value ( b", "2:9 value answer rule for suffix rule: invalid regex matching pattern: ("],
   [`name regex ${"a".repeat(10_001)} b`, "2:9 regex pattern too long: 10001 > 10000"],
   ["type a", "2:9 type rules must have exactly two arguments"],
   ["type any a a", "2:9 type rules must have exactly two arguments"],
@@ -256,6 +275,10 @@ const faults: readonly [rule: string, message: string][] = [
   ["ttl a.com 30-10", "2:9 invalid TTL '30-10' for a ttl rule"],
   ["ttl a.com 1-2-3", "2:9 invalid TTL '1-2-3' for a ttl rule"],
   ["ttl other a.com 5", "2:9 ttl rule supports only exact"],
+  ["ttl exact a.com 5 6", "2:9 many few arguments for a ttl rule"],
+  ["ttl regex ( 5", "2:9 invalid regex pattern in a ttl rule: ("],
+  ["rcode regex ( 2 3", "2:9 invalid regex pattern in a rcode rule: ("],
+  ["cname regex ( a", "2:9 invalid cname rewrite regex pattern: ("],
   ["rcode a.com SERVFAIL", "2:9 too few (2) arguments for a rcode rule"],
   ["rcode a.com FAIL NOERROR", "2:9 invalid matching RCODE 'FAIL'"],
   ["rcode a.com 2 24", "2:9 invalid replacement RCODE '24'"],
@@ -264,17 +287,19 @@ const faults: readonly [rule: string, message: string][] = [
   ["edns0 local", "2:9 too few arguments for an EDNS0 rule"],
   ["edns0 local foo 0xffee ab", '2:9 invalid action: "foo"'],
   ["edns0 other set", '2:9 invalid rule type "other"'],
-  ["edns0 local set 0xffee", "2:9 EDNS0 local rules"],
-  ["edns0 local set word ab", "2:9 invalid option code word"],
+  ["edns0 local set 0xffee", "2:9 EDNS0 local rules require three or four args"],
+  ["edns0 local set word ab", '2:9 strconv.ParseUint: parsing "word": invalid syntax'],
+  ["edns0 local set 0x10000 ab", '2:9 strconv.ParseUint: parsing "0x10000": value out of range'],
   ["edns0 local set 0xffee 0xabc", "2:9 encoding/hex"],
   ["edns0 local set 0xffee {dummy}", '2:9 unsupported variable name "{dummy}"'],
-  ["edns0 local unset 0xffee revert", "2:9 EDNS0 local rules"],
-  ["edns0 nsid set junk", "2:9 EDNS0 nsid rules"],
-  ["edns0 nsid unset revert", "2:9 EDNS0 nsid rules"],
-  ["edns0 subnet set -1 56", "2:9 invalid IPv4 bit mask length -1"],
+  ["edns0 local unset 0xffee revert", "2:9 local unset action requires exactly two arguments"],
+  ["edns0 nsid set junk", "2:9 EDNS0 NSID rules can accept no more than one arg"],
+  ["edns0 nsid unset revert", "2:9 nsid unset action requires exactly one argument"],
+  ["edns0 subnet set -1 56", '2:9 strconv.ParseUint: parsing "-1": invalid syntax'],
+  ["edns0 subnet set 33 56", "2:9 invalid IPv4 bit mask length 33"],
   ["edns0 subnet set 24 129", "2:9 invalid IPv6 bit mask length 129"],
-  ["edns0 subnet append 24 56 72", "2:9 EDNS0 subnet rules"],
-  ["edns0 subnet unset 24 56", "2:9 EDNS0 subnet rules"],
+  ["edns0 subnet append 24 56 72", "2:9 EDNS0 subnet rules require three or four args"],
+  ["edns0 subnet unset 24 56", "2:9 subnet unset action requires exactly one argument"],
 ];
 
 t.test("rules that are refused", async (t) => {
@@ -284,7 +309,10 @@ t.test("rules that are refused", async (t) => {
       t.fail(`no error for ${rule}`);
     } catch (error) {
       const text = error instanceof CorefileError ? error.message : String(error);
-      t.ok(text.replace("Corefile:", "").replace(" - Error during parsing:", "").startsWith(expected), `${rule}: ${text}`);
+      t.ok(
+        text.replace("Corefile:", "").replace(" - Error during parsing:", "").startsWith(`plugin/rewrite: ${expected}`),
+        `${rule}: ${text}`,
+      );
     }
   }
 });

@@ -1,4 +1,4 @@
-// whoami, any, chaos, minimal and nsid, each by what a client sees. Facts: CoreDNS 1.14.7, the plugins' handlers and tests, test/server_test.go.
+// whoami, any, chaos, minimal, nsid, local and header, each by what a client sees. Facts: CoreDNS 1.14.7, the plugins' handlers and tests, test/server_test.go.
 import t from "tap";
 import { CorefileError } from "../../dns/corefile.ts";
 import { decodeQuery } from "../../dns/decode.ts";
@@ -24,6 +24,8 @@ const objects = [
 ];
 const client = (ip: string, transport: "udp" | "tcp" = "udp"): Partial<Query> => ({ client: { ip, port: 40212 }, transport });
 const chaos = (name: string, type = 16): Partial<Query> => ({ question: { name, type, class: 3 } });
+
+const localSoa = (name: string): string => `${name} 604800 IN SOA localhost. root.localhost. 1 0 0 0 604800`;
 
 const rows: readonly [stanzas: string, name: string, type: string, expected: string, more?: Partial<Query>][] = [
   [
@@ -75,6 +77,23 @@ const rows: readonly [stanzas: string, name: string, type: string, expected: str
     `NOERROR | version.bind. 0 CH TXT ${hex("x".repeat(255))} |  | `,
     chaos("version.bind."),
   ],
+  ["local", "localhost.", "A", "NOERROR | localhost. 604800 IN A 127.0.0.1 |  | "],
+  ["local", "localHOst.", "AAAA", "NOERROR | localHOst. 604800 IN AAAA ::1 |  | "],
+  ["local", "localhost.", "NS", "NOERROR | localhost. 604800 IN NS localhost. |  | "],
+  ["local", "localhost.", "SOA", `NOERROR | ${localSoa("localhost.")} |  | `],
+  ["local", "localhost.", "MX", `NOERROR |  | ${localSoa("localhost.")} | `],
+  ["local", "127.in-addr.arpa.", "A", `NOERROR |  | ${localSoa("127.in-addr.arpa.")} | `],
+  ["local", "0.in-addr.arpa.", "NS", "NOERROR | 0.in-addr.arpa. 604800 IN NS localhost. |  | "],
+  ["local", "a.localhost.", "A", "NOERROR | a.localhost. 604800 IN A 127.0.0.1 |  | "],
+  ["local", "A.b.Localhost.", "AAAA", "NOERROR | A.b.Localhost. 604800 IN AAAA ::1 |  | "],
+  ["local", "a.localhost.", "MX", `NOERROR |  | ${localSoa("a.localhost.")} | `],
+  ["local", "localhost.example.net.", "A", "NOERROR | localhost.example.net. 604800 IN A 127.0.0.1 |  | "],
+  ["local {\n localhost_prefix off\n}", "localhost.example.net.", "A", "SERVFAIL |  |  | "],
+  ["local {\n localhost_prefix off\n}", "a.localhost.", "A", "NOERROR | a.localhost. 604800 IN A 127.0.0.1 |  | "],
+  ["local", "1.0.0.127.in-addr.arpa.", "PTR", "NOERROR | 1.0.0.127.in-addr.arpa. 604800 IN PTR localhost. |  | "],
+  ["local", "1.0.0.127.in-addr.arpa.", "MX", `NOERROR |  | ${localSoa("127.in-addr.arpa.")} | `],
+  ["local", "2.0.0.127.in-addr.arpa.", "PTR", `NXDOMAIN |  | ${localSoa("127.in-addr.arpa.")} | `],
+  ["local", "nolocalhost.", "A", "SERVFAIL |  |  | "],
   ["chaos", "other.bind.", "TXT", "SERVFAIL |  |  | ", chaos("other.bind.")],
   ["chaos", "authors.bind.", "SRV", "SERVFAIL |  |  | ", chaos("authors.bind.", 33)],
   ["chaos", "version.bind.", "TXT", "SERVFAIL |  |  | "],
@@ -143,6 +162,31 @@ t.test("minimal leaves denials, errors and delegations whole", async (t) => {
   }
 });
 
+t.test("header sets and clears flags of what is written", async (t) => {
+  const asked: boolean[] = [];
+  const exchange: Exchange = async (_server, message) => {
+    const decoded = decodeQuery(message, "udp", { ip: "127.0.0.1", port: 1 });
+    if (decoded.type !== "query") throw new Error("not a query");
+    asked.push(decoded.query.recursionDesired);
+    return encodeReply(decoded.query, { ...emptyReply("NOERROR", "", ""), ra: true }).bytes;
+  };
+  const table: readonly [stanza: string, flags: string, asked: boolean][] = [
+    ["header {\n response set aa\n}", "qr,aa,rd,ra", true],
+    ["header {\n response set aa\n response clear ra rd\n}", "qr,aa", true],
+    ["header {\n Response Clear RA\n}", "qr,rd", true],
+    ["header {\n query clear rd\n}", "qr,ra", false],
+    ["header {\n query clear rd\n response set rd\n}", "qr,rd,ra", false],
+  ];
+  for (const [stanza, flags, recursion] of table) {
+    const { ask, lines } = testChain(`. {\nlog . "{>rflags}"\n${stanza}\nforward . 127.9.0.1\n}`, [], { exchange });
+    await ask("a.", "A");
+    t.strictSame(lines, [`[INFO] ${flags}`], stanza);
+    t.equal(asked.pop(), recursion, stanza);
+  }
+  const nobody = testChain(". {\nheader {\n response set aa ra\n}\nkubernetes cluster.local\n}", []);
+  t.equal(show(await nobody.ask("a.", "A")), "SERVFAIL |  |  | ", "what nobody wrote has no flags to set");
+});
+
 t.test("nsid answers those who ask for it", async (t) => {
   const edns = (...options: readonly number[]) => ({
     edns: { udpSize: 1232, version: 0, do: false, options: options.map((code) => ({ code, data: new Uint8Array() })) },
@@ -162,6 +206,16 @@ t.test("stanzas that are refused", (t) => {
     ["whoami x", "Wrong argument count"],
     ["any x", "Wrong argument count"],
     ["any {\n x\n}", "unknown property 'x'"],
+    ["local x", "Wrong argument count"],
+    ["local {\n x\n}", "unknown property 'x'"],
+    ["local {\n localhost_prefix\n}", "Wrong argument count"],
+    ["local {\n localhost_prefix no\n}", `localhost_prefix expects 'on' or 'off', got "no"`],
+    ["header", "Wrong argument count or unexpected line ending after 'header'"],
+    ["header {\n answer set aa\n}", "setting up rule: invalid selector=answer should be query or response"],
+    ["header {\n response\n}", "setting up rule: no flag action provided"],
+    ["header {\n response set\n}", "setting up rule: invalid length for flags, at least one should be provided"],
+    ["header {\n response toggle ra\n}", "setting up rule: unknown flag action=toggle, should be set or clear"],
+    ["header {\n query set ra qq\n}", "setting up rule: unknown/unsupported flag=qq"],
     ["minimal x", "Wrong argument count"],
     ["chaos v2 {\n unknown\n}", "unknown property 'unknown'"],
     ["nsid\nnsid", "this plugin can only be used once per Server Block"],

@@ -56,6 +56,9 @@ const headless = (owner: string): string =>
 /** `rcode; type data …; + owner type data` (additional); `; zone SOA mname` when there is none. */
 const rows: readonly [setup: keyof typeof SETUPS, name: string, type: string, expected: string][] = [
   ["handler", "svc.cluster.local.", "NS", `NOERROR${CLUSTER}`],
+  ["handler", "cluster.local.", "NS", "NOERROR; NS ns.dns.cluster.local.; + ns.dns.cluster.local. A 127.0.0.1"],
+  // The zone is compared as it was asked with the name in lower case.
+  ["handler", "Cluster.local.", "NS", "NOERROR; Cluster.local. SOA ns.dns.Cluster.local."],
   ["handler", HDLS, "SRV", headless("hdls1.testns.svc.cluster.local.")],
   ["handler", "5678-abcd--2.hdls1.testns.svc.cluster.local.", "AAAA", "NOERROR; AAAA 5678:abcd::2"],
   ["handler", "172-0-0-2.hdls1.testns.svc.cluster.local.", "A", "NOERROR; A 172.0.0.2"],

@@ -112,6 +112,8 @@ t.test("EDNS", async (t) => {
   const cookie = { code: 10, data: Buffer.from("0011223344556677", "hex") };
   const { ask } = serverFor();
   t.equal(decodeReply(ask(withOpt(asked(name, 1), edns({ version: 1 }))) ?? Buffer.alloc(0)).rcode, "BADVERS");
+  // plugin/pkg/edns edns.go: an OPT record of the server's own, without size, bits and options.
+  t.match(ask(withOpt(asked(name, 1), edns({ version: 1, do: true, options: [cookie] })))?.toString("hex"), /0000290000010000000000$/);
   // CoreDNS core/dnsserver: the class is looked at first.
   const chaos = withOpt(asked(name, 1), edns({ version: 1 }));
   chaos[12 + name.length + 1 + 3] = 3;
@@ -231,7 +233,7 @@ t.test("two questions with one hash never share an answer", async (t) => {
     zone: "cluster.local.",
     answers: [{ name: of.name, type: "A", ttl: 5, address: "127.96.0.12" }],
   };
-  kept.put(one.plain, of, reply, encodeReply(of, reply));
+  kept.put(one.plain, of, reply, encodeReply(of, reply), 60);
   t.ok(kept.find(one.message, one.plain));
   for (const { message, plain } of others) t.notOk(plain && kept.find(message, plain));
 });

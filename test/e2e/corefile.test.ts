@@ -40,7 +40,7 @@ const refusals: readonly (readonly [what: string, files: Files, stderr: string])
   [
     "a property",
     { Corefile: ".:53 {\n kubernetes cluster.local {\n  pod insecure\n }\n}\n" },
-    "error: ./Corefile:3:3 - Error during parsing: unknown property 'pod'",
+    "error: plugin/kubernetes: ./Corefile:3:3 - Error during parsing: unknown property 'pod'",
   ],
   ["a snippet twice", { Corefile: "(a) {\n errors\n}\n(a) {\n log\n}\n" }, "redeclaration of previously declared snippet a"],
   [
@@ -122,7 +122,7 @@ t.test("files and snippets, a reload, and a reload that fails", { skip: missingP
   await patch({ "cluster.conf": "kubernetes cluster.local {\n  ttl 8\n  nothing\n}\n" });
   t.match(
     (await logged("Restart failed")).stdout,
-    /\[ERROR\] Restart failed: cluster\.conf:3:3 - Error during parsing: unknown property 'nothing'\n\[ERROR\] plugin\/reload: /,
+    /\[ERROR\] Restart failed: plugin\/kubernetes: cluster\.conf:3:3 - Error during parsing: unknown property 'nothing'\n\[ERROR\] plugin\/reload: /,
   );
   t.match(await dig("kubernetes.default.svc.cluster.local"), / 7 IN A /, "the old configuration answers");
   await patch({ "cluster.conf": "kubernetes cluster.local {\n  ttl 9\n}\n" });

@@ -3,9 +3,9 @@ import type { Duplex } from "node:stream";
 import t from "tap";
 import type { FaultPeer, FaultSpec } from "../../model/kinds/loopkube-v1alpha1.ts";
 import { parseFaultPeer } from "../../model/fault-text.ts";
-import type { ServicePort } from "../../model/kinds/core-v1.ts";
+import type { ContainerPort, ServicePort } from "../../model/kinds/core-v1.ts";
 import { draft } from "../../model/object.ts";
-import { Faults, Services } from "../../model/resources.ts";
+import { Faults, Pods, Services } from "../../model/resources.ts";
 import { compileFault, FaultTable, type Party } from "../../policy/index.ts";
 import { seededRandom } from "../../model/random.ts";
 import type { SocketAddress } from "../../model/ports.ts";
@@ -291,6 +291,43 @@ t.test("admission says all that is wrong at once", async (t) => {
       'spec.to.cidr: Invalid value: "10.0.0.0": must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64), ' +
       'spec.direction: Unsupported value: "up": supported values: "Both", "Forward", "Back"]',
   );
+});
+
+t.test("a dns fault towards a pod whose ports are not for DNS is refused", async (t) => {
+  const { store, fault } = await virtualWorld(t);
+  const pod = (name: string, namespace: string, ...ports: readonly ContainerPort[]): Promise<unknown> =>
+    store.create(Pods, {
+      apiVersion: "v1",
+      kind: "Pod",
+      metadata: { name, namespace, labels: { app: name } },
+      spec: { containers: [{ name: "c", image: "x", ports }] },
+    });
+  await pod("plain", "default", { containerPort: 80 });
+  await pod("names", "default", { containerPort: 80 }, { containerPort: 5353, protocol: "UDP" });
+  await pod("silent", "default");
+  await pod("plain", "shop", { name: "dns-tcp", containerPort: 5300 });
+  const refusal = (to: FaultPeer): Promise<string> =>
+    fault(`f${seen++}`, { to, dns: { rcode: "SERVFAIL" } }).then(
+      () => "",
+      (error: Error) => error.message.replace(/^.* is invalid: /, ""),
+    );
+  let seen = 0;
+  const detail = "is asked no DNS questions: for the questions that it asks, name it in spec.from";
+  t.equal(await refusal({ pod: "plain", namespace: "default" }), `spec.to.pod: Invalid value: "plain": Pod plain ${detail}`);
+  t.equal(
+    await refusal({ podSelector: { matchLabels: { app: "plain" } }, namespace: "default" }),
+    `spec.to.podSelector: Invalid value: {"matchLabels":{"app":"plain"}}: a pod like this ${detail}`,
+  );
+  for (const to of [
+    { pod: "plain" },
+    { pod: "names" },
+    { pod: "silent" },
+    { pod: "later" },
+    { pod: "plain", namespace: "shop" },
+    { namespace: "default" },
+    { podSelector: {} },
+  ])
+    t.equal(await refusal(to), "", JSON.stringify(to));
 });
 
 t.test("a dns fault towards a Service that answers no DNS is refused, towards one that may it is not", async (t) => {
