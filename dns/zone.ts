@@ -1,5 +1,6 @@
 // The cluster as DNS sees it: per-Service tables and the indexes by which questions find them. Pure state: fed with changes, asked by answer.ts.
 // Upstream: CoreDNS plugin/kubernetes/controller.go.
+import { isDeepStrictEqual } from "node:util";
 import { canonicalIp } from "../model/ip.ts";
 import { keyOf, splitKey } from "../model/object.ts";
 import type { KubeObject, ObjectKey } from "../model/object.ts";
@@ -146,10 +147,12 @@ export class Zone {
         if (object) this.namespaces.set(key, object.metadata.labels);
         else this.namespaces.delete(key);
         break;
-      case "Pod":
-        if (!this.#setPod(key, object)) return;
-        serials.pod(seconds);
+      case "Pod": {
+        const made = this.#setPod(key, object);
+        if (made === "nothing") return;
+        if (made === "address") serials.pod(seconds);
         break;
+      }
       default:
         return;
     }
@@ -166,12 +169,13 @@ export class Zone {
     return [...(this.#podsByIp.get(ip) ?? [])].map(([key, labels]) => ({ ...splitKey(key), labels }));
   }
 
-  /** True when it made a difference. */
-  #setPod(key: ObjectKey, object: KubeObject | undefined): boolean {
+  /** Tells what it made different. */
+  #setPod(key: ObjectKey, object: KubeObject | undefined): "nothing" | "labels" | "address" {
     const pod = object && is(Pods, object) && object.metadata.deletionTimestamp === undefined ? object : undefined;
     const ip = pod?.status?.podIP ? canonicalIp(pod.status.podIP) : undefined;
     const old = this.#podIps.get(key);
-    if (old === undefined && ip === undefined) return false;
+    if (old === undefined && ip === undefined) return "nothing";
+    const labels = old === undefined ? undefined : this.#podsByIp.get(old)?.get(key);
     if (old !== undefined) {
       const pods = this.#podsByIp.get(old);
       pods?.delete(key);
@@ -183,7 +187,8 @@ export class Zone {
       const pods = this.#podsByIp.get(ip) ?? new Map<ObjectKey, Labels>();
       this.#podsByIp.set(ip, pods.set(key, pod.metadata.labels));
     }
-    return old !== ip;
+    if (old !== ip) return "address";
+    return isDeepStrictEqual(labels, pod?.metadata.labels) ? "nothing" : "labels";
   }
 }
 
