@@ -85,7 +85,7 @@ export function soaRecord(view: ZoneView, zone: string): ResourceRecord {
     ttl: Math.min(ttl, 300),
     mname,
     rname,
-    serial: view.zone.serial,
+    serial: view.zone.serials.of(view.options, view.isMulticluster(zone)),
     refresh: 7200,
     retry: 1800,
     expire: 86_400,

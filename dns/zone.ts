@@ -1,10 +1,13 @@
 // The cluster as DNS sees it: per-Service tables and the indexes by which questions find them. Pure state: fed with changes, asked by answer.ts.
 // Upstream: CoreDNS plugin/kubernetes/controller.go.
+import { isDeepStrictEqual } from "node:util";
 import { canonicalIp } from "../model/ip.ts";
 import { keyOf, splitKey } from "../model/object.ts";
 import type { KubeObject, ObjectKey } from "../model/object.ts";
 import { EndpointSlices, Namespaces, Pods, Services } from "../model/resources.ts";
 import type { ResourceType } from "../model/resources.ts";
+import { Serials } from "./serials.ts";
+import type { Replaced } from "./serials.ts";
 import { compileImport, compileService, compileSlice, isMulticlusterSlice } from "./service-table.ts";
 import type { ServiceImport, ServiceTable, SliceTable } from "./service-table.ts";
 
@@ -32,7 +35,8 @@ export class ServiceIndex {
   readonly #byExternalIp = new AddressIndex<ServiceTable>();
   readonly #byEndpointIp = new AddressIndex<SliceTable>();
 
-  setService(key: ObjectKey, table: ServiceTable | undefined): void {
+  /** Returns what was there, beside what is. */
+  setService(key: ObjectKey, table: ServiceTable | undefined): Replaced<ServiceTable> {
     const old = this.services.get(key);
     this.#byClusterIp.replace(old, old?.clusterIPs, table, table?.clusterIPs);
     this.#byExternalIp.replace(old, old?.externalIPs, table, table?.externalIPs);
@@ -41,8 +45,9 @@ export class ServiceIndex {
       this.services.set(key, table);
       this.#byName.set(`${table.name}.${table.namespace}`, table);
     } else this.services.delete(key);
+    return { old, table };
   }
-  setSlice(key: ObjectKey, table: SliceTable | undefined): void {
+  setSlice(key: ObjectKey, table: SliceTable | undefined): Replaced<SliceTable> {
     const old = this.#slices.get(key);
     const ips = (slice: SliceTable | undefined): readonly string[] | undefined => slice?.endpoints.map((endpoint) => endpoint.ip);
     this.#byEndpointIp.replace(old, ips(old), table, ips(table));
@@ -52,11 +57,12 @@ export class ServiceIndex {
       if (slices?.size === 0) this.#slicesOf.delete(old.service);
       this.#slices.delete(key);
     }
-    if (!table) return;
+    if (!table) return { old, table };
     this.#slices.set(key, table);
     const slices = this.#slicesOf.get(table.service);
     if (slices) slices.set(key, table);
     else this.#slicesOf.set(table.service, new Map([[key, table]]));
+    return { old, table };
   }
   /** By `service.namespace`, as it stands in a question. */
   named(owner: string): ServiceTable | undefined {
@@ -102,52 +108,60 @@ class AddressIndex<T> {
   }
 }
 
-/** All that cluster DNS knows. `generation` rises with every change; `serial` is the second of the last one. */
+/** All that cluster DNS knows. `generation` rises with every change, `serials` with those that records show. */
 export class Zone {
   readonly local = new ServiceIndex();
   readonly imported = new ServiceIndex();
   readonly namespaces = new Map<string, Labels>();
   readonly #podsByIp = new Map<string, Map<ObjectKey, Labels>>();
   readonly #podIps = new Map<ObjectKey, string>();
-  /** Unix seconds of the last change: the SOA serial. */
-  serial: number;
+  readonly serials: Serials;
   generation = 0;
   /** False until the present state has been read. */
   synced = false;
 
   constructor(serial: number) {
-    this.serial = serial;
+    this.serials = new Serials(serial);
   }
 
-  /** Takes one change in; `nowMs` becomes the serial. */
+  /** Takes one change in; `nowMs` becomes the serial of the zones that show it. */
   apply(change: ZoneChange, nowMs: number): void {
     const { key, object } = change;
+    const { local, imported, serials } = this;
+    const seconds = Math.floor(nowMs / 1000);
     switch (change.type.kind) {
       case "Service":
-        this.local.setService(key, object && is(Services, object) ? compileService(object) : undefined);
+        serials.service(local.setService(key, object && is(Services, object) ? compileService(object) : undefined), seconds);
         break;
       case "EndpointSlice": {
         const slice = object && is(EndpointSlices, object) ? object : undefined;
-        const imported = slice !== undefined && isMulticlusterSlice(slice);
-        this.local.setSlice(key, slice && !imported ? compileSlice(slice) : undefined);
-        this.imported.setSlice(key, slice && imported ? compileSlice(slice) : undefined);
+        const foreign = slice !== undefined && isMulticlusterSlice(slice);
+        serials.slice(local.setSlice(key, slice && !foreign ? compileSlice(slice) : undefined), seconds);
+        serials.importedSlice(imported.setSlice(key, slice && foreign ? compileSlice(slice) : undefined), seconds);
         break;
       }
       case "ServiceImport":
-        this.imported.setService(key, object && isImport(object) ? compileImport(object) : undefined);
+        serials.import(imported.setService(key, object && isImport(object) ? compileImport(object) : undefined), seconds);
         break;
       case "Namespace":
         if (object) this.namespaces.set(key, object.metadata.labels);
         else this.namespaces.delete(key);
-        return void this.generation++;
-      case "Pod":
-        if (this.#setPod(key, object)) this.generation++;
-        return;
+        break;
+      case "Pod": {
+        const made = this.#setPod(key, object);
+        if (made === "nothing") return;
+        if (made === "address") serials.pod(seconds);
+        break;
+      }
       default:
         return;
     }
-    this.serial = Math.floor(nowMs / 1000);
     this.generation++;
+  }
+
+  /** The serial of a plain cluster zone. */
+  get serial(): number {
+    return this.serials.of({ pods: "disabled", zonal: false }, false);
   }
 
   /** The pods at this address, terminating ones left out. */
@@ -155,12 +169,13 @@ export class Zone {
     return [...(this.#podsByIp.get(ip) ?? [])].map(([key, labels]) => ({ ...splitKey(key), labels }));
   }
 
-  /** True when it made a difference. */
-  #setPod(key: ObjectKey, object: KubeObject | undefined): boolean {
+  /** Tells what it made different. */
+  #setPod(key: ObjectKey, object: KubeObject | undefined): "nothing" | "labels" | "address" {
     const pod = object && is(Pods, object) && object.metadata.deletionTimestamp === undefined ? object : undefined;
     const ip = pod?.status?.podIP ? canonicalIp(pod.status.podIP) : undefined;
     const old = this.#podIps.get(key);
-    if (old === undefined && ip === undefined) return false;
+    if (old === undefined && ip === undefined) return "nothing";
+    const labels = old === undefined ? undefined : this.#podsByIp.get(old)?.get(key);
     if (old !== undefined) {
       const pods = this.#podsByIp.get(old);
       pods?.delete(key);
@@ -172,7 +187,8 @@ export class Zone {
       const pods = this.#podsByIp.get(ip) ?? new Map<ObjectKey, Labels>();
       this.#podsByIp.set(ip, pods.set(key, pod.metadata.labels));
     }
-    return old !== ip;
+    if (old !== ip) return "address";
+    return isDeepStrictEqual(labels, pod?.metadata.labels) ? "nothing" : "labels";
   }
 }
 

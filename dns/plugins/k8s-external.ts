@@ -111,7 +111,7 @@ class ExternalZone {
   /** All records of the zone between two SOAs; the SOA alone when this serial is current. */
   transfer(serial: number): readonly ResourceRecord[] {
     const soa = this.#soa();
-    if (serial !== 0 && serial >= this.#view.zone.serial) return [soa];
+    if (serial !== 0 && serial >= this.#view.zone.serials.external) return [soa];
     const server = `ns1.${this.#options.apex}.${this.#zone}`;
     const records: ResourceRecord[] = [{ name: this.#zone, type: "NS", ttl: this.#options.ttl, target: server }, ...this.#glue(server)];
     const services = [...this.#view.zone.local.services.values()].filter(
@@ -269,7 +269,7 @@ class ExternalZone {
   #soa(): ResourceRecord {
     const { ttl, apex } = this.#options;
     const name = this.#zone;
-    const times = { serial: this.#view.zone.serial, refresh: 7200, retry: 1800, expire: 86_400, minimum: ttl };
+    const times = { serial: this.#view.zone.serials.external, refresh: 7200, retry: 1800, expire: 86_400, minimum: ttl };
     return { name, type: "SOA", ttl, mname: `ns1.${apex}.${name}`, rname: `hostmaster.${apex}.${name}`, ...times };
   }
 }

@@ -65,7 +65,7 @@ function createKubernetesPlugin(options: Stanza, env: PluginEnv): KubernetesPlug
     transfer(zone, serial) {
       if (matchZone(zone, options.zones) !== zone) return undefined;
       const soa = soaRecord(view, zone);
-      return serial !== 0 && serial === env.zone.serial ? [soa] : [soa, ...transferRecords(view, zone), soa];
+      return serial !== 0 && soa.type === "SOA" && serial === soa.serial ? [soa] : [soa, ...transferRecords(view, zone), soa];
     },
     searchPath(query) {
       const zone = matchZone(query.name, options.zones);
