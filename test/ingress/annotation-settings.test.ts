@@ -240,6 +240,8 @@ const ROWS: readonly Row[] = [
   // alias, loadbalancing, upstreamhashby, satisfy
   ["serverAlias", { "server-alias": "b.com, a.com, ,    c.com,a.com" }, ["a.com", "b.com", "c.com"]],
   ["upstreamHashBy", { "upstream-hash-by": "lalal${scheme_test}" }, { expression: "lalal${scheme_test}", subsetSize: 3 }],
+  ["upstreamHashBy", { "upstream-hash-by": "$uri", "upstream-hash-by-subset": "" }, { expression: "" }],
+  ["upstreamHashBy", { "upstream-hash-by": "$uri", "upstream-hash-by-subset-size": "0" }, { expression: "$uri", subsetSize: 3 }],
   ["usePortInRedirects", { "use-port-in-redirects": "not-a-bool" }, true, { "use-port-in-redirects": "true" }],
   ["xForwardedPrefix", { "x-forwarded-prefix": "/$1" }, "/$1"],
 ];
