@@ -163,6 +163,12 @@ const ROWS: readonly Row[] = [
   // proxy
   ["proxyTimeouts", { "proxy-connect-timeout": "1", "proxy-send-timeout": "2" }, { connectMs: 1000, sendMs: 2000, readMs: 60_000 }],
   ["proxyTimeouts", { "proxy-read-timeout": "-1" }, { readMs: 20_000 }, { "proxy-read-timeout": "20" }],
+  ["proxyBodySize", { "proxy-body-size": "8m" }, 8 * 1024 ** 2],
+  ["proxyBodySize", { "proxy-body-size": "0" }, 0],
+  ["proxyBodySize", { "proxy-body-size": "15r" }, 4 * 1024 ** 2, { "proxy-body-size": "4m" }],
+  ["proxyBodySize", { "proxy-body-size": "8b" }, 1024 ** 2, { "proxy-body-size": "4m" }],
+  ["proxyBodySize", { "proxy-body-size": "8 m" }, 1024 ** 2, { "proxy-body-size": "4m" }],
+  ["proxyBodySize", {}, 1024 ** 2, { "proxy-body-size": "8b" }],
   ["proxyNextUpstream", { "proxy-next-upstream": "error http_502" }, { conditions: new Set(["error", "http_502"]), tries: 3 }],
   ["proxyNextUpstream", { "proxy-next-upstream": "off" }, { conditions: new Set() }],
   ["proxyBuffering", { "proxy-buffering": "on", "proxy-buffer-size": "1k" }, { enabled: true, bufferBytes: 1024 }],
