@@ -1,6 +1,8 @@
 // What a host's server asks of its clients: auth-tls-* of its Ingresses, as their Secrets are now.
 // Upstream: controller.go getBackendServers. One Ingress whose Secret cannot be used closes the server; of the others the first whose
 // Secret has a ca.crt decides, else the last Ingress of the host.
+import { X509Certificate } from "node:crypto";
+import { createTlsContext } from "../netsim/index.ts";
 import type { ClientCertificateSettings } from "./annotations/client-certificate.ts";
 import type { World } from "./exchange.ts";
 import type { Owner, Server } from "./route-table.ts";
@@ -30,9 +32,28 @@ export function askedCertificate(
   return asked?.settings.secret === "" ? undefined : asked;
 }
 
-/** A Secret with ca.crt, or tls.crt and tls.key: upstream's store knows no others. */
-export function usableSecret(key: string, secretOf: World["secret"]): Readonly<Record<string, Buffer>> | undefined {
+type SecretData = Readonly<Record<string, Buffer>>;
+
+const usable = new WeakMap<SecretData, boolean>();
+
+/** A Secret with ca.crt, or tls.crt and tls.key, or all, that can be read: upstream's store knows no others. */
+export function usableSecret(key: string, secretOf: World["secret"]): SecretData | undefined {
   const data = secretOf(key);
-  const has = (name: string): boolean => (data?.[name]?.length ?? 0) > 0;
-  return has("ca.crt") || (has("tls.crt") && has("tls.key")) ? data : undefined;
+  if (!data) return undefined;
+  let known = usable.get(data);
+  if (known === undefined) usable.set(data, (known = isUsable(data)));
+  return known ? data : undefined;
+}
+
+function isUsable(data: SecretData): boolean {
+  const [ca, cert, key] = ["ca.crt", "tls.crt", "tls.key"].map((name) => data[name]?.toString() ?? "");
+  const paired = cert !== "" && key !== "";
+  if (!ca && !paired) return false;
+  try {
+    if (ca && new X509Certificate(ca).raw.length === 0) return false;
+    createTlsContext({ ...(ca ? { ca } : {}), ...(paired ? { cert, key } : {}) });
+    return true;
+  } catch {
+    return false;
+  }
 }

@@ -183,9 +183,13 @@ export class Exchange {
   }
 }
 
-/** A path as the Location of nginx's own redirects: with scheme and host, unless relative-redirects. */
-export function absoluteRedirect({ facts, location }: Exchange, url: string): string {
-  return url.startsWith("/") && !location.settings.redirect.relative ? `${facts.scheme}://${facts.host}${url}` : url;
+/** A path as the Location of nginx's own redirects: with scheme and host, unless relative-redirects; with a port of its own as asked. */
+export function absoluteRedirect({ facts, location, table }: Exchange, url: string): string {
+  const { redirect, usePortInRedirects } = location.settings;
+  if (!url.startsWith("/") || redirect.relative) return url;
+  const { httpPort, httpsPort } = table.flags;
+  const [port, usual] = facts.scheme === "https" ? [httpsPort, 443] : [httpPort, 80];
+  return `${facts.scheme}://${facts.host}${usePortInRedirects && port !== usual ? `:${port}` : ""}${url}`;
 }
 
 /** What add_header without `always` acts on. */

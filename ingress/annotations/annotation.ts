@@ -203,7 +203,7 @@ export class AnnotationReader {
 
 /** Bytes of an nginx size, or undefined. */
 export function sizeBytes(text: string): number | undefined {
-  const found = /^(\d+)\s*([kKmMgG]?)$/.exec(text.trim());
+  const found = /^(\d+)([kKmMgG]?)$/.exec(text.trim());
   if (!found) return undefined;
   const unit = { "": 1, k: 1024, m: 1024 ** 2, g: 1024 ** 3 }[(found[2] ?? "").toLowerCase()] ?? 1;
   return Number(found[1]) * unit;

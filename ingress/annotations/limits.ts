@@ -35,9 +35,11 @@ export const limits = annotationGroup<Limits>({
     exempt: cidrsOf(read.text("limit-allowlist") ?? ""),
   }),
   steps: (settings) => [
+    ...rateSteps(settings, [
+      { annotation: "limit-rps", rate: settings.rps, perMs: 1000 },
+      { annotation: "limit-rpm", rate: settings.rpm, perMs: 60_000 },
+    ]),
     ...(settings.connections > 0 ? [connectionStep(settings)] : []),
-    ...(settings.rps > 0 ? [rateStep(settings, "limit-rps", settings.rps, 1000)] : []),
-    ...(settings.rpm > 0 ? [rateStep(settings, "limit-rpm", settings.rpm, 60_000)] : []),
   ],
 });
 
@@ -55,28 +57,45 @@ interface Bucket {
 /** Buckets that nobody has used for long are dropped beyond this many. */
 const MOST_BUCKETS = 10_000;
 
-/** `rate` requests per `perMs`, burst on top, the rest refused. */
-function rateStep(settings: Limits, annotation: string, rate: number, perMs: number): Step {
-  const burst = rate * settings.burstMultiplier;
-  return {
-    phase: "preaccess",
-    annotation,
-    run(exchange) {
-      const { facts, world, table } = exchange;
-      if (inAny(settings.exempt, facts.clientIp)) return undefined;
-      const key = keyOf(exchange);
-      if (key === "") return undefined;
-      const buckets = world.state(`${annotation} ${settings.zone}`, () => new Map<string, Bucket>());
-      const now = world.clock.monotonic();
-      const bucket = buckets.get(key);
-      const excess = bucket ? Math.max(0, bucket.excess - ((now - bucket.at) * rate) / perMs + 1) : 0;
-      if (excess > burst)
-        return page(table.config.number("limit-req-status-code", 503), `${annotation} ${rate}: burst of ${burst} used up by ${key}`);
-      if (buckets.size > MOST_BUCKETS) buckets.clear();
-      buckets.set(key, { excess, at: now });
-      return undefined;
+interface Rate {
+  readonly annotation: string;
+  /** Requests per `perMs`. */
+  readonly rate: number;
+  readonly perMs: number;
+}
+
+/** The rates that are set; a burst on top of each, the rest refused. What one refuses the others do not count. */
+function rateSteps(settings: Limits, given: readonly Rate[]): readonly Step[] {
+  const rates = given.filter(({ rate }) => rate > 0);
+  if (rates.length === 0) return [];
+  return [
+    {
+      phase: "preaccess",
+      annotation: rates.map(({ annotation }) => annotation).join(", "),
+      run(exchange) {
+        const { facts, world, table } = exchange;
+        if (inAny(settings.exempt, facts.clientIp)) return undefined;
+        const key = keyOf(exchange);
+        if (key === "") return undefined;
+        const now = world.clock.monotonic();
+        const counted: (readonly [buckets: Map<string, Bucket>, excess: number])[] = [];
+        for (const { annotation, rate, perMs } of rates) {
+          const buckets = world.state(`${annotation} ${settings.zone}`, () => new Map<string, Bucket>());
+          const bucket = buckets.get(key);
+          const excess = bucket ? Math.max(0, bucket.excess - ((now - bucket.at) * rate) / perMs + 1) : 0;
+          const burst = rate * settings.burstMultiplier;
+          if (excess > burst)
+            return page(table.config.number("limit-req-status-code", 503), `${annotation} ${rate}: burst of ${burst} used up by ${key}`);
+          counted.push([buckets, excess]);
+        }
+        for (const [buckets, excess] of counted) {
+          if (buckets.size > MOST_BUCKETS) buckets.clear();
+          buckets.set(key, { excess, at: now });
+        }
+        return undefined;
+      },
     },
-  };
+  ];
 }
 
 function connectionStep(settings: Limits): Step {

@@ -13,7 +13,12 @@ export const proxyTimeouts = annotationGroup<ProxyTimeouts>({
   upstream: "Proxy",
   annotations: { "proxy-connect-timeout": low(INTEGER), "proxy-send-timeout": low(INTEGER), "proxy-read-timeout": low(INTEGER) },
   parse(read) {
-    const ms = (name: string, seconds: number): number => read.number(name, read.config.number(name, seconds)) * 1000;
+    // Less than nothing is no configuration that nginx would take.
+    const known = (seconds: number, otherwise: number): number => (seconds >= 0 ? seconds : otherwise);
+    const ms = (name: string, seconds: number): number => {
+      const everywhere = known(read.config.number(name, seconds), seconds);
+      return known(read.number(name, everywhere), everywhere) * 1000;
+    };
     return { connectMs: ms("proxy-connect-timeout", 5), sendMs: ms("proxy-send-timeout", 60), readMs: ms("proxy-read-timeout", 60) };
   },
 });

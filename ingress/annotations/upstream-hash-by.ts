@@ -10,6 +10,8 @@ export interface UpstreamHashBy {
   readonly subsetSize: number;
 }
 
+const NAMES = ["upstream-hash-by", "upstream-hash-by-subset", "upstream-hash-by-subset-size"] as const;
+
 export const upstreamHashBy = annotationGroup<UpstreamHashBy>({
   upstream: "UpstreamHashBy",
   annotations: {
@@ -18,7 +20,8 @@ export const upstreamHashBy = annotationGroup<UpstreamHashBy>({
     "upstream-hash-by-subset-size": low(INTEGER, "drop"),
   },
   parse: (read) => ({
-    expression: read.text("upstream-hash-by") ?? "",
+    // One that is there without a value undoes the group.
+    expression: NAMES.some((name) => read.blank(name)) ? "" : (read.text("upstream-hash-by") ?? ""),
     subset: read.flag("upstream-hash-by-subset", false),
     subsetSize: Math.max(1, read.number("upstream-hash-by-subset-size", 3) || 3),
   }),

@@ -103,19 +103,34 @@ export class CertificateContexts {
     const key = `${secret ?? ""} ${asked?.settings.secret ?? ""} ${table.config.text("ssl-protocols")} ${table.config.text("ssl-ciphers")} ${table.config.text("ssl-ecdh-curve")} ${JSON.stringify(server?.ciphers ?? {})}`;
     const kept = this.#kept.get(key);
     if (kept && kept.cert === pair.cert && kept.ca === ca) return kept.context;
-    const context = createTlsContext({
-      key: pair.key,
-      cert: pair.cert,
-      ...(ca === "" ? {} : { ca }),
-      ...protocolOptions(table, server?.ciphers),
-    });
+    const common = { key: pair.key, cert: pair.cert, ...(ca === "" ? {} : { ca }) };
+    const context = firstUsable(protocolOptions(table, server?.ciphers), protocolOptions(table), {}).with(common);
     this.#kept.set(key, { cert: pair.cert, ca, context });
     return context;
   }
   /** Without a certificate no handshake ends well. */
   #none(table: RouteTable): SecureContext {
-    return createTlsContext(protocolOptions(table));
+    return firstUsable(protocolOptions(table), {}).with({});
   }
+}
+
+/**
+ * Cipher suites and curves that OpenSSL does not know leave what was before: the ConfigMap's, else Node's. nginx does not take a
+ * configuration with them, and goes on with the one it has.
+ */
+function firstUsable(...choices: readonly SecureContextOptions[]): { with(common: SecureContextOptions): SecureContext } {
+  return {
+    with(common) {
+      for (const choice of choices.slice(0, -1)) {
+        try {
+          return createTlsContext({ ...common, ...choice });
+        } catch {
+          // The next.
+        }
+      }
+      return createTlsContext({ ...common, ...choices.at(-1) });
+    },
+  };
 }
 
 /** ssl-reject-handshake: names that no Ingress has, and clients without SNI, get an alert. */

@@ -36,20 +36,28 @@ export function passAnswer(response: ServerResponse, answer: ForwardResponse, ex
     }
   }
   const body = answer.stream;
-  body.once("error", () => response.destroy());
+  const broken = (): void => breakOff(response);
+  body.once("error", broken);
   body.once("close", () => {
-    if (!body.readableEnded) response.destroy();
+    if (!body.readableEnded) broken();
   });
   if (!compressed && !throttle && !gather) body.once("end", () => addTrailers(response, answer, http2));
   let from: Readable = body;
   for (const stage of [gather, compressed?.stream, throttle]) {
     if (!stage) continue;
-    stage.once("error", () => response.destroy());
+    stage.once("error", broken);
     response.once("close", () => stage.destroy());
     from = from.pipe(stage);
   }
   if (record) countPassed(record, body, from, response);
   from.pipe(response as Writable);
+}
+
+/** A body that ends too soon ends the connection, behind the head, which nginx has sent on by then. */
+function breakOff(response: ServerResponse): void {
+  if (response.destroyed) return;
+  response.flushHeaders();
+  response.destroy();
 }
 
 /** Bodies up to this size are sent with their head in one write, when they are there whole. */

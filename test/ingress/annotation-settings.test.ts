@@ -160,6 +160,45 @@ const ROWS: readonly Row[] = [
     { exempt: { length: 1 } },
   ],
   ["limitRate", { "limit-rate": "10", "limit-rate-after": "100" }, { rate: 10_240, after: 102_400 }],
+  // proxy
+  ["proxyTimeouts", { "proxy-connect-timeout": "1", "proxy-send-timeout": "2" }, { connectMs: 1000, sendMs: 2000, readMs: 60_000 }],
+  ["proxyTimeouts", { "proxy-read-timeout": "-1" }, { readMs: 20_000 }, { "proxy-read-timeout": "20" }],
+  ["proxyBodySize", { "proxy-body-size": "8m" }, 8 * 1024 ** 2],
+  ["proxyBodySize", { "proxy-body-size": "0" }, 0],
+  ["proxyBodySize", { "proxy-body-size": "15r" }, 4 * 1024 ** 2, { "proxy-body-size": "4m" }],
+  ["proxyBodySize", { "proxy-body-size": "8b" }, 1024 ** 2, { "proxy-body-size": "4m" }],
+  ["proxyBodySize", { "proxy-body-size": "8 m" }, 1024 ** 2, { "proxy-body-size": "4m" }],
+  ["proxyBodySize", {}, 1024 ** 2, { "proxy-body-size": "8b" }],
+  ["proxyNextUpstream", { "proxy-next-upstream": "error http_502" }, { conditions: new Set(["error", "http_502"]), tries: 3 }],
+  ["proxyNextUpstream", { "proxy-next-upstream": "off" }, { conditions: new Set() }],
+  ["proxyBuffering", { "proxy-buffering": "on", "proxy-buffer-size": "1k" }, { enabled: true, bufferBytes: 1024 }],
+  // mirror
+  ["mirror", { "mirror-target": "https://test.env.com:8080/$request_uri" }, { host: "test.env.com", requestBody: true }],
+  ["mirror", { "mirror-target": "http://some.test.env.com", "mirror-host": '_sbrubles-i"@xpto:12345' }, { host: "some.test.env.com" }],
+  ["mirror", { "mirror-target": "IamNotAURL" }, { host: "" }],
+  ["mirror", { "mirror-request-body": "off" }, { target: "", requestBody: false }],
+  // proxyssl
+  [
+    "proxySsl",
+    {
+      "proxy-ssl-secret": "default/demo",
+      "proxy-ssl-protocols": "TLSv111 SSLv1",
+      "proxy-ssl-verify-depth": "abcd",
+      "proxy-ssl-verify": "w00t",
+    },
+    { protocols: ["TLSv1.2"], verify: false, verifyDepth: 1, serverName: false, ciphers: "DEFAULT" },
+  ],
+  // sessionaffinity
+  [
+    "affinity",
+    { affinity: "cookie", "affinity-mode": "balanced", "session-cookie-name": "", "affinity-canary-behavior": "legacy" },
+    { enabled: true, mode: "balanced", name: "INGRESSCOOKIE", canaryBehavior: "legacy" },
+  ],
+  [
+    "affinity",
+    { affinity: "cookie", "session-cookie-expires": "4500", "session-cookie-max-age": "3000" },
+    { expiresSeconds: 4500, maxAgeSeconds: 3000 },
+  ],
   // redirect
   ["redirect", { "permanent-redirect": URL, "permanent-redirect-code": "418" }, { url: URL, code: 301 }],
   ["redirect", { "permanent-redirect": URL, "permanent-redirect-code": "308" }, { url: URL, code: 308 }],
@@ -207,6 +246,8 @@ const ROWS: readonly Row[] = [
   // alias, loadbalancing, upstreamhashby, satisfy
   ["serverAlias", { "server-alias": "b.com, a.com, ,    c.com,a.com" }, ["a.com", "b.com", "c.com"]],
   ["upstreamHashBy", { "upstream-hash-by": "lalal${scheme_test}" }, { expression: "lalal${scheme_test}", subsetSize: 3 }],
+  ["upstreamHashBy", { "upstream-hash-by": "$uri", "upstream-hash-by-subset": "" }, { expression: "" }],
+  ["upstreamHashBy", { "upstream-hash-by": "$uri", "upstream-hash-by-subset-size": "0" }, { expression: "$uri", subsetSize: 3 }],
   ["usePortInRedirects", { "use-port-in-redirects": "not-a-bool" }, true, { "use-port-in-redirects": "true" }],
   ["xForwardedPrefix", { "x-forwarded-prefix": "/$1" }, "/$1"],
 ];

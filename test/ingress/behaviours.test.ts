@@ -425,3 +425,18 @@ for (const { what, ingresses, config, configMaps = {}, asked, status, headers = 
     for (const [name, value] of Object.entries(sees ?? {})) t.equal(saw(answer).headers[name], value, name);
   });
 }
+
+await t.test("use-port-in-redirects: nginx's own redirects name a port that is not the scheme's", async (t) => {
+  await using world = await harness.start({ flags: ["--http-port=8080"] });
+  await world.service("web");
+  await addIngress(
+    world,
+    ingress("with", "with.example", "web", { "use-port-in-redirects": "true" }, "/dir/"),
+    ingress("without", "without.example", "web", {}, "/dir/"),
+  );
+  for (const [host, location] of [
+    ["with.example", "http://with.example:8080/dir/"],
+    ["without.example", "http://without.example/dir/"],
+  ] as const)
+    t.equal((await ask(world.socket(8080), on(host, "/dir"))).headers["location"], location);
+});

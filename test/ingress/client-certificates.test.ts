@@ -15,6 +15,8 @@ const SECRETS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   authority: { "ca.crt": ca.cert },
   pair: { "tls.crt": own.cert, "tls.key": own.key },
   other: { auth: "x" },
+  garbage: { "ca.crt": "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n" },
+  strangers: { "ca.crt": ca.cert, "tls.crt": own.cert, "tls.key": pair("another", "server").key },
 };
 for (const [name, data] of Object.entries(SECRETS))
   await world.create(Secrets, {
@@ -34,6 +36,8 @@ const ROWS: readonly (readonly [what: string, ingresses: readonly Texts[], certi
   ["a Secret with an authority", [by("authority")], 200, 400],
   ["a Secret without an authority asks nobody", [by("pair")], 200, 200],
   ["a Secret without certificates closes the server", [by("other")], 403, 403],
+  ["an authority that cannot be read closes the server", [by("garbage")], 403, 403],
+  ["so do a certificate and a key that are strangers", [by("strangers")], 403, 403],
   ["no such Secret closes the server", [by("absent")], 403, 403],
   ["so does the second Ingress's", [by("authority"), by("absent")], 403, 403],
   ["and another namespace's", [{}, { "auth-tls-secret": "other/authority" }], 403, 403],

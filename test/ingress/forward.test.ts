@@ -231,3 +231,19 @@ await t.test("a lone pod is tried three times when it resets, and told once when
   t.equal((await ask(world.socket(80), { host: "alone.example", method: "POST", body: "x" })).status, 502);
   t.strictSame(calls, ["GET", "GET", "GET", "POST"]);
 });
+
+await t.test("a pod that refuses a request before it has come whole, and goes: its head reaches the client", async (t) => {
+  await world.service("hasty", {
+    server: () =>
+      createTcpServer((socket) => {
+        socket.on("error", () => {});
+        socket.once("data", () => socket.end("HTTP/1.1 400 Bad Request\r\nContent-Length: 5\r\n\r\n", () => socket.destroy()));
+      }),
+  });
+  await addIngress(world, ingress("hasty", "hasty.example", "hasty"));
+  for (const request of [
+    "GET / HTTP/1.1\r\nHost: hasty.example\r\n\r\n",
+    "POST / HTTP/1.1\r\nHost: hasty.example\r\nContent-Length: 1\r\n\r\nx",
+  ])
+    t.match(await raw(world.socket(80), request), /^HTTP\/1\.1 400 /);
+});

@@ -30,6 +30,13 @@ await t.test("the ConfigMap's suites, in the server's order", async (t) => {
   t.equal(await handshake("plain.example", `${LARGE}:${SMALL}`), SMALL);
 });
 
+await t.test("suites that nobody knows leave the ConfigMap's", async (t) => {
+  await addIngress(world, ingress("nonsense", "nonsense.example", "echo", { "ssl-ciphers": "NONSENSE:+NOT" }));
+  t.equal(await handshake("nonsense.example", `${LARGE}:${SMALL}`), SMALL);
+  t.equal(await handshake("plain.example", `${LARGE}:${SMALL}`), SMALL);
+  t.equal((await ask(world.socket(443), { scheme: "https", host: "nonsense.example", sni: "nonsense.example" })).status, 200);
+});
+
 await t.test("a host's own", async (t) => {
   await addIngress(
     world,

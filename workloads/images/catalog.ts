@@ -5,6 +5,7 @@ import { bootcamp, helloApp, kubia, nodeHello } from "./hello-app.ts";
 import { ealenEcho } from "./ealen-echo.ts";
 import { echoserver } from "./echoserver.ts";
 import { etcd } from "./etcd.ts";
+import { fastcgiHelloserver } from "./fastcgi-helloserver.ts";
 import { guestbookFrontend } from "./guestbook-frontend.ts";
 import { helloBackend, helloFrontend } from "./hello-frontend.ts";
 import { httpEcho } from "./http-echo.ts";
@@ -24,6 +25,7 @@ const specs: readonly ImageSpec[] = [
   ealenEcho,
   echoserver,
   etcd,
+  fastcgiHelloserver,
   goHttpbin,
   guestbookFrontend,
   helloApp,
