@@ -90,17 +90,16 @@ export class CertificateContexts {
     if (rejects(table)) return protocolOptions(table);
     const { secret } = chooseCertificate(table, secretOf, undefined);
     const { key, cert } = (secret !== undefined && pairOf(secretOf(secret))) || this.#fake;
-    return { key, cert, ...protocolOptions(table) };
+    const ca = authorityOf(table.fallback, secretOf);
+    return { key, cert, ...(ca === "" ? {} : { ca }), ...protocolOptions(table) };
   }
   context(table: RouteTable, secretOf: SecretOf, sni: string | undefined): SecureContext {
     if (sni !== undefined && rejects(table) && findServer(table, nameOf(sni)) === table.fallback) return this.#none(table);
     const { secret } = chooseCertificate(table, secretOf, sni);
     const pair = (secret !== undefined && pairOf(secretOf(secret))) || this.#fake;
     const server = sni === undefined ? undefined : findServer(table, nameOf(sni));
-    const found = server && askedCertificate(server, secretOf);
-    const asked = found && !("closed" in found) ? found : undefined;
-    const ca = asked && asked.settings.verify !== "off" ? (asked.ca?.toString() ?? "") : "";
-    const key = `${secret ?? ""} ${asked?.settings.secret ?? ""} ${table.config.text("ssl-protocols")} ${table.config.text("ssl-ciphers")} ${table.config.text("ssl-ecdh-curve")} ${JSON.stringify(server?.ciphers ?? {})}`;
+    const ca = server ? authorityOf(server, secretOf) : "";
+    const key = `${secret ?? ""} ${server && ca !== "" ? server.host : ""} ${table.config.text("ssl-protocols")} ${table.config.text("ssl-ciphers")} ${table.config.text("ssl-ecdh-curve")} ${JSON.stringify(server?.ciphers ?? {})}`;
     const kept = this.#kept.get(key);
     if (kept && kept.cert === pair.cert && kept.ca === ca) return kept.context;
     const common = { key: pair.key, cert: pair.cert, ...(ca === "" ? {} : { ca }) };
@@ -112,6 +111,12 @@ export class CertificateContexts {
   #none(table: RouteTable): SecureContext {
     return firstUsable(protocolOptions(table), {}).with({});
   }
+}
+
+/** Whom clients' certificates must come from; "" when the server asks for none. */
+function authorityOf(server: Server, secretOf: SecretOf): string {
+  const asked = askedCertificate(server, secretOf);
+  return asked && !("closed" in asked) && asked.settings.verify !== "off" ? (asked.ca?.toString() ?? "") : "";
 }
 
 /**

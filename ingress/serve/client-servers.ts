@@ -71,7 +71,8 @@ export class ClientServers {
     const { feed, onRefusedSettings } = this.#options;
     const { table } = feed;
     tuneServers(table.config, this.plain, this.secure);
-    const requestCert = [...table.hosts.values(), ...table.wildcards.values()].some((server) => server.clientCertificates !== undefined);
+    const servers = [...table.hosts.values(), ...table.wildcards.values(), table.fallback];
+    const requestCert = servers.some((server) => server.clientCertificates !== undefined);
     Object.assign(this.secure, { requestCert, rejectUnauthorized: false });
     const defaults = this.#contexts.defaults(table, (key) => feed.secret(key));
     const text = JSON.stringify(defaults);

@@ -97,3 +97,24 @@ await t.test("ssl-client-* headers are a client's own where nobody asks for cert
     t.equal(JSON.parse(answer.body.toString()).headers["ssl-client-verify"], seen, name);
   }
 });
+
+await t.test("the catch-all asks for certificates, too: who sends no name, or one that no Ingress has", async (t) => {
+  await using other = await harness.start();
+  await other.service("web");
+  await other.create(Secrets, {
+    apiVersion: "v1",
+    kind: "Secret",
+    metadata: { namespace: "default", name: "authority" },
+    data: { "ca.crt": Buffer.from(ca.cert).toString("base64") },
+  });
+  await addIngress(other, ingress("all", "", "web", by("authority")), ingress("open", "open.example", "web"));
+  for (const [sni, host, certified, nobody] of [
+    [undefined, "any.example", 200, 400],
+    ["any.example", "any.example", 200, 400],
+    ["open.example", "open.example", 200, 200],
+  ] as const) {
+    const at = { host, ...(sni === undefined ? {} : { sni }) };
+    t.equal((await ask(other.socket(443), { ...at, ...CERTIFIED })).status, certified, `${sni} with a certificate`);
+    t.equal((await ask(other.socket(443), { ...at, ...NOBODY })).status, nobody, `${sni} without`);
+  }
+});
