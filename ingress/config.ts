@@ -25,6 +25,10 @@ export interface ControllerFlags {
   readonly httpPort: number;
   readonly httpsPort: number;
   readonly healthzPort: number;
+  /** --health-check-path */
+  readonly healthPath: string;
+  /** --shutdown-grace-period: SIGTERM changes nothing but /healthz for as long. */
+  readonly shutdownGraceMs: number;
   readonly watchNamespace: string;
   /** A label selector; "" is every namespace. */
   readonly watchNamespaceSelector: string;
@@ -61,6 +65,8 @@ export const DEFAULT_FLAGS: ControllerFlags = {
   httpPort: 80,
   httpsPort: 443,
   healthzPort: 10254,
+  healthPath: "/healthz",
+  shutdownGraceMs: 0,
   watchNamespace: "",
   watchNamespaceSelector: "",
   disableSvcExternalName: false,
@@ -128,6 +134,8 @@ export function parseFlags(args: readonly string[]): ControllerFlags {
     httpPort: port("http-port", d.httpPort),
     httpsPort: port("https-port", d.httpsPort),
     healthzPort: port("healthz-port", d.healthzPort),
+    healthPath: text("health-check-path", d.healthPath),
+    shutdownGraceMs: Math.max(0, Number(text("shutdown-grace-period", "0")) || 0) * 1000,
     watchNamespace: text("watch-namespace", d.watchNamespace),
     watchNamespaceSelector: text("watch-namespace-selector", d.watchNamespaceSelector),
     disableSvcExternalName: flag("disable-svc-external-name", d.disableSvcExternalName),

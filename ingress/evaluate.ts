@@ -79,7 +79,7 @@ function locate(
   const match = findLocation(server, facts.parsed.path, notes);
   if (blocked && !("location" in match)) return alone(blocked);
   if (match.type === "failed") return alone(page(500, match.reason));
-  const own = server === table.fallback && !blocked ? ownPage(facts.parsed.path, match, table.config) : undefined;
+  const own = server === table.fallback && !blocked ? ownPage(facts.parsed.path, match, table) : undefined;
   if (own) return alone(own);
   if (match.type === "none") return alone(page(404, `server ${server.host} has no location for ${facts.parsed.path}`));
   const exchange = new Exchange(facts, table, server, match.location, world, notes);

@@ -87,6 +87,12 @@ export function ingressProgram({ feeds, store, clock, random }: ProgramOptions):
     void told;
     if (!context.signal.aborted)
       await new Promise<void>((resolve) => context.signal.addEventListener("abort", () => resolve(), { once: true }));
+    controller.shutDown();
+    if (flags.shutdownGraceMs > 0) {
+      // Longer than the pod's own grace period it cannot be: SIGKILL comes then.
+      const graceMs = (context.pod.spec.terminationGracePeriodSeconds ?? 30) * 1000;
+      await sleep(clock, Math.min(flags.shutdownGraceMs, graceMs));
+    }
     feed.leave(context.pod.metadata.name);
     await clearStatus(store, flags, context.pod, feed.table.counted);
     await controller.stop();

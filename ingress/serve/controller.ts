@@ -9,6 +9,7 @@ import type { Clock } from "../../model/clock.ts";
 import type { ContainerContext, Registration } from "../../model/ports.ts";
 import type { Random } from "../../model/random.ts";
 import { carrierOf, type SecureContext } from "../../netsim/index.ts";
+import { timeMs } from "../annotations/annotation.ts";
 import { intermediates } from "../annotations/proxy-ssl.ts";
 import { createHttpProxyEngine } from "../engine/http-proxy-engine.ts";
 import { createHttp2Engine } from "../engine/http2-engine.ts";
@@ -44,8 +45,8 @@ const LIMITS = {
   noDelay: true,
   requireHostHeader: false,
 } as const;
-/** SIGTERM waits this long for requests under way (worker-shutdown-timeout is 240 s; the pod's grace period ends sooner). */
-const DRAIN_MS = 10_000;
+/** worker-shutdown-timeout: SIGTERM waits this long for requests under way; the pod's grace period mostly ends sooner. */
+const DRAIN_MS = 240_000;
 
 export interface ControllerOptions {
   readonly feed: RoutesFeed;
@@ -60,6 +61,7 @@ export class Controller {
   readonly #listeners: Registration[] = [];
   readonly #closers: (() => void)[] = [];
   #handler: Handler | undefined;
+  #shuttingDown = false;
 
   constructor(options: ControllerOptions, context: ContainerContext) {
     this.#options = options;
@@ -144,11 +146,16 @@ export class Controller {
     };
     const startedAtMs = clock.now();
     const connections = { accepted: 0, open: 0 };
+    const open = new Set<Duplex>();
     for (const server of [plain, secure])
       server.on("connection", (socket: Duplex) => {
         connections.accepted++;
         connections.open++;
-        socket.once("close", () => connections.open--);
+        open.add(socket);
+        socket.once("close", () => {
+          connections.open--;
+          open.delete(socket);
+        });
       });
     secure.prependListener("secureConnection", (socket: TLSSocket) => {
       const carrier = carrierOf(socket);
@@ -173,17 +180,20 @@ export class Controller {
       void streams.refresh();
     });
     const health = createServer(
-      statusPage(() =>
-        metricsText({
-          feed,
-          checks,
-          pod: { namespace: context.pod.metadata.namespace ?? "", name: context.pod.metadata.name },
-          requests: metrics,
-          startedAtMs,
-          fakeCertificate: contexts.fake.cert,
-          connections: () => ({ ...connections, writing: handler.underWay, requests: handler.requests }),
-        }),
-      ),
+      statusPage({
+        metrics: () =>
+          metricsText({
+            feed,
+            checks,
+            pod: { namespace: context.pod.metadata.namespace ?? "", name: context.pod.metadata.name },
+            requests: metrics,
+            startedAtMs,
+            fakeCertificate: contexts.fake.cert,
+            connections: () => ({ ...connections, writing: handler.underWay, requests: handler.requests }),
+          }),
+        healthPath: feed.flags.healthPath,
+        shuttingDown: () => this.#shuttingDown,
+      }),
     );
     this.#closers.push(() => {
       subscription[Symbol.dispose]();
@@ -191,7 +201,7 @@ export class Controller {
       heads.close();
       streams.close();
       logs.flush();
-      plain.closeAllConnections();
+      for (const socket of open) socket.destroy();
       health.closeAllConnections();
     });
     const { httpPort, httpsPort, healthzPort } = feed.flags;
@@ -210,21 +220,28 @@ export class Controller {
       frontDoor.closeWaiting();
       await streams.stopListening();
       plain.closeIdleConnections();
-      await new Promise<void>((resolve) => {
-        const timer = clock.after(DRAIN_MS, resolve, { background: true });
-        plain.close(() => {
-          timer.cancel();
-          resolve();
-        });
-      });
+      const timedOut = Promise.withResolvers<void>();
+      const limitMs = timeMs(feed.table.config.text("worker-shutdown-timeout")) || DRAIN_MS;
+      const timer = clock.after(limitMs, timedOut.resolve, { background: true });
+      await Promise.race([handler.idle(), timedOut.promise]);
+      timer.cancel();
     };
   }
   #drain: (() => Promise<void>) | undefined;
 
+  /** Fails the health checks; all else goes on until stop(). */
+  shutDown(): void {
+    this.#shuttingDown = true;
+  }
   async stop(): Promise<void> {
-    for (const listener of this.#listeners) await listener.close();
+    this.shutDown();
+    // The page of health and metrics is there to the end.
+    const statusPage = this.#listeners.pop();
+    // Nobody is let in from now on; it is over when the last connection is.
+    const closed = this.#listeners.map((listener) => listener.close());
     await this.#drain?.();
     for (const close of this.#closers) close();
+    await Promise.all([...closed, statusPage?.close()]);
   }
 }
 
