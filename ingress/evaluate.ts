@@ -12,6 +12,7 @@ import { absoluteRedirect, Exchange, type RequestFacts, type World } from "./exc
 import { coversName } from "./serve/certificates.ts";
 import { certificateFor, findLocation, findServer, locationText } from "./match.ts";
 import type { Notes } from "./notes.ts";
+import { tellForwardedFor } from "./proxy-protocol-header.ts";
 import { parseTarget } from "./request-path.ts";
 import type { Step } from "./annotations/annotation.ts";
 import { type Alternative, type BackendRef, type Phase, PHASES, type RouteTable, type Server } from "./route-table.ts";
@@ -105,6 +106,7 @@ function locate(
 }
 
 function runPhases(exchange: Exchange, upstreams: Upstreams): Decision | Promise<Decision> {
+  tellForwardedFor(exchange);
   exchange.notes?.begin("rewrite phase");
   const answered = (answer: Answer): Decision => ({ type: "answer", answer, exchange });
   const rewritten = runSteps(exchange, "rewrite");
