@@ -218,12 +218,11 @@ export class Controller {
     );
     this.#drain = async () => {
       frontDoor.closeWaiting();
-      await streams.stopListening();
       plain.closeIdleConnections();
       const timedOut = Promise.withResolvers<void>();
       const limitMs = timeMs(feed.table.config.text("worker-shutdown-timeout")) || DRAIN_MS;
       const timer = clock.after(limitMs, timedOut.resolve, { background: true });
-      await Promise.race([handler.idle(), timedOut.promise]);
+      await Promise.race([Promise.all([handler.idle(), streams.drained()]), timedOut.promise]);
       timer.cancel();
     };
   }
@@ -237,7 +236,7 @@ export class Controller {
     this.shutDown();
     // The page of health and metrics is there to the end.
     const statusPage = this.#listeners.pop();
-    // Nobody is let in from now on; it is over when the last connection is.
+    // Nobody is let in from now on.
     const closed = this.#listeners.map((listener) => listener.close());
     await this.#drain?.();
     for (const close of this.#closers) close();

@@ -2,9 +2,10 @@
 import { once } from "node:events";
 import { createServer, type ServerResponse } from "node:http";
 import { connect as connectHttp2 } from "node:http2";
-import { connect } from "node:net";
+import { connect, createServer as createTcpServer, type Socket } from "node:net";
 import t from "tap";
 import { VirtualClock } from "../../model/clock.ts";
+import { ConfigMaps } from "../../model/resources.ts";
 import { ask } from "./client.ts";
 import { createHarness, type World } from "./harness.ts";
 import { addIngress, ingress } from "./raw.ts";
@@ -89,6 +90,40 @@ await t.test("worker-shutdown-timeout ends what takes longer", async (t) => {
   await t.rejects(ask(at, { host: "slow.example" }), { code: "ECONNREFUSED" });
   await clock.advance(49_000);
   t.equal((await ask(world.socket(10254), { path: "/healthz" })).status, 500);
+  await clock.advance(1000);
+  await cut;
+  await ended;
+});
+
+await t.test("connections of tcp-services go on as long, and are cut with it", async (t) => {
+  const clock = new VirtualClock(Date.now());
+  await using world = await harness.start({ clock, flags: ["--tcp-services-configmap=ingress-nginx/tcp"] });
+  await world.service("echoing", { server: () => createTcpServer((socket) => void socket.pipe(socket)) });
+  await world.create(ConfigMaps, {
+    apiVersion: "v1",
+    kind: "ConfigMap",
+    metadata: { namespace: "ingress-nginx", name: "tcp" },
+    data: { 9000: "default/echoing:80" },
+  });
+  await world.settle();
+  const at = world.socket(9000);
+  const opened = async (): Promise<Socket> => {
+    const socket = connect(at.port, at.ip);
+    socket.write("hello");
+    await once(socket, "data");
+    return socket;
+  };
+  const [leaves, stays] = [await opened(), await opened()];
+  const cut = once(stays, "close");
+  const ended = world.shutDown();
+  await t.rejects(opened(), { code: "ECONNREFUSED" });
+  stays.write("still here");
+  t.equal((await once(stays, "data")).toString(), "still here");
+  const left = once(leaves, "close");
+  leaves.end();
+  await left;
+  await clock.advance(239_000);
+  t.notOk(stays.destroyed);
   await clock.advance(1000);
   await cut;
   await ended;
