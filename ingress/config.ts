@@ -25,6 +25,8 @@ export interface ControllerFlags {
   readonly httpPort: number;
   readonly httpsPort: number;
   readonly healthzPort: number;
+  /** nginx's ports of its own, which no stream service can have: --default-server-port, --profiler-port, --status-port, --stream-port. */
+  readonly ownPorts: readonly number[];
   /** --health-check-path */
   readonly healthPath: string;
   /** --shutdown-grace-period: SIGTERM changes nothing but /healthz for as long. */
@@ -65,6 +67,7 @@ export const DEFAULT_FLAGS: ControllerFlags = {
   httpPort: 80,
   httpsPort: 443,
   healthzPort: 10254,
+  ownPorts: [8181, 10_245, 10_246, 10_247],
   healthPath: "/healthz",
   shutdownGraceMs: 0,
   watchNamespace: "",
@@ -134,6 +137,7 @@ export function parseFlags(args: readonly string[]): ControllerFlags {
     httpPort: port("http-port", d.httpPort),
     httpsPort: port("https-port", d.httpsPort),
     healthzPort: port("healthz-port", d.healthzPort),
+    ownPorts: ["default-server-port", "profiler-port", "status-port", "stream-port"].map((name, i) => port(name, d.ownPorts[i] ?? 0)),
     healthPath: text("health-check-path", d.healthPath),
     shutdownGraceMs: Math.max(0, Number(text("shutdown-grace-period", "0")) || 0) * 1000,
     watchNamespace: text("watch-namespace", d.watchNamespace),
