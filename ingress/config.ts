@@ -1,5 +1,6 @@
 // What the controller is told: its command line and its ConfigMap, with upstream's defaults.
 // Upstream: pkg/flags/flags.go, internal/ingress/controller/config/config.go. Leaves out keys that change nothing a client or a pod can see.
+import { exponentialBuckets, linearBuckets } from "../model/metrics.ts";
 
 /** The controller's command line. */
 export interface ControllerFlags {
@@ -40,6 +41,8 @@ export interface ControllerFlags {
   readonly reportStatusClasses: boolean;
   /** Names of request metrics, with or without their prefix. */
   readonly excludeSocketMetrics: readonly string[];
+  /** --time-buckets, --length-buckets, --size-buckets: upper bounds of the histograms of requests. */
+  readonly buckets: { readonly time: readonly number[]; readonly length: readonly number[]; readonly size: readonly number[] };
   readonly enableAnnotationValidation: boolean;
   readonly deepInspect: boolean;
   readonly disableSyncEvents: boolean;
@@ -77,6 +80,11 @@ export const DEFAULT_FLAGS: ControllerFlags = {
   metricsPerUndefinedHost: false,
   reportStatusClasses: false,
   excludeSocketMetrics: [],
+  buckets: {
+    time: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
+    length: linearBuckets(10, 10, 10),
+    size: exponentialBuckets(10, 10, 7),
+  },
   enableAnnotationValidation: true,
   deepInspect: true,
   disableSyncEvents: false,
@@ -115,6 +123,11 @@ export function parseFlags(args: readonly string[]): ControllerFlags {
     const value = Number(flags.get(name) ?? fallback);
     return Number.isInteger(value) && value > 0 && value < 65536 ? value : fallback;
   };
+  const bounds = (name: string, fallback: readonly number[]): readonly number[] => {
+    const numbers = splitList(text(name, "")).map(Number);
+    const rising = numbers.every((bound, i) => bound > (numbers[i - 1] ?? -Infinity));
+    return numbers.length > 0 && rising ? numbers : fallback;
+  };
   const d = DEFAULT_FLAGS;
   return {
     ingressClass: text("ingress-class", d.ingressClass),
@@ -147,6 +160,11 @@ export function parseFlags(args: readonly string[]): ControllerFlags {
     metricsPerUndefinedHost: flag("metrics-per-undefined-host", d.metricsPerUndefinedHost),
     reportStatusClasses: flag("report-status-classes", d.reportStatusClasses),
     excludeSocketMetrics: splitList(text("exclude-socket-metrics", "")),
+    buckets: {
+      time: bounds("time-buckets", d.buckets.time),
+      length: bounds("length-buckets", d.buckets.length),
+      size: bounds("size-buckets", d.buckets.size),
+    },
     deepInspect: flag("deep-inspect", d.deepInspect),
     enableAnnotationValidation: flag("enable-annotation-validation", d.enableAnnotationValidation),
     disableSyncEvents: flag("disable-sync-events", d.disableSyncEvents),
