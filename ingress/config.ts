@@ -1,6 +1,10 @@
 // What the controller is told: its command line and its ConfigMap, with upstream's defaults.
 // Upstream: pkg/flags/flags.go, internal/ingress/controller/config/config.go. Leaves out keys that change nothing a client or a pod can see.
+import { readCommandLine } from "./command-line.ts";
+import { goInteger, parseBool } from "./go-values.ts";
 import { exponentialBuckets, linearBuckets } from "../model/metrics.ts";
+
+export { goDurationMs, parseBool } from "./go-values.ts";
 
 /** The controller's command line. */
 export interface ControllerFlags {
@@ -90,18 +94,10 @@ export const DEFAULT_FLAGS: ControllerFlags = {
   disableSyncEvents: false,
 };
 
-function given(args: readonly string[]): ReadonlyMap<string, string> {
-  const flags = new Map<string, string>();
-  for (const argument of args) {
-    const found = /^--?([a-z0-9-]+)(?:=(.*))?$/s.exec(argument);
-    if (found?.[1] !== undefined) flags.set(found[1], found[2] ?? "true");
-  }
-  return flags;
-}
-
-/** Why the controller does not start: flags that exclude or need each other. */
+/** Why the controller does not start: flags that are none, or that exclude or need each other. */
 export function flagProblem(args: readonly string[]): string | undefined {
-  const flags = given(args);
+  const { values: flags, problem } = readCommandLine(args);
+  if (problem !== undefined) return problem;
   const both = (one: string, other: string): boolean => (flags.get(one) ?? "") !== "" && (flags.get(other) ?? "") !== "";
   for (const [one, other] of [
     ["publish-service", "publish-status-address"],
@@ -114,14 +110,14 @@ export function flagProblem(args: readonly string[]): string | undefined {
     : undefined;
 }
 
-/** Reads `--name=value` arguments; `$(POD_NAMESPACE)` is expanded before. Unknown flags are ignored, as their effect is. */
+/** `$(POD_NAMESPACE)` is expanded before. Of a command line with a problem, what is before it counts. */
 export function parseFlags(args: readonly string[]): ControllerFlags {
-  const flags = given(args);
+  const flags = readCommandLine(args).values;
   const text = (name: string, fallback: string): string => flags.get(name) ?? fallback;
   const flag = (name: string, fallback: boolean): boolean => parseBool(flags.get(name)) ?? fallback;
   const port = (name: string, fallback: number): number => {
-    const value = Number(flags.get(name) ?? fallback);
-    return Number.isInteger(value) && value > 0 && value < 65536 ? value : fallback;
+    const value = goInteger(flags.get(name) ?? "") ?? fallback;
+    return value > 0 && value < 65536 ? value : fallback;
   };
   const bounds = (name: string, fallback: readonly number[]): readonly number[] => {
     const numbers = splitList(text(name, "")).map(Number);
@@ -152,7 +148,7 @@ export function parseFlags(args: readonly string[]): ControllerFlags {
     healthzPort: port("healthz-port", d.healthzPort),
     ownPorts: ["default-server-port", "profiler-port", "status-port", "stream-port"].map((name, i) => port(name, d.ownPorts[i] ?? 0)),
     healthPath: text("health-check-path", d.healthPath),
-    shutdownGraceMs: Math.max(0, Number(text("shutdown-grace-period", "0")) || 0) * 1000,
+    shutdownGraceMs: Math.max(0, goInteger(text("shutdown-grace-period", "0")) ?? 0) * 1000,
     watchNamespace: text("watch-namespace", d.watchNamespace),
     watchNamespaceSelector: text("watch-namespace-selector", d.watchNamespaceSelector),
     disableSvcExternalName: flag("disable-svc-external-name", d.disableSvcExternalName),
@@ -169,31 +165,6 @@ export function parseFlags(args: readonly string[]): ControllerFlags {
     enableAnnotationValidation: flag("enable-annotation-validation", d.enableAnnotationValidation),
     disableSyncEvents: flag("disable-sync-events", d.disableSyncEvents),
   };
-}
-
-/** Go's strconv.ParseBool. */
-export function parseBool(text: string | undefined): boolean | undefined {
-  if (text === undefined) return undefined;
-  if (["1", "t", "T", "TRUE", "true", "True"].includes(text)) return true;
-  if (["0", "f", "F", "FALSE", "false", "False"].includes(text)) return false;
-  return undefined;
-}
-
-/** Go's strconv.ParseInt with base 0: `0x1f`, `0o17` and `017`, `0b1`, `1_000`. */
-function goInteger(text: string): number | undefined {
-  const [, sign = "", digits = ""] = /^([+-]?)(\w+)$/.exec(text) ?? [];
-  if (!/^(?:0|[1-9](?:_?\d)*|0[xX](?:_?[\da-fA-F])+|0[oO]?(?:_?[0-7])+|0[bB](?:_?[01])+)$/.test(digits)) return undefined;
-  const value = Number(digits.replaceAll("_", "").replace(/^0(?=\d)/, "0o"));
-  return sign === "-" && value !== 0 ? -value : value;
-}
-
-/** Go's time.ParseDuration for what is not negative: `5s`, `1m30s`, `500ms`; in milliseconds. */
-export function goDurationMs(text: string): number | undefined {
-  const units: Readonly<Record<string, number>> = { ns: 1e-6, us: 1e-3, µs: 1e-3, ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
-  if (!/^(?:\d+(?:\.\d*)?(?:ns|us|µs|ms|s|m|h))+$/.test(text)) return text === "0" ? 0 : undefined;
-  let total = 0;
-  for (const [, digits, unit = ""] of text.matchAll(/(\d+(?:\.\d*)?)(ns|us|µs|ms|s|m|h)/g)) total += Number(digits) * (units[unit] ?? 0);
-  return total;
 }
 
 /** The controller's ConfigMap: text by key, read with upstream's defaults. */
