@@ -1,5 +1,10 @@
 // What the controller is told: its command line and its ConfigMap, with upstream's defaults.
 // Upstream: pkg/flags/flags.go, internal/ingress/controller/config/config.go. Leaves out keys that change nothing a client or a pod can see.
+import { readCommandLine } from "./command-line.ts";
+import { goInteger, parseBool } from "./go-values.ts";
+import { exponentialBuckets, linearBuckets } from "../model/metrics.ts";
+
+export { goDurationMs, parseBool } from "./go-values.ts";
 
 /** The controller's command line. */
 export interface ControllerFlags {
@@ -25,6 +30,12 @@ export interface ControllerFlags {
   readonly httpPort: number;
   readonly httpsPort: number;
   readonly healthzPort: number;
+  /** nginx's ports of its own, which no stream service can have: --default-server-port, --profiler-port, --status-port, --stream-port. */
+  readonly ownPorts: readonly number[];
+  /** --health-check-path */
+  readonly healthPath: string;
+  /** --shutdown-grace-period: SIGTERM changes nothing but /healthz for as long. */
+  readonly shutdownGraceMs: number;
   readonly watchNamespace: string;
   /** A label selector; "" is every namespace. */
   readonly watchNamespaceSelector: string;
@@ -34,6 +45,8 @@ export interface ControllerFlags {
   readonly reportStatusClasses: boolean;
   /** Names of request metrics, with or without their prefix. */
   readonly excludeSocketMetrics: readonly string[];
+  /** --time-buckets, --length-buckets, --size-buckets: upper bounds of the histograms of requests. */
+  readonly buckets: { readonly time: readonly number[]; readonly length: readonly number[]; readonly size: readonly number[] };
   readonly enableAnnotationValidation: boolean;
   readonly deepInspect: boolean;
   readonly disableSyncEvents: boolean;
@@ -61,6 +74,9 @@ export const DEFAULT_FLAGS: ControllerFlags = {
   httpPort: 80,
   httpsPort: 443,
   healthzPort: 10254,
+  ownPorts: [8181, 10_245, 10_246, 10_247],
+  healthPath: "/healthz",
+  shutdownGraceMs: 0,
   watchNamespace: "",
   watchNamespaceSelector: "",
   disableSvcExternalName: false,
@@ -68,23 +84,20 @@ export const DEFAULT_FLAGS: ControllerFlags = {
   metricsPerUndefinedHost: false,
   reportStatusClasses: false,
   excludeSocketMetrics: [],
+  buckets: {
+    time: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
+    length: linearBuckets(10, 10, 10),
+    size: exponentialBuckets(10, 10, 7),
+  },
   enableAnnotationValidation: true,
   deepInspect: true,
   disableSyncEvents: false,
 };
 
-function given(args: readonly string[]): ReadonlyMap<string, string> {
-  const flags = new Map<string, string>();
-  for (const argument of args) {
-    const found = /^--?([a-z0-9-]+)(?:=(.*))?$/s.exec(argument);
-    if (found?.[1] !== undefined) flags.set(found[1], found[2] ?? "true");
-  }
-  return flags;
-}
-
-/** Why the controller does not start: flags that exclude or need each other. */
+/** Why the controller does not start: flags that are none, or that exclude or need each other. */
 export function flagProblem(args: readonly string[]): string | undefined {
-  const flags = given(args);
+  const { values: flags, problem } = readCommandLine(args);
+  if (problem !== undefined) return problem;
   const both = (one: string, other: string): boolean => (flags.get(one) ?? "") !== "" && (flags.get(other) ?? "") !== "";
   for (const [one, other] of [
     ["publish-service", "publish-status-address"],
@@ -97,14 +110,19 @@ export function flagProblem(args: readonly string[]): string | undefined {
     : undefined;
 }
 
-/** Reads `--name=value` arguments; `$(POD_NAMESPACE)` is expanded before. Unknown flags are ignored, as their effect is. */
+/** `$(POD_NAMESPACE)` is expanded before. Of a command line with a problem, what is before it counts. */
 export function parseFlags(args: readonly string[]): ControllerFlags {
-  const flags = given(args);
+  const flags = readCommandLine(args).values;
   const text = (name: string, fallback: string): string => flags.get(name) ?? fallback;
   const flag = (name: string, fallback: boolean): boolean => parseBool(flags.get(name)) ?? fallback;
   const port = (name: string, fallback: number): number => {
-    const value = Number(flags.get(name) ?? fallback);
-    return Number.isInteger(value) && value > 0 && value < 65536 ? value : fallback;
+    const value = goInteger(flags.get(name) ?? "") ?? fallback;
+    return value > 0 && value < 65536 ? value : fallback;
+  };
+  const bounds = (name: string, fallback: readonly number[]): readonly number[] => {
+    const numbers = splitList(text(name, "")).map(Number);
+    const rising = numbers.every((bound, i) => bound > (numbers[i - 1] ?? -Infinity));
+    return numbers.length > 0 && rising ? numbers : fallback;
   };
   const d = DEFAULT_FLAGS;
   return {
@@ -128,6 +146,9 @@ export function parseFlags(args: readonly string[]): ControllerFlags {
     httpPort: port("http-port", d.httpPort),
     httpsPort: port("https-port", d.httpsPort),
     healthzPort: port("healthz-port", d.healthzPort),
+    ownPorts: ["default-server-port", "profiler-port", "status-port", "stream-port"].map((name, i) => port(name, d.ownPorts[i] ?? 0)),
+    healthPath: text("health-check-path", d.healthPath),
+    shutdownGraceMs: Math.max(0, goInteger(text("shutdown-grace-period", "0")) ?? 0) * 1000,
     watchNamespace: text("watch-namespace", d.watchNamespace),
     watchNamespaceSelector: text("watch-namespace-selector", d.watchNamespaceSelector),
     disableSvcExternalName: flag("disable-svc-external-name", d.disableSvcExternalName),
@@ -135,35 +156,15 @@ export function parseFlags(args: readonly string[]): ControllerFlags {
     metricsPerUndefinedHost: flag("metrics-per-undefined-host", d.metricsPerUndefinedHost),
     reportStatusClasses: flag("report-status-classes", d.reportStatusClasses),
     excludeSocketMetrics: splitList(text("exclude-socket-metrics", "")),
+    buckets: {
+      time: bounds("time-buckets", d.buckets.time),
+      length: bounds("length-buckets", d.buckets.length),
+      size: bounds("size-buckets", d.buckets.size),
+    },
     deepInspect: flag("deep-inspect", d.deepInspect),
     enableAnnotationValidation: flag("enable-annotation-validation", d.enableAnnotationValidation),
     disableSyncEvents: flag("disable-sync-events", d.disableSyncEvents),
   };
-}
-
-/** Go's strconv.ParseBool. */
-export function parseBool(text: string | undefined): boolean | undefined {
-  if (text === undefined) return undefined;
-  if (["1", "t", "T", "TRUE", "true", "True"].includes(text)) return true;
-  if (["0", "f", "F", "FALSE", "false", "False"].includes(text)) return false;
-  return undefined;
-}
-
-/** Go's strconv.ParseInt with base 0: `0x1f`, `0o17` and `017`, `0b1`, `1_000`. */
-function goInteger(text: string): number | undefined {
-  const [, sign = "", digits = ""] = /^([+-]?)(\w+)$/.exec(text) ?? [];
-  if (!/^(?:0|[1-9](?:_?\d)*|0[xX](?:_?[\da-fA-F])+|0[oO]?(?:_?[0-7])+|0[bB](?:_?[01])+)$/.test(digits)) return undefined;
-  const value = Number(digits.replaceAll("_", "").replace(/^0(?=\d)/, "0o"));
-  return sign === "-" && value !== 0 ? -value : value;
-}
-
-/** Go's time.ParseDuration for what is not negative: `5s`, `1m30s`, `500ms`; in milliseconds. */
-export function goDurationMs(text: string): number | undefined {
-  const units: Readonly<Record<string, number>> = { ns: 1e-6, us: 1e-3, µs: 1e-3, ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
-  if (!/^(?:\d+(?:\.\d*)?(?:ns|us|µs|ms|s|m|h))+$/.test(text)) return text === "0" ? 0 : undefined;
-  let total = 0;
-  for (const [, digits, unit = ""] of text.matchAll(/(\d+(?:\.\d*)?)(ns|us|µs|ms|s|m|h)/g)) total += Number(digits) * (units[unit] ?? 0);
-  return total;
 }
 
 /** The controller's ConfigMap: text by key, read with upstream's defaults. */

@@ -13,6 +13,7 @@ import { absoluteRedirect, Exchange, type RequestFacts, type World } from "./exc
 import { coversName } from "./serve/certificates.ts";
 import { certificateFor, findLocation, findServer, locationText } from "./match.ts";
 import type { Notes } from "./notes.ts";
+import { tellForwardedFor } from "./proxy-protocol-header.ts";
 import { parseTarget } from "./request-path.ts";
 import type { Step } from "./annotations/annotation.ts";
 import { type Alternative, type BackendRef, type Phase, PHASES, type RouteTable, type Server } from "./route-table.ts";
@@ -83,7 +84,7 @@ function locate(
   const match = findLocation(server, facts.parsed.path, notes);
   if (blocked && !("location" in match)) return alone(blocked);
   if (match.type === "failed") return alone(page(500, match.reason));
-  const own = server === table.fallback && !blocked ? ownPage(facts.parsed.path, match, table.config) : undefined;
+  const own = server === table.fallback && !blocked ? ownPage(facts.parsed.path, match, table) : undefined;
   if (own) return alone(own);
   if (match.type === "none") return alone(page(404, `server ${server.host} has no location for ${facts.parsed.path}`));
   const exchange = new Exchange(facts, table, server, match.location, world, notes);
@@ -109,6 +110,7 @@ function locate(
 }
 
 function runPhases(exchange: Exchange, upstreams: Upstreams): Decision | Promise<Decision> {
+  tellForwardedFor(exchange);
   exchange.notes?.begin("rewrite phase");
   const answered = (answer: Answer): Decision => ({ type: "answer", answer, exchange });
   const rewritten = runSteps(exchange, "rewrite");

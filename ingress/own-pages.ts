@@ -1,15 +1,15 @@
-// What the catch-all server answers by itself: /healthz for balancers that look at the HTTP port, and nobody may see /nginx_status.
+// What the catch-all server answers by itself: --health-check-path for balancers that look at the HTTP port, and nobody may see /nginx_status.
 // Upstream: the template's locations of server "_". An Ingress's location counts where it is longer, equal, or a regular expression.
 // Leaves out nginx-status-ipv4-whitelist, whose default is nginx's own machine: there is no other program on it.
 import { type Answer, page } from "./answer.ts";
-import type { ControllerConfig } from "./config.ts";
 import type { LocationMatch } from "./match.ts";
+import type { RouteTable } from "./route-table.ts";
 
-const HEALTH = "/healthz";
 const STATUS = "/nginx_status";
 
-export function ownPage(path: string, match: LocationMatch, config: ControllerConfig): Answer | undefined {
-  const own = path.startsWith(HEALTH) ? HEALTH : path.startsWith(STATUS) ? STATUS : undefined;
+export function ownPage(path: string, match: LocationMatch, { config, flags }: RouteTable): Answer | undefined {
+  const { healthPath } = flags;
+  const own = path.startsWith(healthPath) ? healthPath : path.startsWith(STATUS) ? STATUS : undefined;
   if (own === undefined || beats(match, own)) return undefined;
   const reason = `location ${own} of the catch-all server`;
   if (own === STATUS) return page(403, `${reason} is for nginx's own machine`);

@@ -5,6 +5,7 @@ import type { InlineProgram } from "../model/ports.ts";
 import type { Random } from "../model/random.ts";
 import type { Store } from "../store/index.ts";
 import { CheckCounts } from "./check-counts.ts";
+import { readCommandLine } from "./command-line.ts";
 import { type ControllerFlags, DEFAULT_FLAGS, flagProblem, parseFlags } from "./config.ts";
 import { namespaceSelector } from "./ingress-class.ts";
 import { tellReloads } from "./reload-events.ts";
@@ -15,6 +16,10 @@ import { tellStreamProblems } from "./stream-events.ts";
 
 /** A pod that cannot read the store serves what it has, after this long. */
 const SYNC_LIMIT_MS = 5000;
+
+/** Exit codes of klog.Fatal and of pflag. */
+const FATAL = 255;
+const USAGE = 2;
 
 /** Feeds by their flags: pods with equal flags share one. */
 export class Feeds {
@@ -58,18 +63,19 @@ export interface ProgramOptions {
 
 export function ingressProgram({ feeds, store, clock, random }: ProgramOptions): InlineProgram {
   return async (context) => {
-    const flags = parseFlags(context.argv.slice(1));
-    const problem = flagProblem(context.argv.slice(1));
+    const args = context.argv.slice(1);
+    const flags = parseFlags(args);
+    const problem = flagProblem(args);
     if (problem !== undefined) {
       context.stderr.write(`${problem}\n`);
-      return 1;
+      return readCommandLine(args).problem === undefined ? FATAL : USAGE;
     }
     try {
       namespaceSelector(flags.watchNamespaceSelector);
     } catch (error) {
       const why = error instanceof Error ? error.message : String(error);
       context.stderr.write(`failed to parse --watch-namespace-selector=${flags.watchNamespaceSelector}, error: ${why}\n`);
-      return 1;
+      return FATAL;
     }
     const feed = feeds.of(flags);
     await using held = feed.acquire(context.pod.metadata.name);
@@ -87,6 +93,12 @@ export function ingressProgram({ feeds, store, clock, random }: ProgramOptions):
     void told;
     if (!context.signal.aborted)
       await new Promise<void>((resolve) => context.signal.addEventListener("abort", () => resolve(), { once: true }));
+    controller.shutDown();
+    if (flags.shutdownGraceMs > 0) {
+      // Longer than the pod's own grace period it cannot be: SIGKILL comes then.
+      const graceMs = (context.pod.spec.terminationGracePeriodSeconds ?? 30) * 1000;
+      await sleep(clock, Math.min(flags.shutdownGraceMs, graceMs));
+    }
     feed.leave(context.pod.metadata.name);
     await clearStatus(store, flags, context.pod, feed.table.counted);
     await controller.stop();

@@ -33,9 +33,6 @@ export interface StreamProblem {
   readonly text: string;
 }
 
-/** nginx's ports of its own: default server, profiler, status, stream configuration. */
-const OWN_PORTS = [8181, 10_245, 10_246, 10_247];
-
 /** A ConfigMap and its data (`"9000": "default/example-go:8080:PROXY:PROXY"`); undefined data: it does not exist. */
 export interface StreamConfigMap {
   readonly configMap: string;
@@ -49,7 +46,7 @@ export function compileStreamServices(
   flags: ControllerFlags,
   upstreams: Upstreams,
 ): StreamServices {
-  const reserved = new Set([flags.httpPort, flags.httpsPort, flags.sslPassthroughProxyPort, flags.healthzPort, ...OWN_PORTS]);
+  const reserved = new Set([flags.httpPort, flags.httpsPort, flags.sslPassthroughProxyPort, flags.healthzPort, ...flags.ownPorts]);
   const services: StreamService[] = [];
   const problems: StreamProblem[] = [];
   for (const { configMap, protocol, data } of configMaps) {

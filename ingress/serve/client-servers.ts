@@ -40,9 +40,10 @@ export interface ClientServersOptions {
 export class ClientServers {
   readonly plain: Server;
   readonly secure: Http2SecureServer;
-  readonly connections = { accepted: 0, open: 0 };
   readonly #options: ClientServersOptions;
   readonly #contexts: CertificateContexts;
+  readonly #open = new Set<Duplex>();
+  #accepted = 0;
   readonly #heads: FirstHeads;
   readonly #frontDoor: FrontDoor;
   readonly #parkings: readonly Parking[];
@@ -62,6 +63,10 @@ export class ClientServers {
     this.#frontDoor = new FrontDoor(feed, clock, dial, this.#contextOf);
     this.#frontDoor.guard(this.plain, this.secure);
     this.refresh();
+  }
+  /** So far, and now. */
+  get connections(): { readonly accepted: number; readonly open: number } {
+    return { accepted: this.#accepted, open: this.#open.size };
   }
   get fakeCertificate(): string {
     return this.#contexts.fake.cert;
@@ -94,7 +99,7 @@ export class ClientServers {
     this.#frontDoor.close();
     this.#heads.close();
     for (const parking of this.#parkings) parking.close();
-    this.plain.closeAllConnections();
+    for (const socket of this.#open) socket.destroy();
   }
 
   #malformed = (error: Error, socket: Duplex): void => {
@@ -147,9 +152,9 @@ export class ClientServers {
   #watchConnections(): void {
     for (const server of [this.plain, this.secure])
       server.on("connection", (socket: Duplex) => {
-        this.connections.accepted++;
-        this.connections.open++;
-        socket.once("close", () => this.connections.open--);
+        this.#accepted++;
+        this.#open.add(socket);
+        socket.once("close", () => this.#open.delete(socket));
       });
     this.plain.on("connection", (socket: Duplex) => this.#heads.awaitHead(socket));
     this.secure.on("connection", (socket: Duplex) => this.#heads.awaitHandshake(socket));

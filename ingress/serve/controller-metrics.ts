@@ -8,13 +8,12 @@ import type { CheckCounts } from "../check-counts.ts";
 import type { RouteTable, Server } from "../route-table.ts";
 import type { Upstreams } from "../upstreams.ts";
 import { type ChosenCertificate, chooseCertificate, type SecretOf } from "./certificates.ts";
-import { PREFIX, REQUEST_FAMILIES, type RequestMetrics } from "./request-metrics.ts";
+import { PREFIX, requestFamilies, type RequestMetrics } from "./request-metrics.ts";
 import type { RoutesFeed } from "./routes-feed.ts";
 
 const family = (name: string, type: MetricFamily["type"], help: string): MetricFamily => ({ name: PREFIX + name, type, help });
 
 const FAMILIES: readonly MetricFamily[] = [
-  ...REQUEST_FAMILIES,
   family("build_info", "gauge", "Always 1; the labels tell the release whose behaviour this is"),
   family("config_hash", "gauge", "Hash of the configuration that is served"),
   family("config_last_reload_successful", "gauge", "Whether the last change of the configuration is served"),
@@ -61,7 +60,7 @@ export interface MetricsSource {
 export function metricsText(source: MetricsSource): string {
   const { feed, pod } = source;
   const { table, upstreams } = feed;
-  const registry = new MetricRegistry(FAMILIES);
+  const registry = new MetricRegistry([...requestFamilies(feed.flags), ...FAMILIES]);
   const common = { controller_namespace: pod.namespace, controller_class: feed.flags.controllerClass, controller_pod: pod.name };
   const set = (name: string, labels: MetricLabels, value: number): void => registry.set(PREFIX + name, { ...common, ...labels }, value);
   set("build_info", { release: "v1.15.1" }, 1);

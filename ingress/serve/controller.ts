@@ -5,6 +5,7 @@ import type { Clock } from "../../model/clock.ts";
 import type { ContainerContext, Registration } from "../../model/ports.ts";
 import type { Random } from "../../model/random.ts";
 import type { CheckCounts } from "../check-counts.ts";
+import { timeMs } from "../annotations/annotation.ts";
 import { createHttpProxyEngine } from "../engine/http-proxy-engine.ts";
 import { createFastCgiEngine } from "../engine/fastcgi-engine.ts";
 import { createHttp2Engine } from "../engine/http2-engine.ts";
@@ -23,8 +24,8 @@ import { StreamListeners } from "./stream-listeners.ts";
 import { StreamLog } from "./stream-log.ts";
 import { ControllerWorld } from "./world.ts";
 
-/** SIGTERM waits this long for requests under way (worker-shutdown-timeout is 240 s; the pod's grace period ends sooner). */
-const DRAIN_MS = 10_000;
+/** worker-shutdown-timeout: SIGTERM waits this long for requests under way; the pod's grace period mostly ends sooner. */
+const DRAIN_MS = 240_000;
 
 export interface ControllerOptions {
   readonly feed: RoutesFeed;
@@ -39,6 +40,7 @@ export class Controller {
   readonly #listeners: Registration[] = [];
   readonly #closers: (() => void)[] = [];
   #handler: Handler | undefined;
+  #shuttingDown = false;
 
   constructor(options: ControllerOptions, context: ContainerContext) {
     this.#options = options;
@@ -77,17 +79,20 @@ export class Controller {
     });
     const startedAtMs = clock.now();
     const health = createServer(
-      statusPage(() =>
-        metricsText({
-          feed,
-          checks,
-          pod: { namespace: context.pod.metadata.namespace ?? "", name: context.pod.metadata.name },
-          requests: metrics,
-          startedAtMs,
-          fakeCertificate: clients.fakeCertificate,
-          connections: () => ({ ...clients.connections, writing: handler.underWay, requests: handler.requests }),
-        }),
-      ),
+      statusPage({
+        metrics: () =>
+          metricsText({
+            feed,
+            checks,
+            pod: { namespace: context.pod.metadata.namespace ?? "", name: context.pod.metadata.name },
+            requests: metrics,
+            startedAtMs,
+            fakeCertificate: clients.fakeCertificate,
+            connections: () => ({ ...clients.connections, writing: handler.underWay, requests: handler.requests }),
+          }),
+        healthPath: feed.flags.healthPath,
+        shuttingDown: () => this.#shuttingDown,
+      }),
     );
     this.#closers.push(() => {
       subscription[Symbol.dispose]();
@@ -109,22 +114,28 @@ export class Controller {
       `NGINX Ingress controller v1.15.1, serving ${feed.table.counted.length} Ingresses on ports ${httpPort} and ${httpsPort}\n`,
     );
     this.#drain = async () => {
-      await streams.stopListening();
       clients.closeIdle();
-      await new Promise<void>((resolve) => {
-        const timer = clock.after(DRAIN_MS, resolve, { background: true });
-        clients.plain.close(() => {
-          timer.cancel();
-          resolve();
-        });
-      });
+      const timedOut = Promise.withResolvers<void>();
+      const limitMs = timeMs(feed.table.config.text("worker-shutdown-timeout")) || DRAIN_MS;
+      const timer = clock.after(limitMs, timedOut.resolve, { background: true });
+      await Promise.race([Promise.all([handler.idle(), streams.drained()]), timedOut.promise]);
+      timer.cancel();
     };
   }
   #drain: (() => Promise<void>) | undefined;
 
+  /** Fails the health checks; all else goes on until stop(). */
+  shutDown(): void {
+    this.#shuttingDown = true;
+  }
   async stop(): Promise<void> {
-    for (const listener of this.#listeners) await listener.close();
+    this.shutDown();
+    // The page of health and metrics is there to the end.
+    const statusPage = this.#listeners.pop();
+    // Nobody is let in from now on.
+    const closed = this.#listeners.map((listener) => listener.close());
     await this.#drain?.();
     for (const close of this.#closers) close();
+    await Promise.all([...closed, statusPage?.close()]);
   }
 }

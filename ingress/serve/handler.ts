@@ -38,6 +38,8 @@ export class Handler {
   readonly #balance: Balance;
   /** Connections that an answer has ended. */
   readonly #ended = new WeakSet<object>();
+  /** Called when no request is under way. */
+  readonly #idle: (() => void)[] = [];
   #requests = 0;
   #underWay = 0;
 
@@ -51,6 +53,13 @@ export class Handler {
   get underWay(): number {
     return this.#underWay;
   }
+  /** Resolves when no request is under way. */
+  async idle(): Promise<void> {
+    if (this.#underWay > 0) await new Promise<void>((resolve) => this.#idle.push(resolve));
+  }
+  #left(): void {
+    if (--this.#underWay === 0) for (const resolve of this.#idle.splice(0)) resolve();
+  }
   handle(request: IncomingMessage, response: ServerResponse, arrival: Arrival): void {
     // What came in behind a request that ended its connection is not read.
     if (this.#ended.has(request.socket)) return void request.resume();
@@ -62,7 +71,7 @@ export class Handler {
     const head = request.method === "HEAD";
     const ends: (() => void)[] = [];
     response.once("close", () => {
-      this.#underWay--;
+      this.#left();
       ends.forEach((end) => end());
     });
     const decision = this.#decide(request, arrival, (end) => ends.push(end));
@@ -97,7 +106,7 @@ export class Handler {
       arrival,
       record: new RequestRecord(this.#parts.world.clock.monotonic()),
       decide: (onEnd) => this.#decide(request, arrival, onEnd),
-      onClose: () => this.#underWay--,
+      onClose: () => this.#left(),
     });
   }
 

@@ -1,7 +1,7 @@
 // What each served request adds to the metrics on 10254: a counter and histograms by host, path, method, status and backend.
 // Upstream: internal/ingress/metric/collectors/socket.go, lua/monitor.lua. Leaves out native histograms.
 // A request costs a lookup and additions: series are held by location, and text is made when somebody asks.
-import { exponentialBuckets, Histogram, linearBuckets, type MetricFamily, type MetricRegistry } from "../../model/metrics.ts";
+import { Histogram, type MetricFamily, type MetricRegistry } from "../../model/metrics.ts";
 import type { ControllerFlags } from "../config.ts";
 import type { Exchange } from "../exchange.ts";
 import type { Location, RouteTable } from "../route-table.ts";
@@ -9,26 +9,25 @@ import { bytesSent, type LogSubject, requestLength } from "./log-format.ts";
 
 export const PREFIX = "nginx_ingress_controller_";
 
-const TIMES = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
-const LENGTHS = linearBuckets(10, 10, 10);
-const SIZES = exponentialBuckets(10, 10, 7);
-
 const HISTOGRAMS = {
-  connect_duration_seconds: { help: "Seconds until the connection to the pod was there", buckets: TIMES },
-  header_duration_seconds: { help: "Seconds until the head of the pod's answer was there", buckets: TIMES },
-  response_duration_seconds: { help: "Seconds until the pod's answer was there whole", buckets: TIMES },
-  request_duration_seconds: { help: "Seconds from the request to the end of its answer", buckets: TIMES },
-  request_size: { help: "Bytes of a request with its body", buckets: LENGTHS },
-  response_size: { help: "Bytes of an answer with its body", buckets: LENGTHS },
-  bytes_sent: { help: "Bytes sent to the client; deprecated upstream for response_size", buckets: SIZES },
+  connect_duration_seconds: { help: "Seconds until the connection to the pod was there", buckets: "time" },
+  header_duration_seconds: { help: "Seconds until the head of the pod's answer was there", buckets: "time" },
+  response_duration_seconds: { help: "Seconds until the pod's answer was there whole", buckets: "time" },
+  request_duration_seconds: { help: "Seconds from the request to the end of its answer", buckets: "time" },
+  request_size: { help: "Bytes of a request with its body", buckets: "length" },
+  response_size: { help: "Bytes of an answer with its body", buckets: "length" },
+  bytes_sent: { help: "Bytes sent to the client; deprecated upstream for response_size", buckets: "size" },
 } as const;
 type HistogramName = keyof typeof HISTOGRAMS;
 const NAMES = Object.keys(HISTOGRAMS) as readonly HistogramName[];
 
 /** What `text` needs declared. */
-export const REQUEST_FAMILIES: readonly MetricFamily[] = [
+export const requestFamilies = ({ buckets }: ControllerFlags): readonly MetricFamily[] => [
   { name: `${PREFIX}requests`, type: "counter", help: "Requests of clients, counted" },
-  ...NAMES.map((name) => ({ name: PREFIX + name, type: "histogram" as const, ...HISTOGRAMS[name] })),
+  ...NAMES.map((name) => {
+    const { help, buckets: bounds } = HISTOGRAMS[name];
+    return { name: PREFIX + name, type: "histogram" as const, help, buckets: buckets[bounds] };
+  }),
 ];
 
 class Series {
@@ -40,13 +39,13 @@ class Series {
   count = 0;
   readonly histograms: Readonly<Record<HistogramName, Histogram>>;
 
-  constructor(location: Location, host: string, method: string, status: string, canary: string) {
+  constructor({ buckets }: ControllerFlags, location: Location, host: string, method: string, status: string, canary: string) {
     this.location = location;
     this.host = host;
     this.method = method;
     this.status = status;
     this.canary = canary;
-    const made = (name: HistogramName): Histogram => new Histogram(HISTOGRAMS[name].buckets);
+    const made = (name: HistogramName): Histogram => new Histogram(buckets[HISTOGRAMS[name].buckets]);
     this.histograms = {
       connect_duration_seconds: made("connect_duration_seconds"),
       header_duration_seconds: made("header_duration_seconds"),
@@ -101,11 +100,11 @@ export class RequestMetrics {
       if (one.status === text && one.method === facts.method && one.host === host && one.canary === canary) return one;
     const key = [host, facts.method, text, canary, location.path, location.owner ?? "", location.backend?.service ?? ""].join(" ");
     let series = this.#series.get(key);
-    if (!series) this.#series.set(key, (series = new Series(location, host, facts.method, text, canary)));
+    if (!series) this.#series.set(key, (series = new Series(this.#flags, location, host, facts.method, text, canary)));
     near.push(series);
     return series;
   }
-  /** Into a registry that has declared REQUEST_FAMILIES. Series of Ingresses that are gone are dropped, as upstream drops them. */
+  /** Into a registry that has declared requestFamilies. Series of Ingresses that are gone are dropped, as upstream drops them. */
   addTo(registry: MetricRegistry, table: RouteTable, common: Readonly<Record<string, string>>): void {
     const counted = new Set(table.counted);
     const excluded = new Set(this.#flags.excludeSocketMetrics.map((name) => name.replace(PREFIX, "")));

@@ -60,16 +60,18 @@ export class StreamListeners {
   get held(): number {
     return this.#sockets.size + [...this.#open.values()].reduce((sum, { sessions }) => sum + (sessions?.size ?? 0), 0);
   }
+  #left = (): void => {};
   /** Opens and closes listeners as the feed says now; resolves when that is done. */
   refresh(): Promise<void> {
     this.#pending++;
     return (this.#work = this.#work.then(() => this.#refresh()).finally(() => this.#pending--));
   }
-  /** New connections end here; those under way go on until `close`. */
-  async stopListening(): Promise<void> {
+  /** Nobody is let in from now on; resolves when those who are in have left. */
+  async drained(): Promise<void> {
     this.#closed = true;
     await this.#work;
-    for (const { registration } of this.#open.values()) await registration.close();
+    await Promise.all([...this.#open.values()].map(({ registration }) => registration.close()));
+    if (this.#sockets.size > 0) await new Promise<void>((resolve) => (this.#left = resolve));
   }
   close(): void {
     this.#tracking[Symbol.dispose]();
@@ -205,7 +207,10 @@ export class StreamListeners {
   #hold(socket: Duplex): void {
     this.#sockets.add(socket);
     socket.on("error", ignoreError);
-    socket.once("close", () => this.#sockets.delete(socket));
+    socket.once("close", () => {
+      this.#sockets.delete(socket);
+      if (this.#sockets.size === 0) this.#left();
+    });
   }
 }
 

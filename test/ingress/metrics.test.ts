@@ -92,6 +92,20 @@ await t.test("flags: hosts, undefined hosts, classes of status, exclusion", asyn
   }
 });
 
+await t.test("flags: bounds of the histograms", async (t) => {
+  await using world = await harness.start({ flags: ["--time-buckets=0.5,60", "--length-buckets=100", "--size-buckets=7,1"] });
+  await world.service("web");
+  await addIngress(world, ingress("web", "web.example", "web"));
+  await ask(world.socket(80), { host: "web.example" });
+  const names = [...(await scrape(world)).keys()];
+  const bounds = (name: string): readonly (string | undefined)[] =>
+    names.filter((each) => each.startsWith(`${name}_bucket`)).map((each) => /le="([^"]*)"/.exec(each)?.[1]);
+  for (const name of ["request", "response", "header", "connect"])
+    t.strictSame(bounds(`${name}_duration_seconds`), ["0.5", "60", "+Inf"], name);
+  for (const name of ["request_size", "response_size"]) t.strictSame(bounds(name), ["100", "+Inf"], name);
+  t.equal(bounds("bytes_sent").length, 8, "bounds that do not rise are none");
+});
+
 await t.test("of the controller: configuration, certificates, orphans, connections", async (t) => {
   await using world = await harness.start();
   await world.service("web");

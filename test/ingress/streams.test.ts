@@ -5,7 +5,7 @@ import { createSocket } from "node:dgram";
 import { once } from "node:events";
 import { connect, createServer, type Server } from "node:net";
 import t from "tap";
-import { DEFAULT_FLAGS } from "../../ingress/config.ts";
+import { DEFAULT_FLAGS, parseFlags } from "../../ingress/config.ts";
 import { compileStreamServices } from "../../ingress/stream-services.ts";
 import { Upstreams } from "../../ingress/upstreams.ts";
 import type { Service } from "../../model/kinds/core-v1.ts";
@@ -100,6 +100,14 @@ t.test("entries", (t) => {
     );
     t.strictSame([...shown, ...problems.map(({ text }) => text)], [expected], `${protocol} ${port}: ${reference}`);
   }
+  const reserved = (...args: string[]): readonly string[] =>
+    ["8181", "10245", "10246", "10247", "7000"].filter((port) => {
+      const data = { [port]: "default/example-go:8080" };
+      return compileStreamServices([{ configMap: "a/b", protocol: "TCP", data }], parseFlags(args), upstreams).services.length === 0;
+    });
+  t.strictSame(reserved(), ["8181", "10245", "10246", "10247"], "nginx's own ports");
+  t.strictSame(reserved("--status-port=7000"), ["8181", "10245", "10247", "7000"]);
+  t.strictSame(reserved("--default-server-port=1", "--profiler-port=2", "--status-port=3", "--stream-port=7000"), ["7000"]);
   t.end();
 });
 

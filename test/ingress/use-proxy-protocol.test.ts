@@ -166,6 +166,23 @@ await t.test("with proxy-real-ip-cidr and use-forwarded-headers", async (t) => {
   }
 });
 
+await t.test("with use-forwarded-headers pods see the header that nginx takes the client's address from", async (t) => {
+  const both = { "use-forwarded-headers": "true" };
+  const sent = ["X-Forwarded-For: 192.168.0.111", "X-Forwarded-For-Proxy-Protocol: 6.6.6.6"];
+  const rows: readonly (readonly [config: Readonly<Record<string, string>>, name: string, expected: string | undefined])[] = [
+    [{}, "x-forwarded-for-proxy-protocol", "6.6.6.6"],
+    [both, "x-forwarded-for-proxy-protocol", "192.168.0.111"],
+    [{ ...both, "proxy-real-ip-cidr": "127.0.0.0/8" }, "x-forwarded-for-proxy-protocol", "192.168.0.1"],
+    [{ ...both, "forwarded-for-header": "X-None" }, "x-forwarded-for-proxy-protocol", undefined],
+    [{ ...both, "forwarded-for-proxy-protocol-header": "X-Who" }, "x-who", "192.168.0.111"],
+  ];
+  for (const [config, name, expected] of rows) {
+    await using world = await start(config);
+    const answer = await raw(world.socket(80), bytesOf(V1, request("echo.example", ...sent)));
+    t.equal(JSON.parse(answer.slice(answer.indexOf("{"), answer.lastIndexOf("}") + 1)).headers[name], expected, JSON.stringify(config));
+  }
+});
+
 await t.test("in front of ssl-passthrough the header may be missing, and TLS gets the client's address", async (t) => {
   await using world = await start({}, ["--enable-ssl-passthrough"]);
   const echo = request("echo.example");
