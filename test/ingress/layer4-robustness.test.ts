@@ -286,8 +286,8 @@ await t.test("a client that is reset on the way takes its connection to the pod 
   await until(nothingLeft);
 });
 
-await t.test("a controller that stops ends them", async (t) => {
-  await using world = await start();
+await t.test("a controller that stops ends them, when worker-shutdown-timeout is over", async (t) => {
+  await using world = await start({ config: { "worker-shutdown-timeout": "10ms" } });
   const clients = [await throughTls(world), await plainTo(world, 9000), await plainTo(world, 443), await plainTo(world, 9001)];
   for (const client of clients) client.resume();
   const closed = clients.map((client) => ended(client));
