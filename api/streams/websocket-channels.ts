@@ -1,7 +1,7 @@
 // WebSocket messages that carry several byte streams: the first byte of each message names its channel.
 // Upstream: apimachinery pkg/util/httpstream/wsstream (v1, v4 and their base64 forms), KEP-4006 (v5, with half-close on channel 255).
 import type { IncomingMessage } from "node:http";
-import { realClock } from "../../model/clock.ts";
+import { type Clock, realClock } from "../../model/clock.ts";
 import { type Duplex, Readable, Writable } from "node:stream";
 import { type RawData, WebSocket, WebSocketServer } from "ws";
 
@@ -72,12 +72,12 @@ export class WebSocketChannels {
   #ready = false;
   readonly #whenReady: Promise<void>;
 
-  constructor(webSocket: WebSocket) {
+  constructor(webSocket: WebSocket, clock: Clock = realClock) {
     this.#webSocket = webSocket;
     this.#base64 = webSocket.protocol.includes("base64");
     const ready = Promise.withResolvers<void>();
     this.#whenReady = ready.promise.then(() => void (this.#ready = true));
-    realClock.after(CLIENT_READY_MS, ready.resolve);
+    clock.after(CLIENT_READY_MS, ready.resolve);
     webSocket.once("message", () => ready.resolve());
     const gone = new AbortController();
     this.signal = gone.signal;

@@ -1,7 +1,9 @@
 import { once } from "node:events";
-import { connect } from "node:net";
+import { type AddressInfo, connect } from "node:net";
 import t, { type Test } from "tap";
-import { WebSocket } from "ws";
+import { WebSocket, WebSocketServer } from "ws";
+import { WebSocketChannels } from "../../../api/streams/websocket-channels.ts";
+import { VirtualClock } from "../../../model/clock.ts";
 import { examplePod, type Fixture, ProcessStreams, startFixture } from "./kubectl-fixture.ts";
 
 async function start(t: Test, streams = new ProcessStreams(), ...containers: readonly string[]): Promise<Fixture> {
@@ -130,23 +132,34 @@ t.test("a container that does not run", async (t) => {
 });
 
 t.test("a client that has only connected is given time to make its streams; one that has spoken is answered at once", async (t) => {
-  const api = await start(t);
-  const heard: WebSocket[] = [];
-  const open = async (): Promise<WebSocket> => {
-    const socket = new WebSocket(`${api.url.replace("http", "ws")}${POD}/exec?command=echo&stdout=1&stdin=1`, ["v5.channel.k8s.io"]);
-    socket.once("message", () => heard.push(socket));
-    await once(socket, "open");
-    return socket;
+  const clock = new VirtualClock();
+  const server = new WebSocketServer({ host: "127.0.0.1", port: 0 });
+  t.teardown(() => server.close());
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  const open = async (): Promise<{ client: WebSocket; heard: string[] }> => {
+    const accepted = once(server, "connection");
+    const client = new WebSocket(`ws://127.0.0.1:${port}`);
+    t.teardown(() => client.terminate());
+    const heard: string[] = [];
+    client.on("message", (message: Buffer) => heard.push(message.toString("latin1", 1)));
+    const [[webSocket]] = await Promise.all([accepted, once(client, "open")]);
+    const channels = new WebSocketChannels(webSocket, clock);
+    channels.writer(1).write("output");
+    return { client, heard };
   };
-  // The one that speaks connects last and is answered first, unless the whole machine stands still for that time.
-  let overtaken = 0;
-  for (let tries = 0; tries < 10; tries++) {
-    heard.length = 0;
-    const [silent, speaking] = await Promise.all([open(), open()]);
-    const closed = Promise.all([once(silent, "close"), once(speaking, "close")]);
-    speaking.send(channel(0, "x"));
-    await closed;
-    if (heard[0] === speaking) overtaken++;
-  }
-  t.ok(overtaken > 2, `${overtaken} of 10`);
+  const [silent, speaking] = [await open(), await open()];
+  speaking.client.send(channel(0, "x"));
+  await once(speaking.client, "message");
+  t.same(speaking.heard, ["output"]);
+  await clock.advance(19);
+  // What was sent before it would be here.
+  const pong = once(silent.client, "pong");
+  silent.client.ping();
+  await pong;
+  t.same(silent.heard, []);
+  const message = once(silent.client, "message");
+  await clock.advance(1);
+  await message;
+  t.same(silent.heard, ["output"]);
 });
