@@ -1,5 +1,6 @@
 // A zone of 10,000 Services and 100,000 endpoints: how long until it serves, the longest pause of the event loop meanwhile,
 // and how long until one change is in the answers. A process of its own, for each measurement anew.
+import "../cli/v8-flags.ts";
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import { ZoneFeed } from "../dns/index.ts";
 import { nextTurn, realClock } from "../model/clock.ts";

@@ -13,8 +13,8 @@ import { Zone, ZONE_TYPES } from "./zone.ts";
 /** Where the Corefile lives. */
 export const COREFILE_KEY = "kube-system/coredns";
 const TRIGGER_TIME = "endpoints.kubernetes.io/last-change-trigger-time";
-/** Changes taken in one turn of the event loop. */
-const CHUNK = 500;
+/** Changes taken in one turn of the event loop: a millisecond or two, since a collection may fall into it. */
+const CHUNK = 50;
 
 export interface ZoneFeedOptions {
   readonly store: Store;
