@@ -30,8 +30,8 @@ export interface KeptAnswer {
   readonly ttlOffsets: readonly number[];
   readonly addressOffsets: readonly number[];
   readonly addressBytes: number;
-  /** The addresses by number, as last shuffled: a shuffle of any order is a shuffle. */
-  readonly order: Uint16Array | undefined;
+  /** The addresses in words of 32 bits, as last shuffled: a shuffle of any order is a shuffle. */
+  readonly shuffled: Uint32Array | undefined;
   /** In all TTLs of `bytes`; undefined while they are as first sent. */
   ttl: number | undefined;
   /** Names outside pointers repeat the question's letter case: only the same spelling may have this copy. */
@@ -104,7 +104,7 @@ export class KeptAnswers {
       bytes.writeUInt8(bytes.readUInt8(2) | TRUNCATED, 2);
       bytes.writeUInt16BE(fitting.length, 6);
     }
-    if (entry.order) shuffleAddresses(bytes, fitting, entry, entry.order, this.#random);
+    if (entry.shuffled) shuffleAddresses(bytes, fitting, entry.shuffled, entry.addressBytes >> 2, this.#random);
     bytes.writeUInt16BE(entry.additionals + (asked.edns ? 1 : 0), 10);
     if (asked.edns) writeOpt(bytes, end, asked.edns);
     entry.countHit?.();
@@ -132,7 +132,7 @@ export class KeptAnswers {
       ttlOffsets,
       addressOffsets,
       addressBytes,
-      order: this.#shuffle && addressOffsets.length > 1 ? Uint16Array.from(addressOffsets.keys()) : undefined,
+      shuffled: this.#shuffle && addressOffsets.length > 1 ? wordsAt(bytes, addressOffsets, addressBytes) : undefined,
       ttl: undefined,
       caseBound: reply.answers.some((record) => record.type === "SRV" || record.type === "NS" || record.type === "CNAME"),
       keepUntil: reply.keepUntil,
@@ -176,15 +176,35 @@ function age(entry: KeptAnswer, ttl: number): void {
   for (const offset of entry.ttlOffsets) entry.bytes.writeUInt32BE(ttl, offset);
 }
 
-/** Gives each of these places an address of the entry, all equally likely and none twice. */
-function shuffleAddresses(bytes: Buffer, places: readonly number[], entry: KeptAnswer, order: Uint16Array, random: Random): void {
-  const { addressOffsets, addressBytes, bytes: from } = entry;
+function wordsAt(bytes: Buffer, offsets: readonly number[], length: number): Uint32Array {
+  const words = new Uint32Array((offsets.length * length) >> 2);
+  let to = 0;
+  for (const offset of offsets) for (let at = offset; at < offset + length; at += 4) words[to++] = bytes.readUInt32BE(at);
+  return words;
+}
+
+/**
+ * Gives each of these places one of the addresses, all equally likely and none twice. A thousand numbers of the seeded stream would take
+ * as long as all the rest, so it gives a seed (xorshift32, Marsaglia 2003).
+ */
+function shuffleAddresses(bytes: Buffer, places: readonly number[], addresses: Uint32Array, words: number, random: Random): void {
+  const count = addresses.length / words;
+  let state = random.int(0xffff_ffff) + 1;
   for (let i = 0; i < places.length; i++) {
-    const j = i + random.int(order.length - i);
-    const chosen = order[j] ?? 0;
-    order[j] = order[i] ?? 0;
-    order[i] = chosen;
-    const [source, place] = [addressOffsets[chosen] ?? 0, places[i] ?? 0];
-    for (let k = 0; k < addressBytes; k++) bytes[place + k] = from[source + k] ?? 0;
+    state ^= state << 13;
+    state ^= state >>> 17;
+    state ^= state << 5;
+    const j = i + Math.floor(((state >>> 0) / 0x1_0000_0000) * (count - i));
+    let place = places[i] ?? 0;
+    for (let word = 0; word < words; word++) {
+      const [one, other] = [i * words + word, j * words + word];
+      const chosen = addresses[other] ?? 0;
+      addresses[other] = addresses[one] ?? 0;
+      addresses[one] = chosen;
+      bytes[place++] = chosen >>> 24;
+      bytes[place++] = chosen >>> 16;
+      bytes[place++] = chosen >>> 8;
+      bytes[place++] = chosen;
+    }
   }
 }

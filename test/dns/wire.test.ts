@@ -195,6 +195,21 @@ t.test("kept answers", async (t) => {
     orders.add(addresses.join());
   }
   t.ok(orders.size > 15, "and shuffled each time");
+  // Places of 40 addresses, 2000 times: 50 of each in each place, give or take six standard deviations.
+  const seen = new Map<string, number>();
+  const firstAt = 12 + name.length + 1 + 4 + 12;
+  for (let i = 0; i < 2000; i++) {
+    const answer = ask(asked(name, 1, { udpSize: 1232 })) ?? Buffer.alloc(0);
+    for (const place of [0, 1, 38, 39]) {
+      const key = `${place} ${answer.toString("hex", firstAt + place * 16, firstAt + place * 16 + 4)}`;
+      seen.set(key, (seen.get(key) ?? 0) + 1);
+    }
+  }
+  t.equal(seen.size, 4 * 40);
+  t.ok(
+    [...seen.values()].every((count) => count > 8 && count < 92),
+    `each as likely: ${Math.min(...seen.values())} … ${Math.max(...seen.values())}`,
+  );
   t.equal(decodeReply(first ?? Buffer.alloc(0)).answers[0]?.ttl, 5);
   await clock.advance(3000);
   t.equal(decodeReply(ask(asked(name, 1, { udpSize: 1232 })) ?? Buffer.alloc(0)).answers[0]?.ttl, 2, "TTLs age");
