@@ -91,7 +91,8 @@ export interface AnnotationGroup<T> {
 /** What a group gives for one Ingress. */
 export interface GroupResult<T> {
   readonly settings: T;
-  steps(location: LocationFacts): readonly Step[];
+  /** Undefined: it never has any. */
+  readonly steps: ((location: LocationFacts) => readonly Step[]) | undefined;
 }
 
 export interface CompilableGroup<T> extends AnnotationGroup<T> {
@@ -104,25 +105,39 @@ export function annotationGroup<T>(group: AnnotationGroup<T>): CompilableGroup<T
     ...group,
     compile(read) {
       const settings = group.parse(read);
-      return { settings, steps: (location) => group.steps?.(settings, location) ?? [] };
+      return { settings, steps: group.steps && ((location) => group.steps?.(settings, location) ?? []) };
     },
   };
 }
 
+/** What a reader was asked for. */
+export interface Looked {
+  /** Annotations, aliases among them. */
+  readonly names: Set<string>;
+  /** For more of the Ingress than its annotations. */
+  atIngress: boolean;
+}
+
 /** Typed reads of one Ingress's annotations; a value that cannot be read is reported and its default used. */
 export class AnnotationReader {
-  readonly ingress: Ingress | undefined;
   readonly config: ControllerConfig;
   /** `name: reason` of values that were not usable. */
   readonly problems: string[] = [];
   readonly #values: Readonly<Record<string, string>>;
   readonly #rules: ReadonlyMap<string, AnnotationRule>;
+  readonly #ingress: Ingress | undefined;
+  readonly #looked: Looked | undefined;
 
-  constructor(ingress: Ingress | undefined, config: ControllerConfig, rules: ReadonlyMap<string, AnnotationRule>) {
-    this.ingress = ingress;
+  constructor(ingress: Ingress | undefined, config: ControllerConfig, rules: ReadonlyMap<string, AnnotationRule>, looked?: Looked) {
+    this.#ingress = ingress;
     this.config = config;
     this.#rules = rules;
+    this.#looked = looked;
     this.#values = ingress?.metadata.annotations ?? {};
+  }
+  get ingress(): Ingress | undefined {
+    if (this.#looked) this.#looked.atIngress = true;
+    return this.#ingress;
   }
   get namespace(): string {
     return this.ingress?.metadata.namespace ?? "";
@@ -135,7 +150,8 @@ export class AnnotationReader {
   /** The value of the name or of an alias, when it is valid. */
   #valid(name: string): string | undefined {
     const rule = this.#rules.get(name);
-    const found = [name, ...(rule?.aliases ?? [])].find((one) => (this.#values[PREFIX + one] ?? "") !== "");
+    const found = this.#has(name) ? name : rule?.aliases.find((alias) => this.#has(alias));
+    if (this.#looked) for (const one of [name, ...(rule?.aliases ?? [])]) this.#looked.names.add(one);
     if (found === undefined) return undefined;
     const value = this.#values[PREFIX + found] ?? "";
     if (!rule || !this.config.validates || rule.valid(value)) return value;
@@ -155,8 +171,12 @@ export class AnnotationReader {
         return assertNever(rule.onInvalid);
     }
   }
+  #has(name: string): boolean {
+    return (this.#values[PREFIX + name] ?? "") !== "";
+  }
   /** The Ingress has the annotation, whatever its value. */
   named(name: string): boolean {
+    this.#looked?.names.add(name);
     return this.#values[PREFIX + name] !== undefined;
   }
   /** It has it, with nothing in it: no value, and yet not absent for some of upstream's parsers. */

@@ -29,6 +29,7 @@ import { cors } from "./cors.ts";
 import { customHeaders } from "./custom-headers.ts";
 import { customHttpErrors } from "./custom-http-errors.ts";
 import { defaultBackend } from "./default-backend.ts";
+import { groupDefaults } from "./defaults.ts";
 import { denylistSourceRange } from "./denylist-source-range.ts";
 import { disableProxyInterceptErrors } from "./disable-proxy-intercept-errors.ts";
 import { enableGlobalAuth } from "./enable-global-auth.ts";
@@ -113,6 +114,8 @@ export const annotationGroups = {
   rewriteLog,
 };
 
+const GROUPS: readonly (readonly [name: string, group: CompilableGroup<unknown>])[] = Object.entries(annotationGroups);
+
 type Groups = typeof annotationGroups;
 /** All settings of one Ingress, by group. */
 export type Settings = { readonly [Name in keyof Groups]: ReturnType<Groups[Name]["parse"]> };
@@ -181,11 +184,14 @@ function readAnnotations(ingress: Ingress | undefined, config: ControllerConfig)
   let dropped = riskyGroup(ingress, config);
   const settings: Record<string, unknown> = {};
   const stepMakers: ((location: LocationFacts) => readonly Step[])[] = [];
-  for (const [name, group] of Object.entries<CompilableGroup<unknown>>(annotationGroups)) {
+  const defaults = groupDefaults(config, annotationGroups, RULES);
+  const own = ownNames(ingress);
+  for (const [name, group] of GROUPS) {
     try {
-      const result = group.compile(read);
+      const byDefault = defaults.get(name);
+      const result = byDefault && !own.some((one) => byDefault.names.has(one)) ? byDefault.result : group.compile(read);
       settings[name] = result.settings;
-      stepMakers.push((location) => result.steps(location));
+      if (result.steps) stepMakers.push(result.steps);
     } catch (error) {
       if (error instanceof InvalidAnnotation) dropped ??= error.message;
       else if (error instanceof LocationDenied) denied ??= error.message;
