@@ -1,9 +1,10 @@
 // Every annotation of upstream is here: read by one file, or known to have no effect; with upstream's group, risk, validator and what
 // follows from a value that is not valid.
 import { readdirSync } from "node:fs";
+import { isDeepStrictEqual } from "node:util";
 import t from "tap";
 import { annotationGroups, compileAnnotations, GROUP_OF, RULES } from "../../ingress/annotations/index.ts";
-import type { AnnotationRule } from "../../ingress/annotations/annotation.ts";
+import { AnnotationReader, type AnnotationRule, type CompilableGroup } from "../../ingress/annotations/annotation.ts";
 import { UNMODELLED } from "../../ingress/annotations/unmodelled.ts";
 import { ControllerConfig } from "../../ingress/config.ts";
 import { ingress } from "./raw.ts";
@@ -97,7 +98,7 @@ t.test("each annotation is read by one file only, and each file stands in the li
     [],
   );
   const camel = (file: string): string => file.replace(/\.ts$/, "").replace(/-(\w)/g, (_, letter: string) => letter.toUpperCase());
-  const shared = ["annotation", "digestAuth", "index", "replacement", "sourceRange", "unmodelled", "validators"];
+  const shared = ["annotation", "defaults", "digestAuth", "index", "replacement", "sourceRange", "unmodelled", "validators"];
   const files = readdirSync(new URL("../../ingress/annotations", import.meta.url)).map(camel);
   t.strictSame(files.filter((file) => !shared.includes(file)).sort(), Object.keys(annotationGroups).sort());
   t.end();
@@ -218,6 +219,35 @@ t.test("values: validators.go, and what each parser does with an error", (t) => 
     const is: Outcome = dropped !== undefined ? "dropped" : denied !== undefined ? "denied" : about.length > 0 ? "default" : "kept";
     t.equal(is, outcome, `${name}: ${value}`);
     if (dropped !== undefined) t.equal(dropped, `annotation nginx.ingress.kubernetes.io/${name} contains invalid value`);
+  }
+  t.end();
+});
+
+t.test("what Ingresses share of the ConfigMap is what each would have of its own", (t) => {
+  const config = new ControllerConfig({
+    "block-cidrs": "192.0.2.0/24",
+    "global-auth-url": "http://auth.example/",
+    "proxy-body-size": "3m",
+    "proxy-ssl-location-only": "true",
+  });
+  for (const [name, value, , beside = {}] of VALUES) {
+    const object = ingress("x", "x.example", "x", { ...beside, [name]: value });
+    const { settings, problems } = compileAnnotations(object, config);
+    const read = new AnnotationReader(object, config, RULES);
+    for (const [group, { compile }] of Object.entries<CompilableGroup<unknown>>(annotationGroups)) {
+      let alone: ReturnType<typeof compile>;
+      try {
+        alone = compile(read);
+      } catch {
+        continue;
+      }
+      const shared = Object.entries(settings).find(([key]) => key === group)?.[1];
+      t.ok(isDeepStrictEqual(shared, alone.settings), `${group}, with ${name}: ${value}`);
+    }
+    t.ok(
+      read.problems.every((problem) => problems.includes(problem)),
+      `problems of ${name}: ${value}`,
+    );
   }
   t.end();
 });
