@@ -21,6 +21,7 @@ export function answerIngress(request: HttpRequest, response: HttpResponse): voi
 }
 
 if (import.meta.main) {
-  const server = createServer({ keepAliveTimeout: 60_000 }, answerIngress);
+  // Longer than a run: a body under way cannot be sent again when the pod closes a kept connection at that moment.
+  const server = createServer({ keepAliveTimeout: 600_000 }, answerIngress);
   server.listen(Number(process.env["PORT"]), process.env["POD_IP"] === undefined ? "127.0.0.1" : undefined);
 }
