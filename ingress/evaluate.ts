@@ -10,7 +10,7 @@ import type { ControllerConfig } from "./config.ts";
 import { annotatedBackend, errorPage, setErrorHeaders, signIn } from "./error-pages.ts";
 import { ownPage } from "./own-pages.ts";
 import { absoluteRedirect, Exchange, type RequestFacts, type World } from "./exchange.ts";
-import { coversName } from "./serve/certificates.ts";
+import { coversName } from "./certificates.ts";
 import { certificateFor, findLocation, findServer, locationText } from "./match.ts";
 import type { Notes } from "./notes.ts";
 import { tellForwardedFor } from "./proxy-protocol-header.ts";

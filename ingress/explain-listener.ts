@@ -4,7 +4,7 @@ import type { RequestFacts } from "./exchange.ts";
 import { findServer } from "./match.ts";
 import type { Notes } from "./notes.ts";
 import { tlsRoute } from "./passthrough.ts";
-import { chooseCertificate } from "./serve/certificates.ts";
+import { chooseCertificate } from "./certificates.ts";
 import { realIp } from "./serve/request-facts.ts";
 import type { RoutesFeed } from "./serve/routes-feed.ts";
 import type { StreamService } from "./stream-services.ts";

@@ -8,7 +8,7 @@ import type { TLSSocket } from "node:tls";
 import type { Clock } from "../../model/clock.ts";
 import { carrierOf, type SecureContext } from "../../netsim/index.ts";
 import { arrivalOf } from "./arrival.ts";
-import { CertificateContexts } from "./certificates.ts";
+import { CertificateContexts } from "./tls-contexts.ts";
 import { countStream, headTimeoutMs, tuneServers } from "./connection-limits.ts";
 import { FirstHeads } from "./first-head.ts";
 import { type DialStream, FrontDoor } from "./front-door.ts";

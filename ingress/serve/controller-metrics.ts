@@ -7,7 +7,7 @@ import { splitKey } from "../../model/object.ts";
 import type { CheckCounts } from "../check-counts.ts";
 import type { RouteTable, Server } from "../route-table.ts";
 import type { Upstreams } from "../upstreams.ts";
-import { type ChosenCertificate, chooseCertificate, type SecretOf } from "./certificates.ts";
+import { type ChosenCertificate, chooseCertificate, type SecretOf } from "../certificates.ts";
 import { PREFIX, requestFamilies, type RequestMetrics } from "./request-metrics.ts";
 import type { RoutesFeed } from "./routes-feed.ts";
 

@@ -4,7 +4,7 @@
 import t from "tap";
 import { DEFAULT_FLAGS } from "../../ingress/config.ts";
 import { compileRoutes } from "../../ingress/route-compiler.ts";
-import { chooseCertificate } from "../../ingress/serve/certificates.ts";
+import { chooseCertificate } from "../../ingress/certificates.ts";
 import type { Ingress, IngressTLS } from "../../model/kinds/networking-v1.ts";
 import { Ingresses, Secrets } from "../../model/resources.ts";
 import { createCa, issueCertificate } from "../../model/x509.ts";

@@ -1,14 +1,10 @@
-// Certificates by SNI from Secrets, else the default one, else the controller's fake one.
+// Which Secret's certificate a name gets: its host's, else the default one, else none, and the controller's fake one is shown.
 // Upstream: lua/certificate.lua, controller.go createServers, internal/net/ssl.
 import { X509Certificate } from "node:crypto";
-import type { SecureContextOptions } from "node:tls";
-import { type KeyPair, selfSignedCertificate } from "../../model/x509.ts";
-import { createTlsContext, type SecureContext } from "../../netsim/index.ts";
-import { askedCertificate } from "../client-certificates.ts";
-import { certificateFor, findServer } from "../match.ts";
-import type { CertificateRef, RouteTable, Server } from "../route-table.ts";
-
-export const FAKE_NAME = "Kubernetes Ingress Controller Fake Certificate";
+import type { KeyPair } from "../model/x509.ts";
+import { createTlsContext } from "../netsim/index.ts";
+import { certificateFor } from "./match.ts";
+import type { CertificateRef, RouteTable } from "./route-table.ts";
 
 export type SecretOf = (key: string) => Readonly<Record<string, Buffer>> | undefined;
 
@@ -18,20 +14,8 @@ export interface ChosenCertificate {
   readonly why: string;
 }
 
-/** The certificate that upstream makes when no Secret fits. */
-export function fakeCertificate(now: number): KeyPair {
-  return selfSignedCertificate({
-    commonName: FAKE_NAME,
-    organizations: ["Acme Co"],
-    dnsNames: ["ingress.local"],
-    usages: ["server"],
-    days: 365,
-    now,
-  });
-}
-
 /** The name in a ClientHello, as certificates are looked up. */
-const nameOf = (sni: string): string => sni.toLowerCase().replace(/\.$/, "");
+export const nameOf = (sni: string): string => sni.toLowerCase().replace(/\.$/, "");
 
 /** Which Secret serves a name, and why. */
 export function chooseCertificate(table: RouteTable, secretOf: SecretOf, sni: string | undefined): ChosenCertificate {
@@ -74,94 +58,10 @@ export function coversName(table: RouteTable, secretOf: SecretOf, found: Certifi
   return [commonName, ...dnsNames].some((one) => one === name || one === wild);
 }
 
-/** TLS contexts, kept while their Secret's bytes stay the same. */
-export class CertificateContexts {
-  readonly #fake: KeyPair;
-  readonly #kept = new Map<string, { readonly cert: string; readonly ca: string; readonly context: SecureContext }>();
-
-  constructor(now: number) {
-    this.#fake = fakeCertificate(now);
-  }
-  get fake(): KeyPair {
-    return this.#fake;
-  }
-  /** What the listener itself needs: the certificate of clients without SNI, protocols and cipher suites. */
-  defaults(table: RouteTable, secretOf: SecretOf): SecureContextOptions {
-    if (rejects(table)) return protocolOptions(table);
-    const { secret } = chooseCertificate(table, secretOf, undefined);
-    const { key, cert } = (secret !== undefined && pairOf(secretOf(secret))) || this.#fake;
-    const ca = authorityOf(table.fallback, secretOf);
-    return { key, cert, ...(ca === "" ? {} : { ca }), ...protocolOptions(table) };
-  }
-  context(table: RouteTable, secretOf: SecretOf, sni: string | undefined): SecureContext {
-    if (sni !== undefined && rejects(table) && findServer(table, nameOf(sni)) === table.fallback) return this.#none(table);
-    const { secret } = chooseCertificate(table, secretOf, sni);
-    const pair = (secret !== undefined && pairOf(secretOf(secret))) || this.#fake;
-    const server = sni === undefined ? undefined : findServer(table, nameOf(sni));
-    const ca = server ? authorityOf(server, secretOf) : "";
-    const key = `${secret ?? ""} ${server && ca !== "" ? server.host : ""} ${table.config.text("ssl-protocols")} ${table.config.text("ssl-ciphers")} ${table.config.text("ssl-ecdh-curve")} ${JSON.stringify(server?.ciphers ?? {})}`;
-    const kept = this.#kept.get(key);
-    if (kept && kept.cert === pair.cert && kept.ca === ca) return kept.context;
-    const common = { key: pair.key, cert: pair.cert, ...(ca === "" ? {} : { ca }) };
-    const context = firstUsable(protocolOptions(table, server?.ciphers), protocolOptions(table), {}).with(common);
-    this.#kept.set(key, { cert: pair.cert, ca, context });
-    return context;
-  }
-  /** Without a certificate no handshake ends well. */
-  #none(table: RouteTable): SecureContext {
-    return firstUsable(protocolOptions(table), {}).with({});
-  }
-}
-
-/** Whom clients' certificates must come from; "" when the server asks for none. */
-function authorityOf(server: Server, secretOf: SecretOf): string {
-  const asked = askedCertificate(server, secretOf);
-  return asked && !("closed" in asked) && asked.settings.verify !== "off" ? (asked.ca?.toString() ?? "") : "";
-}
-
-/**
- * Cipher suites and curves that OpenSSL does not know leave what was before: the ConfigMap's, else Node's. nginx does not take a
- * configuration with them, and goes on with the one it has.
- */
-function firstUsable(...choices: readonly SecureContextOptions[]): { with(common: SecureContextOptions): SecureContext } {
-  return {
-    with(common) {
-      for (const choice of choices.slice(0, -1)) {
-        try {
-          return createTlsContext({ ...common, ...choice });
-        } catch {
-          // The next.
-        }
-      }
-      return createTlsContext({ ...common, ...choices.at(-1) });
-    },
-  };
-}
-
-/** ssl-reject-handshake: names that no Ingress has, and clients without SNI, get an alert. */
-const rejects = ({ config }: RouteTable): boolean => config.flag("ssl-reject-handshake", false);
-
-/** What ssl_ciphers does not speak of; Node would leave TLS 1.3 out. */
-const TLS13 = "TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256:TLS_AES_128_GCM_SHA256";
-
-function protocolOptions({ config }: RouteTable, own?: Server["ciphers"]): SecureContextOptions {
-  const protocols = config.text("ssl-protocols", "TLSv1.2 TLSv1.3");
-  const given = own?.ciphers ?? "";
-  const ciphers = given === "" ? config.text("ssl-ciphers") : given;
-  const curve = config.text("ssl-ecdh-curve", "auto");
-  return {
-    ...(curve === "auto" ? {} : { ecdhCurve: curve }),
-    ...(ciphers === "" ? {} : { ciphers: `${TLS13}:${ciphers}` }),
-    honorCipherOrder: own?.preferServer ?? true,
-    minVersion: protocols.includes("TLSv1.2") ? "TLSv1.2" : "TLSv1.3",
-    maxVersion: protocols.includes("TLSv1.3") ? "TLSv1.3" : "TLSv1.2",
-  };
-}
-
 const usable = new WeakMap<object, KeyPair | null>();
 
 /** Key and certificate of a Secret, when they parse and belong together. */
-function pairOf(data: Readonly<Record<string, Buffer>> | undefined): KeyPair | undefined {
+export function pairOf(data: Readonly<Record<string, Buffer>> | undefined): KeyPair | undefined {
   if (!data) return undefined;
   const known = usable.get(data);
   if (known !== undefined) return known ?? undefined;
