@@ -12,7 +12,8 @@ const WITHIN_MS = 3500;
 const GROWTH = 1.3;
 const ENOUGH_BYTES = 24e6;
 
-interface Collection {
+/** `at` in milliseconds; `heapBytes` in use after it. */
+export interface Collection {
   readonly at: number;
   readonly heapBytes: number;
 }
@@ -23,7 +24,16 @@ export function growUnderLoad(): void {
   let loaded = false;
   let factor = 1;
   const observer = new PerformanceObserver((list) => {
-    loaded ||= isLoad(recent, list.getEntries().filter(isMinor));
+    if (!loaded) {
+      const heapBytes = getHeapStatistics().used_heap_size;
+      loaded = isLoad(
+        recent,
+        list
+          .getEntries()
+          .filter(isMinor)
+          .map(({ startTime }) => ({ at: startTime, heapBytes })),
+      );
+    }
     const wanted = loaded && youngBytes() < ENOUGH_BYTES ? 4 : 1;
     if (wanted === factor) return;
     factor = wanted;
@@ -32,14 +42,13 @@ export function growUnderLoad(): void {
   observer.observe({ entryTypes: ["gc"] });
 }
 
-/** So many collections in a short time, and hardly more in use than before them. */
-function isLoad(recent: Collection[], entries: readonly { readonly startTime: number }[]): boolean {
-  const heapBytes = getHeapStatistics().used_heap_size;
-  for (const { startTime } of entries) recent.push({ at: startTime, heapBytes });
+/** So many collections in a short time, and hardly more in use than before them. Keeps in `recent` what it needs of the `next`. */
+export function isLoad(recent: Collection[], next: readonly Collection[]): boolean {
+  recent.push(...next);
+  if (recent.length < COLLECTIONS) return false;
   recent.splice(0, recent.length - COLLECTIONS);
   const [first, last] = [recent[0], recent.at(-1)];
-  if (!first || !last || recent.length < COLLECTIONS) return false;
-  return last.at - first.at < WITHIN_MS && last.heapBytes < first.heapBytes * GROWTH;
+  return first !== undefined && last !== undefined && last.at - first.at < WITHIN_MS && last.heapBytes < first.heapBytes * GROWTH;
 }
 
 const youngBytes = (): number => getHeapSpaceStatistics().find(({ space_name }) => space_name === "new_space")?.space_size ?? 0;

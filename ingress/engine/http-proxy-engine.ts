@@ -14,6 +14,7 @@ import type HttpProxy from "http-proxy";
 import type { Clock } from "../../model/clock.ts";
 import type { Peer } from "../upstreams.ts";
 import { Attempt } from "./attempt.ts";
+import { atEndOfTurn } from "./end-of-turn.ts";
 import type { Forward, ForwardBody, ForwardClient, ForwardRequest, ForwardResponse } from "./forward.ts";
 import { type DialPeer, PeerAgent, TlsPools } from "./peer-agent.ts";
 
@@ -71,7 +72,7 @@ export function createHttpProxyEngine(clock: Clock, dial: DialPeer, maxFreeSocke
       addRequest(request: ClientRequest, options: object): void {
         request.path = target;
         made(request);
-        pool.addRequest(request, options);
+        atEndOfTurn(() => pool.addRequest(request, options));
       },
     };
   };

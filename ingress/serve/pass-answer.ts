@@ -2,6 +2,7 @@
 import type { ServerResponse } from "node:http";
 import type { Readable, Writable } from "node:stream";
 import type { Clock } from "../../model/clock.ts";
+import { atEndOfTurn } from "../engine/end-of-turn.ts";
 import type { ForwardResponse } from "../engine/forward.ts";
 import type { Exchange } from "../exchange.ts";
 import { addHsts, clientHeaders } from "../headers.ts";
@@ -31,7 +32,7 @@ export function passAnswer(response: ServerResponse, answer: ForwardResponse, ex
     const whole = answer.takeWhole(WHOLE_BYTES);
     if (whole !== undefined) {
       // Text of one encoding with the head is one write.
-      response.end(whole, "latin1");
+      atEndOfTurn(() => response.end(whole, "latin1"));
       return void (record && count(record, whole.length));
     }
   }
