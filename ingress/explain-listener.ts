@@ -5,7 +5,7 @@ import { findServer } from "./match.ts";
 import type { Notes } from "./notes.ts";
 import { tlsRoute } from "./passthrough.ts";
 import { chooseCertificate } from "./certificates.ts";
-import { realIp } from "./serve/request-facts.ts";
+import { realIp } from "./real-ip.ts";
 import type { RoutesFeed } from "./serve/routes-feed.ts";
 import type { StreamService } from "./stream-services.ts";
 

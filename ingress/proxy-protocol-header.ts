@@ -1,8 +1,7 @@
 // use-proxy-protocol with use-forwarded-headers: whom the request is taken to be from goes by way of a header, which pods see, too.
 // Upstream: nginx.tmpl's $forwarded_for_proxy_protocol.
-import { inAny } from "./annotations/source-range.ts";
 import type { Exchange } from "./exchange.ts";
-import { trustedProxies } from "./serve/request-facts.ts";
+import { isTrustedProxy } from "./real-ip.ts";
 
 /** forwarded-for-header of a balancer that proxy-real-ip-cidr trusts, else the address in the balancer's PROXY header. */
 export function tellForwardedFor(exchange: Exchange): void {
@@ -10,7 +9,7 @@ export function tellForwardedFor(exchange: Exchange): void {
   if (!forwarded || proxied === undefined) return;
   const { config } = exchange.table;
   const source = proxied?.sourceIp ?? "";
-  const trusted = source !== "" && inAny(trustedProxies(config.text("proxy-real-ip-cidr", "0.0.0.0/0")), source);
+  const trusted = source !== "" && isTrustedProxy(source, config);
   const sent = facts.headers[config.text("forwarded-for-header", "X-Forwarded-For").toLowerCase()];
   const told = trusted ? (typeof sent === "string" ? sent : "") : source;
   exchange.setUpstream(config.text("forwarded-for-proxy-protocol-header", "X-Forwarded-For-Proxy-Protocol"), told);

@@ -1,13 +1,12 @@
 // A request as it arrived, turned into facts; what is malformed beyond the parser's care is refused here.
 // Upstream: ngx_http_realip_module, the template's maps, ngx_http_process_request_headers.
 import type { IncomingMessage } from "node:http";
-import { canonicalIp, type Cidr } from "../../model/ip.ts";
-import { inAny, parseCidr } from "../annotations/source-range.ts";
 import { type Answer, page } from "../answer.ts";
 import type { ControllerConfig, ControllerFlags } from "../config.ts";
 import type { ClientCertificate, RequestFacts } from "../exchange.ts";
 import { hostName } from "../match.ts";
 import type { ProxiedConnection } from "../proxy-protocol.ts";
+import { realIp } from "../real-ip.ts";
 import { parseTarget } from "../request-path.ts";
 import { fieldsTooLarge, headBuffers, headTooLarge } from "./head-limits.ts";
 
@@ -112,43 +111,3 @@ const wrongVersion = (major: number, version: string): Answer =>
 
 /** ngx_http_validate_host: it looks at little. */
 const validHost = (host: string): boolean => /^[^\0-\x20\x7f/]+$/.test(host) && !host.includes("..");
-
-/** Who a request says it came from. */
-type ArrivalAddresses = Pick<Arrival, "peerIp" | "proxied">;
-
-/**
- * The client as far as the ConfigMap trusts what it is told: PROXY protocol's source, or the rightmost address of X-Forwarded-For that
- * no trusted proxy holds (real_ip_recursive). With both, the header counts where the source is a trusted proxy.
- */
-export function realIp(headers: RequestFacts["headers"], { peerIp, proxied }: ArrivalAddresses, config: ControllerConfig): string {
-  const proxyProtocol = proxied !== undefined && config.flag("use-proxy-protocol", false);
-  const forwarded = config.flag("use-forwarded-headers", false);
-  if (!proxyProtocol && !forwarded && !config.flag("enable-real-ip", false)) return peerIp;
-  const trusted = trustedProxies(config.text("proxy-real-ip-cidr", "0.0.0.0/0"));
-  if (!inAny(trusted, peerIp)) return peerIp;
-  if (proxyProtocol && (!proxied || !forwarded || !inAny(trusted, proxied.sourceIp))) return proxied?.sourceIp ?? peerIp;
-  const name = config.text("forwarded-for-header", "X-Forwarded-For").toLowerCase();
-  const sent = headers[name];
-  if (typeof sent !== "string") return peerIp;
-  const addresses = sent.split(",").map((text) => text.trim());
-  let client = peerIp;
-  for (const address of addresses.reverse()) {
-    const ip = canonicalIp(address);
-    if (ip === undefined) break;
-    client = ip;
-    if (!inAny(trusted, ip)) break;
-  }
-  return client;
-}
-
-let lastText = "";
-let lastCidrs: readonly Cidr[] = [];
-
-/** proxy-real-ip-cidr, read once per text. */
-export function trustedProxies(text: string): readonly Cidr[] {
-  if (text !== lastText) {
-    lastText = text;
-    lastCidrs = text.split(",").flatMap((item) => parseCidr(item.trim()) ?? []);
-  }
-  return lastCidrs;
-}

@@ -6,15 +6,14 @@ import type { Clock } from "../../model/clock.ts";
 import type { ContainerContext, Registration } from "../../model/ports.ts";
 import type { Random } from "../../model/random.ts";
 import { createTcpServer } from "../../netsim/index.ts";
-import { inAny } from "../annotations/source-range.ts";
 import { timeMs } from "../annotations/annotation.ts";
 import type { ControllerConfig } from "../config.ts";
 import { proxyHeader, type ProxiedConnection } from "../proxy-protocol.ts";
+import { isTrustedProxy } from "../real-ip.ts";
 import type { StreamService } from "../stream-services.ts";
 import type { Peer } from "../upstreams.ts";
 import { addressesOf, takeProxyHeader } from "./front-door.ts";
 import { relay } from "./relay.ts";
-import { trustedProxies } from "./request-facts.ts";
 import type { RoutesFeed } from "./routes-feed.ts";
 import type { StreamEnd, StreamLog, StreamSubject } from "./stream-log.ts";
 import { UdpSessions } from "./udp-sessions.ts";
@@ -236,7 +235,7 @@ function realSource(
   config: ControllerConfig,
 ): ProxiedConnection | undefined {
   if (!own || !told || !config.flag("enable-real-ip", false)) return own;
-  const trusted = inAny(trustedProxies(config.text("proxy-real-ip-cidr", "0.0.0.0/0")), own.sourceIp);
+  const trusted = isTrustedProxy(own.sourceIp, config);
   return trusted ? { ...own, sourceIp: told.sourceIp, sourcePort: told.sourcePort } : own;
 }
 
