@@ -48,6 +48,8 @@ export interface ControllerFlags {
   /** --time-buckets, --length-buckets, --size-buckets: upper bounds of the histograms of requests. */
   readonly buckets: { readonly time: readonly number[]; readonly length: readonly number[]; readonly size: readonly number[] };
   readonly enableAnnotationValidation: boolean;
+  /** --annotations-prefix, without the slash behind it. */
+  readonly annotationsPrefix: string;
   readonly deepInspect: boolean;
   readonly disableSyncEvents: boolean;
 }
@@ -90,6 +92,7 @@ export const DEFAULT_FLAGS: ControllerFlags = {
     size: exponentialBuckets(10, 10, 7),
   },
   enableAnnotationValidation: true,
+  annotationsPrefix: "nginx.ingress.kubernetes.io",
   deepInspect: true,
   disableSyncEvents: false,
 };
@@ -163,9 +166,13 @@ export function parseFlags(args: readonly string[]): ControllerFlags {
     },
     deepInspect: flag("deep-inspect", d.deepInspect),
     enableAnnotationValidation: flag("enable-annotation-validation", d.enableAnnotationValidation),
+    annotationsPrefix: text("annotations-prefix", d.annotationsPrefix),
     disableSyncEvents: flag("disable-sync-events", d.disableSyncEvents),
   };
 }
+
+/** What of the command line has a say in how an Ingress is read. */
+export type ReadingFlags = Pick<ControllerFlags, "enableAnnotationValidation" | "deepInspect" | "annotationsPrefix">;
 
 /** The controller's ConfigMap: text by key, read with upstream's defaults. */
 export class ControllerConfig {
@@ -174,10 +181,13 @@ export class ControllerConfig {
   readonly validates: boolean;
   /** --deep-inspect */
   readonly inspects: boolean;
-  constructor(data: Readonly<Record<string, string>> = {}, validates = true, inspects = true) {
+  /** What names of annotations begin with: --annotations-prefix and a slash. */
+  readonly prefix: string;
+  constructor(data: Readonly<Record<string, string>> = {}, flags: ReadingFlags = DEFAULT_FLAGS) {
     this.data = data;
-    this.validates = validates;
-    this.inspects = inspects;
+    this.validates = flags.enableAnnotationValidation;
+    this.inspects = flags.deepInspect;
+    this.prefix = `${flags.annotationsPrefix}/`;
   }
   text(key: string, fallback = ""): string {
     return this.data[key]?.trim() ?? fallback;

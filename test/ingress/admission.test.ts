@@ -265,3 +265,18 @@ t.test("what is not served does not overlap; --deep-inspect; the namespace selec
   t.match(checkIngress(ingress("b", "b.example", "web", { "limit-rps": "many" }), selector, store), /contains invalid value/);
   t.equal(checkIngress(deep, { ...DEFAULT_FLAGS, deepInspect: false, watchNamespace: "other" }, store), undefined);
 });
+
+t.test("--annotations-prefix", async (t) => {
+  const flags = { ...DEFAULT_FLAGS, annotationsPrefix: "acme.example" };
+  const own = ingress("b", "shop.example", "web", {}, "/cart");
+  const annotated = (annotations: Readonly<Record<string, string>>): Ingress => ({ ...own, metadata: { ...own.metadata, annotations } });
+  t.equal(
+    checkIngress(annotated({ [`${P}canary`]: "true" }), flags, store),
+    "this deployment has a custom annotation prefix defined. Use 'acme.example' instead of 'nginx.ingress.kubernetes.io'",
+  );
+  t.equal(checkIngress(annotated({ "acme.example/canary": "true" }), flags, store), undefined);
+  t.equal(
+    checkIngress(annotated({ "acme.example/auth-url": "{}" }), flags, store),
+    "annotation acme.example/auth-url contains invalid value",
+  );
+});

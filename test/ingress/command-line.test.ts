@@ -26,6 +26,7 @@ t.test("values", (t) => {
     sslPassthroughProxyPort: 9999,
   });
   t.strictSame(changed("--update-status=false", "--update-status", "false"), {}, "a switch takes no word, and the last one counts");
+  t.strictSame(changed("--annotations-prefix=acme.example"), { annotationsPrefix: "acme.example" });
   t.strictSame(changed("--publish-service", "--deep-inspect=false"), { publishService: "--deep-inspect=false" });
   t.strictSame(changed("--configmap=a/b=c", "word", "--healthz-port=0x2775"), { configMap: "a/b=c", healthzPort: 10_101 });
   t.strictSame(changed("--v=2", "-v=3", "-v4", "-v", "5", "--logtostderr", "--election-id=x", "--version=false"), {});
