@@ -1,6 +1,7 @@
 // What an error of a location leads to: the sign-in page, or a Service that answers instead.
-// Upstream: error_page in nginx.tmpl; a location with pages of its own has none of the ConfigMap's.
+// Upstream: error_page in nginx.tmpl; a location or a server with pages of its own has none of the ConfigMap's.
 import { type Answer, redirect } from "./answer.ts";
+import { askedCertificate } from "./client-certificates.ts";
 import type { Exchange } from "./exchange.ts";
 import type { BackendRef, Location } from "./route-table.ts";
 import { expand } from "./variables.ts";
@@ -8,12 +9,21 @@ import { expand } from "./variables.ts";
 export type ErrorPage = "sign-in" | "own" | "everywhere";
 
 /** By status, whoever answers it. */
-export function errorPage({ location }: Exchange, status: number): ErrorPage | undefined {
-  const { customHttpErrors } = location.settings;
-  const signin = signsIn(location);
-  if (signin && status === 401) return "sign-in";
-  if (customHttpErrors.own.size > 0 || signin) return customHttpErrors.own.has(status) ? "own" : undefined;
-  return customHttpErrors.everywhere.has(status) ? "everywhere" : undefined;
+export function errorPage(exchange: Exchange, status: number): ErrorPage | undefined {
+  const { location, elsewhere } = exchange;
+  const { own, everywhere } = location.settings.customHttpErrors;
+  if (!elsewhere) {
+    const signin = signsIn(location);
+    if (signin && status === 401) return "sign-in";
+    if (own.size > 0 || signin) return own.has(status) ? "own" : undefined;
+  }
+  return everywhere.has(status) && !hasPage(exchange) ? "everywhere" : undefined;
+}
+
+/** auth-tls-error-page is a page of the server's own. */
+function hasPage({ server, world }: Exchange): boolean {
+  const asked = server.clientCertificates && askedCertificate(server, world.secret.bind(world));
+  return asked !== undefined && !("closed" in asked) && asked.ca !== undefined && asked.settings.errorPage !== "";
 }
 
 /** auth-signin, where authentication is asked for at all. */

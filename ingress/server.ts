@@ -78,7 +78,7 @@ export function compileServer(
     certificate: certificateOf(host, parts),
     owners: parts.map((part) => part.owner),
     conflicts,
-    appRoot: appRootOf(locations),
+    appRoot: locations.find(({ settings }) => settings.appRoot !== ""),
     redirectTo: undefined,
     clientCertificates: tls.some(({ settings }) => settings.secret !== "") ? tls : undefined,
     proxySsl: context.config.flag("proxy-ssl-location-only", false)
@@ -87,11 +87,6 @@ export function compileServer(
     ciphers: ciphersOf(parts),
     passthrough: passing && { owner: passing.owner, backend: root?.standIn ? undefined : root?.backend },
   };
-}
-
-function appRootOf(locations: readonly Location[]): Server["appRoot"] {
-  const found = locations.find(({ settings }) => settings.appRoot !== "");
-  return found && { owner: found.owner ?? "", target: found.settings.appRoot };
 }
 
 function ciphersOf(parts: readonly IngressPart[]): Server["ciphers"] {

@@ -86,6 +86,28 @@ await t.test("block-user-agents and block-referers are of every server, before a
   ]);
 });
 
+await t.test("what blocks a client is the server's: of pages it has the ConfigMap's alone, and no HSTS", async (t) => {
+  const config = { "block-user-agents": "~*bad" };
+  await using world = await harness.start({ config, flags: ["--default-backend-service=default/pages"] });
+  for (const name of ["echo", "pages", "own"]) await world.service(name);
+  await addIngress(world, ingress("a", "a.example", "echo", { "custom-http-errors": "403", "default-backend": "own" }));
+  const blocked = async (): Promise<readonly unknown[]> => {
+    const bad = { scheme: "https", host: "a.example", headers: { "User-Agent": "bad" } };
+    const { status, headers } = await ask(world.socket(443), bad);
+    return [status, headers["x-service"], headers["strict-transport-security"]];
+  };
+  t.strictSame(await blocked(), [403, undefined, undefined]);
+  await configure(world, { ...config, "custom-http-errors": "403" });
+  t.strictSame(await blocked(), [200, "pages", undefined]);
+});
+
+await t.test("app-root with variables", async (t) => {
+  await using world = await harness.start();
+  await world.service("echo");
+  await addIngress(world, ingress("a", "a.example", "echo", { "app-root": "/at/$host/$arg_x/$nothing" }, "/at"));
+  await compare(t, world, [[{ host: "a.example", path: "/?x=1" }, 302, "http://a.example/at/a.example/1/"]]);
+});
+
 await t.test("block-cidrs is a location's when it has no ranges of its own, after redirects", async (t) => {
   await using world = await harness.start({ config: { "block-cidrs": "127.0.0.0/8" } });
   await world.service("echo");
