@@ -8,6 +8,7 @@ import { CheckCounts } from "./check-counts.ts";
 import { readCommandLine } from "./command-line.ts";
 import { type ControllerFlags, DEFAULT_FLAGS, flagProblem, parseFlags } from "./config.ts";
 import { namespaceSelector } from "./ingress-class.ts";
+import { missingObject } from "./named-objects.ts";
 import { tellReloads } from "./reload-events.ts";
 import { Controller } from "./serve/controller.ts";
 import { RoutesFeed } from "./serve/routes-feed.ts";
@@ -75,6 +76,11 @@ export function ingressProgram({ feeds, store, clock, random }: ProgramOptions):
     } catch (error) {
       const why = error instanceof Error ? error.message : String(error);
       context.stderr.write(`failed to parse --watch-namespace-selector=${flags.watchNamespaceSelector}, error: ${why}\n`);
+      return FATAL;
+    }
+    const missing = missingObject(args, store);
+    if (missing !== undefined) {
+      context.stderr.write(`${missing}\n`);
       return FATAL;
     }
     const feed = feeds.of(flags);

@@ -67,4 +67,9 @@ t.test("the controller does not start with such a one", async (t) => {
     255,
     "flags --publish-service and --publish-status-address are mutually exclusive\n",
   ]);
+  // cmd/nginx/main.go checkService: what it names is there before it starts.
+  t.strictSame(await run("--default-backend-service=web"), [255, "invalid format (namespace/name) found in 'web'\n"]);
+  for (const flag of ["--default-backend-service", "--publish-service"])
+    t.strictSame(await run(`${flag}=shop/web`), [255, 'no service with name web found in namespace shop: services "web" not found\n']);
+  t.strictSame(await run("--watch-namespace=shop"), [255, 'No namespace with name shop found: namespaces "shop" not found\n']);
 });

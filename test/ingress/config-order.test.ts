@@ -2,7 +2,7 @@
 // Facts: ingress-nginx nginx.tmpl (where each directive stands), controller.go getDefaultUpstream, lua_ingress.lua rewrite; nginx's phases.
 import { createServer } from "node:http";
 import t, { type Test } from "tap";
-import { Secrets } from "../../model/resources.ts";
+import { Secrets, Services } from "../../model/resources.ts";
 import { ask, type Asked } from "./client.ts";
 import { createHarness, type World } from "./harness.ts";
 import { configure } from "./configure.ts";
@@ -25,6 +25,9 @@ await t.test("--default-backend-service without endpoints, or without Service: t
     [{ host: "any.example" }, 404],
     [{ scheme: "https", host: "any.example", method: "POST" }, 404],
   ];
+  await compare(t, world, rows);
+  await world.store.delete(Services, "default", "pages");
+  await world.settle();
   await compare(t, world, rows);
   await world.service("pages", { replicas: 0 });
   await world.settle();
