@@ -68,8 +68,8 @@ export function setErrorHeaders(exchange: Exchange, status: number): void {
   exchange.setUpstream("X-Format", facts.headers.accept ?? "");
   exchange.setUpstream("X-Namespace", namespace);
   exchange.setUpstream("X-Ingress-Name", name);
-  exchange.setUpstream("X-Service-Name", location.backend?.service ?? "");
-  exchange.setUpstream("X-Service-Port", location.backend?.port ?? "");
+  exchange.setUpstream("X-Service-Name", location.told?.service ?? "");
+  exchange.setUpstream("X-Service-Port", location.told?.port ?? "");
 }
 
 /** The request for the page of an error: of the headers for pods it has only these. */

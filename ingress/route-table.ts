@@ -37,6 +37,8 @@ export interface Location {
   readonly owner: Owner | undefined;
   /** Undefined: the global default backend. */
   readonly backend: BackendRef | undefined;
+  /** What logs, metrics and error pages are told as its Service: of rules with one path the first one's. */
+  readonly told: BackendRef | undefined;
   readonly settings: Settings;
   /** By phase, in upstream's order. */
   readonly steps: Readonly<Record<Phase, readonly Step[]>>;

@@ -127,6 +127,7 @@ function locationsOf(draft: Draft, drafts: ReadonlyMap<string, Draft>, host: str
     pathType,
     owner: part?.owner,
     backend,
+    told: part?.hosts.get(host)?.find((each) => each.path === path)?.backend ?? part?.defaultBackend,
     settings: annotations.settings,
   };
   const location = (match: Location["match"], denied = annotations.denied): Location => {
