@@ -27,6 +27,10 @@ export interface ControllerFlags {
   readonly updateStatus: boolean;
   readonly updateStatusOnShutdown: boolean;
   readonly reportNodeInternalIp: boolean;
+  /** --election-id: the name that the leader's metric has. */
+  readonly electionId: string;
+  /** --disable-leader-election: then nobody keeps the status of Ingresses. */
+  readonly disableLeaderElection: boolean;
   readonly httpPort: number;
   readonly httpsPort: number;
   readonly healthzPort: number;
@@ -73,6 +77,8 @@ export const DEFAULT_FLAGS: ControllerFlags = {
   updateStatus: true,
   updateStatusOnShutdown: true,
   reportNodeInternalIp: false,
+  electionId: "ingress-nginx-leader",
+  disableLeaderElection: false,
   httpPort: 80,
   httpsPort: 443,
   healthzPort: 10254,
@@ -146,6 +152,8 @@ export function parseFlags(args: readonly string[]): ControllerFlags {
     updateStatus: flag("update-status", d.updateStatus),
     updateStatusOnShutdown: flag("update-status-on-shutdown", d.updateStatusOnShutdown),
     reportNodeInternalIp: flag("report-node-internal-ip-address", d.reportNodeInternalIp),
+    electionId: text("election-id", d.electionId),
+    disableLeaderElection: flag("disable-leader-election", d.disableLeaderElection),
     httpPort: port("http-port", d.httpPort),
     httpsPort: port("https-port", d.httpsPort),
     healthzPort: port("healthz-port", d.healthzPort),

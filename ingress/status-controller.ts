@@ -81,7 +81,9 @@ export function createStatusController({ store, clock, flags, running, pods }: S
       if (!counts(ingress)) return;
       schedule(ingress);
       warn(ingress);
-      const addresses = running() && flags().updateStatus ? statusAddresses(store, flags(), pods()) : undefined;
+      const { updateStatus, disableLeaderElection } = flags();
+      const kept = running() && updateStatus && !disableLeaderElection;
+      const addresses = kept ? statusAddresses(store, flags(), pods()) : undefined;
       if (!addresses || equalJson(sorted(ingress.status?.loadBalancer?.ingress ?? []), addresses)) return;
       await store.mutate(
         Ingresses,

@@ -29,7 +29,7 @@ t.test("values", (t) => {
   t.strictSame(changed("--annotations-prefix=acme.example"), { annotationsPrefix: "acme.example" });
   t.strictSame(changed("--publish-service", "--deep-inspect=false"), { publishService: "--deep-inspect=false" });
   t.strictSame(changed("--configmap=a/b=c", "word", "--healthz-port=0x2775"), { configMap: "a/b=c", healthzPort: 10_101 });
-  t.strictSame(changed("--v=2", "-v=3", "-v4", "-v", "5", "--logtostderr", "--election-id=x", "--version=false"), {});
+  t.strictSame(changed("--v=2", "-v=3", "-v4", "-v", "5", "--logtostderr", "--election-id=x", "--version=false"), { electionId: "x" });
   t.strictSame(changed("--", "/nginx-ingress-controller", "--ingress-class=a"), { ingressClass: "a" });
   t.strictSame(changed("--ingress-class=a", "--", "--ingress-class=b"), { ingressClass: "a" });
   t.end();
