@@ -36,7 +36,7 @@ t.test("values", (t) => {
 });
 
 t.test("what is no flag, or no value of it", (t) => {
-  const rows: readonly (readonly [args: readonly string[], problem: string])[] = [
+  const rows: (readonly [args: readonly string[], problem: string | undefined])[] = [
     [["--ingress-clas=x"], "unknown flag: --ingress-clas"],
     [["--force-namespace-isolation"], "unknown flag: --force-namespace-isolation"],
     [["-ingress-class=x"], "unknown shorthand flag: 'i' in -ingress-class=x"],
@@ -49,6 +49,14 @@ t.test("what is no flag, or no value of it", (t) => {
     ],
     [["--update-status=no"], 'invalid argument "no" for "--update-status" flag: strconv.ParseBool: parsing "no": invalid syntax'],
   ];
+  const value = (name: string, text: string): string => `invalid argument "${text}" for "--${name}" flag: `;
+  rows.push(
+    [["--election-ttl=soon"], `${value("election-ttl", "soon")}time: invalid duration "soon"`],
+    [["--sync-period", "10"], `${value("sync-period", "10")}time: missing unit in duration "10"`],
+    [["--sync-rate-limit=x"], `${value("sync-rate-limit", "x")}strconv.ParseFloat: parsing "x": invalid syntax`],
+    [["--time-buckets=1, 2"], `${value("time-buckets", "1, 2")}strconv.ParseFloat: parsing " 2": invalid syntax`],
+    [["--election-ttl=-1m30s", "--time-buckets=.5,1e3", "--bucket-factor=1.1"], undefined],
+  );
   for (const [args, problem] of rows) t.equal(flagProblem(args), problem, args.join(" "));
   t.end();
 });
@@ -59,9 +67,13 @@ t.test("the controller does not start with such a one", async (t) => {
   const { program } = createIngress({ store, clock: realClock, random: seededRandom(2) });
   const run = async (...args: string[]): Promise<readonly [exitCode: number, stderr: string]> => {
     const stderr = new PassThrough();
-    const context = { argv: ["/nginx-ingress-controller", ...args], stderr } as unknown as ContainerContext;
+    const context = { argv: ["/nginx-ingress-controller", ...args], stderr, stdout: stderr } as unknown as ContainerContext;
     return [await program(context), String(stderr.read())];
   };
+  t.strictSame(await run("--version", "--publish-service=a/b", "--publish-status-address=1.1.1.1"), [
+    0,
+    "NGINX Ingress controller v1.15.1\n",
+  ]);
   t.strictSame(await run("--ingress-clas=x"), [2, "unknown flag: --ingress-clas\n"]);
   t.strictSame(await run("--publish-service=a/b", "--publish-status-address=1.1.1.1"), [
     255,
