@@ -10,7 +10,8 @@ import type { CheckCounts } from "./check-counts.ts";
 import { ControllerConfig, type ControllerFlags, DEFAULT_FLAGS } from "./config.ts";
 import { classFacts } from "./class-facts.ts";
 import { ignoredBecause } from "./ingress-class.ts";
-import { blockedWord, CATCH_ALL, inspectIngress, readIngress } from "./ingress-part.ts";
+import { blockedWord, CATCH_ALL, compareParts, type IngressPart, inspectIngress, readIngress } from "./ingress-part.ts";
+import { overlap } from "./overlap.ts";
 
 const WEBHOOK = 'admission webhook "validate.nginx.ingress.kubernetes.io" denied the request: ';
 
@@ -85,11 +86,16 @@ export function checkIngress(
       return `${key} annotation cannot be used. Snippet directives are disabled by the Ingress administrator`;
   }
   const part = readIngress(ingress, config, "trimmed");
-  const served = (other: Ingress): boolean =>
-    ignoredBecause(other, flags, classFacts(reader)) === undefined &&
-    !(flags.disableCatchAll && other.spec.defaultBackend) &&
-    !("dropped" in readIngress(other, config));
-  return "dropped" in part ? part.dropped : overlap(ingress, `${config.prefix}canary`, served, reader);
+  if ("dropped" in part) return part.dropped;
+  const canary = `${config.prefix}canary`;
+  if (ingress.metadata.annotations?.[canary] !== undefined) return undefined;
+  const served = (other: Ingress): IngressPart | undefined => {
+    if (ignoredBecause(other, flags, classFacts(reader)) !== undefined || (flags.disableCatchAll && other.spec.defaultBackend))
+      return undefined;
+    const found = readIngress(other, config);
+    return "dropped" in found ? undefined : found;
+  };
+  return overlap(part, othersOf(part, canary, served, reader));
 }
 
 const DEPRECATED: ReadonlySet<string> = new Set([
@@ -124,33 +130,31 @@ function invalidPaths({ spec }: Ingress): readonly string[] {
   );
 }
 
-/** Another Ingress that counts already has one of the host and path pairs. A canary annotation on either, whatever it says, permits it. */
-function overlap(
-  ingress: Ingress,
+/**
+ * Other Ingresses that count and have a host and path of this one, first first. A canary annotation, whatever it says, takes an Ingress out
+ * of the comparison.
+ */
+function othersOf(
+  { ingress, owner }: IngressPart,
   canary: string,
-  served: (ingress: Ingress) => boolean,
+  served: (ingress: Ingress) => IngressPart | undefined,
   reader: Pick<Reader, "list">,
-): string | undefined {
+): readonly IngressPart[] {
   const wanted = pairs(ingress);
-  if (wanted.length === 0 || ingress.metadata.annotations?.[canary] !== undefined) return undefined;
-  const own = keyOf(ingress);
-  const taken = new Map<string, string>();
-  for (const other of reader.list(Ingresses)) {
-    if (keyOf(other) === own || other.metadata.annotations?.[canary] !== undefined) continue;
-    const shared = pairs(other).filter((pair) => wanted.includes(pair));
-    if (shared.length === 0 || !served(other)) continue;
-    for (const pair of shared) if (!taken.has(pair)) taken.set(pair, keyOf(other));
-  }
-  const first = wanted.find((pair) => taken.has(pair));
-  if (first === undefined) return undefined;
-  const [host = "", path = ""] = first.split("\n");
-  return `host "${host}" and path "${path}" is already defined in ingress ${taken.get(first)}`;
+  if (wanted.size === 0) return [];
+  const others = reader.list(Ingresses).flatMap((other) => {
+    if (keyOf(other) === owner || other.metadata.annotations?.[canary] !== undefined) return [];
+    return [...pairs(other)].some((pair) => wanted.has(pair)) ? (served(other) ?? []) : [];
+  });
+  return others.sort(compareParts);
 }
 
-/** `host\npath` of each rule with a Service; the type of the path does not count. */
-function pairs(ingress: Ingress): readonly string[] {
-  return (ingress.spec.rules ?? []).flatMap((rule) => {
-    const host = rule.host === undefined || rule.host === "" ? CATCH_ALL : rule.host;
-    return (rule.http?.paths ?? []).flatMap(({ path = "", backend }) => (backend.service ? [`${host}\n${path === "" ? "/" : path}`] : []));
-  });
+/** `host\npath` of each rule with a Service; neither the type of the path nor its final slash counts. */
+function pairs(ingress: Ingress): ReadonlySet<string> {
+  return new Set(
+    (ingress.spec.rules ?? []).flatMap((rule) => {
+      const host = rule.host === undefined || rule.host === "" ? CATCH_ALL : rule.host;
+      return (rule.http?.paths ?? []).flatMap(({ path = "", backend }) => (backend.service ? [`${host}\n${path.replace(/\/$/, "")}`] : []));
+    }),
+  );
 }

@@ -107,7 +107,8 @@ function rootOf(host: string, parts: readonly IngressPart[], { catchAll, config,
   return { rule, backend: first?.defaultBackend, part: first, annotations: first?.annotations ?? defaults, standIn: true };
 }
 
-function regexSwitch({ annotations, rule: { path } }: Pick<Draft, "annotations" | "rule">): string | undefined {
+/** The annotation that makes a regular expression of a path. */
+export function regexSwitch({ annotations, rule: { path } }: Pick<Draft, "annotations" | "rule">): string | undefined {
   const { rewrite } = annotations.settings;
   if (rewrite.useRegex) return "use-regex";
   return rewrite.target !== "" && rewrite.target !== path ? "rewrite-target" : undefined;
