@@ -60,16 +60,17 @@ export function annotatedBackend({ location }: Exchange): BackendRef | undefined
   return { namespace, service: defaultBackend, port: "", upstream: `custom-default-backend-${namespace}-${defaultBackend}` };
 }
 
-/** What an error's Service learns of it. */
+/** What an error's Service learns of it; nothing of a location, where the server has answered. */
 export function setErrorHeaders(exchange: Exchange, status: number): void {
-  const { facts, location } = exchange;
-  const [namespace = "", name = ""] = location.owner?.split("/") ?? [];
+  const { facts, elsewhere } = exchange;
+  const location = elsewhere ? undefined : exchange.location;
+  const [namespace = "", name = ""] = location?.owner?.split("/") ?? [];
   exchange.setUpstream("X-Code", String(status));
   exchange.setUpstream("X-Format", facts.headers.accept ?? "");
   exchange.setUpstream("X-Namespace", namespace);
   exchange.setUpstream("X-Ingress-Name", name);
-  exchange.setUpstream("X-Service-Name", location.told?.service ?? "");
-  exchange.setUpstream("X-Service-Port", location.told?.port ?? "");
+  exchange.setUpstream("X-Service-Name", location?.told?.service ?? "");
+  exchange.setUpstream("X-Service-Port", location?.told?.port ?? "");
 }
 
 /** The request for the page of an error: of the headers for pods it has only these. */

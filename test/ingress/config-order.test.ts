@@ -96,12 +96,13 @@ await t.test("what blocks a client is the server's: of pages it has the ConfigMa
   await addIngress(world, ingress("a", "a.example", "echo", { "custom-http-errors": "403", "default-backend": "own" }));
   const blocked = async (): Promise<readonly unknown[]> => {
     const bad = { scheme: "https", host: "a.example", headers: { "User-Agent": "bad" } };
-    const { status, headers } = await ask(world.socket(443), bad);
-    return [status, headers["x-service"], headers["strict-transport-security"]];
+    const { status, headers, body } = await ask(world.socket(443), bad);
+    const sent = headers["x-service"] === "pages" ? JSON.parse(body.toString()).headers : {};
+    return [status, headers["x-service"], headers["strict-transport-security"], sent["x-code"], sent["x-ingress-name"]];
   };
-  t.strictSame(await blocked(), [403, undefined, undefined]);
+  t.strictSame(await blocked(), [403, undefined, undefined, undefined, undefined]);
   await configure(world, { ...config, "custom-http-errors": "403" });
-  t.strictSame(await blocked(), [200, "pages", undefined]);
+  t.strictSame(await blocked(), [200, "pages", undefined, "403", undefined]);
 });
 
 await t.test("app-root with variables", async (t) => {
