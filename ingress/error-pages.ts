@@ -1,6 +1,7 @@
 // What an error of a location leads to: the sign-in page, or a Service that answers instead.
 // Upstream: error_page in nginx.tmpl; a location or a server with pages of its own has none of the ConfigMap's.
-import { type Answer, redirect } from "./answer.ts";
+import { cidrsOf, inAny } from "./annotations/source-range.ts";
+import { type Answer, page, redirect } from "./answer.ts";
 import { askedCertificate } from "./client-certificates.ts";
 import type { Exchange } from "./exchange.ts";
 import type { BackendRef, Location } from "./route-table.ts";
@@ -83,6 +84,12 @@ export function errorRequest(exchange: Exchange, status: number): void {
   exchange.setUpstream("X-Original-URI", exchange.facts.target);
   leave(exchange);
   exchange.authCookie = undefined;
+}
+
+/** The page's location has no ranges of its own, so block-cidrs counts for it. */
+export function pageRefused({ facts, table }: Exchange): Answer | undefined {
+  const blocked = table.config.text("block-cidrs");
+  return blocked !== "" && inAny(cidrsOf(blocked), facts.clientIp) ? page(403, `${facts.clientIp} is in block-cidrs`) : undefined;
 }
 
 /** Headers that steps set on answers stay behind, but those whose names begin so. */

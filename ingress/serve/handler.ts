@@ -11,7 +11,7 @@ import type { Http2Engine } from "../engine/http2-engine.ts";
 import type { MemoryEngine } from "../engine/memory-engine.ts";
 import type { NodeEngine } from "../engine/node-engine.ts";
 import { ClientSignal, type Forward, type ForwardBody, type ForwardResponse, UpstreamError, upstreamError } from "../engine/forward.ts";
-import { annotatedBackend, errorPage, errorRequest, signIn } from "../error-pages.ts";
+import { annotatedBackend, errorPage, errorRequest, pageRefused, signIn } from "../error-pages.ts";
 import { type Decision, evaluate } from "../evaluate.ts";
 import type { Exchange, World } from "../exchange.ts";
 import { Notes } from "../notes.ts";
@@ -269,6 +269,8 @@ export class Handler {
     if (wanted === undefined) return this.#refuse(request, response, answer, exchange, head);
     if (wanted === "sign-in") return this.#refuse(request, response, signIn(exchange, answer), exchange, head);
     errorRequest(exchange, status);
+    const refused = pageRefused(exchange);
+    if (refused) return this.#refuse(request, response, refused, exchange, head);
     const { upstreams, table } = this.#parts.feed;
     const candidates = [wanted === "own" ? annotatedBackend(exchange) : undefined, table.defaultBackend];
     const backend = candidates.find((one) => one && upstreams.find(one).type === "peers");

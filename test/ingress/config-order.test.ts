@@ -134,6 +134,24 @@ await t.test("block-cidrs is a location's when it has no ranges of its own, afte
   ]);
 });
 
+await t.test("block-cidrs is for the pages of errors too, which have no ranges of their own", async (t) => {
+  const config = { "block-cidrs": "127.0.0.0/8", "custom-http-errors": "403,404" };
+  await using world = await harness.start({ config, flags: ["--default-backend-service=default/pages"] });
+  for (const name of ["httpbun", "pages"]) await world.service(name);
+  await addIngress(
+    world,
+    ingress("plain", "plain.example", "httpbun"),
+    ingress("allows", "allows.example", "httpbun", { "allowlist-source-range": "127.0.0.1" }),
+  );
+  const asked = async (host: string, path: string): Promise<readonly unknown[]> => {
+    const { status, headers } = await ask(world.socket(80), { host, path });
+    return [status, headers["x-service"]];
+  };
+  t.strictSame(await asked("plain.example", "/"), [403, undefined]);
+  t.strictSame(await asked("allows.example", "/status/200"), [200, "httpbun"]);
+  t.strictSame(await asked("allows.example", "/status/404"), [403, undefined]);
+});
+
 await t.test("no-auth-locations and no-tls-redirect-locations are beginnings of nginx's locations", async (t) => {
   const lists = { "no-auth-locations": "/open/, /also", "no-tls-redirect-locations": "/open/" };
   await using world = await harness.start({ config: lists });
