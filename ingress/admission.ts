@@ -6,13 +6,12 @@ import type { Ingress } from "../model/kinds/networking-v1.ts";
 import { keyOf, splitKey } from "../model/object.ts";
 import { ConfigMaps, Ingresses } from "../model/resources.ts";
 import type { Admission, Reader } from "../store/index.ts";
-import { PREFIX } from "./annotations/annotation.ts";
 import type { CheckCounts } from "./check-counts.ts";
-import type { ControllerFlags } from "./config.ts";
-import { ControllerConfig } from "./config.ts";
+import { ControllerConfig, type ControllerFlags, DEFAULT_FLAGS } from "./config.ts";
 import { classFacts } from "./class-facts.ts";
 import { ignoredBecause } from "./ingress-class.ts";
-import { blockedWord, CATCH_ALL, inspectIngress, readIngress } from "./ingress-part.ts";
+import { blockedWord, CATCH_ALL, compareParts, type IngressPart, inspectIngress, readIngress } from "./ingress-part.ts";
+import { overlap } from "./overlap.ts";
 
 const WEBHOOK = 'admission webhook "validate.nginx.ingress.kubernetes.io" denied the request: ';
 
@@ -25,7 +24,7 @@ export function ingressAdmission(flags: () => ControllerFlags, checks: CheckCoun
     admit({ object, subresource, options }, tx) {
       const ingress = asIngress(object);
       if (subresource !== undefined || !ingress) return;
-      if (options.warn) for (const text of warningsOf(ingress)) options.warn(text);
+      if (options.warn) for (const text of warningsOf(ingress, flags())) options.warn(text);
       const startedAt = clock.monotonic();
       const wrong = checkIngress(ingress, flags(), tx);
       const totalSeconds = (clock.monotonic() - startedAt) / 1000;
@@ -73,22 +72,30 @@ export function checkIngress(
     return "this deployment is trying to create a catch-all ingress while DisableCatchAll flag is set to true. Remove '.spec.defaultBackend' or set DisableCatchAll flag to false";
   }
   const { namespace, name } = splitKey(flags.configMap);
-  const config = new ControllerConfig(reader.get(ConfigMaps, namespace, name)?.data, flags.enableAnnotationValidation, flags.deepInspect);
+  const config = new ControllerConfig(reader.get(ConfigMaps, namespace, name)?.data, flags);
   const invalid = config.flag("strict-validate-path-type", true) ? invalidPaths(ingress) : [];
   if (invalid.length > 0) return `ingress contains invalid paths: ${invalid.join("\n")}`;
   const snippets = config.flag("allow-snippet-annotations", false);
+  const custom = flags.annotationsPrefix !== DEFAULT_FLAGS.annotationsPrefix;
   for (const [key, value] of Object.entries(ingress.metadata.annotations ?? {})) {
+    if (custom && key.startsWith(`${DEFAULT_FLAGS.annotationsPrefix}/`))
+      return `this deployment has a custom annotation prefix defined. Use '${flags.annotationsPrefix}' instead of '${DEFAULT_FLAGS.annotationsPrefix}'`;
     const word = blockedWord(key, value, config, "trimmed");
     if (word !== undefined) return word;
     if (!snippets && key.endsWith("-snippet"))
       return `${key} annotation cannot be used. Snippet directives are disabled by the Ingress administrator`;
   }
   const part = readIngress(ingress, config, "trimmed");
-  const served = (other: Ingress): boolean =>
-    ignoredBecause(other, flags, classFacts(reader)) === undefined &&
-    !(flags.disableCatchAll && other.spec.defaultBackend) &&
-    !("dropped" in readIngress(other, config));
-  return "dropped" in part ? part.dropped : overlap(ingress, served, reader);
+  if ("dropped" in part) return part.dropped;
+  const canary = `${config.prefix}canary`;
+  if (ingress.metadata.annotations?.[canary] !== undefined) return undefined;
+  const served = (other: Ingress): IngressPart | undefined => {
+    if (ignoredBecause(other, flags, classFacts(reader)) !== undefined || (flags.disableCatchAll && other.spec.defaultBackend))
+      return undefined;
+    const found = readIngress(other, config);
+    return "dropped" in found ? undefined : found;
+  };
+  return overlap(part, othersOf(part, canary, served, reader));
 }
 
 const DEPRECATED: ReadonlySet<string> = new Set([
@@ -101,10 +108,11 @@ const DEPRECATED: ReadonlySet<string> = new Set([
 ]);
 
 /** Of Ingresses of every class, whether they are admitted or not. */
-export function warningsOf(ingress: Ingress): readonly string[] {
+export function warningsOf(ingress: Ingress, { annotationsPrefix }: ControllerFlags): readonly string[] {
   if (ingress.metadata.deletionTimestamp !== undefined) return [];
+  const prefix = `${annotationsPrefix}/`;
   const deprecated = Object.keys(ingress.metadata.annotations ?? {}).filter((key) =>
-    DEPRECATED.has(key.startsWith(PREFIX) ? key.slice(PREFIX.length) : key),
+    DEPRECATED.has(key.startsWith(prefix) ? key.slice(prefix.length) : key),
   );
   return [...deprecated.map((key) => `annotation ${key} is deprecated`), ...invalidPaths(ingress)];
 }
@@ -122,30 +130,31 @@ function invalidPaths({ spec }: Ingress): readonly string[] {
   );
 }
 
-const CANARY = `${PREFIX}canary`;
-
-/** Another Ingress that counts already has one of the host and path pairs. A `canary` annotation on either, whatever it says, permits it. */
-function overlap(ingress: Ingress, served: (ingress: Ingress) => boolean, reader: Pick<Reader, "list">): string | undefined {
+/**
+ * Other Ingresses that count and have a host and path of this one, first first. A canary annotation, whatever it says, takes an Ingress out
+ * of the comparison.
+ */
+function othersOf(
+  { ingress, owner }: IngressPart,
+  canary: string,
+  served: (ingress: Ingress) => IngressPart | undefined,
+  reader: Pick<Reader, "list">,
+): readonly IngressPart[] {
   const wanted = pairs(ingress);
-  if (wanted.length === 0 || ingress.metadata.annotations?.[CANARY] !== undefined) return undefined;
-  const own = keyOf(ingress);
-  const taken = new Map<string, string>();
-  for (const other of reader.list(Ingresses)) {
-    if (keyOf(other) === own || other.metadata.annotations?.[CANARY] !== undefined) continue;
-    const shared = pairs(other).filter((pair) => wanted.includes(pair));
-    if (shared.length === 0 || !served(other)) continue;
-    for (const pair of shared) if (!taken.has(pair)) taken.set(pair, keyOf(other));
-  }
-  const first = wanted.find((pair) => taken.has(pair));
-  if (first === undefined) return undefined;
-  const [host = "", path = ""] = first.split("\n");
-  return `host "${host}" and path "${path}" is already defined in ingress ${taken.get(first)}`;
+  if (wanted.size === 0) return [];
+  const others = reader.list(Ingresses).flatMap((other) => {
+    if (keyOf(other) === owner || other.metadata.annotations?.[canary] !== undefined) return [];
+    return [...pairs(other)].some((pair) => wanted.has(pair)) ? (served(other) ?? []) : [];
+  });
+  return others.sort(compareParts);
 }
 
-/** `host\npath` of each rule with a Service; the type of the path does not count. */
-function pairs(ingress: Ingress): readonly string[] {
-  return (ingress.spec.rules ?? []).flatMap((rule) => {
-    const host = rule.host === undefined || rule.host === "" ? CATCH_ALL : rule.host;
-    return (rule.http?.paths ?? []).flatMap(({ path = "", backend }) => (backend.service ? [`${host}\n${path === "" ? "/" : path}`] : []));
-  });
+/** `host\npath` of each rule with a Service; neither the type of the path nor its final slash counts. */
+function pairs(ingress: Ingress): ReadonlySet<string> {
+  return new Set(
+    (ingress.spec.rules ?? []).flatMap((rule) => {
+      const host = rule.host === undefined || rule.host === "" ? CATCH_ALL : rule.host;
+      return (rule.http?.paths ?? []).flatMap(({ path = "", backend }) => (backend.service ? [`${host}\n${path.replace(/\/$/, "")}`] : []));
+    }),
+  );
 }

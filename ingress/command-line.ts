@@ -1,6 +1,6 @@
 // The controller's command line as pflag reads it: `--name=value`, `--name value`, and switches, which take no word after them.
 // Upstream: pkg/flags/flags.go with klog's flags.
-import { goInteger, parseBool } from "./go-values.ts";
+import { goDurationMs, goInteger, parseBool } from "./go-values.ts";
 
 const words = (text: string): readonly string[] => text.trim().split(/\s+/);
 
@@ -20,14 +20,18 @@ const NUMBERS: ReadonlySet<string> = new Set(
     status-update-interval stream-port`),
 );
 
+const DURATIONS: ReadonlySet<string> = new Set(["election-ttl", "maxmind-retries-timeout", "sync-period"]);
+
+/** Lists of them, but for two. */
+const FLOATS: ReadonlySet<string> = new Set(["bucket-factor", "length-buckets", "size-buckets", "sync-rate-limit", "time-buckets"]);
+
 const TEXTS: ReadonlySet<string> = new Set(
   words(`
-    annotations-prefix apiserver-host bucket-factor certificate-authority configmap controller-class default-backend-service
-    default-ssl-certificate election-id election-ttl exclude-socket-metrics health-check-path healthz-host ingress-class
-    internal-logger-address kubeconfig length-buckets max-buckets maxmind-edition-ids maxmind-license-key maxmind-mirror
-    maxmind-retries-timeout profiler-address publish-service publish-status-address size-buckets sync-period sync-rate-limit
-    tcp-services-configmap time-buckets udp-services-configmap validating-webhook validating-webhook-certificate
-    validating-webhook-key watch-namespace watch-namespace-selector
+    annotations-prefix apiserver-host certificate-authority configmap controller-class default-backend-service
+    default-ssl-certificate election-id exclude-socket-metrics health-check-path healthz-host ingress-class
+    internal-logger-address kubeconfig max-buckets maxmind-edition-ids maxmind-license-key maxmind-mirror
+    profiler-address publish-service publish-status-address tcp-services-configmap udp-services-configmap validating-webhook
+    validating-webhook-certificate validating-webhook-key watch-namespace watch-namespace-selector
     log_backtrace_at log_dir log_file log_file_max_size stderrthreshold v vmodule`),
 );
 
@@ -52,17 +56,28 @@ export function readCommandLine(args: readonly string[]): CommandLine {
     const [, name = "", inline] = short ? ["", "v", short[1]] : (/^--([^=-][^=]*)(?:=(.*))?$/s.exec(argument) ?? []);
     if (name === "") return wrong(argument.startsWith("--") ? `bad flag syntax: ${argument}` : unknownShort(argument));
     const isSwitch = SWITCHES.has(name);
-    if (!isSwitch && !NUMBERS.has(name) && !TEXTS.has(name)) return wrong(`unknown flag: --${name}`);
+    if (!isSwitch && ![NUMBERS, DURATIONS, FLOATS, TEXTS].some((kind) => kind.has(name))) return wrong(`unknown flag: --${name}`);
     const value = inline ?? (isSwitch ? "true" : args[++i]);
     if (value === undefined) return wrong(short ? `flag needs an argument: 'v' in ${argument}` : `flag needs an argument: --${name}`);
-    const parser = isSwitch && parseBool(value) === undefined ? "Bool" : NUMBERS.has(name) && goInteger(value) === undefined ? "Int" : "";
-    if (parser !== "")
-      return wrong(
-        `invalid argument ${JSON.stringify(value)} for "--${name}" flag: strconv.Parse${parser}: parsing ${JSON.stringify(value)}: invalid syntax`,
-      );
+    const why = unreadable(name, value);
+    if (why !== undefined) return wrong(`invalid argument ${JSON.stringify(value)} for "--${name}" flag: ${why}`);
     values.set(name, value);
   }
   return { values, problem: undefined };
+}
+
+/** In the words of strconv and time. */
+function unreadable(name: string, value: string): string | undefined {
+  const syntax = (parser: string, text = value): string => `strconv.Parse${parser}: parsing ${JSON.stringify(text)}: invalid syntax`;
+  if (SWITCHES.has(name)) return parseBool(value) === undefined ? syntax("Bool") : undefined;
+  if (NUMBERS.has(name)) return goInteger(value) === undefined ? syntax("Int") : undefined;
+  if (DURATIONS.has(name)) {
+    if (goDurationMs(value.replace(/^[+-]/, "")) !== undefined) return undefined;
+    return `time: ${/^[\d.]+$/.test(value) ? "missing unit in" : "invalid"} duration ${JSON.stringify(value)}`;
+  }
+  const texts = !FLOATS.has(name) ? [] : name.endsWith("-buckets") ? value.split(",") : [value];
+  const wrong = texts.find((text) => /^\s*$|\s/.test(text) || Number.isNaN(Number(text)));
+  return wrong === undefined ? undefined : syntax("Float", wrong);
 }
 
 const unknownShort = (argument: string): string => `unknown shorthand flag: '${argument[1]}' in ${argument}`;

@@ -27,6 +27,10 @@ export interface ControllerFlags {
   readonly updateStatus: boolean;
   readonly updateStatusOnShutdown: boolean;
   readonly reportNodeInternalIp: boolean;
+  /** --election-id: the name that the leader's metric has. */
+  readonly electionId: string;
+  /** --disable-leader-election: then nobody keeps the status of Ingresses. */
+  readonly disableLeaderElection: boolean;
   readonly httpPort: number;
   readonly httpsPort: number;
   readonly healthzPort: number;
@@ -48,6 +52,8 @@ export interface ControllerFlags {
   /** --time-buckets, --length-buckets, --size-buckets: upper bounds of the histograms of requests. */
   readonly buckets: { readonly time: readonly number[]; readonly length: readonly number[]; readonly size: readonly number[] };
   readonly enableAnnotationValidation: boolean;
+  /** --annotations-prefix, without the slash behind it. */
+  readonly annotationsPrefix: string;
   readonly deepInspect: boolean;
   readonly disableSyncEvents: boolean;
 }
@@ -71,6 +77,8 @@ export const DEFAULT_FLAGS: ControllerFlags = {
   updateStatus: true,
   updateStatusOnShutdown: true,
   reportNodeInternalIp: false,
+  electionId: "ingress-nginx-leader",
+  disableLeaderElection: false,
   httpPort: 80,
   httpsPort: 443,
   healthzPort: 10254,
@@ -90,6 +98,7 @@ export const DEFAULT_FLAGS: ControllerFlags = {
     size: exponentialBuckets(10, 10, 7),
   },
   enableAnnotationValidation: true,
+  annotationsPrefix: "nginx.ingress.kubernetes.io",
   deepInspect: true,
   disableSyncEvents: false,
 };
@@ -143,6 +152,8 @@ export function parseFlags(args: readonly string[]): ControllerFlags {
     updateStatus: flag("update-status", d.updateStatus),
     updateStatusOnShutdown: flag("update-status-on-shutdown", d.updateStatusOnShutdown),
     reportNodeInternalIp: flag("report-node-internal-ip-address", d.reportNodeInternalIp),
+    electionId: text("election-id", d.electionId),
+    disableLeaderElection: flag("disable-leader-election", d.disableLeaderElection),
     httpPort: port("http-port", d.httpPort),
     httpsPort: port("https-port", d.httpsPort),
     healthzPort: port("healthz-port", d.healthzPort),
@@ -163,9 +174,13 @@ export function parseFlags(args: readonly string[]): ControllerFlags {
     },
     deepInspect: flag("deep-inspect", d.deepInspect),
     enableAnnotationValidation: flag("enable-annotation-validation", d.enableAnnotationValidation),
+    annotationsPrefix: text("annotations-prefix", d.annotationsPrefix),
     disableSyncEvents: flag("disable-sync-events", d.disableSyncEvents),
   };
 }
+
+/** What of the command line has a say in how an Ingress is read. */
+export type ReadingFlags = Pick<ControllerFlags, "enableAnnotationValidation" | "deepInspect" | "annotationsPrefix">;
 
 /** The controller's ConfigMap: text by key, read with upstream's defaults. */
 export class ControllerConfig {
@@ -174,10 +189,13 @@ export class ControllerConfig {
   readonly validates: boolean;
   /** --deep-inspect */
   readonly inspects: boolean;
-  constructor(data: Readonly<Record<string, string>> = {}, validates = true, inspects = true) {
+  /** What names of annotations begin with: --annotations-prefix and a slash. */
+  readonly prefix: string;
+  constructor(data: Readonly<Record<string, string>> = {}, flags: ReadingFlags = DEFAULT_FLAGS) {
     this.data = data;
-    this.validates = validates;
-    this.inspects = inspects;
+    this.validates = flags.enableAnnotationValidation;
+    this.inspects = flags.deepInspect;
+    this.prefix = `${flags.annotationsPrefix}/`;
   }
   text(key: string, fallback = ""): string {
     return this.data[key]?.trim() ?? fallback;

@@ -92,9 +92,9 @@ export function dumpNginx(table: RouteTable, streams: StreamServices = NONE): st
         lines.push(
           `\t\tset $namespace "${namespace}";`,
           `\t\tset $ingress_name "${ingress}";`,
-          `\t\tset $service_name "${location.backend?.service ?? ""}";`,
+          `\t\tset $service_name "${location.told?.service ?? ""}";`,
         );
-        lines.push(`\t\tset $service_port "${location.backend?.port ?? ""}";`, `\t\tset $location_path "${location.path}";`);
+        lines.push(`\t\tset $service_port "${location.told?.port ?? ""}";`, `\t\tset $location_path "${location.path}";`);
         if (location.denied !== undefined)
           lines.push(`\t\t# Location denied. Reason: ${JSON.stringify(location.denied)}`, "\t\treturn 503;");
         else {

@@ -1,6 +1,8 @@
 // What an error of a location leads to: the sign-in page, or a Service that answers instead.
-// Upstream: error_page in nginx.tmpl; a location with pages of its own has none of the ConfigMap's.
-import { type Answer, redirect } from "./answer.ts";
+// Upstream: error_page in nginx.tmpl; a location or a server with pages of its own has none of the ConfigMap's.
+import { cidrsOf, inAny } from "./annotations/source-range.ts";
+import { type Answer, page, redirect } from "./answer.ts";
+import { askedCertificate } from "./client-certificates.ts";
 import type { Exchange } from "./exchange.ts";
 import type { BackendRef, Location } from "./route-table.ts";
 import { expand } from "./variables.ts";
@@ -8,12 +10,21 @@ import { expand } from "./variables.ts";
 export type ErrorPage = "sign-in" | "own" | "everywhere";
 
 /** By status, whoever answers it. */
-export function errorPage({ location }: Exchange, status: number): ErrorPage | undefined {
-  const { customHttpErrors } = location.settings;
-  const signin = signsIn(location);
-  if (signin && status === 401) return "sign-in";
-  if (customHttpErrors.own.size > 0 || signin) return customHttpErrors.own.has(status) ? "own" : undefined;
-  return customHttpErrors.everywhere.has(status) ? "everywhere" : undefined;
+export function errorPage(exchange: Exchange, status: number): ErrorPage | undefined {
+  const { location, elsewhere } = exchange;
+  const { own, everywhere } = location.settings.customHttpErrors;
+  if (!elsewhere) {
+    const signin = signsIn(location);
+    if (signin && status === 401) return "sign-in";
+    if (own.size > 0 || signin) return own.has(status) ? "own" : undefined;
+  }
+  return everywhere.has(status) && !hasPage(exchange) ? "everywhere" : undefined;
+}
+
+/** auth-tls-error-page is a page of the server's own. */
+function hasPage({ server, world }: Exchange): boolean {
+  const asked = server.clientCertificates && askedCertificate(server, world.secret.bind(world));
+  return asked !== undefined && !("closed" in asked) && asked.ca !== undefined && asked.settings.errorPage !== "";
 }
 
 /** auth-signin, where authentication is asked for at all. */
@@ -50,16 +61,17 @@ export function annotatedBackend({ location }: Exchange): BackendRef | undefined
   return { namespace, service: defaultBackend, port: "", upstream: `custom-default-backend-${namespace}-${defaultBackend}` };
 }
 
-/** What an error's Service learns of it. */
+/** What an error's Service learns of it; nothing of a location, where the server has answered. */
 export function setErrorHeaders(exchange: Exchange, status: number): void {
-  const { facts, location } = exchange;
-  const [namespace = "", name = ""] = location.owner?.split("/") ?? [];
+  const { facts, elsewhere } = exchange;
+  const location = elsewhere ? undefined : exchange.location;
+  const [namespace = "", name = ""] = location?.owner?.split("/") ?? [];
   exchange.setUpstream("X-Code", String(status));
   exchange.setUpstream("X-Format", facts.headers.accept ?? "");
   exchange.setUpstream("X-Namespace", namespace);
   exchange.setUpstream("X-Ingress-Name", name);
-  exchange.setUpstream("X-Service-Name", location.backend?.service ?? "");
-  exchange.setUpstream("X-Service-Port", location.backend?.port ?? "");
+  exchange.setUpstream("X-Service-Name", location?.told?.service ?? "");
+  exchange.setUpstream("X-Service-Port", location?.told?.port ?? "");
 }
 
 /** The request for the page of an error: of the headers for pods it has only these. */
@@ -72,6 +84,12 @@ export function errorRequest(exchange: Exchange, status: number): void {
   exchange.setUpstream("X-Original-URI", exchange.facts.target);
   leave(exchange);
   exchange.authCookie = undefined;
+}
+
+/** The page's location has no ranges of its own, so block-cidrs counts for it. */
+export function pageRefused({ facts, table }: Exchange): Answer | undefined {
+  const blocked = table.config.text("block-cidrs");
+  return blocked !== "" && inAny(cidrsOf(blocked), facts.clientIp) ? page(403, `${facts.clientIp} is in block-cidrs`) : undefined;
 }
 
 /** Headers that steps set on answers stay behind, but those whose names begin so. */

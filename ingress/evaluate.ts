@@ -16,6 +16,7 @@ import type { Notes } from "./notes.ts";
 import { tellForwardedFor } from "./proxy-protocol-header.ts";
 import { parseTarget } from "./request-path.ts";
 import type { Step } from "./annotations/annotation.ts";
+import { expand } from "./variables.ts";
 import { type Alternative, type BackendRef, type Phase, PHASES, type RouteTable, type Server } from "./route-table.ts";
 import type { Peer, Upstreams } from "./upstreams.ts";
 
@@ -75,21 +76,26 @@ function locate(
   const alone = (answer: Answer): Decision => ({ type: "answer", answer, exchange: undefined });
   const blocked = blockedClient(facts, table.config);
   if (server.appRoot && facts.parsed.path === "/" && !blocked) {
-    const { owner, target } = server.appRoot;
+    const { owner = "", settings } = server.appRoot;
+    const target = expand(new Exchange(facts, table, server, server.appRoot, world), settings.appRoot);
     return alone(
       redirect(302, `${facts.scheme}://${facts.hostHeader ?? facts.host}${target}`, `app-root of ${owner} sends / to ${target}`),
     );
   }
   notes?.begin("location");
   const match = findLocation(server, facts.parsed.path, notes);
-  if (blocked && !("location" in match)) return alone(blocked);
+  // The server answers, not the location: the only page of an error that it has is the ConfigMap's.
+  if (blocked && !("location" in match && match.location.settings.customHttpErrors.everywhere.has(blocked.status))) return alone(blocked);
   if (match.type === "failed") return alone(page(500, match.reason));
   const own = server === table.fallback && !blocked ? ownPage(facts.parsed.path, match, table) : undefined;
   if (own) return alone(own);
   if (match.type === "none") return alone(page(404, `server ${server.host} has no location for ${facts.parsed.path}`));
   const exchange = new Exchange(facts, table, server, match.location, world, notes);
   const answered = (answer: Answer): Decision => ({ type: "answer", answer, exchange });
-  if (blocked) return answered(blocked);
+  if (blocked) {
+    exchange.elsewhere = true;
+    return answered(blocked);
+  }
   if (match.type === "slash") {
     const query = facts.parsed.query === undefined ? "" : `?${facts.parsed.query}`;
     return answered(

@@ -106,7 +106,7 @@ export class Exchange {
   readonly addedHeaders: HeaderLine[] = [];
   /** $auth_cookie: on answers of 200, 201, 204, 206 and redirects, or on all. */
   authCookie: { readonly value: string; readonly always: boolean } | undefined;
-  /** Another location answers, an error's: what this one puts on answers is not for it. */
+  /** Another location answers, an error's, or the server: what this one puts on answers is not for it. */
   elsewhere = false;
   /** Path and query for the pod. */
   upstreamTarget: string;

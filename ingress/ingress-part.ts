@@ -3,7 +3,6 @@
 import type { Ingress, IngressBackend, IngressTLS } from "../model/kinds/networking-v1.ts";
 import { keyOf } from "../model/object.ts";
 import { compareText } from "../model/text.ts";
-import { PREFIX } from "./annotations/annotation.ts";
 import { type CompiledAnnotations, compileAnnotations } from "./annotations/index.ts";
 import type { ControllerConfig } from "./config.ts";
 import type { BackendRef, Owner } from "./route-table.ts";
@@ -113,7 +112,7 @@ export type BlockedWords = "trimmed" | "as written";
 /** annotation-value-word-blocklist: what is wrong with one annotation. An empty word, as behind a last comma, is in every value. */
 export function blockedWord(name: string, value: string, config: ControllerConfig, words: BlockedWords): string | undefined {
   const list = config.text("annotation-value-word-blocklist");
-  if (!name.startsWith(PREFIX) || list === "") return undefined;
+  if (!name.startsWith(config.prefix) || list === "") return undefined;
   const word = list.split(",").find((candidate) => value.includes(words === "trimmed" ? candidate.trim() : candidate));
   return word === undefined ? undefined : `${name} annotation contains invalid word ${word}`;
 }

@@ -6,8 +6,9 @@ import type { Random } from "../model/random.ts";
 import type { Store } from "../store/index.ts";
 import { CheckCounts } from "./check-counts.ts";
 import { readCommandLine } from "./command-line.ts";
-import { type ControllerFlags, DEFAULT_FLAGS, flagProblem, parseFlags } from "./config.ts";
+import { type ControllerFlags, DEFAULT_FLAGS, flagProblem, parseBool, parseFlags } from "./config.ts";
 import { namespaceSelector } from "./ingress-class.ts";
+import { missingObject } from "./named-objects.ts";
 import { tellReloads } from "./reload-events.ts";
 import { Controller } from "./serve/controller.ts";
 import { RoutesFeed } from "./serve/routes-feed.ts";
@@ -64,17 +65,27 @@ export interface ProgramOptions {
 export function ingressProgram({ feeds, store, clock, random }: ProgramOptions): InlineProgram {
   return async (context) => {
     const args = context.argv.slice(1);
+    const line = readCommandLine(args);
+    if (line.problem === undefined && parseBool(line.values.get("version")) === true) {
+      context.stdout.write("NGINX Ingress controller v1.15.1\n");
+      return 0;
+    }
     const flags = parseFlags(args);
     const problem = flagProblem(args);
     if (problem !== undefined) {
       context.stderr.write(`${problem}\n`);
-      return readCommandLine(args).problem === undefined ? FATAL : USAGE;
+      return line.problem === undefined ? FATAL : USAGE;
     }
     try {
       namespaceSelector(flags.watchNamespaceSelector);
     } catch (error) {
       const why = error instanceof Error ? error.message : String(error);
       context.stderr.write(`failed to parse --watch-namespace-selector=${flags.watchNamespaceSelector}, error: ${why}\n`);
+      return FATAL;
+    }
+    const missing = missingObject(args, store);
+    if (missing !== undefined) {
+      context.stderr.write(`${missing}\n`);
       return FATAL;
     }
     const feed = feeds.of(flags);

@@ -40,7 +40,7 @@ export class RouteCompiler {
 
   constructor(flags: ControllerFlags) {
     this.flags = flags;
-    this.#config = new ControllerConfig({}, flags.enableAnnotationValidation, flags.deepInspect);
+    this.#config = new ControllerConfig({}, flags);
     this.#defaults = compileAnnotations(undefined, this.#config);
   }
   /** The table of what has been told so far. */
@@ -76,7 +76,7 @@ export class RouteCompiler {
     for (const [key, ingress] of this.#ingresses) if (ingress.metadata.namespace === name) this.#read(key);
   }
   setConfig(data: Readonly<Record<string, string>>): void {
-    this.#config = new ControllerConfig(data, this.flags.enableAnnotationValidation, this.flags.deepInspect);
+    this.#config = new ControllerConfig(data, this.flags);
     this.#defaults = compileAnnotations(undefined, this.#config);
     this.#stale.add(CATCH_ALL);
     this.#table = undefined;

@@ -37,6 +37,8 @@ export interface Location {
   readonly owner: Owner | undefined;
   /** Undefined: the global default backend. */
   readonly backend: BackendRef | undefined;
+  /** What logs, metrics and error pages are told as its Service: of rules with one path the first one's. */
+  readonly told: BackendRef | undefined;
   readonly settings: Settings;
   /** By phase, in upstream's order. */
   readonly steps: Readonly<Record<Phase, readonly Step[]>>;
@@ -76,8 +78,8 @@ export interface Server {
   readonly owners: readonly Owner[];
   /** Losers of a host+path conflict: `owner path → winner`. */
   readonly conflicts: readonly { readonly owner: Owner; readonly path: string; readonly winner: Owner }[];
-  /** The first location's app-root, for `/` of the whole server. */
-  readonly appRoot: { readonly owner: Owner; readonly target: string } | undefined;
+  /** The first location with an app-root, which is for `/` of the whole server. */
+  readonly appRoot: Location | undefined;
   /** from-to-www: every request is sent to this host. */
   readonly redirectTo: string | undefined;
   /** auth-tls-* of every Ingress of the host, first first; undefined: none has some. */

@@ -78,7 +78,7 @@ export function compileServer(
     certificate: certificateOf(host, parts),
     owners: parts.map((part) => part.owner),
     conflicts,
-    appRoot: appRootOf(locations),
+    appRoot: locations.find(({ settings }) => settings.appRoot !== ""),
     redirectTo: undefined,
     clientCertificates: tls.some(({ settings }) => settings.secret !== "") ? tls : undefined,
     proxySsl: context.config.flag("proxy-ssl-location-only", false)
@@ -87,11 +87,6 @@ export function compileServer(
     ciphers: ciphersOf(parts),
     passthrough: passing && { owner: passing.owner, backend: root?.standIn ? undefined : root?.backend },
   };
-}
-
-function appRootOf(locations: readonly Location[]): Server["appRoot"] {
-  const found = locations.find(({ settings }) => settings.appRoot !== "");
-  return found && { owner: found.owner ?? "", target: found.settings.appRoot };
 }
 
 function ciphersOf(parts: readonly IngressPart[]): Server["ciphers"] {
@@ -112,7 +107,8 @@ function rootOf(host: string, parts: readonly IngressPart[], { catchAll, config,
   return { rule, backend: first?.defaultBackend, part: first, annotations: first?.annotations ?? defaults, standIn: true };
 }
 
-function regexSwitch({ annotations, rule: { path } }: Pick<Draft, "annotations" | "rule">): string | undefined {
+/** The annotation that makes a regular expression of a path. */
+export function regexSwitch({ annotations, rule: { path } }: Pick<Draft, "annotations" | "rule">): string | undefined {
   const { rewrite } = annotations.settings;
   if (rewrite.useRegex) return "use-regex";
   return rewrite.target !== "" && rewrite.target !== path ? "rewrite-target" : undefined;
@@ -132,6 +128,7 @@ function locationsOf(draft: Draft, drafts: ReadonlyMap<string, Draft>, host: str
     pathType,
     owner: part?.owner,
     backend,
+    told: part?.hosts.get(host)?.find((each) => each.path === path)?.backend ?? part?.defaultBackend,
     settings: annotations.settings,
   };
   const location = (match: Location["match"], denied = annotations.denied): Location => {

@@ -36,13 +36,12 @@ export function createStatusController({ store, clock, flags, running, pods }: S
   const warn = (ingress: Ingress): void => {
     const { configMap, enableSslPassthrough, disableSyncEvents } = flags();
     const { namespace, name } = splitKey(configMap);
-    const part = readIngress(
-      ingress,
-      new ControllerConfig(store.get(ConfigMaps, namespace, name)?.data, flags().enableAnnotationValidation, flags().deepInspect),
-    );
+    const config = new ControllerConfig(store.get(ConfigMaps, namespace, name)?.data, flags());
+    const part = readIngress(ingress, config);
     const denied = "dropped" in part ? undefined : part.annotations.denied;
     const problems = "dropped" in part ? [part.dropped] : [...part.annotations.problems];
-    if (!("dropped" in part) && part.annotations.settings.sslPassthrough && !enableSslPassthrough) problems.push(PASSTHROUGH_OFF);
+    if (!("dropped" in part) && part.annotations.settings.sslPassthrough && !enableSslPassthrough)
+      problems.push(config.prefix + PASSTHROUGH_OFF);
     const text = `${ingress.metadata.uid} ${problems.join("\n")} ${denied}`;
     if (told.get(keyOf(ingress)) === text) return;
     told.set(keyOf(ingress), text);
@@ -82,7 +81,9 @@ export function createStatusController({ store, clock, flags, running, pods }: S
       if (!counts(ingress)) return;
       schedule(ingress);
       warn(ingress);
-      const addresses = running() && flags().updateStatus ? statusAddresses(store, flags(), pods()) : undefined;
+      const { updateStatus, disableLeaderElection } = flags();
+      const kept = running() && updateStatus && !disableLeaderElection;
+      const addresses = kept ? statusAddresses(store, flags(), pods()) : undefined;
       if (!addresses || equalJson(sorted(ingress.status?.loadBalancer?.ingress ?? []), addresses)) return;
       await store.mutate(
         Ingresses,

@@ -8,8 +8,6 @@ import type { Exchange } from "../exchange.ts";
 import type { Phase } from "../route-table.ts";
 import type { Validator } from "./validators.ts";
 
-export const PREFIX = "nginx.ingress.kubernetes.io/";
-
 /** In ascending order: `annotations-risk-level` of the ConfigMap allows up to one of them. */
 export const RISKS = ["Low", "Medium", "High", "Critical"] as const;
 export type Risk = (typeof RISKS)[number];
@@ -153,9 +151,9 @@ export class AnnotationReader {
     const found = this.#has(name) ? name : rule?.aliases.find((alias) => this.#has(alias));
     if (this.#looked) for (const one of [name, ...(rule?.aliases ?? [])]) this.#looked.names.add(one);
     if (found === undefined) return undefined;
-    const value = this.#values[PREFIX + found] ?? "";
+    const value = this.#values[this.config.prefix + found] ?? "";
     if (!rule || !this.config.validates || rule.valid(value)) return value;
-    const message = `annotation ${PREFIX}${found} contains invalid value`;
+    const message = `annotation ${this.config.prefix}${found} contains invalid value`;
     switch (rule.onInvalid) {
       case "drop":
         throw new InvalidAnnotation(message);
@@ -172,12 +170,12 @@ export class AnnotationReader {
     }
   }
   #has(name: string): boolean {
-    return (this.#values[PREFIX + name] ?? "") !== "";
+    return (this.#values[this.config.prefix + name] ?? "") !== "";
   }
   /** The Ingress has the annotation, whatever its value. */
   named(name: string): boolean {
     this.#looked?.names.add(name);
-    return this.#values[PREFIX + name] !== undefined;
+    return this.#values[this.config.prefix + name] !== undefined;
   }
   /** It has it, with nothing in it: no value, and yet not absent for some of upstream's parsers. */
   blank(name: string): boolean {
@@ -217,7 +215,7 @@ export class AnnotationReader {
     return splitList(this.text(name) ?? "");
   }
   problem(name: string, reason: string): void {
-    this.problems.push(`${PREFIX}${name}: ${reason}`);
+    this.problems.push(`${this.config.prefix}${name}: ${reason}`);
   }
 }
 

@@ -10,7 +10,6 @@ import {
   InvalidAnnotation,
   type LocationFacts,
   LocationDenied,
-  PREFIX,
   RISKS,
   type Step,
 } from "./annotation.ts";
@@ -160,7 +159,8 @@ const bare = new WeakMap<ControllerConfig, CompiledAnnotations>();
 
 /** Reads all annotations of an Ingress; undefined gives the defaults. */
 export function compileAnnotations(ingress: Ingress | undefined, config: ControllerConfig): CompiledAnnotations {
-  if (Object.keys(ingress?.metadata.annotations ?? {}).some((name) => name.startsWith(PREFIX))) return readAnnotations(ingress, config);
+  const names = Object.keys(ingress?.metadata.annotations ?? {});
+  if (names.some((name) => name.startsWith(config.prefix) || RULES_BY_ANY_NAME.has(name))) return readAnnotations(ingress, config);
   const shared = bare.get(config) ?? readAnnotations(undefined, config);
   bare.set(config, shared);
   return shared;
@@ -169,13 +169,14 @@ export function compileAnnotations(ingress: Ingress | undefined, config: Control
 /** What the catch-all's `/` heeds of an Ingress: redirects and rewrites are not among it, nor the ConfigMap's. */
 export function withoutRewrites(ingress: Ingress | undefined, config: ControllerConfig): CompiledAnnotations {
   const { metadata = { name: "" }, ...rest } = ingress ?? { apiVersion: "networking.k8s.io/v1", kind: "Ingress", spec: {} };
-  const kept = Object.entries(metadata.annotations ?? {}).filter(([name]) => !REWRITES.has(name));
-  const annotations = { ...Object.fromEntries(kept), [`${PREFIX}ssl-redirect`]: "false", [`${PREFIX}force-ssl-redirect`]: "false" };
+  const { prefix } = config;
+  const kept = Object.entries(metadata.annotations ?? {}).filter(([name]) => !REWRITES.has(withoutPrefix(name, config)));
+  const annotations = { ...Object.fromEntries(kept), [`${prefix}ssl-redirect`]: "false", [`${prefix}force-ssl-redirect`]: "false" };
   return readAnnotations({ ...rest, metadata: { ...metadata, annotations } }, config);
 }
 
 const REWRITES: ReadonlySet<string> = new Set(
-  [redirect, rewrite, rewriteLog, appRoot, sslRedirect].flatMap(({ annotations }) => Object.keys(annotations).map((name) => PREFIX + name)),
+  [redirect, rewrite, rewriteLog, appRoot, sslRedirect].flatMap(({ annotations }) => Object.keys(annotations)),
 );
 
 function readAnnotations(ingress: Ingress | undefined, config: ControllerConfig): CompiledAnnotations {
@@ -185,7 +186,7 @@ function readAnnotations(ingress: Ingress | undefined, config: ControllerConfig)
   const settings: Record<string, unknown> = {};
   const stepMakers: ((location: LocationFacts) => readonly Step[])[] = [];
   const defaults = groupDefaults(config, annotationGroups, RULES);
-  const own = ownNames(ingress);
+  const own = ownNames(ingress, config);
   for (const [name, group] of GROUPS) {
     try {
       const byDefault = defaults.get(name);
@@ -204,7 +205,7 @@ function readAnnotations(ingress: Ingress | undefined, config: ControllerConfig)
     settings: settings as Settings,
     dropped,
     denied,
-    problems: [...new Set([...read.problems, ...unknownNames(ingress)])],
+    problems: [...new Set([...read.problems, ...unknownNames(ingress, config)])],
     steps(location) {
       const steps: Record<Phase, Step[]> = { rewrite: [], preaccess: [], access: [], content: [] };
       for (const make of stepMakers) for (const step of make(location)) steps[step.phase].push(step);
@@ -213,7 +214,10 @@ function readAnnotations(ingress: Ingress | undefined, config: ControllerConfig)
   };
 }
 
-/** annotations-risk-level: an annotation above it drops the Ingress. Snippets that are switched off are no risk: they are not read. */
+/**
+ * annotations-risk-level: an annotation above it drops the Ingress, by its name with or without the prefix. Snippets that are switched off
+ * are no risk: they are not read.
+ */
 function riskyGroup(ingress: Ingress | undefined, config: ControllerConfig): string | undefined {
   const level = config.text("annotations-risk-level", "High").toLowerCase();
   const most = Math.max(
@@ -221,7 +225,8 @@ function riskyGroup(ingress: Ingress | undefined, config: ControllerConfig): str
     RISKS.findIndex((risk) => risk.toLowerCase() === level),
   );
   const snippets = config.flag("allow-snippet-annotations", false);
-  for (const name of ownNames(ingress)) {
+  for (const written of Object.keys(ingress?.metadata.annotations ?? {})) {
+    const name = withoutPrefix(written, config);
     const rule = snippets || !name.endsWith("-snippet") ? RULES_BY_ANY_NAME.get(name) : undefined;
     if (rule && RISKS.indexOf(rule.risk) > most)
       return `annotation group ${GROUP_OF.get(name)} contains risky annotation based on ingress configuration`;
@@ -232,23 +237,26 @@ function riskyGroup(ingress: Ingress | undefined, config: ControllerConfig): str
 /** What nothing here reads is checked all the same. */
 function invalidUnmodelled(ingress: Ingress | undefined, config: ControllerConfig): string | undefined {
   if (!config.validates) return undefined;
-  for (const name of ownNames(ingress)) {
+  for (const name of ownNames(ingress, config)) {
     const rule = NOT_MODELLED.has(name) ? RULES.get(name) : undefined;
-    const valueOf = (of: string): string => ingress?.metadata.annotations?.[PREFIX + of] ?? "";
+    const valueOf = (of: string): string => ingress?.metadata.annotations?.[config.prefix + of] ?? "";
     const value = valueOf(name);
     const other = LOOKED_AT_WITH[name];
     if (other !== undefined && parseBool(valueOf(other)) !== true) continue;
-    if (rule?.onInvalid === "drop" && value !== "" && !rule.valid(value)) return `annotation ${PREFIX}${name} contains invalid value`;
+    if (rule?.onInvalid === "drop" && value !== "" && !rule.valid(value))
+      return `annotation ${config.prefix}${name} contains invalid value`;
   }
   return undefined;
 }
 
-const ownNames = (ingress: Ingress | undefined): readonly string[] =>
-  Object.keys(ingress?.metadata.annotations ?? {}).flatMap((name) => (name.startsWith(PREFIX) ? [name.slice(PREFIX.length)] : []));
+const withoutPrefix = (name: string, { prefix }: ControllerConfig): string => (name.startsWith(prefix) ? name.slice(prefix.length) : name);
 
-function unknownNames(ingress: Ingress | undefined): readonly string[] {
-  return ownNames(ingress).flatMap((name) => {
-    if (NOT_MODELLED.has(name)) return [`${PREFIX}${name}: not modelled, it has no effect`];
-    return RULES_BY_ANY_NAME.has(name) ? [] : [`${PREFIX}${name}: unknown annotation, it has no effect`];
+const ownNames = (ingress: Ingress | undefined, config: ControllerConfig): readonly string[] =>
+  Object.keys(ingress?.metadata.annotations ?? {}).flatMap((name) => (name.startsWith(config.prefix) ? [withoutPrefix(name, config)] : []));
+
+function unknownNames(ingress: Ingress | undefined, config: ControllerConfig): readonly string[] {
+  return ownNames(ingress, config).flatMap((name) => {
+    if (NOT_MODELLED.has(name)) return [`${config.prefix}${name}: not modelled, it has no effect`];
+    return RULES_BY_ANY_NAME.has(name) ? [] : [`${config.prefix}${name}: unknown annotation, it has no effect`];
   });
 }

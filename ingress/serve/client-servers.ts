@@ -1,7 +1,13 @@
 // The two servers that clients talk to, HTTP and HTTPS, with all that stands between a connection and the handler.
 // Upstream: the listeners of nginx.tmpl. They are handed their sockets by the fabric.
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import { createSecureServer, type Http2SecureServer, type Http2ServerRequest, type Http2ServerResponse } from "node:http2";
+import {
+  createSecureServer,
+  type Http2SecureServer,
+  type Http2ServerRequest,
+  type Http2ServerResponse,
+  type Http2Session,
+} from "node:http2";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { TLSSocket } from "node:tls";
@@ -43,6 +49,7 @@ export class ClientServers {
   readonly #options: ClientServersOptions;
   readonly #contexts: CertificateContexts;
   readonly #open = new Set<Duplex>();
+  readonly #sessions = new Set<Http2Session>();
   #accepted = 0;
   readonly #heads: FirstHeads;
   readonly #frontDoor: FrontDoor;
@@ -89,9 +96,10 @@ export class ClientServers {
       onRefusedSettings(error instanceof Error ? error.message : String(error));
     }
   }
-  /** Ends connections that have no request under way. */
+  /** Ends connections that have no request under way; those of HTTP/2 take no new one. */
   closeIdle(): void {
     this.#frontDoor.closeWaiting();
+    for (const session of this.#sessions) session.close();
     this.plain.closeIdleConnections();
     for (const parking of this.#parkings) parking.close();
   }
@@ -147,6 +155,10 @@ export class ClientServers {
       if (carrier) refusePlain(carrier, feed.table.config, clock.now());
     });
     secure.on("sessionError", () => {});
+    secure.on("session", (session) => {
+      this.#sessions.add(session);
+      session.once("close", () => this.#sessions.delete(session));
+    });
     return secure;
   }
   #watchConnections(): void {

@@ -68,14 +68,15 @@ export function metricsText(source: MetricsSource): string {
   set("config_last_reload_successful", {}, 1);
   set("config_last_reload_successful_timestamp_seconds", {}, Math.floor(feed.changedAtMs / 1000));
   set("success", {}, feed.reloads);
-  const leads = feed.leads(pod.name);
-  if (leads) set("leader_election_status", { name: "ingress-nginx-leader" }, 1);
-  certificates(registry, source);
+  const first = feed.leads(pod.name);
+  const leads = first && !feed.flags.disableLeaderElection;
+  if (leads) set("leader_election_status", { name: feed.flags.electionId }, 1);
+  certificates(registry, source, leads);
   for (const { owner, type, value } of orphans(table, upstreams)) {
     const { namespace, name } = splitKey(owner);
     set("orphan_ingress", { namespace, ingress: name, type }, value);
   }
-  if (leads) admission(source.checks, set);
+  if (first) admission(source.checks, set);
   const { accepted, open, writing, requests } = source.connections();
   const states = { active: open, reading: 0, writing, waiting: Math.max(0, open - writing) };
   for (const [state, value] of Object.entries(states)) set("nginx_process_connections", { state }, value);
@@ -87,7 +88,7 @@ export function metricsText(source: MetricsSource): string {
   return registry.text();
 }
 
-/** The webhook calls one pod: the leader speaks for all. */
+/** The webhook calls one pod: the first speaks for all. */
 function admission(checks: CheckCounts, set: (name: string, labels: MetricLabels, value: number) => void): void {
   for (const [owner, { passed, refused }] of checks.byIngress) {
     const { namespace, name } = splitKey(owner);
@@ -102,8 +103,8 @@ function admission(checks: CheckCounts, set: (name: string, labels: MetricLabels
   set("admission_roundtrip_duration", {}, last.totalSeconds);
 }
 
-/** One series a server with a certificate; `_` has the default one. */
-function certificates(registry: MetricRegistry, { feed, fakeCertificate }: MetricsSource): void {
+/** One series a server with a certificate; `_` has the default one. When they expire the leader alone tells. */
+function certificates(registry: MetricRegistry, { feed, fakeCertificate }: MetricsSource, leads: boolean): void {
   const { table, flags } = feed;
   const secretOf: SecretOf = (key) => feed.secret(key);
   const add = (host: string, chosen: ChosenCertificate): void => {
@@ -118,7 +119,7 @@ function certificates(registry: MetricRegistry, { feed, fakeCertificate }: Metri
       secret_name: name ?? "",
       identifier: parsed.identifier,
     };
-    registry.set(`${PREFIX}ssl_expire_time_seconds`, labels, parsed.expiresAt);
+    if (leads) registry.set(`${PREFIX}ssl_expire_time_seconds`, labels, parsed.expiresAt);
     registry.set(`${PREFIX}ssl_certificate_info`, { ...labels, ...parsed.issuer }, 1);
   };
   add("_", chooseCertificate(table, secretOf, undefined));

@@ -118,7 +118,7 @@ export class Controller {
       const timedOut = Promise.withResolvers<void>();
       const limitMs = timeMs(feed.table.config.text("worker-shutdown-timeout")) || DRAIN_MS;
       const timer = clock.after(limitMs, timedOut.resolve, { background: true });
-      await Promise.race([Promise.all([handler.idle(), streams.drained()]), timedOut.promise]);
+      await Promise.race([Promise.all([handler.drain(), streams.drained()]), timedOut.promise]);
       timer.cancel();
     };
   }

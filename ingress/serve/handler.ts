@@ -11,7 +11,7 @@ import type { Http2Engine } from "../engine/http2-engine.ts";
 import type { MemoryEngine } from "../engine/memory-engine.ts";
 import type { NodeEngine } from "../engine/node-engine.ts";
 import { ClientSignal, type Forward, type ForwardBody, type ForwardResponse, UpstreamError, upstreamError } from "../engine/forward.ts";
-import { annotatedBackend, errorPage, errorRequest, signIn } from "../error-pages.ts";
+import { annotatedBackend, errorPage, errorRequest, pageRefused, signIn } from "../error-pages.ts";
 import { type Decision, evaluate } from "../evaluate.ts";
 import type { Exchange, World } from "../exchange.ts";
 import { Notes } from "../notes.ts";
@@ -38,8 +38,11 @@ export class Handler {
   readonly #balance: Balance;
   /** Connections that an answer has ended. */
   readonly #ended = new WeakSet<object>();
+  /** Answers over HTTP/1.x that are not complete. */
+  readonly #open = new Set<ServerResponse>();
   /** Called when no request is under way. */
   readonly #idle: (() => void)[] = [];
+  #draining = false;
   #requests = 0;
   #underWay = 0;
 
@@ -53,8 +56,10 @@ export class Handler {
   get underWay(): number {
     return this.#underWay;
   }
-  /** Resolves when no request is under way. */
-  async idle(): Promise<void> {
+  /** From now on each answer ends its connection. Resolves when no request is under way. */
+  async drain(): Promise<void> {
+    this.#draining = true;
+    for (const response of this.#open) this.#endConnection(response);
     if (this.#underWay > 0) await new Promise<void>((resolve) => this.#idle.push(resolve));
   }
   #left(): void {
@@ -71,6 +76,7 @@ export class Handler {
     const head = request.method === "HEAD";
     const ends: (() => void)[] = [];
     response.once("close", () => {
+      this.#open.delete(response);
       this.#left();
       ends.forEach((end) => end());
     });
@@ -112,10 +118,16 @@ export class Handler {
 
   /** No Keep-Alive line beside "Connection: keep-alive"; and the last request of keep-alive-requests ends the connection. */
   #likeNginx({ socket }: IncomingMessage, response: ServerResponse): void {
+    this.#open.add(response);
     Object.assign(response, { _keepAliveTimeout: 0 });
-    if (!isLastRequest(socket, this.#parts.feed.table.config)) return;
-    response.shouldKeepAlive = false;
+    if (isLastRequest(socket, this.#parts.feed.table.config) || this.#draining) this.#endConnection(response);
+  }
+  /** Behind this answer; "Connection: close" says so, unless its head has gone out. */
+  #endConnection(response: ServerResponse): void {
+    const { socket } = response.req;
     this.#ended.add(socket);
+    if (response.headersSent) response.once("finish", () => socket.end());
+    else response.shouldKeepAlive = false;
   }
   #decide(request: IncomingMessage, arrival: Arrival, onEnd: World["onEnd"]): Decision | Promise<Decision> {
     const { feed, world } = this.#parts;
@@ -257,6 +269,8 @@ export class Handler {
     if (wanted === undefined) return this.#refuse(request, response, answer, exchange, head);
     if (wanted === "sign-in") return this.#refuse(request, response, signIn(exchange, answer), exchange, head);
     errorRequest(exchange, status);
+    const refused = pageRefused(exchange);
+    if (refused) return this.#refuse(request, response, refused, exchange, head);
     const { upstreams, table } = this.#parts.feed;
     const candidates = [wanted === "own" ? annotatedBackend(exchange) : undefined, table.defaultBackend];
     const backend = candidates.find((one) => one && upstreams.find(one).type === "peers");

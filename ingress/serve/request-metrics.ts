@@ -98,7 +98,7 @@ export class RequestMetrics {
     if (!near) this.#byLocation.set(location, (near = []));
     for (const one of near)
       if (one.status === text && one.method === facts.method && one.host === host && one.canary === canary) return one;
-    const key = [host, facts.method, text, canary, location.path, location.owner ?? "", location.backend?.service ?? ""].join(" ");
+    const key = [host, facts.method, text, canary, location.path, location.owner ?? "", location.told?.service ?? ""].join(" ");
     let series = this.#series.get(key);
     if (!series) this.#series.set(key, (series = new Series(this.#flags, location, host, facts.method, text, canary)));
     near.push(series);
@@ -123,7 +123,7 @@ export class RequestMetrics {
         status,
         namespace,
         ingress,
-        service: location.backend?.service ?? "",
+        service: location.told?.service ?? "",
         canary,
       };
       if (!excluded.has("requests")) registry.add(`${PREFIX}requests`, labels, count);

@@ -265,3 +265,49 @@ t.test("what is not served does not overlap; --deep-inspect; the namespace selec
   t.match(checkIngress(ingress("b", "b.example", "web", { "limit-rps": "many" }), selector, store), /contains invalid value/);
   t.equal(checkIngress(deep, { ...DEFAULT_FLAGS, deepInspect: false, watchNamespace: "other" }, store), undefined);
 });
+
+t.test("--annotations-prefix", async (t) => {
+  const flags = { ...DEFAULT_FLAGS, annotationsPrefix: "acme.example" };
+  const own = ingress("b", "shop.example", "web", {}, "/cart");
+  const annotated = (annotations: Readonly<Record<string, string>>): Ingress => ({ ...own, metadata: { ...own.metadata, annotations } });
+  t.equal(
+    checkIngress(annotated({ [`${P}canary`]: "true" }), flags, store),
+    "this deployment has a custom annotation prefix defined. Use 'acme.example' instead of 'nginx.ingress.kubernetes.io'",
+  );
+  t.equal(checkIngress(annotated({ "acme.example/canary": "true" }), flags, store), undefined);
+  t.equal(
+    checkIngress(annotated({ "acme.example/auth-url": "{}" }), flags, store),
+    "annotation acme.example/auth-url contains invalid value",
+  );
+});
+
+t.test("another Ingress has a location of nginx, not only a path (location.go, updateServerLocations)", async (t) => {
+  const { store: other } = await testStore();
+  await other.create(IngressClasses, nginx);
+  const [host, annotated] = ["x.example", { "rewrite-target": "/y" }];
+  await other.create(Ingresses, ingress("prefix", host, "web", {}, "/a"));
+  await other.create(Ingresses, ingress("slash", host, "web", {}, "/b/"));
+  await other.create(Ingresses, ingress("exact", host, "web", {}, "/c", "Exact"));
+  await other.create(Ingresses, ingress("root", host, "web", {}, "/"));
+  await other.create(Ingresses, ingress("rewrite", "y.example", "web", annotated, "/r"));
+  const rows: readonly (readonly [path: string, pathType: string, taken: string | undefined, host?: string])[] = [
+    ["/a", "Prefix", "prefix"],
+    ["/a/", "Prefix", "prefix"],
+    ["/a/", "Exact", "prefix"],
+    ["/a", "Exact", undefined],
+    ["/a/b", "Prefix", undefined],
+    ["/b", "Prefix", undefined],
+    ["/c", "Prefix", "exact"],
+    ["/c", "Exact", "exact"],
+    ["/c/", "Prefix", undefined],
+    ["/", "Exact", "root"],
+    ["/r", "Exact", "rewrite", "y.example"],
+    ["/r/", "Prefix", undefined, "y.example"],
+  ];
+  for (const [path, pathType, taken, of = host] of rows)
+    t.equal(
+      checkIngress(ingress("new", of, "web", {}, path, pathType), DEFAULT_FLAGS, other),
+      taken && `host "${of}" and path "${path}" is already defined in ingress default/${taken}`,
+      `${pathType} ${path}`,
+    );
+});

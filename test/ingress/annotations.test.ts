@@ -6,7 +6,7 @@ import t from "tap";
 import { annotationGroups, compileAnnotations, GROUP_OF, RULES } from "../../ingress/annotations/index.ts";
 import { AnnotationReader, type AnnotationRule, type CompilableGroup } from "../../ingress/annotations/annotation.ts";
 import { UNMODELLED } from "../../ingress/annotations/unmodelled.ts";
-import { ControllerConfig } from "../../ingress/config.ts";
+import { ControllerConfig, DEFAULT_FLAGS } from "../../ingress/config.ts";
 import { ingress } from "./raw.ts";
 
 /** docs/user-guide/nginx-configuration/annotations-risk.md of v1.15.1: group, risk, names. */
@@ -255,8 +255,10 @@ t.test("what Ingresses share of the ConfigMap is what each would have of its own
 
 t.test("--enable-annotation-validation=false lets values through", (t) => {
   const read = (validates: boolean): string =>
-    compileAnnotations(ingress("x", "x.example", "x", { "rewrite-target": "/a?b=$1" }), new ControllerConfig({}, validates)).settings
-      .rewrite.target;
+    compileAnnotations(
+      ingress("x", "x.example", "x", { "rewrite-target": "/a?b=$1" }),
+      new ControllerConfig({}, { ...DEFAULT_FLAGS, enableAnnotationValidation: validates }),
+    ).settings.rewrite.target;
   t.strictSame([read(true), read(false)], ["", "/a?b=$1"]);
   t.end();
 });
@@ -282,5 +284,27 @@ t.test("annotations-risk-level", (t) => {
       `${level} ${annotation}`,
     );
   }
+  const bare = ingress("x", "x.example", "x");
+  const { dropped } = compileAnnotations(
+    { ...bare, metadata: { ...bare.metadata, annotations: { "whitelist-source-range": "127.0.0.1" } } },
+    new ControllerConfig({ "annotations-risk-level": "Low" }),
+  );
+  t.equal(dropped, "annotation group Allowlist contains risky annotation based on ingress configuration", "a name without the prefix");
+  t.end();
+});
+
+t.test("--annotations-prefix", (t) => {
+  const bare = ingress("x", "x.example", "x");
+  const annotations = {
+    "acme.example/app-root": "/a",
+    "acme.example/rewrite-target": "/;",
+    "nginx.ingress.kubernetes.io/use-regex": "true",
+  };
+  const { settings, problems } = compileAnnotations(
+    { ...bare, metadata: { ...bare.metadata, annotations } },
+    new ControllerConfig({}, { ...DEFAULT_FLAGS, annotationsPrefix: "acme.example" }),
+  );
+  t.strictSame([settings.appRoot, settings.rewrite.useRegex], ["/a", false]);
+  t.strictSame(problems, ['acme.example/rewrite-target: invalid value "/;": the default is used']);
   t.end();
 });

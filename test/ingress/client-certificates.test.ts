@@ -118,3 +118,27 @@ await t.test("the catch-all asks for certificates, too: who sends no name, or on
     t.equal((await ask(other.socket(443), { ...at, ...NOBODY })).status, nobody, `${sni} without`);
   }
 });
+
+await t.test("a server with auth-tls-error-page has none of the ConfigMap's pages", async (t) => {
+  const config = { "custom-http-errors": "404" };
+  await using other = await harness.start({ config, flags: ["--default-backend-service=default/pages"] });
+  for (const name of ["httpbun", "pages"]) await other.service(name);
+  const data = { "ca.crt": Buffer.from(ca.cert).toString("base64") };
+  await other.create(Secrets, { apiVersion: "v1", kind: "Secret", metadata: { namespace: "default", name: "authority" }, data });
+  await addIngress(
+    other,
+    ingress("a", "a.example", "httpbun", by("authority")),
+    ingress("b", "b.example", "httpbun", by("authority", { "auth-tls-error-page": "http://c.example/" })),
+  );
+  const asked = async (host: string): Promise<readonly unknown[]> => {
+    const { status, headers } = await ask(other.socket(80), { host, path: "/status/404" });
+    return [status, headers["x-service"]];
+  };
+  t.strictSame(
+    [await asked("a.example"), await asked("b.example")],
+    [
+      [200, "pages"],
+      [404, "httpbun"],
+    ],
+  );
+});

@@ -26,16 +26,17 @@ t.test("values", (t) => {
     sslPassthroughProxyPort: 9999,
   });
   t.strictSame(changed("--update-status=false", "--update-status", "false"), {}, "a switch takes no word, and the last one counts");
+  t.strictSame(changed("--annotations-prefix=acme.example"), { annotationsPrefix: "acme.example" });
   t.strictSame(changed("--publish-service", "--deep-inspect=false"), { publishService: "--deep-inspect=false" });
   t.strictSame(changed("--configmap=a/b=c", "word", "--healthz-port=0x2775"), { configMap: "a/b=c", healthzPort: 10_101 });
-  t.strictSame(changed("--v=2", "-v=3", "-v4", "-v", "5", "--logtostderr", "--election-id=x", "--version=false"), {});
+  t.strictSame(changed("--v=2", "-v=3", "-v4", "-v", "5", "--logtostderr", "--election-id=x", "--version=false"), { electionId: "x" });
   t.strictSame(changed("--", "/nginx-ingress-controller", "--ingress-class=a"), { ingressClass: "a" });
   t.strictSame(changed("--ingress-class=a", "--", "--ingress-class=b"), { ingressClass: "a" });
   t.end();
 });
 
 t.test("what is no flag, or no value of it", (t) => {
-  const rows: readonly (readonly [args: readonly string[], problem: string])[] = [
+  const rows: (readonly [args: readonly string[], problem: string | undefined])[] = [
     [["--ingress-clas=x"], "unknown flag: --ingress-clas"],
     [["--force-namespace-isolation"], "unknown flag: --force-namespace-isolation"],
     [["-ingress-class=x"], "unknown shorthand flag: 'i' in -ingress-class=x"],
@@ -48,6 +49,14 @@ t.test("what is no flag, or no value of it", (t) => {
     ],
     [["--update-status=no"], 'invalid argument "no" for "--update-status" flag: strconv.ParseBool: parsing "no": invalid syntax'],
   ];
+  const value = (name: string, text: string): string => `invalid argument "${text}" for "--${name}" flag: `;
+  rows.push(
+    [["--election-ttl=soon"], `${value("election-ttl", "soon")}time: invalid duration "soon"`],
+    [["--sync-period", "10"], `${value("sync-period", "10")}time: missing unit in duration "10"`],
+    [["--sync-rate-limit=x"], `${value("sync-rate-limit", "x")}strconv.ParseFloat: parsing "x": invalid syntax`],
+    [["--time-buckets=1, 2"], `${value("time-buckets", "1, 2")}strconv.ParseFloat: parsing " 2": invalid syntax`],
+    [["--election-ttl=-1m30s", "--time-buckets=.5,1e3", "--bucket-factor=1.1"], undefined],
+  );
   for (const [args, problem] of rows) t.equal(flagProblem(args), problem, args.join(" "));
   t.end();
 });
@@ -58,12 +67,21 @@ t.test("the controller does not start with such a one", async (t) => {
   const { program } = createIngress({ store, clock: realClock, random: seededRandom(2) });
   const run = async (...args: string[]): Promise<readonly [exitCode: number, stderr: string]> => {
     const stderr = new PassThrough();
-    const context = { argv: ["/nginx-ingress-controller", ...args], stderr } as unknown as ContainerContext;
+    const context = { argv: ["/nginx-ingress-controller", ...args], stderr, stdout: stderr } as unknown as ContainerContext;
     return [await program(context), String(stderr.read())];
   };
+  t.strictSame(await run("--version", "--publish-service=a/b", "--publish-status-address=1.1.1.1"), [
+    0,
+    "NGINX Ingress controller v1.15.1\n",
+  ]);
   t.strictSame(await run("--ingress-clas=x"), [2, "unknown flag: --ingress-clas\n"]);
   t.strictSame(await run("--publish-service=a/b", "--publish-status-address=1.1.1.1"), [
     255,
     "flags --publish-service and --publish-status-address are mutually exclusive\n",
   ]);
+  // cmd/nginx/main.go checkService: what it names is there before it starts.
+  t.strictSame(await run("--default-backend-service=web"), [255, "invalid format (namespace/name) found in 'web'\n"]);
+  for (const flag of ["--default-backend-service", "--publish-service"])
+    t.strictSame(await run(`${flag}=shop/web`), [255, 'no service with name web found in namespace shop: services "web" not found\n']);
+  t.strictSame(await run("--watch-namespace=shop"), [255, 'No namespace with name shop found: namespaces "shop" not found\n']);
 });

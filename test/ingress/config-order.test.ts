@@ -2,7 +2,7 @@
 // Facts: ingress-nginx nginx.tmpl (where each directive stands), controller.go getDefaultUpstream, lua_ingress.lua rewrite; nginx's phases.
 import { createServer } from "node:http";
 import t, { type Test } from "tap";
-import { Secrets } from "../../model/resources.ts";
+import { Secrets, Services } from "../../model/resources.ts";
 import { ask, type Asked } from "./client.ts";
 import { createHarness, type World } from "./harness.ts";
 import { configure } from "./configure.ts";
@@ -25,6 +25,9 @@ await t.test("--default-backend-service without endpoints, or without Service: t
     [{ host: "any.example" }, 404],
     [{ scheme: "https", host: "any.example", method: "POST" }, 404],
   ];
+  await compare(t, world, rows);
+  await world.store.delete(Services, "default", "pages");
+  await world.settle();
   await compare(t, world, rows);
   await world.service("pages", { replicas: 0 });
   await world.settle();
@@ -86,6 +89,29 @@ await t.test("block-user-agents and block-referers are of every server, before a
   ]);
 });
 
+await t.test("what blocks a client is the server's: of pages it has the ConfigMap's alone, and no HSTS", async (t) => {
+  const config = { "block-user-agents": "~*bad" };
+  await using world = await harness.start({ config, flags: ["--default-backend-service=default/pages"] });
+  for (const name of ["echo", "pages", "own"]) await world.service(name);
+  await addIngress(world, ingress("a", "a.example", "echo", { "custom-http-errors": "403", "default-backend": "own" }));
+  const blocked = async (): Promise<readonly unknown[]> => {
+    const bad = { scheme: "https", host: "a.example", headers: { "User-Agent": "bad" } };
+    const { status, headers, body } = await ask(world.socket(443), bad);
+    const sent = headers["x-service"] === "pages" ? JSON.parse(body.toString()).headers : {};
+    return [status, headers["x-service"], headers["strict-transport-security"], sent["x-code"], sent["x-ingress-name"]];
+  };
+  t.strictSame(await blocked(), [403, undefined, undefined, undefined, undefined]);
+  await configure(world, { ...config, "custom-http-errors": "403" });
+  t.strictSame(await blocked(), [200, "pages", undefined, "403", undefined]);
+});
+
+await t.test("app-root with variables", async (t) => {
+  await using world = await harness.start();
+  await world.service("echo");
+  await addIngress(world, ingress("a", "a.example", "echo", { "app-root": "/at/$host/$arg_x/$nothing" }, "/at"));
+  await compare(t, world, [[{ host: "a.example", path: "/?x=1" }, 302, "http://a.example/at/a.example/1/"]]);
+});
+
 await t.test("block-cidrs is a location's when it has no ranges of its own, after redirects", async (t) => {
   await using world = await harness.start({ config: { "block-cidrs": "127.0.0.0/8" } });
   await world.service("echo");
@@ -106,6 +132,24 @@ await t.test("block-cidrs is a location's when it has no ranges of its own, afte
     [{ host: "secure.example" }, 308, "https://secure.example"],
     [{ scheme: "https", host: "secure.example" }, 403],
   ]);
+});
+
+await t.test("block-cidrs is for the pages of errors too, which have no ranges of their own", async (t) => {
+  const config = { "block-cidrs": "127.0.0.0/8", "custom-http-errors": "403,404" };
+  await using world = await harness.start({ config, flags: ["--default-backend-service=default/pages"] });
+  for (const name of ["httpbun", "pages"]) await world.service(name);
+  await addIngress(
+    world,
+    ingress("plain", "plain.example", "httpbun"),
+    ingress("allows", "allows.example", "httpbun", { "allowlist-source-range": "127.0.0.1" }),
+  );
+  const asked = async (host: string, path: string): Promise<readonly unknown[]> => {
+    const { status, headers } = await ask(world.socket(80), { host, path });
+    return [status, headers["x-service"]];
+  };
+  t.strictSame(await asked("plain.example", "/"), [403, undefined]);
+  t.strictSame(await asked("allows.example", "/status/200"), [200, "httpbun"]);
+  t.strictSame(await asked("allows.example", "/status/404"), [403, undefined]);
 });
 
 await t.test("no-auth-locations and no-tls-redirect-locations are beginnings of nginx's locations", async (t) => {

@@ -114,6 +114,12 @@ export class World implements AsyncDisposable {
         metadata: { namespace: "ingress-nginx", name: "ingress-nginx-controller" },
         data: config,
       });
+    for (const flag of flags) {
+      // The controller wants to find it.
+      const [, namespace, name] = /^--default-backend-service=(.*)\/(.*)$/.exec(flag) ?? [];
+      if (namespace === undefined || name === undefined) continue;
+      await store.create(Services, { apiVersion: "v1", kind: "Service", metadata: { namespace, name }, spec: {} });
+    }
     const world = new World(harness, store, clock, flags, controllerClock);
     await world.#listening();
     return world;
@@ -166,6 +172,7 @@ export class World implements AsyncDisposable {
   ): Promise<void> {
     const clusterIP = this.harness.clusterIp();
     const ports = [{ name: "http", port: 80, targetPort: 80, protocol: "TCP" as const }];
+    if (this.store.get(Services, "default", name)) await this.store.delete(Services, "default", name);
     await this.create(Services, {
       apiVersion: "v1",
       kind: "Service",

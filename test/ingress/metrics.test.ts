@@ -106,6 +106,18 @@ await t.test("flags: bounds of the histograms", async (t) => {
   t.equal(bounds("bytes_sent").length, 8, "bounds that do not rise are none");
 });
 
+await t.test("the leader tells when certificates expire, and its election's name", async (t) => {
+  const told = async (...flags: string[]): Promise<readonly (string | undefined)[]> => {
+    await using world = await harness.start({ flags });
+    const names = [...(await scrape(world)).keys()].map(
+      (name) => /^(?:leader_election_status.*|ssl_expire|ssl_certificate)/.exec(name)?.[0],
+    );
+    return names.filter((name) => name !== undefined).sort();
+  };
+  t.strictSame(await told("--election-id=mine"), ['leader_election_status{name="mine"}', "ssl_certificate", "ssl_expire"]);
+  t.strictSame(await told("--disable-leader-election"), ["ssl_certificate"]);
+});
+
 await t.test("of the controller: configuration, certificates, orphans, connections", async (t) => {
   await using world = await harness.start();
   await world.service("web");

@@ -69,6 +69,18 @@ t.test("a default backend without rules does not redirect and does not rewrite",
   t.equal(compile([], DEFAULT_FLAGS, config).fallback.locations[0]?.settings.sslRedirect.force, false, "nor does the 404 page");
 });
 
+t.test("what is told of a location's Service is that of the first rule with its path (template.go getIngressInformation)", async (t) => {
+  const both = "a x.example /foo Exact exact\n a x.example /foo Prefix below\n a x.example / Exact root";
+  const rules = objects(both);
+  const [first] = rules;
+  const joined = first && { ...first, spec: { ...first.spec, rules: rules.flatMap(({ spec }) => spec.rules ?? []) } };
+  const { locations = [] } = compile(joined ? [joined] : []).hosts.get("x.example") ?? {};
+  t.strictSame(
+    locations.map(({ served, backend, told }) => `${served} ${backend?.service ?? "-"} ${told?.service ?? "-"}`),
+    ["/foo exact exact", "/foo/ below exact", "/ - root", "/ root root"],
+  );
+});
+
 t.test("--disable-catch-all: Ingresses with a default backend, and no others", async (t) => {
   const flags = { ...DEFAULT_FLAGS, disableCatchAll: true };
   const table = compile(

@@ -8,7 +8,7 @@ import { VirtualClock } from "../../model/clock.ts";
 import { ConfigMaps } from "../../model/resources.ts";
 import { ask } from "./client.ts";
 import { createHarness, type World } from "./harness.ts";
-import { addIngress, ingress } from "./raw.ts";
+import { addIngress, ingress, raw } from "./raw.ts";
 
 const harness = await createHarness(t);
 
@@ -48,6 +48,46 @@ for (const scheme of ["http", "https"])
     t.strictSame([status, body.toString()], [200, "late"]);
     await ended;
   });
+
+await t.test("each answer ends its connection, and says so where its head is not out yet", async (t) => {
+  await using world = await harness.start();
+  const slow = await withSlow(world);
+  const at = world.socket(80);
+  const request = "GET / HTTP/1.1\r\nHost: slow.example\r\n\r\n";
+  const begun = raw(at, request);
+  await slow.asked(1);
+  const headSent = connect(at.port, at.ip);
+  headSent.write(request);
+  await slow.asked(2);
+  slow.waiting[1]?.write("first ");
+  const [first] = await once(headSent, "data");
+  const rest: string[] = [];
+  headSent.on("data", (chunk: Buffer) => rest.push(chunk.toString()));
+  const closed = once(headSent, "close");
+  const ended = world.shutDown();
+  slow.answer();
+  t.match(await begun, /^HTTP\/1\.1 200 [^]*\r\nConnection: close\r\n[^]*late/);
+  await closed;
+  t.match(String(first), /\r\nConnection: keep-alive\r\n/);
+  t.match(rest.join(""), /late/);
+  await ended;
+});
+
+await t.test("connections over HTTP/2 are told to go away", async (t) => {
+  await using world = await harness.start();
+  const slow = await withSlow(world);
+  const secure = world.socket(443);
+  const client = connectHttp2(`https://${secure.ip}:${secure.port}`, { rejectUnauthorized: false });
+  const stream = client.request({ ":authority": "slow.example", ":path": "/" }).resume();
+  const [away, answered, closed] = [once(client, "goaway"), once(stream, "response"), once(client, "close")];
+  await slow.asked(1);
+  const ended = world.shutDown();
+  t.equal((await away)[0], 0);
+  slow.answer();
+  t.equal((await answered)[0][":status"], 200);
+  await closed;
+  await ended;
+});
 
 await t.test("health fails from SIGTERM on; --shutdown-grace-period goes on serving, and new requests are answered", async (t) => {
   const clock = new VirtualClock(Date.now());

@@ -104,11 +104,12 @@ await t.test("a status that somebody empties is filled again (test/e2e/status/up
   await world.component.stop();
 });
 
-await t.test("--update-status=false", async (t) => {
-  await using world = await start(["--update-status=false"]);
-  t.strictSame(shown(world), []);
-  await world.component.stop();
-});
+for (const flag of ["--update-status=false", "--disable-leader-election"])
+  await t.test(flag, async (t) => {
+    await using world = await start([flag]);
+    t.strictSame(shown(world), []);
+    await world.component.stop();
+  });
 
 await t.test("the last controller to be deleted takes its address along", async (t) => {
   const rows: readonly (readonly [name: string, flags: readonly string[], others: number, deleted: boolean, left: number])[] = [
