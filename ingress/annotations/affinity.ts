@@ -71,10 +71,12 @@ export function stickiness({ location, table }: Exchange): Affinity | undefined 
   return location.backend && table.policies.get(location.backend.upstream)?.affinity;
 }
 
-/** Only locations of Ingresses that ask for it set the cookie. */
-function setsCookie({ location, table, server }: Exchange): boolean {
+/** Only locations of Ingresses that ask for it set the cookie, under a name that is written there, or with `*` for its first label. */
+function setsCookie({ facts, location, table, server }: Exchange): boolean {
   const policy = location.backend && table.policies.get(location.backend.upstream);
-  return policy?.cookieLocations.has(`${server.host} ${location.path}`) ?? false;
+  if (!policy) return false;
+  const name = server === table.fallback ? server.host : facts.host;
+  return [name, name.replace(/^[^.]+\./, "*.")].some((one) => policy.cookieLocations.has(`${one} ${location.path}`));
 }
 
 /** The client's cookie, split; undefined without one. */

@@ -74,3 +74,36 @@ await t.test("SameSite", async (t) => {
     t.equal(/SameSite=(\w+)/.exec(cookieOf(answer))?.[1], attribute, `${sameSite} ${agent}`);
   }
 });
+
+await t.test(
+  "under which names the cookie is set: hosts and aliases as written, or with * for the first label (should_set_cookie)",
+  async (t) => {
+    await world.service("named");
+    const aliases = String.raw`www.named.example, *.deep.example, start.*, .dotted.example, ~^re\d+\.example$, plain.example`;
+    await addIngress(
+      world,
+      ingress("named", "named.example", "named", { affinity: "cookie", "server-alias": aliases }),
+      ingress("named-wild", "*.wild.example", "named", { affinity: "cookie" }),
+      // Another path has another Ingress, which does not ask for the cookie.
+      ingress("plain", "plain.example", "named"),
+      ingress("all", "", "named", { affinity: "cookie" }),
+    );
+    const rows: readonly (readonly [name: string, sets: boolean])[] = [
+      ["named.example", true],
+      ["www.named.example", true],
+      ["a.deep.example", true],
+      ["a.b.deep.example", false],
+      ["start.com", false],
+      ["dotted.example", false],
+      ["x.dotted.example", false],
+      ["re1.example", false],
+      ["a.wild.example", true],
+      ["plain.example", false],
+      ["nowhere.example", true],
+    ];
+    for (const [name, sets] of rows) {
+      const got = await ask(world.socket(80), { host: name });
+      t.strictSame([got.status, cookieOf(got) !== ""], [200, sets], name);
+    }
+  },
+);
