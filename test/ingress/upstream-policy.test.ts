@@ -80,3 +80,11 @@ await t.test("a name that DNS does not know is an upstream without peers", async
   await addIngress(world, ingress("outside", "outside.example", "outside"));
   t.equal((await ask(world.socket(80), { host: "outside.example" })).status, 503);
 });
+
+await t.test("an ExternalName Service whose target port is a name leads nowhere (controller.go externalNamePorts)", async (t) => {
+  const ports = [{ name: "http", port: 80, targetPort: "web" }];
+  await world.service("nobody", { spec: { clusterIP: harness.ip(), ports: [{ port: 80 }] } });
+  await world.service("by-name", { spec: { type: "ExternalName", externalName: "nobody.default", ports } });
+  await addIngress(world, ingress("by-name", "by-name.example", "by-name"));
+  t.equal((await ask(world.socket(80), { host: "by-name.example" })).status, 502);
+});
