@@ -199,9 +199,8 @@ export class Handler {
     const inTime = (): boolean => timeoutMs === 0 || clock.monotonic() - startedAt < timeoutMs;
     for (let tries = 0, rounds = 1; ; rounds++) {
       const peer = this.#balance.pick(backend.upstream, peers, balance, exchange, tried);
-      if (!peer) return new UpstreamError("error", `upstream ${backend.upstream} has no peers`, { requestSent: false });
+      if (!peer) return this.#nowhere(exchange);
       tried.add(peer.id);
-      this.#balance.opened(backend.upstream, peer);
       const tryAt = clock.monotonic();
       const asked = exchange.record?.begin(peer.id, tryAt);
       try {
@@ -216,7 +215,6 @@ export class Handler {
           answer.abort();
           if (asked) asked.endedAt = clock.monotonic();
           exchange.notes?.push(`${peer.id} answered ${answer.status}: the next is asked, as proxy-next-upstream says`);
-          this.#balance.closed(backend.upstream, peer, clock.monotonic() - tryAt, clock.monotonic());
           continue;
         }
         exchange.notes?.push(`${peer.id} answered ${answer.status} after ${Math.round(clock.monotonic() - tryAt)} ms`);
@@ -225,12 +223,11 @@ export class Handler {
         answer.onClosed(() => {
           const now = clock.monotonic();
           if (asked) asked.endedAt = now;
-          this.#balance.closed(backend.upstream, peer, now - tryAt, now);
+          this.#balance.closed(backend.upstream, peer, now - tryAt + answer.connectedAt - tryAt, now);
         });
         return answer;
       } catch (error) {
         const now = clock.monotonic();
-        this.#balance.closed(backend.upstream, peer, now - tryAt, now);
         const failure = upstreamError(error, { requestSent: true });
         if (asked) {
           asked.endedAt = now;
@@ -244,9 +241,20 @@ export class Handler {
         } else tries++;
         const allowed = conditions.has(failure.failure) && (idempotent || !failure.requestSent);
         // As upstream's balancer does, a lone peer is tried again.
-        if (signal.aborted || !allowed || !inTime() || !unsent || tries >= limit || rounds >= MOST_ROUNDS) return failure;
+        if (signal.aborted || !allowed || !inTime() || !unsent || tries >= limit || rounds >= MOST_ROUNDS) {
+          this.#balance.closed(backend.upstream, peer, now - tryAt, now);
+          return failure;
+        }
       }
     }
+  }
+
+  /** No peer is left: nginx then takes the place of the upstream that the template writes, which no connection reaches. */
+  #nowhere({ record }: Exchange): UpstreamError {
+    const now = this.#parts.world.clock.monotonic();
+    const asked = record?.begin("0.0.0.1:80", now);
+    if (asked) [asked.status, asked.endedAt] = [502, now];
+    return new UpstreamError("error", "no peer is left that has not failed", { requestSent: false });
   }
 
   /** An answer of our own, unless auth-signin or custom-http-errors have another one for its status. */

@@ -107,3 +107,24 @@ await t.test(
     }
   },
 );
+
+await t.test(
+  "a new client whose pods all fail: the next try goes nowhere, and each try has set a cookie (sticky.lua balance)",
+  async (t) => {
+    const calls: string[] = [];
+    const server = (pod: string): Server =>
+      createServer((request) => {
+        calls.push(pod);
+        request.socket.destroy();
+      });
+    for (const mode of ["balanced", "persistent"]) {
+      const name = `failing-${mode}`;
+      await world.service(name, { replicas: 2, server });
+      await addIngress(world, ingress(name, `${name}.example`, name, { affinity: "cookie", "affinity-mode": mode }));
+      calls.length = 0;
+      const got = await ask(world.socket(80), { host: `${name}.example` });
+      t.strictSame([got.status, calls.toSorted()], [502, [`${name}-0`, `${name}-1`]], name);
+      t.equal(new Set(got.headers["set-cookie"]).size, 2, name);
+    }
+  },
+);
