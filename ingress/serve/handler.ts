@@ -23,7 +23,7 @@ import { hasBody, readBody } from "./request-body.ts";
 import { answeredTry, endRequest, headOf } from "./request-end.ts";
 import { type Arrival, isAnswer, requestFacts } from "./request-facts.ts";
 import { sendAnswer } from "./send-answer.ts";
-import { serveUpgrade, type UpgradeParts } from "./upgrade.ts";
+import { NO_PEER, serveUpgrade, type UpgradeParts } from "./upgrade.ts";
 import { RequestWorld } from "./world.ts";
 
 export interface HandlerParts extends UpgradeParts {
@@ -199,7 +199,10 @@ export class Handler {
     const inTime = (): boolean => timeoutMs === 0 || clock.monotonic() - startedAt < timeoutMs;
     for (let tries = 0, rounds = 1; ; rounds++) {
       const peer = this.#balance.pick(backend.upstream, peers, balance, exchange, tried);
-      if (!peer) return this.#nowhere(exchange);
+      if (!peer) {
+        exchange.record?.beginNowhere(clock.monotonic());
+        return new UpstreamError("error", NO_PEER, { requestSent: false });
+      }
       tried.add(peer.id);
       const tryAt = clock.monotonic();
       const asked = exchange.record?.begin(peer.id, tryAt);
@@ -247,14 +250,6 @@ export class Handler {
         }
       }
     }
-  }
-
-  /** No peer is left: nginx then takes the place of the upstream that the template writes, which no connection reaches. */
-  #nowhere({ record }: Exchange): UpstreamError {
-    const now = this.#parts.world.clock.monotonic();
-    const asked = record?.begin("0.0.0.1:80", now);
-    if (asked) [asked.status, asked.endedAt] = [502, now];
-    return new UpstreamError("error", "no peer is left that has not failed", { requestSent: false });
   }
 
   /** An answer of our own, unless auth-signin or custom-http-errors have another one for its status. */
