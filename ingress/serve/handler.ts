@@ -113,7 +113,9 @@ export class Handler {
   /** No Keep-Alive line beside "Connection: keep-alive"; and the last request of keep-alive-requests ends the connection. */
   #likeNginx({ socket }: IncomingMessage, response: ServerResponse): void {
     Object.assign(response, { _keepAliveTimeout: 0 });
-    if (!isLastRequest(socket, this.#parts.feed.table.config)) return;
+    if (isLastRequest(socket, this.#parts.feed.table.config)) this.#isLast({ socket }, response);
+  }
+  #isLast({ socket }: Pick<IncomingMessage, "socket">, response: ServerResponse): void {
     response.shouldKeepAlive = false;
     this.#ended.add(socket);
   }
@@ -137,21 +139,21 @@ export class Handler {
     const fail = (answer: Answer): void | Promise<void> =>
       decision.error === true
         ? this.#refuse(request, response, answer, exchange, request.method === "HEAD")
-        : this.#fail(request, response, answer, exchange);
-    let body: ForwardBody = { type: "none" };
-    if (hasBody(request) && decision.error !== true) {
-      const streams = isGrpc(exchange);
+        : this.#fail(request, response, answer, exchange, body);
+    let body = decision.sent ?? NO_BODY;
+    if (hasBody(request) && !decision.sent) {
+      const streams = isGrpc(exchange) && decision.error !== true;
       const read = streams
         ? { type: "stream" as const, stream: request }
         : await readBody(
             request,
             exchange.facts.contentLength,
             limit,
-            settings.proxyRequestBuffering || settings.proxyHttpVersion === "1.0" || isFastCgi(exchange),
+            settings.proxyRequestBuffering || settings.proxyHttpVersion === "1.0" || isFastCgi(exchange) || decision.error === true,
             { clock: this.#parts.world.clock, timeoutMs: exchange.table.config.number("client-body-timeout", 60) * 1000 },
           );
       if (read.type === "gone") return;
-      if (read.type === "too-large") return this.#fail(request, response, page(413, `body is over proxy-body-size ${limit}`), exchange);
+      if (read.type === "too-large") return fail(page(413, `body is over proxy-body-size ${limit}`));
       body = read;
     }
     if (exchange.record && decision.error !== true) exchange.record.receivedBytes = sizeOf(body, exchange);
@@ -171,7 +173,7 @@ export class Handler {
     const intercepted = decision.error !== true && !isGrpc(exchange) && !isFastCgi(exchange) && !settings.disableProxyInterceptErrors;
     if (intercepted && errorPage(exchange, outcome.status) !== undefined) {
       outcome.discard();
-      return this.#fail(request, response, page(outcome.status, `the pod answers ${outcome.status}`), exchange);
+      return fail(page(outcome.status, `the pod answers ${outcome.status}`));
     }
     passAnswer(response, outcome, exchange, this.#parts.world.clock);
   }
@@ -253,12 +255,13 @@ export class Handler {
   }
 
   /** An answer of our own, unless auth-signin or custom-http-errors have another one for its status. */
-  async #fail(request: IncomingMessage, response: ServerResponse, answer: Answer, exchange: Exchange): Promise<void> {
+  async #fail(request: IncomingMessage, response: ServerResponse, answer: Answer, exchange: Exchange, read?: ForwardBody): Promise<void> {
     const { status } = answer;
     const wanted = errorPage(exchange, status);
     const head = request.method === "HEAD";
     if (wanted === undefined) return this.#refuse(request, response, answer, exchange, head);
     if (wanted === "sign-in") return this.#refuse(request, response, signIn(exchange, answer), exchange, head);
+    if (answer.close === true && !("stream" in response)) this.#isLast(request, response);
     errorRequest(exchange, status);
     const { upstreams, table } = this.#parts.feed;
     const candidates = [wanted === "own" ? annotatedBackend(exchange) : undefined, table.defaultBackend];
@@ -277,6 +280,7 @@ export class Handler {
       balance: settings,
       alternative: undefined,
       error: true,
+      ...sentAgain(request, exchange, read),
     });
   }
 
@@ -320,6 +324,16 @@ function endConnection(response: ServerResponse | Http2ServerResponse): void {
 
 /** Kept connections that turn out closed, before a request is given up. */
 const MOST_ROUNDS = 64;
+
+const NO_BODY: ForwardBody = { type: "none" };
+
+/** The body for an error's Service: what the pod got, or what the client sends; none of one that is too large to be kept. */
+function sentAgain(request: IncomingMessage, { facts, location }: Exchange, read?: ForwardBody): Pick<Forwarding, "sent"> {
+  if (read && read.type !== "none") return { sent: read.type === "bytes" ? read : NO_BODY };
+  const { proxyBodySize } = location.settings;
+  const fits = proxyBodySize === 0 || (facts.contentLength ?? 0) <= proxyBodySize;
+  return fits && !request.isPaused() ? {} : { sent: NO_BODY };
+}
 
 /** A client that has left is told by 'close'. */
 const ignoreError = (): void => {};
