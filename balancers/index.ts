@@ -1,5 +1,6 @@
 // Balancing algorithms: pure, seedable, one file each. Adding one is one file and one line in `balancerKinds`.
 import type { BalancerKind } from "./balancer.ts";
+import { ewma } from "./ewma.ts";
 import { ipvsSchedulers } from "./ipvs.ts";
 import { leastConnections } from "./least-connections.ts";
 import { maglev } from "./maglev.ts";
@@ -24,6 +25,7 @@ export const balancerKinds: readonly BalancerKind[] = [
   powerOfTwo,
   powerOfTwoWithReplacement,
   peakEwma,
+  ewma,
   ringHash,
   boundedRingHash,
   rendezvous,

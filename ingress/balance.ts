@@ -21,7 +21,7 @@ export class Balance {
   constructor(random: Random) {
     this.#random = random;
   }
-  /** A peer not among `tried`, or any when all have been; `upstream` is its name. */
+  /** Where the next try goes; `upstream` is the peers' name. Undefined: a sticky upstream has none that has not failed. */
   pick(upstream: string, peers: readonly Peer[], settings: Settings, exchange: Exchange, tried: ReadonlySet<string>): Peer | undefined {
     const affinity = stickiness(exchange);
     const sticky = settings === exchange.location.settings || settings.affinity.canaryBehavior === "sticky";
@@ -30,18 +30,15 @@ export class Balance {
     const { expression: hashBy, subset, subsetSize } = upstreamHashBy;
     const key = hashBy === "" ? "" : expand(exchange, hashBy);
     if (hashBy !== "" && subset) return this.#fromSubset(key, peers, subsetSize);
-    // A hash leads to the same peer again, also after it has failed.
-    const left = tried.size === 0 || hashBy !== "" ? peers : peers.filter((peer) => !tried.has(peer.id));
-    const open = left.length === 0 ? peers : left;
-    if (open.length === 1) return open[0];
-    return this.#balancer(upstream, hashBy === "" ? loadBalance : "hash").pick(open, {
-      key,
-      nowMs: exchange.world.clock.monotonic(),
-    });
+    const algorithm = hashBy === "" ? loadBalance : "hash";
+    const balancer = this.#balancer(upstream, algorithm);
+    const context = { key, nowMs: exchange.world.clock.monotonic() };
+    // Only ewma asks who has failed: the others take their turn, or lead to the same peer again.
+    if (algorithm !== "ewma" || tried.size === 0) return balancer.pick(peers, context);
+    const left = peers.map((peer) => (tried.has(peer.id) ? { ...peer, weight: 0 } : peer));
+    return balancer.pick(left, context) ?? balancer.pick(peers, context);
   }
-  opened(upstream: string, peer: Peer): void {
-    this.#states.get(upstream)?.balancer.opened(peer.id);
-  }
+  /** The last try of a request is over. */
   closed(upstream: string, peer: Peer, latencyMs: number, nowMs: number): void {
     this.#states.get(upstream)?.balancer.closed(peer.id, latencyMs, nowMs);
   }
@@ -66,7 +63,7 @@ function kindOf(algorithm: "round_robin" | "ewma" | "hash"): string {
     case "round_robin":
       return "round-robin";
     case "ewma":
-      return "peak-ewma";
+      return "ewma";
     case "hash":
       return "ring-hash";
     default:

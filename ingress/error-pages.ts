@@ -5,7 +5,8 @@ import { type Answer, page, redirect } from "./answer.ts";
 import { askedCertificate } from "./client-certificates.ts";
 import type { Exchange } from "./exchange.ts";
 import type { BackendRef, Location } from "./route-table.ts";
-import { expand } from "./variables.ts";
+import { CERTIFICATE } from "./headers.ts";
+import { expand, headerText } from "./variables.ts";
 
 export type ErrorPage = "sign-in" | "own" | "everywhere";
 
@@ -74,11 +75,24 @@ export function setErrorHeaders(exchange: Exchange, status: number): void {
   exchange.setUpstream("X-Service-Port", location?.told?.port ?? "");
 }
 
+/** What an error's location does not set: it is as the client says, or not at all. */
+const CLIENTS = [
+  "X-Real-IP",
+  "X-Forwarded-Host",
+  "X-Forwarded-Port",
+  "X-Forwarded-Proto",
+  "X-Forwarded-Scheme",
+  "X-Scheme",
+  "X-Original-Forwarded-For",
+  "X-Original-Forwarded-Host",
+  "Proxy",
+  ...CERTIFICATE,
+];
+
 /** The request for the page of an error: of the headers for pods it has only these. */
 export function errorRequest(exchange: Exchange, status: number): void {
   exchange.upstreamHeaders.clear();
-  for (const name of ["X-Real-IP", "X-Forwarded-Host", "X-Forwarded-Port", "X-Forwarded-Proto", "X-Forwarded-Scheme", "X-Scheme"])
-    exchange.removeUpstream(name);
+  for (const name of CLIENTS) exchange.setUpstream(name, headerText(exchange, name.toLowerCase()));
   exchange.setUpstream("X-Forwarded-For", exchange.facts.clientIp);
   setErrorHeaders(exchange, status);
   exchange.setUpstream("X-Original-URI", exchange.facts.target);

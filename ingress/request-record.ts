@@ -55,6 +55,11 @@ export class RequestRecord {
     this.lastTry = made;
     return made;
   }
+  /** No peer is left: nginx then asks the place that the template writes in its upstream, which no connection reaches. */
+  beginNowhere(now: number): void {
+    const made = this.begin("0.0.0.1:80", now);
+    [made.status, made.endedAt] = [502, now];
+  }
   /** A kept connection turned out closed: nginx asks again as if it had not. */
   forget(asked: Try): void {
     if (this.lastTry === asked) this.lastTry = asked.before;

@@ -189,7 +189,9 @@ export class RouteCompiler {
       patterns,
       fallback,
       defaultBackend: backendOf(this.flags.defaultBackendService),
-      policies: upstreamPolicies(counted, this.#reserved),
+      policies: upstreamPolicies(counted, this.#reserved, (host) =>
+        (this.#servers.get(host)?.aliases ?? []).filter((alias) => !this.#servers.has(alias)),
+      ),
       alternatives: alternativesOf([...this.#canaries.values()].sort(compareParts), {
         reserved: this.#reserved,
         locationsOf: (host) => (host === CATCH_ALL ? fallback : this.#servers.get(host))?.asAdded,

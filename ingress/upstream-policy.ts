@@ -14,7 +14,7 @@ export interface UpstreamPolicy {
   readonly serviceUpstream: boolean;
   /** Type and mode of the first main Ingress that says so, the cookie of the last; undefined: none has affinity. */
   readonly affinity: Affinity | undefined;
-  /** `server path` of the locations that set the cookie; the others only heed it. */
+  /** `name path` of the locations that set the cookie, for hosts and their aliases as written; the others only heed it. */
   readonly cookieLocations: ReadonlySet<string>;
 }
 
@@ -24,8 +24,12 @@ interface Draft extends UpstreamPolicy {
   readonly cookieLocations: Set<string>;
 }
 
-/** `parts`: every Ingress that counts, first first; `reserved`: upstreams that are canaries' alone. */
-export function upstreamPolicies(parts: readonly IngressPart[], reserved: ReadonlySet<string>): ReadonlyMap<string, UpstreamPolicy> {
+/** `parts`: every Ingress that counts, first first; `reserved`: upstreams that are canaries' alone; `aliasesOf`: of a host's server. */
+export function upstreamPolicies(
+  parts: readonly IngressPart[],
+  reserved: ReadonlySet<string>,
+  aliasesOf: (host: string) => readonly string[],
+): ReadonlyMap<string, UpstreamPolicy> {
   const drafts = new Map<string, Draft>();
   for (const { owner, hosts, defaultBackend, annotations } of parts) {
     const { loadBalance, upstreamHashBy, serviceUpstream } = annotations.settings;
@@ -52,7 +56,7 @@ export function upstreamPolicies(parts: readonly IngressPart[], reserved: Readon
         draft.mode ||= affinity.mode;
         if (affinity.enabled) {
           draft.affinity = affinity;
-          draft.cookieLocations.add(`${host} ${path}`);
+          for (const name of [host, ...aliasesOf(host)]) draft.cookieLocations.add(`${name} ${path}`);
         }
         if (draft.affinity) draft.affinity = { ...draft.affinity, mode: draft.mode };
       }

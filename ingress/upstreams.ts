@@ -102,13 +102,11 @@ export function compileUpstream(
   const key = `${backend.namespace}/${backend.service}`;
   const none = (reason: string): Upstream => ({ type: "none", name, reason });
   if (!service) return none(`Service ${key} does not exist`);
-  const port = findPort(service, backend.port);
   if (service.spec.type === "ExternalName") {
-    const target = port === undefined ? Number(backend.port) : externalPort(port);
-    if (externalNames && !(target > 0)) return none(`ExternalName Service ${key} has no port ${backend.port}`);
-    const found = externalPeer(key, service, target, externalNames);
+    const found = externalPeer(key, service, externalPortOf(service, backend.port), externalNames);
     return typeof found === "string" ? none(found) : { type: "peers", name, peers: [found] };
   }
+  const port = findPort(service, backend.port);
   if (!port) return none(`Service ${key} has no port ${backend.port === "" ? "(none named)" : backend.port}: it has ${portsText(service)}`);
   const { clusterIP } = service.spec;
   if (viaService && clusterIP !== undefined && clusterIP !== "" && clusterIP !== "None")
@@ -179,8 +177,19 @@ function findPort(service: Service, wanted: string): ServicePort | undefined {
   );
 }
 
-function externalPort(port: ServicePort): number {
-  return typeof port.targetPort === "number" ? port.targetPort : port.port;
+/** controller.go externalNamePorts: where a port by name leads, and a number. 0: nowhere, for a connection that fails. */
+function externalPortOf({ spec: { ports = [] } }: Service, wanted: string): number {
+  if (/^\d+$/.test(wanted)) {
+    const stated = ports.find(({ port }) => port === Number(wanted));
+    return stated ? externalPort(stated) : Number(wanted);
+  }
+  const named = ports.find(({ name = "" }) => name === wanted);
+  return named ? externalPort(named) || named.port : 0;
+}
+
+/** A name as target port is a container's, and here is none. */
+function externalPort({ port, targetPort = port }: ServicePort): number {
+  return typeof targetPort === "number" ? targetPort : 0;
 }
 
 function portsText(service: Service): string {

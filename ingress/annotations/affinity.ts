@@ -71,10 +71,12 @@ export function stickiness({ location, table }: Exchange): Affinity | undefined 
   return location.backend && table.policies.get(location.backend.upstream)?.affinity;
 }
 
-/** Only locations of Ingresses that ask for it set the cookie. */
-function setsCookie({ location, table, server }: Exchange): boolean {
+/** Only locations of Ingresses that ask for it set the cookie, under a name that is written there, or with `*` for its first label. */
+function setsCookie({ facts, location, table, server }: Exchange): boolean {
   const policy = location.backend && table.policies.get(location.backend.upstream);
-  return policy?.cookieLocations.has(`${server.host} ${location.path}`) ?? false;
+  if (!policy) return false;
+  const name = server === table.fallback ? server.host : facts.host;
+  return [name, name.replace(/^[^.]+\./, "*.")].some((one) => policy.cookieLocations.has(`${one} ${location.path}`));
 }
 
 /** The client's cookie, split; undefined without one. */
@@ -87,7 +89,7 @@ export function stickyCookie(settings: Affinity, exchange: Exchange): { readonly
 /** True when the cookie was given out for this upstream. */
 export const belongsTo = (backend: string, upstream: string): boolean => backend === upstreamHash(upstream);
 
-/** The peer of a cookie, or a new one with its cookie set. */
+/** The peer of a cookie, or a new one with its cookie set; undefined when all that there are have failed. */
 export function stickyPeer(
   settings: Affinity,
   exchange: Exchange,
@@ -104,28 +106,27 @@ export function stickyPeer(
     if (found && !(settings.changeOnFailure && tried.has(found.id))) return found;
   }
   const { random, clock } = exchange.world;
-  const open = untried(peers, tried);
+  const open = peers.filter((peer) => !tried.has(peer.id));
   const draw = (): string => `${(clock.now() / 1000).toFixed(3)}.${1 + random.int(9999)}.${random.int(1_000_000)}`;
-  const fresh = keyOf(open, peers, draw);
-  const picked = settings.mode === "persistent" ? open[random.int(open.length)] : rendezvous(fresh, peers);
+  const fresh = settings.mode === "persistent" ? undefined : keyOf(open, peers, draw);
+  const picked = settings.mode === "persistent" ? open[random.int(open.length)] : fresh?.peer;
   if (!picked) return undefined;
-  if (setsCookie(exchange))
-    setCookie(settings, exchange, `${settings.mode === "persistent" ? nodeKey(upstream, picked) : fresh}|${upstreamHash(upstream)}`);
+  if (setsCookie(exchange)) setCookie(settings, exchange, `${fresh?.key ?? nodeKey(upstream, picked)}|${upstreamHash(upstream)}`);
   return picked;
 }
 
-function untried(peers: readonly Peer[], tried: ReadonlySet<string>): readonly Peer[] {
-  const open = peers.filter((peer) => !tried.has(peer.id));
-  return open.length > 0 ? open : peers;
-}
-
-/** A key that leads to one of `open` among all peers, as it has to when it comes back; after 20 draws it may not. */
-function keyOf(open: readonly Peer[], peers: readonly Peer[], draw: () => string): string {
-  for (let tries = 1; ; tries++) {
+/** A key that leads to one of `open` among all peers, as it has to when it comes back; none after 20 draws. */
+function keyOf(
+  open: readonly Peer[],
+  peers: readonly Peer[],
+  draw: () => string,
+): { readonly key: string; readonly peer: Peer } | undefined {
+  for (let tries = 0; open.length > 0 && tries < 20; tries++) {
     const key = draw();
-    const found = rendezvous(key, peers);
-    if (tries === 20 || !found || open.includes(found)) return key;
+    const peer = rendezvous(key, peers);
+    if (peer && open.includes(peer)) return { key, peer };
   }
+  return undefined;
 }
 
 /** The highest hash of key and peer: a change of peers moves only those keys that must. */
@@ -156,8 +157,6 @@ function setCookie(settings: Affinity, exchange: Exchange, value: string): void 
   // lua-resty-cookie leaves out what is written in other letters.
   const known = ["None", "Lax", "Strict"].includes(settings.sameSite);
   if (known && !(settings.sameSite === "None" && refusesNone)) parts.push(`SameSite=${settings.sameSite}`);
-  const line = exchange.addedHeaders.findIndex(([name, text]) => name === "Set-Cookie" && text.startsWith(`${settings.name}=`));
-  if (line >= 0) exchange.addedHeaders.splice(line, 1);
   exchange.addedHeaders.push(["Set-Cookie", parts.join("; ")]);
 }
 

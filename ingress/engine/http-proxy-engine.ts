@@ -114,6 +114,12 @@ export function createHttpProxyEngine(clock: Clock, dial: DialPeer, maxFreeSocke
       const { promise, resolve, reject } = Promise.withResolvers<void>();
       const { socket } = client;
       let made: ClientRequest | undefined;
+      let answered = false;
+      const release = keepOpen(socket);
+      const onHead = (): void => {
+        answered = true;
+        release();
+      };
       const watch = (proxied: ClientRequest): void => {
         made = proxied;
         const connecting = clock.after(request.connectTimeoutMs, () => proxied.destroy(timeoutError()), { background: true });
@@ -124,11 +130,13 @@ export function createHttpProxyEngine(clock: Clock, dial: DialPeer, maxFreeSocke
         proxied.once("close", () => (connecting.cancel(), answering.cancel()));
         proxied.prependListener("upgrade", (answer: IncomingMessage, peer: Duplex) => {
           answering.cancel();
+          onHead();
           client.onUpgraded(answer);
           endTogether(clock, socket, peer, client.idleTimeoutMs);
         });
         proxied.once("response", (answer: IncomingMessage) => {
           answering.cancel();
+          onHead();
           client.onRefused(answer);
           // http-proxy pipes a refusal to the client and forgets it.
           answer.once("end", () => socket.end());
@@ -149,8 +157,16 @@ export function createHttpProxyEngine(clock: Clock, dial: DialPeer, maxFreeSocke
         secure: tlsChecked(request),
       };
       try {
-        proxy.ws(client.request, socket, client.head, options as unknown as HttpProxy.ServerOptions, (error) => reject(error));
+        proxy.ws(client.request, socket, client.head, options as unknown as HttpProxy.ServerOptions, (error) =>
+          queueMicrotask(() => {
+            // What breaks off later has ended the socket.
+            if (answered) return;
+            release();
+            reject(error);
+          }),
+        );
       } catch (error) {
+        release();
         reject(error);
       }
       return promise;
@@ -218,4 +234,10 @@ function endTogether(clock: Clock, a: Duplex, b: Duplex, idleMs: number): void {
       b.destroy();
     });
   }
+}
+
+/** http-proxy ends the client's socket with every error, where another pod or a page may follow. */
+function keepOpen(socket: Duplex): () => void {
+  Object.defineProperty(socket, "end", { value: () => socket, configurable: true });
+  return () => void Reflect.deleteProperty(socket, "end");
 }

@@ -23,7 +23,7 @@ import { hasBody, readBody } from "./request-body.ts";
 import { answeredTry, endRequest, headOf } from "./request-end.ts";
 import { type Arrival, isAnswer, requestFacts } from "./request-facts.ts";
 import { sendAnswer } from "./send-answer.ts";
-import { serveUpgrade, type UpgradeParts } from "./upgrade.ts";
+import { NO_PEER, serveUpgrade, type UpgradeParts } from "./upgrade.ts";
 import { RequestWorld } from "./world.ts";
 
 export interface HandlerParts extends UpgradeParts {
@@ -149,21 +149,21 @@ export class Handler {
     const fail = (answer: Answer): void | Promise<void> =>
       decision.error === true
         ? this.#refuse(request, response, answer, exchange, request.method === "HEAD")
-        : this.#fail(request, response, answer, exchange);
-    let body: ForwardBody = { type: "none" };
-    if (hasBody(request) && decision.error !== true) {
-      const streams = isGrpc(exchange);
+        : this.#fail(request, response, answer, exchange, body);
+    let body = decision.sent ?? NO_BODY;
+    if (hasBody(request) && !decision.sent) {
+      const streams = isGrpc(exchange) && decision.error !== true;
       const read = streams
         ? { type: "stream" as const, stream: request }
         : await readBody(
             request,
             exchange.facts.contentLength,
             limit,
-            settings.proxyRequestBuffering || settings.proxyHttpVersion === "1.0" || isFastCgi(exchange),
+            settings.proxyRequestBuffering || settings.proxyHttpVersion === "1.0" || isFastCgi(exchange) || decision.error === true,
             { clock: this.#parts.world.clock, timeoutMs: exchange.table.config.number("client-body-timeout", 60) * 1000 },
           );
       if (read.type === "gone") return;
-      if (read.type === "too-large") return this.#fail(request, response, page(413, `body is over proxy-body-size ${limit}`), exchange);
+      if (read.type === "too-large") return fail(page(413, `body is over proxy-body-size ${limit}`));
       body = read;
     }
     if (exchange.record && decision.error !== true) exchange.record.receivedBytes = sizeOf(body, exchange);
@@ -183,7 +183,7 @@ export class Handler {
     const intercepted = decision.error !== true && !isGrpc(exchange) && !isFastCgi(exchange) && !settings.disableProxyInterceptErrors;
     if (intercepted && errorPage(exchange, outcome.status) !== undefined) {
       outcome.discard();
-      return this.#fail(request, response, page(outcome.status, `the pod answers ${outcome.status}`), exchange);
+      return fail(page(outcome.status, `the pod answers ${outcome.status}`));
     }
     passAnswer(response, outcome, exchange, this.#parts.world.clock);
   }
@@ -211,9 +211,11 @@ export class Handler {
     const inTime = (): boolean => timeoutMs === 0 || clock.monotonic() - startedAt < timeoutMs;
     for (let tries = 0, rounds = 1; ; rounds++) {
       const peer = this.#balance.pick(backend.upstream, peers, balance, exchange, tried);
-      if (!peer) return new UpstreamError("error", `upstream ${backend.upstream} has no peers`, { requestSent: false });
+      if (!peer) {
+        exchange.record?.beginNowhere(clock.monotonic());
+        return new UpstreamError("error", NO_PEER, { requestSent: false });
+      }
       tried.add(peer.id);
-      this.#balance.opened(backend.upstream, peer);
       const tryAt = clock.monotonic();
       const asked = exchange.record?.begin(peer.id, tryAt);
       try {
@@ -228,7 +230,6 @@ export class Handler {
           answer.abort();
           if (asked) asked.endedAt = clock.monotonic();
           exchange.notes?.push(`${peer.id} answered ${answer.status}: the next is asked, as proxy-next-upstream says`);
-          this.#balance.closed(backend.upstream, peer, clock.monotonic() - tryAt, clock.monotonic());
           continue;
         }
         exchange.notes?.push(`${peer.id} answered ${answer.status} after ${Math.round(clock.monotonic() - tryAt)} ms`);
@@ -237,12 +238,11 @@ export class Handler {
         answer.onClosed(() => {
           const now = clock.monotonic();
           if (asked) asked.endedAt = now;
-          this.#balance.closed(backend.upstream, peer, now - tryAt, now);
+          this.#balance.closed(backend.upstream, peer, now - tryAt + answer.connectedAt - tryAt, now);
         });
         return answer;
       } catch (error) {
         const now = clock.monotonic();
-        this.#balance.closed(backend.upstream, peer, now - tryAt, now);
         const failure = upstreamError(error, { requestSent: true });
         if (asked) {
           asked.endedAt = now;
@@ -256,18 +256,22 @@ export class Handler {
         } else tries++;
         const allowed = conditions.has(failure.failure) && (idempotent || !failure.requestSent);
         // As upstream's balancer does, a lone peer is tried again.
-        if (signal.aborted || !allowed || !inTime() || !unsent || tries >= limit || rounds >= MOST_ROUNDS) return failure;
+        if (signal.aborted || !allowed || !inTime() || !unsent || tries >= limit || rounds >= MOST_ROUNDS) {
+          this.#balance.closed(backend.upstream, peer, now - tryAt, now);
+          return failure;
+        }
       }
     }
   }
 
   /** An answer of our own, unless auth-signin or custom-http-errors have another one for its status. */
-  async #fail(request: IncomingMessage, response: ServerResponse, answer: Answer, exchange: Exchange): Promise<void> {
+  async #fail(request: IncomingMessage, response: ServerResponse, answer: Answer, exchange: Exchange, read?: ForwardBody): Promise<void> {
     const { status } = answer;
     const wanted = errorPage(exchange, status);
     const head = request.method === "HEAD";
     if (wanted === undefined) return this.#refuse(request, response, answer, exchange, head);
     if (wanted === "sign-in") return this.#refuse(request, response, signIn(exchange, answer), exchange, head);
+    if (answer.close === true && !("stream" in response)) this.#endConnection(response);
     errorRequest(exchange, status);
     const refused = pageRefused(exchange);
     if (refused) return this.#refuse(request, response, refused, exchange, head);
@@ -288,6 +292,7 @@ export class Handler {
       balance: settings,
       alternative: undefined,
       error: true,
+      ...sentAgain(request, exchange, read),
     });
   }
 
@@ -331,6 +336,16 @@ function endConnection(response: ServerResponse | Http2ServerResponse): void {
 
 /** Kept connections that turn out closed, before a request is given up. */
 const MOST_ROUNDS = 64;
+
+const NO_BODY: ForwardBody = { type: "none" };
+
+/** The body for an error's Service: what the pod got, or what the client sends; none of one that is too large to be kept. */
+function sentAgain(request: IncomingMessage, { facts, location }: Exchange, read?: ForwardBody): Pick<Forwarding, "sent"> {
+  if (read && read.type !== "none") return { sent: read.type === "bytes" ? read : NO_BODY };
+  const { proxyBodySize } = location.settings;
+  const fits = proxyBodySize === 0 || (facts.contentLength ?? 0) <= proxyBodySize;
+  return fits && !request.isPaused() ? {} : { sent: NO_BODY };
+}
 
 /** A client that has left is told by 'close'. */
 const ignoreError = (): void => {};

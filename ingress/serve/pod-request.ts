@@ -15,6 +15,8 @@ import { expand } from "../variables.ts";
 export type Forwarding = Extract<Decision, { type: "forward" }> & {
   /** It is an error's own Service: its answer stands, whatever it is. */
   readonly error?: true;
+  /** What has been read for the pod before. */
+  readonly sent?: ForwardBody;
 };
 
 export function podRequest(
@@ -29,16 +31,17 @@ export function podRequest(
   const { config } = exchange.table;
   const underscores = config.flag("enable-underscores-in-headers", false) || !config.flag("ignore-invalid-headers", true);
   const headers = podHeaders(exchange, request.rawHeaders, { underscores, upgrade });
-  if (upgrade === undefined && headers["Connection"] === undefined && keepsNone(exchange)) headers["Connection"] = "close";
+  if (upgrade === undefined && headers["Connection"] === undefined && (decision.error === true || keepsNone(exchange)))
+    headers["Connection"] = "close";
   if (body.type === "bytes") headers["Content-Length"] = String(body.bytes.length);
   else if (body.type === "stream" && exchange.facts.contentLength !== undefined)
     headers["Content-Length"] = String(exchange.facts.contentLength);
   else if (body.type === "stream") headers["Transfer-Encoding"] = "chunked";
-  else if (exchange.facts.contentLength === 0 && decision.error !== true) headers["Content-Length"] = "0";
+  else if (exchange.facts.contentLength === 0) headers["Content-Length"] = "0";
   const secure =
     backendProtocol === "HTTPS" || backendProtocol === "GRPCS" || (backendProtocol === "AUTO_HTTP" && exchange.facts.scheme === "https");
-  // The template has no fastcgi_*_timeout.
-  const timeouts = backendProtocol === "FCGI" ? FASTCGI_TIMEOUTS : proxyTimeouts;
+  // The template has no fastcgi_*_timeout, and an error's location says nothing of its proxy.
+  const timeouts = decision.error === true || backendProtocol === "FCGI" ? NGINX_TIMEOUTS : proxyTimeouts;
   return {
     method: exchange.facts.method,
     target: exchange.upstreamTarget,
@@ -46,15 +49,16 @@ export function podRequest(
     body,
     peer,
     ...(backendProtocol === "FCGI" ? { cgi: cgiParams(exchange, body.type === "bytes" ? body.bytes.length : undefined) } : {}),
-    tls: secure ? peerTls(exchange) : undefined,
-    httpVersion: proxyHttpVersion,
+    tls: secure && decision.error !== true ? peerTls(exchange) : undefined,
+    httpVersion: decision.error === true ? "1.0" : proxyHttpVersion,
     connectTimeoutMs: timeouts.connectMs,
     sendTimeoutMs: timeouts.sendMs,
     readTimeoutMs: timeouts.readMs,
   };
 }
 
-const FASTCGI_TIMEOUTS = { connectMs: 60_000, sendMs: 60_000, readMs: 60_000 };
+/** Its own, where the template sets none. */
+const NGINX_TIMEOUTS = { connectMs: 60_000, sendMs: 60_000, readMs: 60_000 };
 
 /** upstream-keepalive-connections 0: a connection for each request. */
 const keepsNone = ({ table }: Exchange): boolean => table.config.number("upstream-keepalive-connections", 320) <= 0;

@@ -1,17 +1,18 @@
 // A request for another protocol on its connection: decided as any other, then the socket is joined with the pod's.
-// Upstream: ngx_http_upstream_upgrade. One peer is asked; a refusal of the pod is passed on.
+// Upstream: ngx_http_upstream_upgrade. Other pods are asked as for any request; a refusal of a pod is passed on.
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
 import { log } from "../../model/log.ts";
 import { type Answer, page } from "../answer.ts";
 import type { Balance } from "../balance.ts";
-import { upstreamError } from "../engine/forward.ts";
+import { type UpstreamError, upstreamError } from "../engine/forward.ts";
 import type { HttpProxyEngine } from "../engine/http-proxy-engine.ts";
 import type { Decision } from "../evaluate.ts";
 import type { Exchange, World } from "../exchange.ts";
 import { addHsts } from "../headers.ts";
 import { serverHeader } from "../server-header.ts";
 import type { RequestRecord } from "../request-record.ts";
+import type { Peer } from "../upstreams.ts";
 import { type Forwarding, podRequest } from "./pod-request.ts";
 import { answeredTry, endRequest, type EndParts, headOf } from "./request-end.ts";
 import type { Arrival } from "./request-facts.ts";
@@ -31,6 +32,10 @@ export interface UpgradeRequest {
   /** The socket is closed. */
   onClose(): void;
 }
+
+/** Why the next try is none. */
+export const NO_PEER = "no peer is left that has not failed";
+const NOTHING = Buffer.alloc(0);
 
 /** From the decision to the end of the connection. */
 export function serveUpgrade(parts: UpgradeParts, balance: Balance, asking: UpgradeRequest): void {
@@ -62,14 +67,32 @@ export function serveUpgrade(parts: UpgradeParts, balance: Balance, asking: Upgr
     const failure = await join(decision);
     if (failure && !socket.destroyed) answerOn(failure, exchange);
   };
-  /** Resolves when it is over, with an answer when the pod gave none. */
+  /** Resolves when it is over, with an answer when no pod gave one. */
   const join = async (decision: Forwarding): Promise<Answer | undefined> => {
     const { exchange, peers, backend } = decision;
+    const { conditions, timeoutMs, tries: most } = exchange.location.settings.proxyNextUpstream;
     const { clock } = parts.world;
-    const peer = balance.pick(backend.upstream, peers, decision.balance, exchange, new Set());
-    if (!peer) return page(503, `upstream ${backend.upstream} has no peers`);
-    const out = podRequest(request, decision, peer, { type: "none" }, request.headers.upgrade);
+    const startedAt = clock.monotonic();
+    const inTime = (): boolean => timeoutMs === 0 || clock.monotonic() - startedAt < timeoutMs;
+    const tried = new Set<string>();
     addHsts(exchange);
+    for (let tries = 1; ; tries++) {
+      const peer = balance.pick(backend.upstream, peers, decision.balance, exchange, tried);
+      if (!peer) {
+        record.beginNowhere(clock.monotonic());
+        return page(502, NO_PEER);
+      }
+      tried.add(peer.id);
+      const failure = await joinWith(decision, peer, tries === 1 ? asking.head : NOTHING);
+      const again = failure && conditions.has(failure.failure) && tries !== most && inTime() && !socket.destroyed;
+      if (!again) return failure && page(failure.status, `upgrade: ${failure.message}`);
+    }
+  };
+  /** `head`: what the client has sent already; it goes back to the socket once. */
+  const joinWith = async (decision: Forwarding, peer: Peer, head: Buffer): Promise<UpstreamError | undefined> => {
+    const { exchange } = decision;
+    const { clock } = parts.world;
+    const out = podRequest(request, decision, peer, { type: "none" }, exchange.facts.headers.upgrade);
     const asked = record.begin(peer.id, clock.monotonic());
     const onAnswer = (answer: IncomingMessage): void => {
       answered = answer;
@@ -80,16 +103,13 @@ export function serveUpgrade(parts: UpgradeParts, balance: Balance, asking: Upgr
       addToUpgrade(answer, exchange);
     };
     try {
-      await parts.http1.upgrade(
-        { request, socket, head: asking.head, idleTimeoutMs: out.readTimeoutMs, onUpgraded, onRefused: onAnswer },
-        out,
-      );
+      await parts.http1.upgrade({ request, socket, head, idleTimeoutMs: out.readTimeoutMs, onUpgraded, onRefused: onAnswer }, out);
       return undefined;
     } catch (error) {
       const failure = upstreamError(error, { requestSent: false });
       asked.endedAt = clock.monotonic();
       asked.status = failure.status;
-      return page(failure.status, `upgrade: ${failure.message}`);
+      return failure;
     }
   };
   Promise.resolve(asking.decide((end) => ends.push(end)))

@@ -159,6 +159,50 @@ t.test("peak-ewma rises at once and decays with its time constant", async (t) =>
   t.equal(balancer.pick(pair, { key: "", nowMs: 60_000 })?.id, "slow", "one fast answer after six time constants");
 });
 
+t.test("ewma (ewma_test.lua)", async (t) => {
+  const kept = Math.exp(-5 / 10);
+  // What a target has to be quicker than, at `nowMs`, to be picked before `id`.
+  const scoreOf = (balancer: Balancer, list: readonly Target[], id: string, nowMs: number): string => {
+    const picks = Array.from({ length: 40 }, () => balancer.pick(list, { key: "", nowMs })?.id);
+    return picks.every((picked) => picked === id) ? "least" : picks.includes(id) ? "shared" : "most";
+  };
+  const pair = targets("a", "b");
+  const measured = (a: number, b: number, list: readonly Target[] = pair): Balancer => {
+    const balancer = make("ewma");
+    balancer.pick(list, { key: "", nowMs: 0 });
+    balancer.closed("a", a, 0);
+    balancer.closed("b", b, 0);
+    return balancer;
+  };
+  // The latest answer moves the average by as much as time has gone by, up as down.
+  const moved = 300 * kept + 120 * (1 - kept);
+  for (const [other, expected] of [
+    [moved - 0.01, "most"],
+    [moved + 0.01, "least"],
+  ] as const) {
+    const balancer = measured(300, other);
+    balancer.closed("a", 120, 5000);
+    balancer.closed("b", other, 5000);
+    t.equal(scoreOf(balancer, pair, "a", 5000), expected, `against ${other}`);
+  }
+  const decayed = measured(1200, 200);
+  decayed.closed("b", 200, 19_000);
+  t.equal(scoreOf(decayed, pair, "a", 20_000), "least", "1.2 s of 20 s ago weigh less than 0.2 s of 1 s ago");
+  const busy = measured(100, 200);
+  for (let i = 0; i < 100; i++) busy.opened("a");
+  t.equal(scoreOf(busy, pair, "a", 1), "least", "open flows do not count");
+  t.equal(busy.pick([{ id: "a", weight: 0 }, { id: "b" }], { key: "", nowMs: 1 })?.id, "b", "a tried one is not asked again");
+  // b goes and c comes: it begins with the mean of those that stay, between them.
+  const changed = measured(200, 300, targets("a", "b", "e"));
+  changed.closed("e", 1200, 0);
+  const without = (idle: string): Target[] => ["a", "c", "e"].map((id) => (id === idle ? { id, weight: 0 } : { id }));
+  t.equal(scoreOf(changed, without("e"), "a", 0), "least");
+  t.equal(scoreOf(changed, without("a"), "c", 0), "least");
+  const fresh = make("ewma");
+  fresh.pick(pair, { key: "", nowMs: 0 });
+  t.equal(scoreOf(fresh, targets("a", "b", "c"), "c", 1), "shared", "without any measured they begin with nothing");
+});
+
 const keys = Array.from({ length: 5000 }, (_, i) => `127.244.${i >> 8}.${i & 255}`);
 const placement = (name: string, list: readonly Target[]): string[] => {
   const balancer = make(name);

@@ -74,3 +74,57 @@ await t.test("SameSite", async (t) => {
     t.equal(/SameSite=(\w+)/.exec(cookieOf(answer))?.[1], attribute, `${sameSite} ${agent}`);
   }
 });
+
+await t.test(
+  "under which names the cookie is set: hosts and aliases as written, or with * for the first label (should_set_cookie)",
+  async (t) => {
+    await world.service("named");
+    const aliases = String.raw`www.named.example, *.deep.example, start.*, .dotted.example, ~^re\d+\.example$, plain.example`;
+    await addIngress(
+      world,
+      ingress("named", "named.example", "named", { affinity: "cookie", "server-alias": aliases }),
+      ingress("named-wild", "*.wild.example", "named", { affinity: "cookie" }),
+      // Another path has another Ingress, which does not ask for the cookie.
+      ingress("plain", "plain.example", "named"),
+      ingress("all", "", "named", { affinity: "cookie" }),
+    );
+    const rows: readonly (readonly [name: string, sets: boolean])[] = [
+      ["named.example", true],
+      ["www.named.example", true],
+      ["a.deep.example", true],
+      ["a.b.deep.example", false],
+      ["start.com", false],
+      ["dotted.example", false],
+      ["x.dotted.example", false],
+      ["re1.example", false],
+      ["a.wild.example", true],
+      ["plain.example", false],
+      ["nowhere.example", true],
+    ];
+    for (const [name, sets] of rows) {
+      const got = await ask(world.socket(80), { host: name });
+      t.strictSame([got.status, cookieOf(got) !== ""], [200, sets], name);
+    }
+  },
+);
+
+await t.test(
+  "a new client whose pods all fail: the next try goes nowhere, and each try has set a cookie (sticky.lua balance)",
+  async (t) => {
+    const calls: string[] = [];
+    const server = (pod: string): Server =>
+      createServer((request) => {
+        calls.push(pod);
+        request.socket.destroy();
+      });
+    for (const mode of ["balanced", "persistent"]) {
+      const name = `failing-${mode}`;
+      await world.service(name, { replicas: 2, server });
+      await addIngress(world, ingress(name, `${name}.example`, name, { affinity: "cookie", "affinity-mode": mode }));
+      calls.length = 0;
+      const got = await ask(world.socket(80), { host: `${name}.example` });
+      t.strictSame([got.status, calls.toSorted()], [502, [`${name}-0`, `${name}-1`]], name);
+      t.equal(new Set(got.headers["set-cookie"]).size, 2, name);
+    }
+  },
+);

@@ -1,5 +1,6 @@
 // custom-http-errors and default-backend beyond upstream's own tests: which statuses, whoever answers them, and who answers instead
 // (error_page of nginx.tmpl; controller.go getBackendServers).
+import { createServer } from "node:http";
 import t from "tap";
 import { ConfigMaps } from "../../model/resources.ts";
 import { ask, type Asked } from "./client.ts";
@@ -134,3 +135,32 @@ for (const { what, annotations, config = {}, service = "httpbun", asked, status,
     if (code !== undefined) t.equal(JSON.parse(answer.body.toString()).headers["x-code"], code);
     for (const [name, value] of Object.entries(headers)) t.equal(answer.headers[name], value, name);
   });
+
+await t.test("the request for an error's page: HTTP/1.0 with the body, also of one that no pod has got", async (t) => {
+  await using world = await harness.start();
+  const seen: string[] = [];
+  const failing = createServer((request, response) => request.resume().on("end", () => response.writeHead(500).end()));
+  const errors = createServer((request, response) => {
+    const chunks: Buffer[] = [];
+    request.on("data", (chunk: Buffer) => chunks.push(chunk));
+    request.on("end", () => {
+      const { method, url, httpVersion, headers } = request;
+      const text = [headers.connection, headers["content-length"], headers["x-scheme"], headers["x-real-ip"]].join(" ");
+      seen.push(`${method} ${url} HTTP/${httpVersion} ${text} ${Buffer.concat(chunks).toString()}`);
+      response.end("page");
+    });
+  });
+  await world.service("failing", { server: () => failing });
+  await world.service("errors", { server: () => errors });
+  const common = { "custom-http-errors": "403,500", ...ERRORS };
+  await addIngress(
+    world,
+    ingress("fails", "fails.example", "failing", common),
+    ingress("denies", "denies.example", "failing", { ...common, "whitelist-source-range": "10.0.0.0/8" }),
+  );
+  const asked = { method: "POST", path: "/x", body: "hello", headers: { Connection: "keep-alive", "X-Scheme": "mine" } } as const;
+  const intercepted = await ask(world.socket(80), { host: "fails.example", ...asked });
+  t.equal(intercepted.headers["connection"], "close", "as after nginx's own page of 500");
+  await ask(world.socket(80), { host: "denies.example", ...asked });
+  t.strictSame(seen, ["POST / HTTP/1.0 close 5 mine  hello", "POST / HTTP/1.0 close 5 mine  hello"]);
+});

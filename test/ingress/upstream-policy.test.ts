@@ -1,4 +1,5 @@
 // One upstream for each Service and port: what the first Ingress says holds for all that use it (controller.go createUpstreams, sticky.lua).
+import { createServer } from "node:http";
 import t from "tap";
 import { createHarness } from "./harness.ts";
 import { ask } from "./client.ts";
@@ -79,4 +80,28 @@ await t.test("a name that DNS does not know is an upstream without peers", async
   await world.service("outside", { spec: { type: "ExternalName", externalName: "nowhere.invalid" } });
   await addIngress(world, ingress("outside", "outside.example", "outside"));
   t.equal((await ask(world.socket(80), { host: "outside.example" })).status, 503);
+});
+
+await t.test("an ExternalName Service whose target port is a name leads nowhere (controller.go externalNamePorts)", async (t) => {
+  const ports = [{ name: "http", port: 80, targetPort: "web" }];
+  await world.service("nobody", { spec: { clusterIP: harness.ip(), ports: [{ port: 80 }] } });
+  await world.service("by-name", { spec: { type: "ExternalName", externalName: "nobody.default", ports } });
+  await addIngress(world, ingress("by-name", "by-name.example", "by-name"));
+  t.equal((await ask(world.socket(80), { host: "by-name.example" })).status, 502);
+});
+
+await t.test("a retry takes the next turn of round robin, as any request (round_robin.lua)", async (t) => {
+  const calls: string[] = [];
+  await world.service("turns", {
+    replicas: 2,
+    server: (pod) =>
+      createServer((request, response) => {
+        calls.push(pod);
+        if (pod === "turns-0") request.socket.destroy();
+        else response.end();
+      }),
+  });
+  await addIngress(world, ingress("turns", "turns.example", "turns"));
+  for (let i = 0; i < 3; i++) await ask(world.socket(80), { host: "turns.example" });
+  t.equal(calls.join(" "), "turns-0 turns-1 turns-0 turns-1 turns-0 turns-1");
 });
