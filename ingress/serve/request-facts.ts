@@ -133,13 +133,16 @@ export function realIp(headers: RequestFacts["headers"], { peerIp, proxied }: Ar
   const addresses = sent.split(",").map((text) => text.trim());
   let client = peerIp;
   for (const address of addresses.reverse()) {
-    const ip = canonicalIp(address);
+    const ip = canonicalIp(address) ?? canonicalIp(withoutPort(address));
     if (ip === undefined) break;
     client = ip;
     if (!inAny(trusted, ip)) break;
   }
   return client;
 }
+
+/** nginx takes an address with its port, too. */
+const withoutPort = (text: string): string => /^(?:([\d.]+)|\[([^\]]+)\])(?::\d{1,5})?$/.exec(text)?.slice(1).find(Boolean) ?? "";
 
 let lastText = "";
 let lastCidrs: readonly Cidr[] = [];
