@@ -1,6 +1,7 @@
 // What an error of a location leads to: the sign-in page, or a Service that answers instead.
 // Upstream: error_page in nginx.tmpl; a location with pages of its own has none of the ConfigMap's.
-import { type Answer, redirect } from "./answer.ts";
+import { type Answer, type HeaderLine, redirect } from "./answer.ts";
+import { addAll } from "./annotations/custom-headers.ts";
 import type { Exchange } from "./exchange.ts";
 import type { BackendRef, Location } from "./route-table.ts";
 import { expand } from "./variables.ts";
@@ -8,8 +9,9 @@ import { expand } from "./variables.ts";
 export type ErrorPage = "sign-in" | "own" | "everywhere";
 
 /** By status, whoever answers it. */
-export function errorPage({ location }: Exchange, status: number): ErrorPage | undefined {
+export function errorPage({ location, denied }: Exchange, status: number): ErrorPage | undefined {
   const { customHttpErrors } = location.settings;
+  if (denied) return customHttpErrors.everywhere.has(status) ? "everywhere" : undefined;
   const signin = signsIn(location);
   if (signin && status === 401) return "sign-in";
   if (customHttpErrors.own.size > 0 || signin) return customHttpErrors.own.has(status) ? "own" : undefined;
@@ -29,8 +31,10 @@ export function signIn(exchange: Exchange, refused: Pick<Answer, "headers">): An
   const url = expand(exchange, withTarget(signin, signinParam));
   const { scheme, host } = exchange.facts;
   const answer = redirect(302, url.startsWith("/") ? `${scheme}://${host}${url}` : url, `${refusal(refused)}: auth-signin`);
-  return { ...answer, headers: [...answer.headers, ...refused.headers.filter(([name]) => name === "WWW-Authenticate")] };
+  return { ...answer, headers: [...answer.headers, ...challenge(refused.headers)] };
 }
+
+const challenge = (headers: readonly HeaderLine[]): readonly HeaderLine[] => headers.filter(([name]) => name === "WWW-Authenticate");
 
 const refusal = (refused: Pick<Answer, "headers"> & { readonly reason?: string }): string => refused.reason ?? "the pod answers 401";
 
@@ -62,8 +66,8 @@ export function setErrorHeaders(exchange: Exchange, status: number): void {
   exchange.setUpstream("X-Service-Port", location.backend?.port ?? "");
 }
 
-/** The request for the page of an error: of the headers for pods it has only these. */
-export function errorRequest(exchange: Exchange, status: number): void {
+/** The request for the page of an error: of the headers for pods it has only these. A challenge stays on the answer. */
+export function errorRequest(exchange: Exchange, { status, headers }: Pick<Answer, "status" | "headers">): void {
   exchange.upstreamHeaders.clear();
   for (const name of ["X-Real-IP", "X-Forwarded-Host", "X-Forwarded-Port", "X-Forwarded-Proto", "X-Forwarded-Scheme", "X-Scheme"])
     exchange.removeUpstream(name);
@@ -71,6 +75,8 @@ export function errorRequest(exchange: Exchange, status: number): void {
   setErrorHeaders(exchange, status);
   exchange.setUpstream("X-Original-URI", exchange.facts.target);
   leave(exchange);
+  addAll(exchange);
+  exchange.addedHeaders.push(...challenge(headers));
   exchange.authCookie = undefined;
 }
 

@@ -81,15 +81,27 @@ function locate(
     );
   }
   notes?.begin("location");
-  const match = findLocation(server, facts.parsed.path, notes);
+  let match = findLocation(server, facts.parsed.path, notes);
   if (blocked && !("location" in match)) return alone(blocked);
   if (match.type === "failed") return alone(page(500, match.reason));
   const own = server === table.fallback && !blocked ? ownPage(facts.parsed.path, match, table) : undefined;
   if (own) return alone(own);
   if (match.type === "none") return alone(page(404, `server ${server.host} has no location for ${facts.parsed.path}`));
-  const exchange = new Exchange(facts, table, server, match.location, world, notes);
+  let exchange = new Exchange(facts, table, server, match.location, world, notes);
   const answered = (answer: Answer): Decision => ({ type: "answer", answer, exchange });
   if (blocked) return answered(blocked);
+  let denied = denial(exchange);
+  if (denied && match.type === "slash") {
+    // Nothing is proxied there, and so nothing redirects to it.
+    match = findLocation(server, facts.parsed.path, notes, "without redirects");
+    if (!("location" in match)) return alone(page(404, `server ${server.host} has no location for ${facts.parsed.path}`));
+    exchange = new Exchange(facts, table, server, match.location, world, notes);
+    denied = denial(exchange);
+  }
+  const limit = denied ? DENIED_BODY_SIZE : match.location.settings.proxyBodySize;
+  if (limit > 0 && facts.contentLength !== undefined && facts.contentLength > limit)
+    return answered(page(413, `body of ${facts.contentLength} bytes is over proxy-body-size ${limit}`, []));
+  if (denied) return answered(denied);
   if (match.type === "slash") {
     const query = facts.parsed.query === undefined ? "" : `?${facts.parsed.query}`;
     return answered(
@@ -100,13 +112,24 @@ function locate(
       ),
     );
   }
-  const { location } = match;
-  const limit = location.settings.proxyBodySize;
-  if (limit > 0 && facts.contentLength !== undefined && facts.contentLength > limit) {
-    return answered(page(413, `body of ${facts.contentLength} bytes is over proxy-body-size ${limit}`, []));
-  }
-  if (location.denied !== undefined) return answered(page(503, `location denied: ${location.denied}`));
   return runPhases(exchange, upstreams);
+}
+
+/** nginx's own client_max_body_size: a denied location has none of its Ingress. */
+const DENIED_BODY_SIZE = 1024 * 1024;
+
+/** Why the location answers nothing but 503; else its headers for every answer are set. */
+function denial(exchange: Exchange): Answer | undefined {
+  const { denied, steps } = exchange.location;
+  let answer = denied === undefined ? undefined : page(503, `location denied: ${denied}`);
+  for (const step of steps.location) {
+    const found = answer ?? step.run(exchange);
+    if (found && !(found instanceof Promise)) answer = found;
+  }
+  if (!answer) return undefined;
+  exchange.denied = true;
+  exchange.responseHeaders.clear();
+  return answer;
 }
 
 function runPhases(exchange: Exchange, upstreams: Upstreams): Decision | Promise<Decision> {
@@ -131,7 +154,7 @@ function afterRewrite(exchange: Exchange, upstreams: Upstreams): Decision | Prom
   const target = chooseUpstream(exchange, upstreams);
   // Without an endpoint Lua answers at once; the built-in default backend is a backend as any other, behind the access phases.
   if (target.type === "answer" && !isDefaultBackend(exchange)) return target;
-  const rest = PHASES.filter((phase) => phase !== "rewrite");
+  const rest = PHASES.filter((phase) => phase !== "location" && phase !== "rewrite");
   exchange.notes?.begin("access phases");
   const run = (from: number): Decision | Promise<Decision> => {
     for (let i = from; i < rest.length; i++) {
@@ -212,10 +235,15 @@ function chooseUpstream(exchange: Exchange, upstreams: Upstreams): Decision {
   const answered = (answer: Answer): Decision => ({ type: "answer", answer, exchange });
   if (!backend)
     return answered(page(404, `the default backend answers: no rule of ${exchange.server.host} has ${exchange.facts.parsed.path}`));
+  const peersOf = (of: BackendRef): ReturnType<Upstreams["find"]> =>
+    upstreams.find(of, table.policies.get(of.upstream)?.serviceUpstream ?? false);
   const alternative = table.alternatives.get(backend.upstream);
+  // A canary is asked for by the balancer of its main upstream, which is there while that has endpoints.
+  const main = alternative && peersOf(backend);
+  if (main?.type === "none" && !annotatedBackend(exchange)) return withoutPeers(exchange, backend, main.reason, upstreams);
   const chosen = alternative && canaryChosen(exchange, alternative, upstreams);
   const used = chosen?.backend ?? backend;
-  const upstream = upstreams.find(used, table.policies.get(used.upstream)?.serviceUpstream ?? false);
+  const upstream = peersOf(used);
   if (upstream.type === "none") return withoutPeers(exchange, used, upstream.reason, upstreams);
   exchange.note(
     `goes to Service ${used.namespace}/${used.service} port ${used.port}${location.owner === undefined ? "" : `, as Ingress ${location.owner} says`}`,

@@ -108,6 +108,8 @@ export class Exchange {
   authCookie: { readonly value: string; readonly always: boolean } | undefined;
   /** Another location answers, an error's: what this one puts on answers is not for it. */
   elsewhere = false;
+  /** The location answers 503 and nothing else: it has no settings of its own. */
+  denied = false;
   /** Path and query for the pod. */
   upstreamTarget: string;
   /** $req_id; "" when the client sent none and generate-request-id is false. */

@@ -22,14 +22,17 @@ export const customHeaders = annotationGroup<CustomHeaders>({
     addHeaders: read.config.text("add-headers"),
   }),
   steps: ({ configMap, allowed, addHeaders }) => [
+    // In the order of more_set_headers: what the location says replaces what http says.
+    ...(addHeaders === "" ? [] : [{ phase: "location" as const, annotation: "add-headers", run: addAll }]),
     ...(configMap === ""
       ? []
       : [
-          { phase: "rewrite" as const, annotation: "custom-headers", run: (exchange: Exchange) => setCustom(exchange, configMap, allowed) },
+          {
+            phase: "location" as const,
+            annotation: "custom-headers",
+            run: (exchange: Exchange) => setCustom(exchange, configMap, allowed),
+          },
         ]),
-    ...(addHeaders === ""
-      ? []
-      : [{ phase: "rewrite" as const, annotation: "add-headers", run: (exchange: Exchange) => addAll(exchange, addHeaders) }]),
   ],
 });
 
@@ -50,8 +53,9 @@ function setCustom(exchange: Exchange, configMap: string, allowed: readonly stri
 }
 
 /** Of every location, with variables. */
-function addAll(exchange: Exchange, configMap: string): undefined {
-  for (const [name, value] of Object.entries(exchange.world.configMap(configMap) ?? {}))
+export function addAll(exchange: Exchange): undefined {
+  const { addHeaders } = exchange.location.settings.customHeaders;
+  for (const [name, value] of Object.entries(exchange.world.configMap(addHeaders) ?? {}))
     exchange.setResponse(name, expand(exchange, value));
   return undefined;
 }

@@ -5,7 +5,7 @@ import { constants, type Http2ServerResponse } from "node:http2";
 import type { Duplex } from "node:stream";
 import { nextTurn } from "../../model/clock.ts";
 import { log } from "../../model/log.ts";
-import { type Answer, page } from "../answer.ts";
+import { type Answer, type HeaderLine, page } from "../answer.ts";
 import { Balance } from "../balance.ts";
 import type { Http2Engine } from "../engine/http2-engine.ts";
 import type { MemoryEngine } from "../engine/memory-engine.ts";
@@ -171,7 +171,8 @@ export class Handler {
     const intercepted = decision.error !== true && !isGrpc(exchange) && !isFastCgi(exchange) && !settings.disableProxyInterceptErrors;
     if (intercepted && errorPage(exchange, outcome.status) !== undefined) {
       outcome.discard();
-      return this.#fail(request, response, page(outcome.status, `the pod answers ${outcome.status}`), exchange);
+      const refused = page(outcome.status, `the pod answers ${outcome.status}`, challengeOf(outcome));
+      return this.#fail(request, response, refused, exchange);
     }
     passAnswer(response, outcome, exchange, this.#parts.world.clock);
   }
@@ -256,7 +257,7 @@ export class Handler {
     const head = request.method === "HEAD";
     if (wanted === undefined) return this.#refuse(request, response, answer, exchange, head);
     if (wanted === "sign-in") return this.#refuse(request, response, signIn(exchange, answer), exchange, head);
-    errorRequest(exchange, status);
+    errorRequest(exchange, answer);
     const { upstreams, table } = this.#parts.feed;
     const candidates = [wanted === "own" ? annotatedBackend(exchange) : undefined, table.defaultBackend];
     const backend = candidates.find((one) => one && upstreams.find(one).type === "peers");
@@ -326,6 +327,12 @@ function headBytes({ rawHeaders }: ForwardResponse): number {
   let size = 32;
   for (const text of rawHeaders) size += text.length + 2;
   return size;
+}
+
+/** WWW-Authenticate stands on a 401 whoever gives its page. */
+function challengeOf({ status, rawHeaders }: ForwardResponse): readonly HeaderLine[] {
+  const at = status === 401 ? rawHeaders.findIndex((text, i) => i % 2 === 0 && text.toLowerCase() === "www-authenticate") : -1;
+  return at < 0 ? [] : [["WWW-Authenticate", rawHeaders[at + 1] ?? ""]];
 }
 
 /** What is known of it before it is sent. */
