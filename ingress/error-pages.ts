@@ -36,6 +36,12 @@ export function signIn(exchange: Exchange, refused: Pick<Answer, "headers">): An
 
 const challenge = (headers: readonly HeaderLine[]): readonly HeaderLine[] => headers.filter(([name]) => name === "WWW-Authenticate");
 
+/** What an answer has beside its page, and keeps with another one. */
+const kept = (headers: readonly HeaderLine[]): readonly HeaderLine[] => [
+  ...challenge(headers),
+  ...headers.filter(([name]) => name === "Location"),
+];
+
 const refusal = (refused: Pick<Answer, "headers"> & { readonly reason?: string }): string => refused.reason ?? "the pod answers 401";
 
 /** buildAuthSignURL: with the way back, unless it has that already. */
@@ -66,9 +72,10 @@ export function setErrorHeaders(exchange: Exchange, status: number): void {
   exchange.setUpstream("X-Service-Port", location.backend?.port ?? "");
 }
 
-/** The request for the page of an error: of the headers for pods it has only these. A challenge stays on the answer. */
+/** The request for the page of an error: of the headers for pods it has only these. A challenge and a Location stay on the answer. */
 export function errorRequest(exchange: Exchange, { status, headers }: Pick<Answer, "status" | "headers">): void {
   exchange.upstreamHeaders.clear();
+  exchange.upstreamAdded.length = 0;
   for (const name of ["X-Real-IP", "X-Forwarded-Host", "X-Forwarded-Port", "X-Forwarded-Proto", "X-Forwarded-Scheme", "X-Scheme"])
     exchange.removeUpstream(name);
   exchange.setUpstream("X-Forwarded-For", exchange.facts.clientIp);
@@ -76,7 +83,7 @@ export function errorRequest(exchange: Exchange, { status, headers }: Pick<Answe
   exchange.setUpstream("X-Original-URI", exchange.facts.target);
   leave(exchange);
   addAll(exchange);
-  exchange.addedHeaders.push(...challenge(headers));
+  exchange.addedHeaders.push(...kept(headers));
   exchange.authCookie = undefined;
 }
 

@@ -57,6 +57,19 @@ export function evaluate(
   return locate(facts, table, server, upstreams, world, notes);
 }
 
+/** X-Accel-Redirect of a pod's answer: another path of the same server answers. */
+export function redirectInside(
+  { facts, table, server, world, notes }: Exchange,
+  path: string,
+  upstreams: Upstreams,
+): Decision | Promise<Decision> {
+  const inside = redirected(facts, path);
+  notes?.push(`X-Accel-Redirect: ${path} answers instead`);
+  return inside === facts
+    ? { type: "answer", answer: page(404, `X-Accel-Redirect to ${path}, which is no path`), exchange: undefined }
+    : locate(inside, table, server, upstreams, world, notes);
+}
+
 /** The request of an internal redirect: another path, and no method but GET and HEAD. */
 function redirected(facts: RequestFacts, path: string): RequestFacts {
   const parsed = parseTarget(path);
@@ -123,8 +136,11 @@ function denial(exchange: Exchange): Answer | undefined {
   const { denied, steps } = exchange.location;
   let answer = denied === undefined ? undefined : page(503, `location denied: ${denied}`);
   for (const step of steps.location) {
-    const found = answer ?? step.run(exchange);
-    if (found && !(found instanceof Promise)) answer = found;
+    if (answer) break;
+    const found = step.run(exchange);
+    if (found instanceof Promise) continue;
+    if (exchange.notes) stepNote(exchange, step, found);
+    answer = found;
   }
   if (!answer) return undefined;
   exchange.denied = true;

@@ -100,6 +100,8 @@ export class Exchange {
   readonly notes: Notes | undefined;
   /** Headers for the pod that steps set (value) or remove (undefined), by lower-case name. */
   readonly upstreamHeaders = new Map<string, HeaderLine | undefined>();
+  /** Lines for the pod beside those that it is sent anyway, also of the same name; an empty one only takes the client's away. */
+  readonly upstreamAdded: HeaderLine[] = [];
   /** Headers that steps set on whatever answer is given, by lower-case name. */
   readonly responseHeaders = new Map<string, HeaderLine>();
   /** Lines added to the answer: Set-Cookie. */

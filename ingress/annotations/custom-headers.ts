@@ -2,6 +2,7 @@
 // Upstream: internal/ingress/annotations/customheaders. The ConfigMap key add-headers does the same for every location.
 import { type Answer, page } from "../answer.ts";
 import type { Exchange } from "../exchange.ts";
+import { shown } from "../server-header.ts";
 import { expand } from "../variables.ts";
 import { annotationGroup, medium } from "./annotation.ts";
 import { BASIC } from "./validators.ts";
@@ -55,7 +56,8 @@ function setCustom(exchange: Exchange, configMap: string, allowed: readonly stri
 /** Of every location, with variables. */
 export function addAll(exchange: Exchange): undefined {
   const { addHeaders } = exchange.location.settings.customHeaders;
-  for (const [name, value] of Object.entries(exchange.world.configMap(addHeaders) ?? {}))
-    exchange.setResponse(name, expand(exchange, value));
+  const data = exchange.world.configMap(addHeaders) ?? {};
+  for (const [name, value] of Object.entries(data))
+    if (shown(exchange.table.config) || name.toLowerCase() !== "server") exchange.setResponse(name, expand(exchange, value));
   return undefined;
 }

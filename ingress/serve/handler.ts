@@ -12,7 +12,7 @@ import type { MemoryEngine } from "../engine/memory-engine.ts";
 import type { NodeEngine } from "../engine/node-engine.ts";
 import { ClientSignal, type Forward, type ForwardBody, type ForwardResponse, UpstreamError, upstreamError } from "../engine/forward.ts";
 import { annotatedBackend, errorPage, errorRequest, signIn } from "../error-pages.ts";
-import { type Decision, evaluate } from "../evaluate.ts";
+import { type Decision, evaluate, redirectInside } from "../evaluate.ts";
 import type { Exchange, World } from "../exchange.ts";
 import { Notes } from "../notes.ts";
 import { RequestRecord } from "../request-record.ts";
@@ -138,8 +138,8 @@ export class Handler {
       decision.error === true
         ? this.#refuse(request, response, answer, exchange, request.method === "HEAD")
         : this.#fail(request, response, answer, exchange);
-    let body: ForwardBody = { type: "none" };
-    if (hasBody(request) && decision.error !== true) {
+    let body: ForwardBody = decision.body ?? { type: "none" };
+    if (hasBody(request) && decision.error !== true && decision.body === undefined) {
       const streams = isGrpc(exchange);
       const read = streams
         ? { type: "stream" as const, stream: request }
@@ -174,7 +174,36 @@ export class Handler {
       const refused = page(outcome.status, `the pod answers ${outcome.status}`, challengeOf(outcome));
       return this.#fail(request, response, refused, exchange);
     }
+    const inside = outcome.rawHeaders.findIndex((text, i) => i % 2 === 0 && text.toLowerCase() === "x-accel-redirect");
+    if (inside >= 0) return this.#redirect(request, response, decision, outcome, outcome.rawHeaders[inside + 1] ?? "", body);
     passAnswer(response, outcome, exchange, this.#parts.world.clock);
+  }
+
+  /** X-Accel-Redirect: another location answers; a few headers of the pod's answer stay. */
+  async #redirect(
+    request: IncomingMessage,
+    response: ServerResponse,
+    { exchange, redirects = 0 }: Forwarding,
+    outcome: ForwardResponse,
+    path: string,
+    body: ForwardBody,
+  ): Promise<void> {
+    outcome.discard();
+    const head = request.method === "HEAD";
+    if (redirects >= MOST_REDIRECTS) return this.#refuse(request, response, page(500, "X-Accel-Redirect leads to no end"), exchange, head);
+    exchange.record?.turnElsewhere();
+    const decision = await redirectInside(exchange, path, this.#parts.feed.upstreams);
+    if (decision.type === "answer") {
+      if (!decision.exchange) return this.#refuse(request, response, decision.answer, undefined, head);
+      decision.exchange.record = exchange.record;
+      return this.#fail(request, response, decision.answer, decision.exchange);
+    }
+    const found = decision.exchange;
+    found.record = exchange.record;
+    outcome.rawHeaders.forEach((name, i) => {
+      if (i % 2 === 0 && KEPT_INSIDE.has(name.toLowerCase())) found.addedHeaders.push([name, outcome.rawHeaders[i + 1] ?? ""]);
+    });
+    await this.#forward(request, response, { ...decision, redirects: redirects + 1, body });
   }
 
   /** proxy_next_upstream: other peers, while the conditions hold. */
@@ -315,6 +344,12 @@ function endConnection(response: ServerResponse | Http2ServerResponse): void {
   // Once that has been written.
   void nextTurn().then(() => session?.destroy());
 }
+
+/** nginx gives up an internal redirect after so many. */
+const MOST_REDIRECTS = 10;
+
+/** What of an answer with X-Accel-Redirect reaches the client. */
+const KEPT_INSIDE: ReadonlySet<string> = new Set(["set-cookie", "content-disposition", "cache-control", "expires"]);
 
 /** Kept connections that turn out closed, before a request is given up. */
 const MOST_ROUNDS = 64;

@@ -15,6 +15,9 @@ import { expand } from "../variables.ts";
 export type Forwarding = Extract<Decision, { type: "forward" }> & {
   /** It is an error's own Service: its answer stands, whatever it is. */
   readonly error?: true;
+  /** How often X-Accel-Redirect led here, and the body that was read before. */
+  readonly redirects?: number;
+  readonly body?: ForwardBody;
 };
 
 export function podRequest(
