@@ -101,8 +101,8 @@ export function dumpNginx(table: RouteTable, streams: StreamServices = NONE): st
           const { rewrite, redirect, proxyBodySize } = location.settings;
           lines.push(`\t\tclient_max_body_size ${proxyBodySize};`);
           if (redirect.url !== "") lines.push(`\t\treturn ${redirect.code} ${redirect.url};`);
-          if (rewrite.target !== "" && rewrite.target !== location.path)
-            lines.push(`\t\trewrite "(?i)${location.path}" ${rewrite.target} break;`);
+          if (rewrite.target !== "" && rewrite.target !== location.served)
+            lines.push(`\t\trewrite "(?i)${location.served}" ${rewrite.target} break;`);
           lines.push(
             `\t\tset $proxy_upstream_name "${location.backend?.upstream ?? "upstream-default-backend"}";`,
             "\t\tproxy_pass http://upstream_balancer;",

@@ -1,7 +1,8 @@
 // What an error of a location leads to: the sign-in page, or a Service that answers instead.
 // Upstream: error_page in nginx.tmpl; a location or a server with pages of its own has none of the ConfigMap's.
+import { addAll } from "./annotations/custom-headers.ts";
 import { cidrsOf, inAny } from "./annotations/source-range.ts";
-import { type Answer, page, redirect } from "./answer.ts";
+import { type Answer, type HeaderLine, page, redirect } from "./answer.ts";
 import { askedCertificate } from "./client-certificates.ts";
 import type { Exchange } from "./exchange.ts";
 import type { BackendRef, Location } from "./route-table.ts";
@@ -12,9 +13,9 @@ export type ErrorPage = "sign-in" | "own" | "everywhere";
 
 /** By status, whoever answers it. */
 export function errorPage(exchange: Exchange, status: number): ErrorPage | undefined {
-  const { location, elsewhere } = exchange;
+  const { location, elsewhere, denied } = exchange;
   const { own, everywhere } = location.settings.customHttpErrors;
-  if (!elsewhere) {
+  if (!elsewhere && !denied) {
     const signin = signsIn(location);
     if (signin && status === 401) return "sign-in";
     if (own.size > 0 || signin) return own.has(status) ? "own" : undefined;
@@ -41,8 +42,16 @@ export function signIn(exchange: Exchange, refused: Pick<Answer, "headers">): An
   const url = expand(exchange, withTarget(signin, signinParam));
   const { scheme, host } = exchange.facts;
   const answer = redirect(302, url.startsWith("/") ? `${scheme}://${host}${url}` : url, `${refusal(refused)}: auth-signin`);
-  return { ...answer, headers: [...answer.headers, ...refused.headers.filter(([name]) => name === "WWW-Authenticate")] };
+  return { ...answer, headers: [...answer.headers, ...challenge(refused.headers)] };
 }
+
+const challenge = (headers: readonly HeaderLine[]): readonly HeaderLine[] => headers.filter(([name]) => name === "WWW-Authenticate");
+
+/** What an answer has beside its page, and keeps with another one. */
+const kept = (headers: readonly HeaderLine[]): readonly HeaderLine[] => [
+  ...challenge(headers),
+  ...headers.filter(([name]) => name === "Location"),
+];
 
 const refusal = (refused: Pick<Answer, "headers"> & { readonly reason?: string }): string => refused.reason ?? "the pod answers 401";
 
@@ -89,14 +98,17 @@ const CLIENTS = [
   ...CERTIFICATE,
 ];
 
-/** The request for the page of an error: of the headers for pods it has only these. */
-export function errorRequest(exchange: Exchange, status: number): void {
+/** The request for the page of an error: of the headers for pods it has only these. A challenge and a Location stay on the answer. */
+export function errorRequest(exchange: Exchange, { status, headers }: Pick<Answer, "status" | "headers">): void {
   exchange.upstreamHeaders.clear();
+  exchange.upstreamAdded.length = 0;
   for (const name of CLIENTS) exchange.setUpstream(name, headerText(exchange, name.toLowerCase()));
   exchange.setUpstream("X-Forwarded-For", exchange.facts.clientIp);
   setErrorHeaders(exchange, status);
   exchange.setUpstream("X-Original-URI", exchange.facts.target);
   leave(exchange);
+  addAll(exchange);
+  exchange.addedHeaders.push(...kept(headers));
   exchange.authCookie = undefined;
 }
 

@@ -58,6 +58,19 @@ export function evaluate(
   return locate(facts, table, server, upstreams, world, notes);
 }
 
+/** X-Accel-Redirect of a pod's answer: another path of the same server answers. */
+export function redirectInside(
+  { facts, table, server, world, notes }: Exchange,
+  path: string,
+  upstreams: Upstreams,
+): Decision | Promise<Decision> {
+  const inside = redirected(facts, path);
+  notes?.push(`X-Accel-Redirect: ${path} answers instead`);
+  return inside === facts
+    ? { type: "answer", answer: page(404, `X-Accel-Redirect to ${path}, which is no path`), exchange: undefined }
+    : locate(inside, table, server, upstreams, world, notes);
+}
+
 /** The request of an internal redirect: another path, and no method but GET and HEAD. */
 function redirected(facts: RequestFacts, path: string): RequestFacts {
   const parsed = parseTarget(path);
@@ -83,19 +96,31 @@ function locate(
     );
   }
   notes?.begin("location");
-  const match = findLocation(server, facts.parsed.path, notes);
+  let match = findLocation(server, facts.parsed.path, notes);
   // The server answers, not the location: the only page of an error that it has is the ConfigMap's.
   if (blocked && !("location" in match && match.location.settings.customHttpErrors.everywhere.has(blocked.status))) return alone(blocked);
   if (match.type === "failed") return alone(page(500, match.reason));
   const own = server === table.fallback && !blocked ? ownPage(facts.parsed.path, match, table) : undefined;
   if (own) return alone(own);
   if (match.type === "none") return alone(page(404, `server ${server.host} has no location for ${facts.parsed.path}`));
-  const exchange = new Exchange(facts, table, server, match.location, world, notes);
+  let exchange = new Exchange(facts, table, server, match.location, world, notes);
   const answered = (answer: Answer): Decision => ({ type: "answer", answer, exchange });
   if (blocked) {
     exchange.elsewhere = true;
     return answered(blocked);
   }
+  let denied = denial(exchange);
+  if (denied && match.type === "slash") {
+    // Nothing is proxied there, and so nothing redirects to it.
+    match = findLocation(server, facts.parsed.path, notes, "without redirects");
+    if (!("location" in match)) return alone(page(404, `server ${server.host} has no location for ${facts.parsed.path}`));
+    exchange = new Exchange(facts, table, server, match.location, world, notes);
+    denied = denial(exchange);
+  }
+  const limit = denied ? DENIED_BODY_SIZE : match.location.settings.proxyBodySize;
+  if (limit > 0 && facts.contentLength !== undefined && facts.contentLength > limit)
+    return answered(page(413, `body of ${facts.contentLength} bytes is over proxy-body-size ${limit}`, []));
+  if (denied) return answered(denied);
   if (match.type === "slash") {
     const query = facts.parsed.query === undefined ? "" : `?${facts.parsed.query}`;
     return answered(
@@ -106,13 +131,27 @@ function locate(
       ),
     );
   }
-  const { location } = match;
-  const limit = location.settings.proxyBodySize;
-  if (limit > 0 && facts.contentLength !== undefined && facts.contentLength > limit) {
-    return answered(page(413, `body of ${facts.contentLength} bytes is over proxy-body-size ${limit}`, []));
-  }
-  if (location.denied !== undefined) return answered(page(503, `location denied: ${location.denied}`));
   return runPhases(exchange, upstreams);
+}
+
+/** nginx's own client_max_body_size: a denied location has none of its Ingress. */
+const DENIED_BODY_SIZE = 1024 * 1024;
+
+/** Why the location answers nothing but 503; else its headers for every answer are set. */
+function denial(exchange: Exchange): Answer | undefined {
+  const { denied, steps } = exchange.location;
+  let answer = denied === undefined ? undefined : page(503, `location denied: ${denied}`);
+  for (const step of steps.location) {
+    if (answer) break;
+    const found = step.run(exchange);
+    if (found instanceof Promise) continue;
+    if (exchange.notes) stepNote(exchange, step, found);
+    answer = found;
+  }
+  if (!answer) return undefined;
+  exchange.denied = true;
+  exchange.responseHeaders.clear();
+  return answer;
 }
 
 function runPhases(exchange: Exchange, upstreams: Upstreams): Decision | Promise<Decision> {
@@ -137,7 +176,7 @@ function afterRewrite(exchange: Exchange, upstreams: Upstreams): Decision | Prom
   const target = chooseUpstream(exchange, upstreams);
   // Without an endpoint Lua answers at once; the built-in default backend is a backend as any other, behind the access phases.
   if (target.type === "answer" && !isDefaultBackend(exchange)) return target;
-  const rest = PHASES.filter((phase) => phase !== "rewrite");
+  const rest = PHASES.filter((phase) => phase !== "location" && phase !== "rewrite");
   exchange.notes?.begin("access phases");
   const run = (from: number): Decision | Promise<Decision> => {
     for (let i = from; i < rest.length; i++) {
@@ -218,10 +257,15 @@ function chooseUpstream(exchange: Exchange, upstreams: Upstreams): Decision {
   const answered = (answer: Answer): Decision => ({ type: "answer", answer, exchange });
   if (!backend)
     return answered(page(404, `the default backend answers: no rule of ${exchange.server.host} has ${exchange.facts.parsed.path}`));
+  const peersOf = (of: BackendRef): ReturnType<Upstreams["find"]> =>
+    upstreams.find(of, table.policies.get(of.upstream)?.serviceUpstream ?? false);
   const alternative = table.alternatives.get(backend.upstream);
+  // A canary is asked for by the balancer of its main upstream, which is there while that has endpoints.
+  const main = alternative && peersOf(backend);
+  if (main?.type === "none" && !annotatedBackend(exchange)) return withoutPeers(exchange, backend, main.reason, upstreams);
   const chosen = alternative && canaryChosen(exchange, alternative, upstreams);
   const used = chosen?.backend ?? backend;
-  const upstream = upstreams.find(used, table.policies.get(used.upstream)?.serviceUpstream ?? false);
+  const upstream = peersOf(used);
   if (upstream.type === "none") return withoutPeers(exchange, used, upstream.reason, upstreams);
   exchange.note(
     `goes to Service ${used.namespace}/${used.service} port ${used.port}${location.owner === undefined ? "" : `, as Ingress ${location.owner} says`}`,

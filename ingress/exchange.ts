@@ -100,6 +100,8 @@ export class Exchange {
   readonly notes: Notes | undefined;
   /** Headers for the pod that steps set (value) or remove (undefined), by lower-case name. */
   readonly upstreamHeaders = new Map<string, HeaderLine | undefined>();
+  /** Lines for the pod beside those that it is sent anyway, also of the same name; an empty one only takes the client's away. */
+  readonly upstreamAdded: HeaderLine[] = [];
   /** Headers that steps set on whatever answer is given, by lower-case name. */
   readonly responseHeaders = new Map<string, HeaderLine>();
   /** Lines added to the answer: Set-Cookie. */
@@ -108,6 +110,8 @@ export class Exchange {
   authCookie: { readonly value: string; readonly always: boolean } | undefined;
   /** Another location answers, an error's, or the server: what this one puts on answers is not for it. */
   elsewhere = false;
+  /** The location answers 503 and nothing else: it has no settings of its own. */
+  denied = false;
   /** Path and query for the pod. */
   upstreamTarget: string;
   /** $req_id; "" when the client sent none and generate-request-id is false. */

@@ -79,13 +79,14 @@ export function podHeaders(exchange: Exchange, rawHeaders: readonly string[], op
     headers["Connection"] = "upgrade";
   }
   let spellings: Map<string, string> | undefined;
+  const added = exchange.upstreamAdded.length === 0 ? undefined : new Set(exchange.upstreamAdded.map(([name]) => name.toLowerCase()));
   const listed = connectionTokens(facts.headers.connection);
   for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
     let name = rawHeaders[i] ?? "";
     const value = rawHeaders[i + 1] ?? "";
     if (name.startsWith(":")) continue;
     const lower = name.toLowerCase();
-    if (HOP_BY_HOP.has(lower) || REPLACED.has(lower) || listed?.has(lower) || upstreamHeaders.has(lower)) continue;
+    if (HOP_BY_HOP.has(lower) || REPLACED.has(lower) || listed?.has(lower) || upstreamHeaders.has(lower) || added?.has(lower)) continue;
     if (CERTIFICATE.has(lower) && asksForCertificates(exchange)) continue;
     if (!options.underscores && name.includes("_")) continue;
     // One spelling for lines of one name: Node would keep only the last of two.
@@ -98,6 +99,11 @@ export function podHeaders(exchange: Exchange, rawHeaders: readonly string[], op
   for (const [lower, line] of upstreamHeaders) {
     for (const name of Object.keys(headers)) if (name.toLowerCase() === lower) delete headers[name];
     if (line && line[1] !== "") headers[line[0]] = line[1];
+  }
+  for (const [name, value] of exchange.upstreamAdded) {
+    if (value === "") continue;
+    const there = Object.keys(headers).find((known) => known.toLowerCase() === name.toLowerCase());
+    headers[there ?? name] = there === undefined ? value : [headers[there] ?? [], value].flat();
   }
   return headers;
 }
@@ -172,7 +178,7 @@ export function clientHeaders(exchange: Exchange, status: number, podLines: read
   }
   for (const [, [name, value]] of responseHeaders) if (value !== "") lines.push(http2 ? name.toLowerCase() : name, value);
   for (const [name, value] of exchange.added(status)) lines.push(http2 ? name.toLowerCase() : name, value);
-  const server = serverHeader(exchange.table.config, podsServer);
+  const server = responseHeaders.has("server") ? undefined : serverHeader(exchange.table.config, podsServer);
   if (server !== undefined) lines.push(http2 ? "server" : "Server", server);
   return lines;
 }

@@ -37,12 +37,12 @@ export function findServer(table: RouteTable, host: string): Server {
 }
 
 /** `notes` gathers each location looked at and why it did not match. */
-export function findLocation(server: Server, path: string, notes?: Notes): LocationMatch {
+export function findLocation(server: Server, path: string, notes?: Notes, slashes?: "without redirects"): LocationMatch {
   if (server.regexMode) return findByRegex(server, path, notes);
   const exact = server.exact.get(path);
   if (notes) explainPlain(server, path, notes);
   if (exact) return { type: "location", location: exact };
-  if (!path.endsWith("/")) {
+  if (!path.endsWith("/") && slashes === undefined) {
     const slash = server.prefixes.get(`${path}/`) ?? server.exact.get(`${path}/`);
     if (slash) return { type: "slash", location: slash };
   }

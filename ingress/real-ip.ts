@@ -27,13 +27,16 @@ export function realIp(headers: RequestFacts["headers"], { peerIp, proxied }: Ar
   const addresses = sent.split(",").map((text) => text.trim());
   let client = peerIp;
   for (const address of addresses.reverse()) {
-    const ip = canonicalIp(address);
+    const ip = canonicalIp(address) ?? canonicalIp(withoutPort(address));
     if (ip === undefined) break;
     client = ip;
     if (!isTrustedProxy(ip, config)) break;
   }
   return client;
 }
+
+/** nginx takes an address with its port, too. */
+const withoutPort = (text: string): string => /^(?:([\d.]+)|\[([^\]]+)\])(?::\d{1,5})?$/.exec(text)?.slice(1).find(Boolean) ?? "";
 
 /** proxy-real-ip-cidr holds the address. */
 export const isTrustedProxy = (ip: string, config: ControllerConfig): boolean =>

@@ -46,8 +46,8 @@ export interface Location {
   readonly denied: string | undefined;
 }
 
-/** nginx's phases, in the order in which they run. */
-export const PHASES = ["rewrite", "preaccess", "access", "content"] as const;
+/** nginx's phases, in the order in which they run; before them whether the location is there at all, and what it puts on every answer. */
+export const PHASES = ["location", "rewrite", "preaccess", "access", "content"] as const;
 export type Phase = (typeof PHASES)[number];
 
 export interface CertificateRef {

@@ -5,7 +5,8 @@ import type { ControllerConfig } from "./config.ts";
 /** The image's nginx. */
 const NGINX = "nginx/1.27.1";
 
-const shown = (config: ControllerConfig): boolean => config.flag("server-tokens", false);
+/** Whether there is one at all, but for custom-headers. */
+export const shown = (config: ControllerConfig): boolean => config.flag("server-tokens", false);
 
 /** The Server header of an answer, the pod's where it may speak; undefined: the answer has none. */
 export function serverHeader(config: ControllerConfig, pods?: string): string | undefined {

@@ -108,10 +108,16 @@ function rootOf(host: string, parts: readonly IngressPart[], { catchAll, config,
 }
 
 /** The annotation that makes a regular expression of a path. */
-export function regexSwitch({ annotations, rule: { path } }: Pick<Draft, "annotations" | "rule">): string | undefined {
-  const { rewrite } = annotations.settings;
+export function regexSwitch(draft: Pick<Draft, "annotations" | "rule">): string | undefined {
+  const { rewrite } = draft.annotations.settings;
   if (rewrite.useRegex) return "use-regex";
-  return rewrite.target !== "" && rewrite.target !== path ? "rewrite-target" : undefined;
+  return rewrite.target !== "" && (rewrite.target !== draft.rule.path || splits(draft)) ? "rewrite-target" : undefined;
+}
+
+/** A Prefix `/foo` means `/foo` itself and what is below `/foo/`, unless regular expressions or a rewrite of its own say otherwise. */
+function splits({ annotations, rule: { path, pathType } }: Pick<Draft, "annotations" | "rule">): boolean {
+  const { useRegex, target } = annotations.settings.rewrite;
+  return pathType === "Prefix" && !path.endsWith("/") && !useRegex && (target === "" || target === path);
 }
 
 /** Longer paths first, then in descending order, then as the Ingresses have them. */
@@ -131,24 +137,31 @@ function locationsOf(draft: Draft, drafts: ReadonlyMap<string, Draft>, host: str
     told: part?.hosts.get(host)?.find((each) => each.path === path)?.backend ?? part?.defaultBackend,
     settings: annotations.settings,
   };
-  const location = (match: Location["match"], denied = annotations.denied): Location => {
-    const served = match.type === "Regex" ? path : match.path;
-    return { ...common, served, steps: annotations.steps({ path, served, host }), match, denied };
+  const location = (served: string, match: Location["match"], denied = annotations.denied): Location => {
+    return { ...common, served, steps: annotations.steps({ path: regex ? served : path, served, host }), match, denied };
   };
+  // nginx compares bytes.
+  const bytes = Buffer.from(path).toString("latin1");
+  const exact = drafts.has(`Exact ${path}`);
   if (regex) {
-    // Beside an Exact rule of its path a plain Prefix means what is below.
-    const below = pathType === "Prefix" && regexSwitch(draft) === undefined && drafts.has(`Exact ${path}`) && !path.endsWith("/");
-    try {
-      return [location({ type: "Regex", regex: new BoundedRegex(`^${path}${below ? "/" : ""}`, "i") })];
-    } catch (error) {
-      if (!(error instanceof SyntaxError)) throw error;
-      return [location({ type: "Regex", regex: NEVER }, `path ${path} is no regular expression: ${error.message}`)];
-    }
+    const matching = (served: string): Location => {
+      try {
+        return location(served, { type: "Regex", regex: new BoundedRegex(`^${served}`, "i") });
+      } catch (error) {
+        if (!(error instanceof SyntaxError)) throw error;
+        return location(served, { type: "Regex", regex: NEVER }, `path ${path} is no regular expression: ${error.message}`);
+      }
+    };
+    // `^/foo` has what is below, but where an Exact rule has `/foo`, and where only what is below is rewritten.
+    if (!splits(draft)) return [matching(bytes)];
+    if (exact) return [matching(`${bytes}/`)];
+    return annotations.settings.rewrite.target === path ? [matching(`${bytes}/`), matching(bytes)] : [matching(bytes)];
   }
-  if (pathType === "Exact") return [location({ type: "Exact", path })];
-  if (path.endsWith("/")) return [location({ type: "Prefix", path })];
-  const below = location({ type: "Prefix", path: `${path}/` });
-  return drafts.has(`Exact ${path}`) ? [below] : [location({ type: "Exact", path }), below];
+  const equal = location(bytes, { type: "Exact", path: bytes });
+  if (pathType === "Exact") return [equal];
+  if (path.endsWith("/")) return [location(bytes, { type: "Prefix", path: bytes })];
+  const below = location(`${bytes}/`, { type: "Prefix", path: `${bytes}/` });
+  return exact ? [below] : [equal, below];
 }
 
 const NEVER = new BoundedRegex("(?!)");

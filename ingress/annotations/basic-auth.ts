@@ -49,7 +49,7 @@ export const basicAuth = annotationGroup<BasicAuth>({
       ? []
       : [
           {
-            phase: "rewrite",
+            phase: "location",
             annotation: "auth-secret",
             run: (exchange) =>
               storedPassword(settings, exchange, "")

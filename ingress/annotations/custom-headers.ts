@@ -2,6 +2,7 @@
 // Upstream: internal/ingress/annotations/customheaders. The ConfigMap key add-headers does the same for every location.
 import { type Answer, page } from "../answer.ts";
 import type { Exchange } from "../exchange.ts";
+import { shown } from "../server-header.ts";
 import { expand } from "../variables.ts";
 import { annotationGroup, medium } from "./annotation.ts";
 import { BASIC } from "./validators.ts";
@@ -22,14 +23,17 @@ export const customHeaders = annotationGroup<CustomHeaders>({
     addHeaders: read.config.text("add-headers"),
   }),
   steps: ({ configMap, allowed, addHeaders }) => [
+    // In the order of more_set_headers: what the location says replaces what http says.
+    ...(addHeaders === "" ? [] : [{ phase: "location" as const, annotation: "add-headers", run: addAll }]),
     ...(configMap === ""
       ? []
       : [
-          { phase: "rewrite" as const, annotation: "custom-headers", run: (exchange: Exchange) => setCustom(exchange, configMap, allowed) },
+          {
+            phase: "location" as const,
+            annotation: "custom-headers",
+            run: (exchange: Exchange) => setCustom(exchange, configMap, allowed),
+          },
         ]),
-    ...(addHeaders === ""
-      ? []
-      : [{ phase: "rewrite" as const, annotation: "add-headers", run: (exchange: Exchange) => addAll(exchange, addHeaders) }]),
   ],
 });
 
@@ -50,8 +54,10 @@ function setCustom(exchange: Exchange, configMap: string, allowed: readonly stri
 }
 
 /** Of every location, with variables. */
-function addAll(exchange: Exchange, configMap: string): undefined {
-  for (const [name, value] of Object.entries(exchange.world.configMap(configMap) ?? {}))
-    exchange.setResponse(name, expand(exchange, value));
+export function addAll(exchange: Exchange): undefined {
+  const { addHeaders } = exchange.location.settings.customHeaders;
+  const data = exchange.world.configMap(addHeaders) ?? {};
+  for (const [name, value] of Object.entries(data))
+    if (shown(exchange.table.config) || name.toLowerCase() !== "server") exchange.setResponse(name, expand(exchange, value));
   return undefined;
 }

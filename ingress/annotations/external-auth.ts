@@ -60,7 +60,7 @@ export const externalAuth = annotationGroup<ExternalAuth>({
       ? []
       : [
           {
-            phase: "rewrite",
+            phase: "location",
             annotation: "auth-proxy-set-headers",
             run({ world }) {
               const data = world.configMap(setHeaders);

@@ -40,7 +40,7 @@ export const fastcgi = annotationGroup<FastCgi>({
       ? []
       : [
           {
-            phase: "rewrite",
+            phase: "location",
             annotation: "fastcgi-params-configmap",
             run({ world }) {
               const data = world.configMap(params);

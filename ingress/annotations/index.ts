@@ -207,7 +207,7 @@ function readAnnotations(ingress: Ingress | undefined, config: ControllerConfig)
     denied,
     problems: [...new Set([...read.problems, ...unknownNames(ingress, config)])],
     steps(location) {
-      const steps: Record<Phase, Step[]> = { rewrite: [], preaccess: [], access: [], content: [] };
+      const steps: Record<Phase, Step[]> = { location: [], rewrite: [], preaccess: [], access: [], content: [] };
       for (const make of stepMakers) for (const step of make(location)) steps[step.phase].push(step);
       return steps;
     },

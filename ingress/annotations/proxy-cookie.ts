@@ -24,9 +24,13 @@ export const proxyCookie = annotationGroup<ProxyCookie>({
 });
 
 function pair(read: AnnotationReader, name: string): readonly [from: string, to: string] | undefined {
-  const [from = "off", to] = (read.text(name) ?? read.config.text(name, "off")).split(/\s+/);
+  const [from = "off", to] = words(read.text(name) ?? read.config.text(name, "off"));
   return from === "off" || to === undefined ? undefined : [from, to];
 }
+
+/** As nginx reads a directive: what stands in quotes is one word. */
+const words = (text: string): readonly string[] =>
+  [...text.matchAll(/"([^"]*)"|'([^']*)'|(\S+)/g)].map(([, double, single, bare]) => double ?? single ?? bare ?? "");
 
 /** A whole name, whatever its letters; a dot before it counts on neither side. */
 function domainReplacement(from: string, to: string): Replace | undefined {

@@ -4,13 +4,14 @@ import { annotationGroup, medium } from "./annotation.ts";
 import { type Replace, replacement } from "./replacement.ts";
 import { URL_CHARS } from "./validators.ts";
 
-/** Undefined: as the pod says. */
+/** Undefined: as the pod says. `default` is what the template names in proxy_pass, and its root. */
 export const proxyRedirect = annotationGroup<Replace | undefined>({
   upstream: "Proxy",
   annotations: { "proxy-redirect-from": medium(URL_CHARS), "proxy-redirect-to": medium(URL_CHARS) },
   parse(read) {
     const from = read.text("proxy-redirect-from") ?? read.config.text("proxy-redirect-from", "off");
     const to = read.text("proxy-redirect-to") ?? read.config.text("proxy-redirect-to", "off");
-    return from === "off" || from === "default" || to === "off" ? undefined : replacement(from, to);
+    if (from === "default") return replacement(`${read.text("backend-protocol") === "HTTPS" ? "https" : "http"}://upstream_balancer/`, "/");
+    return from === "off" || to === "off" ? undefined : replacement(from, to);
   },
 });

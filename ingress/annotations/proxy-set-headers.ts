@@ -35,7 +35,7 @@ export const proxySetHeaders = annotationGroup<ProxySetHeaders>({
       : [
           step("proxy-set-headers", (exchange) => {
             for (const [name, value] of Object.entries(exchange.world.configMap(configMap) ?? {}))
-              exchange.setUpstream(name, expand(exchange, value));
+              exchange.upstreamAdded.push([name, expand(exchange, value)]);
           }),
         ]),
   ],

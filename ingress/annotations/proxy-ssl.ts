@@ -61,7 +61,7 @@ export const proxySsl = annotationGroup<ProxySsl>({
       ? []
       : [
           {
-            phase: "rewrite",
+            phase: "location",
             annotation: "proxy-ssl-secret",
             run: ({ world }) =>
               usableSecret(secret, world.secret.bind(world))

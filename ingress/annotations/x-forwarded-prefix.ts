@@ -16,7 +16,7 @@ export const xForwardedPrefix = annotationGroup<string>({
             annotation: "x-forwarded-prefix",
             run(exchange) {
               const { target } = exchange.location.settings.rewrite;
-              if (target !== "" && target !== exchange.location.path) exchange.setUpstream("X-Forwarded-Prefix", prefix);
+              if (target !== "" && target !== exchange.location.served) exchange.setUpstream("X-Forwarded-Prefix", prefix);
               return undefined;
             },
           },

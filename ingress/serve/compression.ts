@@ -12,12 +12,12 @@ const TYPES =
   "application/x-font-ttf application/x-web-app-manifest+json application/xhtml+xml application/xml font/opentype image/svg+xml image/x-icon " +
   "text/css text/javascript text/plain text/x-component";
 
-/** A compressor for this answer, and its header lines; undefined when it goes as it is. */
+/** Header lines of this answer, and its compressor where the client takes one; undefined when nothing of it is for compressing. */
 export function compression(
   exchange: Exchange,
   status: number,
-  lines: readonly string[],
-): { readonly stream: Transform; readonly lines: string[] } | undefined {
+  lines: string[],
+): { readonly stream?: Transform; readonly lines: string[] } | undefined {
   const { config } = exchange.table;
   const [brotli, gzip] = [config.flag("enable-brotli", false), config.flag("use-gzip", false)];
   if ((!brotli && !gzip) || ![200, 403, 404].includes(status)) return undefined;
@@ -34,16 +34,26 @@ export function compression(
     const long = length === undefined || Number(length) >= config.number(`${prefix}-min-length`, minLength);
     return long && (type === "text/html" || types.includes("*") || types.includes(type));
   };
-  if (brotli && /\bbr\b/.test(accepted) && fits("brotli", 20)) {
+  const [forBrotli, forGzip] = [brotli && fits("brotli", 20), gzip && fits("gzip", 256)];
+  if (!forBrotli && !forGzip) return undefined;
+  // gzip_vary stands beside use-gzip alone.
+  const varied = gzip ? [...lines, "vary", "Accept-Encoding"] : lines;
+  if (forBrotli && accepts(accepted, "br")) {
     return {
       stream: createBrotliCompress({ params: { [constants.BROTLI_PARAM_QUALITY]: config.number("brotli-level", 4) } }),
-      lines: encoded(lines, "br"),
+      lines: encoded(varied, "br"),
     };
   }
-  if (gzip && /\bgzip\b/.test(accepted) && fits("gzip", 256) && !disabled(config, headerText(exchange, "user-agent"))) {
-    return { stream: createGzip({ level: config.number("gzip-level", 1) }), lines: encoded(lines, "gzip") };
+  if (forGzip && accepts(accepted, "gzip") && !disabled(config, headerText(exchange, "user-agent"))) {
+    return { stream: createGzip({ level: config.number("gzip-level", 1) }), lines: encoded(varied, "gzip") };
   }
-  return undefined;
+  return { lines: varied };
+}
+
+/** ngx_http_gzip_accept_encoding: the coding by its name, with a weight above 0. */
+function accepts(sent: string, coding: string): boolean {
+  const found = new RegExp(`(?:^|[ ,])${coding} *(?:$|,|; *(?:$|q=([01](?:\\.\\d{0,3})?) *(?:$|,)))`, "i").exec(sent);
+  return found !== null && Number(found[1] ?? 1) > 0;
 }
 
 function encoded(lines: readonly string[], encoding: string): string[] {
@@ -54,7 +64,7 @@ function encoded(lines: readonly string[], encoding: string): string[] {
     const value = lines[i + 1] ?? "";
     kept.push(lines[i] ?? "", name === "etag" && !value.startsWith("W/") ? `W/${value}` : value);
   }
-  return [...kept, "content-encoding", encoding, "vary", "Accept-Encoding"];
+  return [...kept, "content-encoding", encoding];
 }
 
 /** `msie6` is nginx's name for Internet Explorer 4 to 6, but for 6 with SV1. */

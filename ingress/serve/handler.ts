@@ -5,37 +5,33 @@ import { constants, type Http2ServerResponse } from "node:http2";
 import type { Duplex } from "node:stream";
 import { nextTurn } from "../../model/clock.ts";
 import { log } from "../../model/log.ts";
-import { type Answer, page } from "../answer.ts";
+import { type Answer, type HeaderLine, page } from "../answer.ts";
 import { Balance } from "../balance.ts";
-import type { Http2Engine } from "../engine/http2-engine.ts";
-import type { MemoryEngine } from "../engine/memory-engine.ts";
-import type { NodeEngine } from "../engine/node-engine.ts";
-import { ClientSignal, type Forward, type ForwardBody, type ForwardResponse, UpstreamError, upstreamError } from "../engine/forward.ts";
+import { ClientSignal, type ForwardBody, type ForwardResponse, UpstreamError } from "../engine/forward.ts";
 import { annotatedBackend, errorPage, errorRequest, pageRefused, signIn } from "../error-pages.ts";
-import { type Decision, evaluate } from "../evaluate.ts";
+import { type Decision, evaluate, redirectInside } from "../evaluate.ts";
 import type { Exchange, World } from "../exchange.ts";
 import { Notes } from "../notes.ts";
 import { RequestRecord } from "../request-record.ts";
 import { isLastRequest } from "./connection-limits.ts";
 import { passAnswer } from "./pass-answer.ts";
-import { type Forwarding, mirrorRequest, podRequest } from "./pod-request.ts";
+import { type Forwarding, mirrorRequest } from "./pod-request.ts";
 import { hasBody, readBody } from "./request-body.ts";
-import { answeredTry, endRequest, headOf } from "./request-end.ts";
+import { endRequest, headOf } from "./request-end.ts";
 import { type Arrival, isAnswer, requestFacts } from "./request-facts.ts";
 import { sendAnswer } from "./send-answer.ts";
-import { NO_PEER, serveUpgrade, type UpgradeParts } from "./upgrade.ts";
+import { type Engines, isFastCgi, isGrpc, tryPeers, type TryParts } from "./tries.ts";
+import { serveUpgrade, type UpgradeParts } from "./upgrade.ts";
 import { RequestWorld } from "./world.ts";
 
 export interface HandlerParts extends UpgradeParts {
-  readonly memory: MemoryEngine;
-  readonly own: NodeEngine;
-  readonly http2: Http2Engine;
-  readonly fastcgi: Forward;
+  readonly engines: Engines;
 }
 
 export class Handler {
   readonly #parts: HandlerParts;
   readonly #balance: Balance;
+  readonly #tryParts: TryParts;
   /** Connections that an answer has ended. */
   readonly #ended = new WeakSet<object>();
   /** Answers over HTTP/1.x that are not complete. */
@@ -49,6 +45,7 @@ export class Handler {
   constructor(parts: HandlerParts) {
     this.#parts = parts;
     this.#balance = new Balance(parts.world.random.fork("balance"));
+    this.#tryParts = { engines: parts.engines, balance: this.#balance, clock: parts.world.clock };
   }
   get requests(): number {
     return this.#requests;
@@ -172,7 +169,7 @@ export class Handler {
     response.once("close", () => {
       if (!response.writableFinished) left.abort();
     });
-    const outcome = await this.#tries(request, response, decision, body, left);
+    const outcome = await tryPeers(this.#tryParts, { request, response, signal: left }, decision, body);
     if (left.aborted || response.destroyed) return;
     if (outcome instanceof UpstreamError) return fail(page(outcome.status, outcome.message));
     const { bufferBytes } = settings.proxyBuffering;
@@ -183,85 +180,38 @@ export class Handler {
     const intercepted = decision.error !== true && !isGrpc(exchange) && !isFastCgi(exchange) && !settings.disableProxyInterceptErrors;
     if (intercepted && errorPage(exchange, outcome.status) !== undefined) {
       outcome.discard();
-      return fail(page(outcome.status, `the pod answers ${outcome.status}`));
+      return fail(page(outcome.status, `the pod answers ${outcome.status}`, challengeOf(outcome)));
     }
+    const inside = outcome.rawHeaders.findIndex((text, i) => i % 2 === 0 && text.toLowerCase() === "x-accel-redirect");
+    if (inside >= 0) return this.#redirect(request, response, decision, outcome, outcome.rawHeaders[inside + 1] ?? "", body);
     passAnswer(response, outcome, exchange, this.#parts.world.clock);
   }
 
-  /** proxy_next_upstream: other peers, while the conditions hold. */
-  async #tries(
+  /** X-Accel-Redirect: another location answers; a few headers of the pod's answer stay. */
+  async #redirect(
     request: IncomingMessage,
     response: ServerResponse,
-    decision: Forwarding,
+    { exchange, redirects = 0 }: Forwarding,
+    outcome: ForwardResponse,
+    path: string,
     body: ForwardBody,
-    signal: ClientSignal,
-  ): Promise<ForwardResponse | UpstreamError> {
-    const { exchange, peers, balance, backend } = decision;
-    const { conditions, timeoutMs, tries: most } = exchange.location.settings.proxyNextUpstream;
-    const { clock } = this.#parts.world;
-    const startedAt = clock.monotonic();
-    const tried = new Set<string>();
-    const idempotent = !["POST", "LOCK", "PATCH"].includes(exchange.facts.method) || conditions.has("non_idempotent");
-    const { memory, own, http2, fastcgi } = this.#parts;
-    const plain = request.httpVersionMajor >= 2 ? own : memory;
-    // The pages of errors come over HTTP.
-    const engine: Forward = decision.error === true ? plain : isFastCgi(exchange) ? fastcgi : isGrpc(exchange) ? http2 : plain;
-    const limit = most === 0 ? Infinity : most;
-    const unsent = body.type !== "stream";
-    const inTime = (): boolean => timeoutMs === 0 || clock.monotonic() - startedAt < timeoutMs;
-    for (let tries = 0, rounds = 1; ; rounds++) {
-      const peer = this.#balance.pick(backend.upstream, peers, balance, exchange, tried);
-      if (!peer) {
-        exchange.record?.beginNowhere(clock.monotonic());
-        return new UpstreamError("error", NO_PEER, { requestSent: false });
-      }
-      tried.add(peer.id);
-      const tryAt = clock.monotonic();
-      const asked = exchange.record?.begin(peer.id, tryAt);
-      try {
-        const answer = await engine.send({ request, response, signal }, podRequest(request, decision, peer, body, undefined));
-        if (asked) {
-          asked.connectedAt = answer.connectedAt;
-          answeredTry(asked, answer.status, answer.rawHeaders, clock.monotonic());
-        }
-        // http_503 and the like: the answer is not passed on while another peer may be asked.
-        if (conditions.has(`http_${answer.status}`) && idempotent && unsent && tries + 1 < limit && inTime()) {
-          tries++;
-          answer.abort();
-          if (asked) asked.endedAt = clock.monotonic();
-          exchange.notes?.push(`${peer.id} answered ${answer.status}: the next is asked, as proxy-next-upstream says`);
-          continue;
-        }
-        exchange.notes?.push(`${peer.id} answered ${answer.status} after ${Math.round(clock.monotonic() - tryAt)} ms`);
-        // Told to who asks, as the gateway does: `loopkube load` counts pods by it.
-        if (exchange.facts.headers["x-loopkube-endpoint"] === "tell") exchange.setResponse("X-Loopkube-Endpoint", peer.id);
-        answer.onClosed(() => {
-          const now = clock.monotonic();
-          if (asked) asked.endedAt = now;
-          this.#balance.closed(backend.upstream, peer, now - tryAt + answer.connectedAt - tryAt, now);
-        });
-        return answer;
-      } catch (error) {
-        const now = clock.monotonic();
-        const failure = upstreamError(error, { requestSent: true });
-        if (asked) {
-          asked.endedAt = now;
-          asked.status = signal.aborted ? 0 : failure.status;
-        }
-        exchange.notes?.push(`${peer.id} failed (${failure.failure}): ${failure.message}`);
-        // A kept connection that the pod has closed meanwhile costs no try.
-        if (failure.reused && failure.failure === "error") {
-          tried.delete(peer.id);
-          if (asked && !signal.aborted) exchange.record?.forget(asked);
-        } else tries++;
-        const allowed = conditions.has(failure.failure) && (idempotent || !failure.requestSent);
-        // As upstream's balancer does, a lone peer is tried again.
-        if (signal.aborted || !allowed || !inTime() || !unsent || tries >= limit || rounds >= MOST_ROUNDS) {
-          this.#balance.closed(backend.upstream, peer, now - tryAt, now);
-          return failure;
-        }
-      }
+  ): Promise<void> {
+    outcome.discard();
+    const head = request.method === "HEAD";
+    if (redirects >= MOST_REDIRECTS) return this.#refuse(request, response, page(500, "X-Accel-Redirect leads to no end"), exchange, head);
+    exchange.record?.turnElsewhere();
+    const decision = await redirectInside(exchange, path, this.#parts.feed.upstreams);
+    if (decision.type === "answer") {
+      if (!decision.exchange) return this.#refuse(request, response, decision.answer, undefined, head);
+      decision.exchange.record = exchange.record;
+      return this.#fail(request, response, decision.answer, decision.exchange, body);
     }
+    const found = decision.exchange;
+    found.record = exchange.record;
+    outcome.rawHeaders.forEach((name, i) => {
+      if (i % 2 === 0 && KEPT_INSIDE.has(name.toLowerCase())) found.addedHeaders.push([name, outcome.rawHeaders[i + 1] ?? ""]);
+    });
+    await this.#forward(request, response, { ...decision, redirects: redirects + 1, sent: body });
   }
 
   /** An answer of our own, unless auth-signin or custom-http-errors have another one for its status. */
@@ -272,7 +222,7 @@ export class Handler {
     if (wanted === undefined) return this.#refuse(request, response, answer, exchange, head);
     if (wanted === "sign-in") return this.#refuse(request, response, signIn(exchange, answer), exchange, head);
     if (answer.close === true && !("stream" in response)) this.#endConnection(response);
-    errorRequest(exchange, status);
+    errorRequest(exchange, answer);
     const refused = pageRefused(exchange);
     if (refused) return this.#refuse(request, response, refused, exchange, head);
     const { upstreams, table } = this.#parts.feed;
@@ -334,8 +284,11 @@ function endConnection(response: ServerResponse | Http2ServerResponse): void {
   void nextTurn().then(() => session?.destroy());
 }
 
-/** Kept connections that turn out closed, before a request is given up. */
-const MOST_ROUNDS = 64;
+/** nginx gives up an internal redirect after so many. */
+const MOST_REDIRECTS = 10;
+
+/** What of an answer with X-Accel-Redirect reaches the client. */
+const KEPT_INSIDE: ReadonlySet<string> = new Set(["set-cookie", "content-disposition", "cache-control", "expires"]);
 
 const NO_BODY: ForwardBody = { type: "none" };
 
@@ -357,13 +310,13 @@ function headBytes({ rawHeaders }: ForwardResponse): number {
   return size;
 }
 
+/** WWW-Authenticate stands on a 401 whoever gives its page. */
+function challengeOf({ status, rawHeaders }: ForwardResponse): readonly HeaderLine[] {
+  const at = status === 401 ? rawHeaders.findIndex((text, i) => i % 2 === 0 && text.toLowerCase() === "www-authenticate") : -1;
+  return at < 0 ? [] : [["WWW-Authenticate", rawHeaders[at + 1] ?? ""]];
+}
+
 /** What is known of it before it is sent. */
 function sizeOf(body: ForwardBody, { facts }: Exchange): number {
   return body.type === "bytes" ? body.bytes.length : body.type === "stream" ? (facts.contentLength ?? 0) : 0;
-}
-
-const isFastCgi = ({ location }: Exchange): boolean => location.settings.backendProtocol === "FCGI";
-
-function isGrpc({ location }: Exchange): boolean {
-  return location.settings.backendProtocol === "GRPC" || location.settings.backendProtocol === "GRPCS";
 }

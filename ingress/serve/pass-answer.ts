@@ -28,7 +28,7 @@ export function passAnswer(response: ServerResponse, answer: ForwardResponse, ex
   const { limitRate, proxyBuffering } = exchange.location.settings;
   const gather = buffered(proxyBuffering, answer.rawHeaders) ? new Gather(proxyBuffering) : undefined;
   const throttle = limitRate.rate > 0 ? new Throttle(clock, limitRate.rate, limitRate.after) : undefined;
-  if (!compressed && !throttle && !gather && !http2) {
+  if (!compressed?.stream && !throttle && !gather && !http2) {
     const whole = answer.takeWhole(WHOLE_BYTES);
     if (whole !== undefined) {
       // Text of one encoding with the head is one write.
@@ -42,7 +42,7 @@ export function passAnswer(response: ServerResponse, answer: ForwardResponse, ex
   body.once("close", () => {
     if (!body.readableEnded) broken();
   });
-  if (!compressed && !throttle && !gather) body.once("end", () => addTrailers(response, answer, http2));
+  if (!compressed?.stream && !throttle && !gather) body.once("end", () => addTrailers(response, answer, http2));
   let from: Readable = body;
   for (const stage of [gather, compressed?.stream, throttle]) {
     if (!stage) continue;

@@ -17,6 +17,8 @@ export type Forwarding = Extract<Decision, { type: "forward" }> & {
   readonly error?: true;
   /** What has been read for the pod before. */
   readonly sent?: ForwardBody;
+  /** How often X-Accel-Redirect led here. */
+  readonly redirects?: number;
 };
 
 export function podRequest(

@@ -5,7 +5,7 @@ import type { Duplex } from "node:stream";
 import { type Answer, reasonOf } from "../answer.ts";
 import type { Exchange } from "../exchange.ts";
 import { addHsts } from "../headers.ts";
-import { serverHeader, signed } from "../server-header.ts";
+import { serverHeader, shown, signed } from "../server-header.ts";
 import { expand } from "../variables.ts";
 import type { RoutesFeed } from "./routes-feed.ts";
 
@@ -15,7 +15,8 @@ export type AnswerFeed = Pick<RoutesFeed, "table" | "configMap">;
 /** add-headers, also where no location has answered. */
 function addedEverywhere(feed: AnswerFeed): readonly (readonly [name: string, value: string])[] {
   const key = feed.table.config.text("add-headers");
-  return key === "" ? [] : Object.entries(feed.configMap(key) ?? {});
+  const all = key === "" ? [] : Object.entries(feed.configMap(key) ?? {});
+  return shown(feed.table.config) ? all : all.filter(([name]) => name.toLowerCase() !== "server");
 }
 
 /** Head and body of an answer; steps' response headers stand on it as on any other. */
@@ -40,7 +41,7 @@ export function sendAnswer(
     if (!own.has(lower) && exchange?.responseHeaders.has(lower) !== true) put(name, exchange ? expand(exchange, value) : value);
   }
   for (const [name, value] of exchange?.added(answer.status) ?? []) put(name, value);
-  const server = serverHeader(config);
+  const server = lines.some((text, i) => i % 2 === 0 && text.toLowerCase() === "server") ? undefined : serverHeader(config);
   if (server !== undefined) put("Server", server);
   const body = Buffer.from(signed(answer.body, config), "latin1");
   put("Content-Length", String(body.length));

@@ -1,5 +1,5 @@
 // The upstream cases' shape, and how one is set up: objects from its ingresses, Services that it names, Secrets and ConfigMaps.
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import type { Ingress, IngressBackend } from "../../model/kinds/networking-v1.ts";
 import { createCa, issueCertificate, type KeyPair } from "../../model/x509.ts";
 import { ConfigMaps, Ingresses, IngressClasses, Secrets } from "../../model/resources.ts";
@@ -107,9 +107,12 @@ export interface Case {
   readonly notes?: string;
 }
 
-export const cases: readonly Case[] = ["ingress-nginx.json", "ingress-nginx-more.json"].flatMap(
-  (name) => (JSON.parse(readFileSync(new URL(`cases/${name}`, import.meta.url), "utf8")) as { cases: readonly Case[] }).cases,
-);
+/** Of the files whose names begin so. */
+export function readCases(beginning: string): readonly Case[] {
+  const folder = new URL("cases/", import.meta.url);
+  const names = readdirSync(folder).filter((name) => name.startsWith(beginning));
+  return names.flatMap((name) => (JSON.parse(readFileSync(new URL(name, folder), "utf8")) as { cases: readonly Case[] }).cases);
+}
 
 const now = Date.now();
 export const ca = createCa("test-ca", now);
