@@ -93,7 +93,9 @@ export class Handler {
       if (found.type === "answer") {
         const { answer, exchange } = found;
         if (!exchange) return this.#refuse(request, response, answer, exchange, head);
-        this.#fail(request, response, answer, exchange).catch((error: unknown) => this.#broken(error, request, response, exchange));
+        // A stream of gRPC may last.
+        const read = answer.status === 413 || isGrpc(exchange) ? NO_BODY : undefined;
+        this.#fail(request, response, answer, exchange, read).catch((error: unknown) => this.#broken(error, request, response, exchange));
         return;
       }
       this.#forward(request, response, found).catch((error: unknown) => this.#broken(error, request, response, found.exchange));
@@ -146,12 +148,12 @@ export class Handler {
     const { exchange } = decision;
     const { settings } = exchange.location;
     const limit = settings.proxyBodySize;
+    let body = decision.read ?? NO_BODY;
     const fail = (answer: Answer): void | Promise<void> =>
       decision.error === true
         ? this.#refuse(request, response, answer, exchange, request.method === "HEAD")
-        : this.#fail(request, response, answer, exchange);
-    let body: ForwardBody = { type: "none" };
-    if (hasBody(request) && decision.error !== true) {
+        : this.#fail(request, response, answer, exchange, body.type === "stream" ? NO_BODY : body);
+    if (hasBody(request) && !decision.read) {
       const streams = isGrpc(exchange);
       const read = streams
         ? { type: "stream" as const, stream: request }
@@ -163,7 +165,7 @@ export class Handler {
             { clock: this.#parts.world.clock, timeoutMs: exchange.table.config.number("client-body-timeout", 60) * 1000 },
           );
       if (read.type === "gone") return;
-      if (read.type === "too-large") return this.#fail(request, response, page(413, `body is over proxy-body-size ${limit}`), exchange);
+      if (read.type === "too-large") return fail(page(413, `body is over proxy-body-size ${limit}`));
       body = read;
     }
     if (exchange.record && decision.error !== true) exchange.record.receivedBytes = sizeOf(body, exchange);
@@ -183,7 +185,7 @@ export class Handler {
     const intercepted = decision.error !== true && !isGrpc(exchange) && !isFastCgi(exchange) && !settings.disableProxyInterceptErrors;
     if (intercepted && errorPage(exchange, outcome.status) !== undefined) {
       outcome.discard();
-      return this.#fail(request, response, page(outcome.status, `the pod answers ${outcome.status}`), exchange);
+      return fail(page(outcome.status, `the pod answers ${outcome.status}`));
     }
     passAnswer(response, outcome, exchange, this.#parts.world.clock);
   }
@@ -197,15 +199,17 @@ export class Handler {
     signal: ClientSignal,
   ): Promise<ForwardResponse | UpstreamError> {
     const { exchange, peers, balance, backend } = decision;
-    const { conditions, timeoutMs, tries: most } = exchange.location.settings.proxyNextUpstream;
     const { clock } = this.#parts.world;
     const startedAt = clock.monotonic();
     const tried = new Set<string>();
-    const idempotent = !["POST", "LOCK", "PATCH"].includes(exchange.facts.method) || conditions.has("non_idempotent");
     const { memory, own, http2, fastcgi } = this.#parts;
     const plain = request.httpVersionMajor >= 2 ? own : memory;
     // The pages of errors come over HTTP.
     const engine: Forward = decision.error === true ? plain : isFastCgi(exchange) ? fastcgi : isGrpc(exchange) ? http2 : plain;
+    // The template has proxy_next_upstream alone, for the location's own pods.
+    const proxied = engine === plain && decision.error !== true;
+    const { conditions, timeoutMs, tries: most } = proxied ? exchange.location.settings.proxyNextUpstream : NGINX_NEXT_UPSTREAM;
+    const idempotent = !["POST", "LOCK", "PATCH"].includes(exchange.facts.method) || conditions.has("non_idempotent");
     const limit = most === 0 ? Infinity : most;
     const unsent = body.type !== "stream";
     const inTime = (): boolean => timeoutMs === 0 || clock.monotonic() - startedAt < timeoutMs;
@@ -261,8 +265,14 @@ export class Handler {
     }
   }
 
-  /** An answer of our own, unless auth-signin or custom-http-errors have another one for its status. */
-  async #fail(request: IncomingMessage, response: ServerResponse, answer: Answer, exchange: Exchange): Promise<void> {
+  /** An answer of our own, unless auth-signin or custom-http-errors have another one for its status. `read`: the request's body, if it was. */
+  async #fail(
+    request: IncomingMessage,
+    response: ServerResponse,
+    answer: Answer,
+    exchange: Exchange,
+    read: ForwardBody | undefined,
+  ): Promise<void> {
     const { status } = answer;
     const wanted = errorPage(exchange, status);
     const head = request.method === "HEAD";
@@ -288,6 +298,7 @@ export class Handler {
       balance: settings,
       alternative: undefined,
       error: true,
+      read,
     });
   }
 
@@ -328,6 +339,11 @@ function endConnection(response: ServerResponse | Http2ServerResponse): void {
   // Once that has been written.
   void nextTurn().then(() => session?.destroy());
 }
+
+const NO_BODY: ForwardBody = { type: "none" };
+
+/** nginx's own proxy_next_upstream, without an end to its tries but ours. */
+const NGINX_NEXT_UPSTREAM = { conditions: new Set(["error", "timeout"]), timeoutMs: 0, tries: 0 };
 
 /** Kept connections that turn out closed, before a request is given up. */
 const MOST_ROUNDS = 64;

@@ -15,6 +15,8 @@ import { expand } from "../variables.ts";
 export type Forwarding = Extract<Decision, { type: "forward" }> & {
   /** It is an error's own Service: its answer stands, whatever it is. */
   readonly error?: true;
+  /** The request's body, where it has been read before; undefined: it has not. */
+  readonly read?: ForwardBody | undefined;
 };
 
 export function podRequest(
@@ -29,16 +31,17 @@ export function podRequest(
   const { config } = exchange.table;
   const underscores = config.flag("enable-underscores-in-headers", false) || !config.flag("ignore-invalid-headers", true);
   const headers = podHeaders(exchange, request.rawHeaders, { underscores, upgrade });
-  if (upgrade === undefined && headers["Connection"] === undefined && keepsNone(exchange)) headers["Connection"] = "close";
+  const page = decision.error === true;
+  if (page || (upgrade === undefined && headers["Connection"] === undefined && keepsNone(exchange))) headers["Connection"] = "close";
   if (body.type === "bytes") headers["Content-Length"] = String(body.bytes.length);
   else if (body.type === "stream" && exchange.facts.contentLength !== undefined)
     headers["Content-Length"] = String(exchange.facts.contentLength);
   else if (body.type === "stream") headers["Transfer-Encoding"] = "chunked";
-  else if (exchange.facts.contentLength === 0 && decision.error !== true) headers["Content-Length"] = "0";
+  else if (exchange.facts.contentLength === 0) headers["Content-Length"] = "0";
   const secure =
     backendProtocol === "HTTPS" || backendProtocol === "GRPCS" || (backendProtocol === "AUTO_HTTP" && exchange.facts.scheme === "https");
-  // The template has no fastcgi_*_timeout.
-  const timeouts = backendProtocol === "FCGI" ? FASTCGI_TIMEOUTS : proxyTimeouts;
+  // The template has no fastcgi_*_timeout, and says nothing of the kind where errors have their pages.
+  const timeouts = backendProtocol === "FCGI" || page ? NGINX_TIMEOUTS : proxyTimeouts;
   return {
     method: exchange.facts.method,
     target: exchange.upstreamTarget,
@@ -47,14 +50,15 @@ export function podRequest(
     peer,
     ...(backendProtocol === "FCGI" ? { cgi: cgiParams(exchange, body.type === "bytes" ? body.bytes.length : undefined) } : {}),
     tls: secure ? peerTls(exchange) : undefined,
-    httpVersion: proxyHttpVersion,
+    httpVersion: page ? "1.0" : proxyHttpVersion,
     connectTimeoutMs: timeouts.connectMs,
     sendTimeoutMs: timeouts.sendMs,
     readTimeoutMs: timeouts.readMs,
   };
 }
 
-const FASTCGI_TIMEOUTS = { connectMs: 60_000, sendMs: 60_000, readMs: 60_000 };
+/** nginx's own. */
+const NGINX_TIMEOUTS = { connectMs: 60_000, sendMs: 60_000, readMs: 60_000 };
 
 /** upstream-keepalive-connections 0: a connection for each request. */
 const keepsNone = ({ table }: Exchange): boolean => table.config.number("upstream-keepalive-connections", 320) <= 0;
