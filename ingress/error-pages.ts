@@ -30,9 +30,9 @@ function hasPage({ server, world }: Exchange): boolean {
 }
 
 /** auth-signin, where authentication is asked for at all. */
-function signsIn({ settings, path }: Location): boolean {
+function signsIn({ settings, served }: Location): boolean {
   const { url, signin } = settings.externalAuth;
-  return url !== "" && signin !== "" && !settings.access.openPrefixes.some((prefix) => path.startsWith(prefix));
+  return url !== "" && signin !== "" && !settings.access.openPrefixes.some((prefix) => served.startsWith(prefix));
 }
 
 /** The redirect to sign in, which is a location of its own: headers of the location it is for are not on it, but those of enable-cors. */

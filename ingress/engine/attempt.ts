@@ -32,8 +32,8 @@ export class Attempt {
   watch(client: ClientRequest): void {
     this.#client = client;
     if (this.#request.httpVersion === "1.0") speakHttp10(client);
-    // Node would say keep-alive.
-    else if (!client.hasHeader("connection")) client.removeHeader("connection");
+    // Node would say keep-alive, or close.
+    if (!client.hasHeader("connection")) client.removeHeader("connection");
     this.#touch();
     this.#arm(this.#limitMs);
     client.once("socket", (socket) => {

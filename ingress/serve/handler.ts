@@ -90,7 +90,9 @@ export class Handler {
       if (found.type === "answer") {
         const { answer, exchange } = found;
         if (!exchange) return this.#refuse(request, response, answer, exchange, head);
-        this.#fail(request, response, answer, exchange).catch((error: unknown) => this.#broken(error, request, response, exchange));
+        // A stream of gRPC may last.
+        const read = answer.status === 413 || isGrpc(exchange) ? NO_BODY : undefined;
+        this.#fail(request, response, answer, exchange, read).catch((error: unknown) => this.#broken(error, request, response, exchange));
         return;
       }
       this.#forward(request, response, found).catch((error: unknown) => this.#broken(error, request, response, found.exchange));

@@ -31,6 +31,9 @@ export interface TryParts {
 /** Kept connections that turn out closed, before a request is given up. */
 const MOST_ROUNDS = 64;
 
+/** nginx's own proxy_next_upstream, without an end to its tries but ours. */
+const NGINX_NEXT_UPSTREAM = { conditions: new Set(["error", "timeout"]), timeoutMs: 0, tries: 0 };
+
 /** The answer of the first peer that gives one: others are asked while proxy-next-upstream's conditions hold. */
 export async function tryPeers(
   { engines, balance: balances, clock }: TryParts,
@@ -39,16 +42,18 @@ export async function tryPeers(
   body: ForwardBody,
 ): Promise<ForwardResponse | UpstreamError> {
   const { exchange, peers, balance, backend } = decision;
-  const { conditions, timeoutMs, tries: most } = exchange.location.settings.proxyNextUpstream;
   const startedAt = clock.monotonic();
   const tried = new Set<string>();
-  const idempotent = !["POST", "LOCK", "PATCH"].includes(exchange.facts.method) || conditions.has("non_idempotent");
   const { request, signal } = client;
   const plain = request.httpVersionMajor >= 2 ? engines.own : engines.memory;
   // The pages of errors come over HTTP.
   const special =
     decision.error === true ? undefined : isFastCgi(exchange) ? engines.fastcgi : isGrpc(exchange) ? engines.http2 : undefined;
   const engine: Forward = special ?? plain;
+  // The template has proxy_next_upstream alone, for the location's own pods.
+  const proxied = engine === plain && decision.error !== true;
+  const { conditions, timeoutMs, tries: most } = proxied ? exchange.location.settings.proxyNextUpstream : NGINX_NEXT_UPSTREAM;
+  const idempotent = !["POST", "LOCK", "PATCH"].includes(exchange.facts.method) || conditions.has("non_idempotent");
   const limit = most === 0 ? Infinity : most;
   const unsent = body.type !== "stream";
   const inTime = (): boolean => timeoutMs === 0 || clock.monotonic() - startedAt < timeoutMs;

@@ -153,7 +153,7 @@ await t.test("block-cidrs is for the pages of errors too, which have no ranges o
 });
 
 await t.test("no-auth-locations and no-tls-redirect-locations are beginnings of nginx's locations", async (t) => {
-  const lists = { "no-auth-locations": "/open/, /also", "no-tls-redirect-locations": "/open/" };
+  const lists = { "no-auth-locations": "/open/, /also, /status/", "no-tls-redirect-locations": "/open/" };
   await using world = await harness.start({ config: lists });
   await world.service("echo");
   for (const path of ["/open", "/also", "/closed"]) {
@@ -181,6 +181,11 @@ await t.test("no-auth-locations and no-tls-redirect-locations are beginnings of 
     [{ host: "auth.example", path: "/also/x" }, 200],
     [{ host: "auth.example", path: "/closed" }, 401],
   ]);
+  // A pod's own 401 is no reason to sign in, where nobody is asked.
+  await world.service("httpbun");
+  const asks = { "auth-url": "http://auth.example/", "auth-signin": "https://login.example/", "custom-http-errors": "404" };
+  await addIngress(world, ingress("signin", "signin.example", "httpbun", asks, "/status"));
+  await compare(t, world, [[{ host: "signin.example", path: "/status/401" }, 401]]);
 });
 
 await t.test("--http-port and --https-port: what a pod is told, and what redirects name", async (t) => {
