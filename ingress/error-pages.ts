@@ -76,8 +76,13 @@ export function setErrorHeaders(exchange: Exchange, status: number): void {
 export function errorRequest(exchange: Exchange, { status, headers }: Pick<Answer, "status" | "headers">): void {
   exchange.upstreamHeaders.clear();
   exchange.upstreamAdded.length = 0;
-  for (const name of ["X-Real-IP", "X-Forwarded-Host", "X-Forwarded-Port", "X-Forwarded-Proto", "X-Forwarded-Scheme", "X-Scheme"])
-    exchange.removeUpstream(name);
+  for (const name of UNSET) {
+    const own = exchange.facts.headers[name.toLowerCase()];
+    if (typeof own === "string") exchange.setUpstream(name, own);
+    else exchange.removeUpstream(name);
+  }
+  const { query = "" } = exchange.facts.parsed;
+  exchange.upstreamTarget = query === "" ? "/" : `/?${query}`;
   exchange.setUpstream("X-Forwarded-For", exchange.facts.clientIp);
   setErrorHeaders(exchange, status);
   exchange.setUpstream("X-Original-URI", exchange.facts.target);
@@ -86,6 +91,18 @@ export function errorRequest(exchange: Exchange, { status, headers }: Pick<Answe
   exchange.addedHeaders.push(...kept(headers));
   exchange.authCookie = undefined;
 }
+
+/** What the location of an error's page does not set, so that the client's own pass. */
+const UNSET = [
+  "X-Real-IP",
+  "X-Forwarded-Host",
+  "X-Forwarded-Port",
+  "X-Forwarded-Proto",
+  "X-Forwarded-Scheme",
+  "X-Scheme",
+  "X-Original-Forwarded-For",
+  "X-Original-Forwarded-Host",
+];
 
 /** Headers that steps set on answers stay behind, but those whose names begin so. */
 function leave(exchange: Exchange, kept?: string): void {

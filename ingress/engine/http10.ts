@@ -10,7 +10,8 @@ interface HeadWriter {
 /** To be called before the head of the request is written. Bodies need a length: HTTP/1.0 has no chunks. */
 export function speakHttp10(request: ClientRequest): void {
   request.shouldKeepAlive = false;
-  request.removeHeader("connection");
+  // Without a word of its own Node says close.
+  if (!request.hasHeader("connection")) request.removeHeader("connection");
   const writer = request as unknown as HeadWriter;
   const write = writer._storeHeader.bind(request);
   writer._storeHeader = (firstLine, headers) => write(firstLine.replace(/HTTP\/1\.1\r\n$/, "HTTP/1.0\r\n"), headers);

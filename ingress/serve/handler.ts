@@ -137,9 +137,9 @@ export class Handler {
     const fail = (answer: Answer): void | Promise<void> =>
       decision.error === true
         ? this.#refuse(request, response, answer, exchange, request.method === "HEAD")
-        : this.#fail(request, response, answer, exchange);
-    let body: ForwardBody = decision.body ?? { type: "none" };
-    if (hasBody(request) && decision.error !== true && decision.body === undefined) {
+        : this.#fail(request, response, answer, exchange, body.type === "stream" ? NO_BODY : body);
+    let body = decision.body ?? NO_BODY;
+    if (hasBody(request) && decision.body === undefined) {
       const streams = isGrpc(exchange);
       const read = streams
         ? { type: "stream" as const, stream: request }
@@ -147,11 +147,11 @@ export class Handler {
             request,
             exchange.facts.contentLength,
             limit,
-            settings.proxyRequestBuffering || settings.proxyHttpVersion === "1.0" || isFastCgi(exchange),
+            settings.proxyRequestBuffering || settings.proxyHttpVersion === "1.0" || decision.error === true || isFastCgi(exchange),
             { clock: this.#parts.world.clock, timeoutMs: exchange.table.config.number("client-body-timeout", 60) * 1000 },
           );
       if (read.type === "gone") return;
-      if (read.type === "too-large") return this.#fail(request, response, page(413, `body is over proxy-body-size ${limit}`), exchange);
+      if (read.type === "too-large") return fail(page(413, `body is over proxy-body-size ${limit}`));
       body = read;
     }
     if (exchange.record && decision.error !== true) exchange.record.receivedBytes = sizeOf(body, exchange);
@@ -172,7 +172,7 @@ export class Handler {
     if (intercepted && errorPage(exchange, outcome.status) !== undefined) {
       outcome.discard();
       const refused = page(outcome.status, `the pod answers ${outcome.status}`, challengeOf(outcome));
-      return this.#fail(request, response, refused, exchange);
+      return fail(refused);
     }
     const inside = outcome.rawHeaders.findIndex((text, i) => i % 2 === 0 && text.toLowerCase() === "x-accel-redirect");
     if (inside >= 0) return this.#redirect(request, response, decision, outcome, outcome.rawHeaders[inside + 1] ?? "", body);
@@ -280,7 +280,7 @@ export class Handler {
   }
 
   /** An answer of our own, unless auth-signin or custom-http-errors have another one for its status. */
-  async #fail(request: IncomingMessage, response: ServerResponse, answer: Answer, exchange: Exchange): Promise<void> {
+  async #fail(request: IncomingMessage, response: ServerResponse, answer: Answer, exchange: Exchange, body?: ForwardBody): Promise<void> {
     const { status } = answer;
     const wanted = errorPage(exchange, status);
     const head = request.method === "HEAD";
@@ -294,7 +294,6 @@ export class Handler {
     if (!backend || upstream?.type !== "peers")
       return this.#refuse(request, response, page(404, `custom-http-errors ${status}: no default backend`), exchange, head);
     exchange.record?.turnElsewhere();
-    exchange.upstreamTarget = "/";
     const settings = exchange.location.settings;
     await this.#forward(request, response, {
       type: "forward",
@@ -304,6 +303,7 @@ export class Handler {
       balance: settings,
       alternative: undefined,
       error: true,
+      ...(answer.status === 413 ? { body: NO_BODY } : body ? { body } : {}),
     });
   }
 
@@ -350,6 +350,8 @@ const MOST_REDIRECTS = 10;
 
 /** What of an answer with X-Accel-Redirect reaches the client. */
 const KEPT_INSIDE: ReadonlySet<string> = new Set(["set-cookie", "content-disposition", "cache-control", "expires"]);
+
+const NO_BODY: ForwardBody = { type: "none" };
 
 /** Kept connections that turn out closed, before a request is given up. */
 const MOST_ROUNDS = 64;
