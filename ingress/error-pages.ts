@@ -4,6 +4,7 @@ import { type Answer, type HeaderLine, redirect } from "./answer.ts";
 import { addAll } from "./annotations/custom-headers.ts";
 import type { Exchange } from "./exchange.ts";
 import type { BackendRef, Location } from "./route-table.ts";
+import type { Upstreams } from "./upstreams.ts";
 import { expand } from "./variables.ts";
 
 export type ErrorPage = "sign-in" | "own" | "everywhere";
@@ -58,6 +59,12 @@ export function annotatedBackend({ location }: Exchange): BackendRef | undefined
   const namespace = location.owner?.split("/")[0] ?? "";
   if (defaultBackend === "") return undefined;
   return { namespace, service: defaultBackend, port: "", upstream: `custom-default-backend-${namespace}-${defaultBackend}` };
+}
+
+/** The Service that gives the page of an error: the annotation's, else the controller's, whichever has endpoints. */
+export function errorBackend(exchange: Exchange, wanted: ErrorPage, upstreams: Upstreams): BackendRef | undefined {
+  const candidates = [wanted === "own" ? annotatedBackend(exchange) : undefined, exchange.table.defaultBackend];
+  return candidates.find((one) => one && upstreams.find(one).type === "peers");
 }
 
 /** What an error's Service learns of it. */

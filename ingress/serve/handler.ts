@@ -11,7 +11,7 @@ import type { Http2Engine } from "../engine/http2-engine.ts";
 import type { MemoryEngine } from "../engine/memory-engine.ts";
 import type { NodeEngine } from "../engine/node-engine.ts";
 import { ClientSignal, type Forward, type ForwardBody, type ForwardResponse, UpstreamError, upstreamError } from "../engine/forward.ts";
-import { annotatedBackend, errorPage, errorRequest, signIn } from "../error-pages.ts";
+import { errorBackend, errorPage, errorRequest, signIn } from "../error-pages.ts";
 import { type Decision, evaluate, redirectInside } from "../evaluate.ts";
 import type { Exchange, World } from "../exchange.ts";
 import { Notes } from "../notes.ts";
@@ -287,9 +287,8 @@ export class Handler {
     if (wanted === undefined) return this.#refuse(request, response, answer, exchange, head);
     if (wanted === "sign-in") return this.#refuse(request, response, signIn(exchange, answer), exchange, head);
     errorRequest(exchange, answer);
-    const { upstreams, table } = this.#parts.feed;
-    const candidates = [wanted === "own" ? annotatedBackend(exchange) : undefined, table.defaultBackend];
-    const backend = candidates.find((one) => one && upstreams.find(one).type === "peers");
+    const { upstreams } = this.#parts.feed;
+    const backend = errorBackend(exchange, wanted, upstreams);
     const upstream = backend && upstreams.find(backend);
     if (!backend || upstream?.type !== "peers")
       return this.#refuse(request, response, page(404, `custom-http-errors ${status}: no default backend`), exchange, head);
