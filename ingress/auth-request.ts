@@ -46,7 +46,7 @@ async function cached(settings: ExternalAuth, exchange: Exchange): Promise<Subre
   if (settings.cacheKey === "") return ask(settings, exchange);
   const { world, server, location } = exchange;
   const cache = world.state("auth-cache", () => new Map<string, Kept>());
-  const key = `${server.host}${location.path}\n${settings.url}\n${expand(exchange, settings.cacheKey)}`;
+  const key = `${server.host}${location.served} ${location.pathType}\n${settings.url}\n${expand(exchange, settings.cacheKey)}`;
   const kept = cache.get(key);
   if (kept && kept.until > world.clock.monotonic() && kept.variant === variantOf(kept.answer, exchange)) {
     exchange.note("auth-url: answered from the cache");

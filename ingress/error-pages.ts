@@ -7,6 +7,7 @@ import { askedCertificate } from "./client-certificates.ts";
 import type { Exchange } from "./exchange.ts";
 import type { BackendRef, Location } from "./route-table.ts";
 import { CERTIFICATE } from "./headers.ts";
+import type { Upstreams } from "./upstreams.ts";
 import { expand, headerText } from "./variables.ts";
 
 export type ErrorPage = "sign-in" | "own" | "everywhere";
@@ -71,6 +72,12 @@ export function annotatedBackend({ location }: Exchange): BackendRef | undefined
   return { namespace, service: defaultBackend, port: "", upstream: `custom-default-backend-${namespace}-${defaultBackend}` };
 }
 
+/** The Service that gives the page of an error: the annotation's, else the controller's, whichever has endpoints. */
+export function errorBackend(exchange: Exchange, wanted: ErrorPage, upstreams: Upstreams): BackendRef | undefined {
+  const candidates = [wanted === "own" ? annotatedBackend(exchange) : undefined, exchange.table.defaultBackend];
+  return candidates.find((one) => one && upstreams.find(one).type === "peers");
+}
+
 /** What an error's Service learns of it; nothing of a location, where the server has answered. */
 export function setErrorHeaders(exchange: Exchange, status: number): void {
   const { facts, elsewhere } = exchange;
@@ -103,6 +110,8 @@ export function errorRequest(exchange: Exchange, { status, headers }: Pick<Answe
   exchange.upstreamHeaders.clear();
   exchange.upstreamAdded.length = 0;
   for (const name of CLIENTS) exchange.setUpstream(name, headerText(exchange, name.toLowerCase()));
+  const { query = "" } = exchange.facts.parsed;
+  exchange.upstreamTarget = query === "" ? "/" : `/?${query}`;
   exchange.setUpstream("X-Forwarded-For", exchange.facts.clientIp);
   setErrorHeaders(exchange, status);
   exchange.setUpstream("X-Original-URI", exchange.facts.target);

@@ -14,7 +14,7 @@ import { coversName } from "./certificates.ts";
 import { certificateFor, findLocation, findServer, locationText } from "./match.ts";
 import type { Notes } from "./notes.ts";
 import { tellForwardedFor } from "./proxy-protocol-header.ts";
-import { parseTarget } from "./request-path.ts";
+import { escapePath, parseTarget } from "./request-path.ts";
 import type { Step } from "./annotations/annotation.ts";
 import { expand } from "./variables.ts";
 import { type Alternative, type BackendRef, type Phase, PHASES, type RouteTable, type Server } from "./route-table.ts";
@@ -126,7 +126,7 @@ function locate(
     return answered(
       redirect(
         301,
-        absoluteRedirect(exchange, `${facts.parsed.path}/${query}`),
+        absoluteRedirect(exchange, `${escapePath(facts.parsed.path)}/${query}`),
         `${locationText(match.location)} ends in a slash that ${facts.parsed.path} lacks`,
       ),
     );

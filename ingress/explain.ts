@@ -7,11 +7,13 @@ import type { Random } from "../model/random.ts";
 import { stickiness } from "./annotations/affinity.ts";
 import { Balance } from "./balance.ts";
 import { type Decision, evaluate } from "./evaluate.ts";
-import type { RequestFacts, World } from "./exchange.ts";
+import { errorBackend, errorPage } from "./error-pages.ts";
+import type { Exchange, RequestFacts, World } from "./exchange.ts";
 import { explainListener } from "./explain-listener.ts";
 import { hostName } from "./match.ts";
 import { type NoteStep, Notes } from "./notes.ts";
 import { parseTarget } from "./request-path.ts";
+import type { Upstreams } from "./upstreams.ts";
 import type { RoutesFeed } from "./serve/routes-feed.ts";
 
 export interface ExplainedRequest {
@@ -56,6 +58,11 @@ export async function explainRequest(
     notes.push(`answers 400: request target ${target} is malformed`);
     return { steps: notes.steps, decision: undefined };
   }
+  if (request.method === "TRACE" || request.method === "CONNECT") {
+    notes.begin("answer");
+    notes.push(`answers 405: ${request.method} is not allowed`);
+    return { steps: notes.steps, decision: undefined };
+  }
   const length = headers["content-length"];
   const facts: RequestFacts = {
     method: request.method,
@@ -89,8 +96,19 @@ export async function explainRequest(
   if (decision.type === "answer") {
     const location = decision.answer.headers.find(([name]) => name === "Location")?.[1];
     notes.push(`answers ${decision.answer.status}: ${decision.answer.reason}${location === undefined ? "" : ` (Location: ${location})`}`);
+    if (decision.exchange) errorPageNote(decision.exchange, decision.answer.status, upstreams, notes);
   } else notes.push(`the pod sees ${facts.method} ${decision.exchange.upstreamTarget}, and its answer is passed on`);
   return { steps: notes.steps, decision };
+}
+
+/** Who gives another answer in place of an error. */
+function errorPageNote(exchange: Exchange, status: number, upstreams: Upstreams, notes: Notes): void {
+  const wanted = errorPage(exchange, status);
+  if (wanted === undefined || wanted === "sign-in") return;
+  const backend = errorBackend(exchange, wanted, upstreams);
+  notes.push(
+    `custom-http-errors has ${status}: ${backend ? `Service ${backend.namespace}/${backend.service} answers in its place` : "without a default backend it becomes 404"}`,
+  );
 }
 
 /** Ingresses of this host that do not count; of the others, how many do. */

@@ -11,7 +11,8 @@ export const proxyRedirect = annotationGroup<Replace | undefined>({
   parse(read) {
     const from = read.text("proxy-redirect-from") ?? read.config.text("proxy-redirect-from", "off");
     const to = read.text("proxy-redirect-to") ?? read.config.text("proxy-redirect-to", "off");
-    if (from === "default") return replacement(`${read.text("backend-protocol") === "HTTPS" ? "https" : "http"}://upstream_balancer/`, "/");
+    if (from === "default")
+      return replacement(`${read.text("backend-protocol")?.toUpperCase() === "HTTPS" ? "https" : "http"}://upstream_balancer/`, "/");
     return from === "off" || to === "off" ? undefined : replacement(from, to);
   },
 });

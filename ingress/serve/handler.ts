@@ -8,7 +8,7 @@ import { log } from "../../model/log.ts";
 import { type Answer, type HeaderLine, page } from "../answer.ts";
 import { Balance } from "../balance.ts";
 import { ClientSignal, type ForwardBody, type ForwardResponse, UpstreamError } from "../engine/forward.ts";
-import { annotatedBackend, errorPage, errorRequest, pageRefused, signIn } from "../error-pages.ts";
+import { errorBackend, errorPage, errorRequest, pageRefused, signIn } from "../error-pages.ts";
 import { type Decision, evaluate, redirectInside } from "../evaluate.ts";
 import type { Exchange, World } from "../exchange.ts";
 import { Notes } from "../notes.ts";
@@ -227,14 +227,12 @@ export class Handler {
     errorRequest(exchange, answer);
     const refused = pageRefused(exchange);
     if (refused) return this.#refuse(request, response, refused, exchange, head);
-    const { upstreams, table } = this.#parts.feed;
-    const candidates = [wanted === "own" ? annotatedBackend(exchange) : undefined, table.defaultBackend];
-    const backend = candidates.find((one) => one && upstreams.find(one).type === "peers");
+    const { upstreams } = this.#parts.feed;
+    const backend = errorBackend(exchange, wanted, upstreams);
     const upstream = backend && upstreams.find(backend);
     if (!backend || upstream?.type !== "peers")
       return this.#refuse(request, response, page(404, `custom-http-errors ${status}: no default backend`), exchange, head);
     exchange.record?.turnElsewhere();
-    exchange.upstreamTarget = "/";
     const settings = exchange.location.settings;
     await this.#forward(request, response, {
       type: "forward",

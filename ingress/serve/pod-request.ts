@@ -33,13 +33,15 @@ export function podRequest(
   const { config } = exchange.table;
   const underscores = config.flag("enable-underscores-in-headers", false) || !config.flag("ignore-invalid-headers", true);
   const headers = podHeaders(exchange, request.rawHeaders, { underscores, upgrade });
-  if (upgrade === undefined && headers["Connection"] === undefined && (decision.error === true || keepsNone(exchange)))
-    headers["Connection"] = "close";
+  if (upgrade === undefined && headers["Connection"] === undefined && keepsNone(exchange)) headers["Connection"] = "close";
+  // The location of an error's page says nothing of versions and connections, and nginx is left to its defaults.
+  if (decision.error === true) headers["Connection"] = "close";
   if (body.type === "bytes") headers["Content-Length"] = String(body.bytes.length);
   else if (body.type === "stream" && exchange.facts.contentLength !== undefined)
     headers["Content-Length"] = String(exchange.facts.contentLength);
   else if (body.type === "stream") headers["Transfer-Encoding"] = "chunked";
-  else if (exchange.facts.contentLength === 0) headers["Content-Length"] = "0";
+  else if (exchange.facts.contentLength === 0 || (exchange.facts.contentLength !== undefined && decision.error === true))
+    headers["Content-Length"] = "0";
   const secure =
     backendProtocol === "HTTPS" || backendProtocol === "GRPCS" || (backendProtocol === "AUTO_HTTP" && exchange.facts.scheme === "https");
   // The template has no fastcgi_*_timeout, and an error's location says nothing of its proxy.

@@ -218,7 +218,7 @@ const ROWS: readonly Row[] = [
     ],
     asked: on("a.example", "/tea?x=1"),
     status: 200,
-    path: "/",
+    path: "/?x=1",
     sees: {
       "x-code": "418",
       "x-original-uri": "/tea?x=1",

@@ -24,6 +24,11 @@ await addIngress(
   ingress("canary", "shop.example", "next", { canary: "true", "canary-by-header": "X-Next" }, "/cart"),
   { ...foreign, spec: { ...foreign.spec, ingressClassName: "other" } },
   wild,
+  ingress("pages", "pages.example", "web", {
+    "whitelist-source-range": "10.0.0.0/8",
+    "custom-http-errors": "403",
+    "default-backend": "next",
+  }),
 );
 
 async function explain(
@@ -101,6 +106,15 @@ const rows: readonly (readonly [
     [["Content-Length", "9999999"]],
     "answer",
     /413: body of 9999999 bytes is over proxy-body-size/,
+  ],
+  ["a method that nginx refuses", "TRACE", "http://shop.example/cart", [], "answer", /answers 405: TRACE is not allowed/],
+  [
+    "the page of an error",
+    "GET",
+    "http://pages.example/",
+    [],
+    "answer",
+    /answers 403.*\n?.*custom-http-errors has 403: Service default\/next answers in its place/,
   ],
   ["no SNI certificate", "GET", "https://shop.example/cart", [], "listener", /no tls section for shop\.example: the fake certificate/],
 ];
