@@ -1,5 +1,6 @@
 // What an error of a location leads to: the sign-in page, or a Service that answers instead.
 // Upstream: error_page in nginx.tmpl; a location with pages of its own has none of the ConfigMap's.
+import { addConfigured } from "./annotations/custom-headers.ts";
 import { type Answer, redirect } from "./answer.ts";
 import type { Exchange } from "./exchange.ts";
 import type { BackendRef, Location } from "./route-table.ts";
@@ -85,6 +86,7 @@ export function errorRequest(exchange: Exchange, status: number): void {
   setErrorHeaders(exchange, status);
   exchange.setUpstream("X-Original-URI", exchange.facts.target);
   leave(exchange);
+  addConfigured(exchange);
   exchange.authCookie = undefined;
 }
 

@@ -21,15 +21,14 @@ export const customHeaders = annotationGroup<CustomHeaders>({
     allowed: read.config.list("global-allowed-response-headers"),
     addHeaders: read.config.text("add-headers"),
   }),
+  // What a location sets stands in place of what the http block does.
   steps: ({ configMap, allowed, addHeaders }) => [
+    ...(addHeaders === "" ? [] : [{ phase: "rewrite" as const, annotation: "add-headers", run: addConfigured }]),
     ...(configMap === ""
       ? []
       : [
           { phase: "rewrite" as const, annotation: "custom-headers", run: (exchange: Exchange) => setCustom(exchange, configMap, allowed) },
         ]),
-    ...(addHeaders === ""
-      ? []
-      : [{ phase: "rewrite" as const, annotation: "add-headers", run: (exchange: Exchange) => addAll(exchange, addHeaders) }]),
   ],
 });
 
@@ -49,9 +48,9 @@ function setCustom(exchange: Exchange, configMap: string, allowed: readonly stri
   return undefined;
 }
 
-/** Of every location, with variables. */
-function addAll(exchange: Exchange, configMap: string): undefined {
-  for (const [name, value] of Object.entries(exchange.world.configMap(configMap) ?? {}))
-    exchange.setResponse(name, expand(exchange, value));
-  return undefined;
+/** add-headers, of every location, with variables. */
+export function addConfigured(exchange: Exchange): undefined {
+  const key = exchange.table.config.text("add-headers");
+  if (key === "") return;
+  for (const [name, value] of Object.entries(exchange.world.configMap(key) ?? {})) exchange.setResponse(name, expand(exchange, value));
 }
