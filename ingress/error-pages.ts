@@ -12,6 +12,8 @@ export type ErrorPage = "sign-in" | "own" | "everywhere";
 /** By status, whoever answers it. */
 export function errorPage({ location }: Exchange, status: number): ErrorPage | undefined {
   const { customHttpErrors } = location.settings;
+  // A denied location has nothing of its annotations.
+  if (location.denied !== undefined) return customHttpErrors.everywhere.has(status) ? "everywhere" : undefined;
   const signin = signsIn(location);
   if (signin && status === 401) return "sign-in";
   if (customHttpErrors.own.size > 0 || signin) return customHttpErrors.own.has(status) ? "own" : undefined;

@@ -63,6 +63,9 @@ function redirected(facts: RequestFacts, path: string): RequestFacts {
   return parsed ? { ...facts, parsed, method: facts.method === "HEAD" ? "HEAD" : "GET" } : facts;
 }
 
+/** client_max_body_size where the template sets none, as in a denied location. */
+const NGINX_BODY_SIZE = 1_048_576;
+
 /** From the server's rewrites to the answer. */
 function locate(
   facts: RequestFacts,
@@ -101,7 +104,7 @@ function locate(
     );
   }
   const { location } = match;
-  const limit = location.settings.proxyBodySize;
+  const limit = location.denied === undefined ? location.settings.proxyBodySize : NGINX_BODY_SIZE;
   if (limit > 0 && facts.contentLength !== undefined && facts.contentLength > limit) {
     return answered(page(413, `body of ${facts.contentLength} bytes is over proxy-body-size ${limit}`, []));
   }
@@ -193,7 +196,7 @@ function httpsRedirect(exchange: Exchange): Answer | undefined {
   const why = sslRedirect.force ? "force-ssl-redirect" : `ssl-redirect: ${certificate?.owner ?? ""} has a tls section for ${server.host}`;
   const uri = sslRedirect.preserveTrailingSlash || !facts.target.endsWith("/") ? facts.target : facts.target.slice(0, -1);
   const port = usePortInRedirects ? `:${table.flags.httpsPort}` : "";
-  const host = exchange.bestHost.replace(/:\d+$/, "");
+  const [host = ""] = exchange.bestHost.split(":");
   return redirect(redirectCode(table.config), `https://${host}${port}${uri}`, why);
 }
 

@@ -106,6 +106,25 @@ const ROWS: readonly Row[] = [
     code: "404",
   },
   {
+    what: "a denied location has no statuses of its own",
+    annotations: { "custom-http-errors": "503", "auth-type": "basic", ...ERRORS },
+    status: 503,
+  },
+  {
+    what: "a denied location has the ConfigMap's",
+    config: { "custom-http-errors": "503" },
+    annotations: { "custom-http-errors": "404", "auth-type": "basic", ...ERRORS },
+    status: 200,
+    by: "fallback",
+    code: "503",
+  },
+  {
+    what: "a denied location takes bodies of 1 MB",
+    annotations: { "proxy-body-size": "8m", "auth-type": "basic" },
+    asked: { method: "POST", body: Buffer.alloc(1_048_577) },
+    status: 413,
+  },
+  {
     what: "the error's page is a location of its own: no HSTS, no CORS, no custom-headers",
     config: { "global-allowed-response-headers": "X-Custom" },
     annotations: { "custom-http-errors": "404", "enable-cors": "true", "custom-headers": "default/custom", ...ERRORS },
