@@ -92,7 +92,7 @@ function locate(
   if (match.type === "none") return alone(page(404, `server ${server.host} has no location for ${facts.parsed.path}`));
   const exchange = new Exchange(facts, table, server, match.location, world, notes);
   const answered = (answer: Answer): Decision => ({ type: "answer", answer, exchange });
-  if (blocked) return answered(blocked);
+  if (blocked) return refusedByServer(exchange, blocked);
   if (match.type === "slash") {
     const query = facts.parsed.query === undefined ? "" : `?${facts.parsed.query}`;
     return answered(
@@ -110,6 +110,15 @@ function locate(
   }
   if (location.denied !== undefined) return answered(page(503, `location denied: ${location.denied}`));
   return runPhases(exchange, upstreams);
+}
+
+/** The server's own refusal knows of no location: only the ConfigMap's pages of errors are for it. */
+function refusedByServer({ facts, table, server, location, world, notes }: Exchange, answer: Answer): Decision {
+  if (!location.settings.customHttpErrors.everywhere.has(answer.status)) return { type: "answer", answer, exchange: undefined };
+  const place = { ...location, owner: undefined, backend: undefined, denied: answer.reason };
+  const exchange = new Exchange(facts, table, server, place, world, notes);
+  exchange.elsewhere = true;
+  return { type: "answer", answer, exchange };
 }
 
 function runPhases(exchange: Exchange, upstreams: Upstreams): Decision | Promise<Decision> {

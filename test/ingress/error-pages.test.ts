@@ -125,6 +125,23 @@ const ROWS: readonly Row[] = [
     status: 413,
   },
   {
+    what: "block-user-agents is the server's: no location's statuses, no HSTS",
+    config: { "block-user-agents": "bad" },
+    annotations: { "custom-http-errors": "403", ...ERRORS },
+    asked: { scheme: "https", headers: { "User-Agent": "bad" } },
+    status: 403,
+    headers: { "strict-transport-security": undefined },
+  },
+  {
+    what: "block-user-agents, with the ConfigMap's statuses",
+    config: { "block-user-agents": "bad", "custom-http-errors": "403" },
+    annotations: { "custom-http-errors": "404", ...ERRORS },
+    asked: { headers: { "User-Agent": "bad" } },
+    status: 200,
+    by: "fallback",
+    code: "403",
+  },
+  {
     what: "the error's page is a location of its own: no HSTS, no CORS, no custom-headers",
     config: { "global-allowed-response-headers": "X-Custom" },
     annotations: { "custom-http-errors": "404", "enable-cors": "true", "custom-headers": "default/custom", ...ERRORS },
