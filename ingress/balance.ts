@@ -23,6 +23,9 @@ export class Balance {
   }
   /** Where the next try goes; `upstream` is the peers' name. Undefined: a sticky upstream has none that has not failed. */
   pick(upstream: string, peers: readonly Peer[], settings: Settings, exchange: Exchange, tried: ReadonlySet<string>): Peer | undefined {
+    // Of --default-backend-service nobody says how.
+    if (upstream === exchange.table.defaultBackend?.upstream)
+      return this.#balancer(upstream, "round_robin").pick(peers, { key: "", nowMs: 0 });
     const affinity = stickiness(exchange);
     const sticky = settings === exchange.location.settings || settings.affinity.canaryBehavior === "sticky";
     if (affinity && sticky) return stickyPeer(affinity, exchange, upstream, peers, tried);

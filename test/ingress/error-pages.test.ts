@@ -200,3 +200,20 @@ await t.test("the request for an error's page: HTTP/1.0 with the body, also of o
   await ask(world.socket(80), { host: "denies.example", ...asked });
   t.strictSame(seen, ["POST / HTTP/1.0 close 5 mine  hello", "POST / HTTP/1.0 close 5 mine  hello"]);
 });
+
+await t.test("pods of the controller's default backend take turns, whatever holds for the Service whose error it is", async (t) => {
+  await using world = await harness.start({
+    config: { "custom-http-errors": "404" },
+    flags: ["--default-backend-service=default/fallback"],
+  });
+  await world.service("httpbun");
+  await world.service("fallback", { replicas: 2 });
+  const more = { affinity: "cookie", "session-cookie-name": "route" };
+  await addIngress(world, ingress("sticky", "sticky.example", "httpbun", more));
+  const first = await ask(world.socket(80), { host: "sticky.example", ...NOT_FOUND });
+  t.equal(first.headers["set-cookie"]?.length, 1, "the pod's cookie stays");
+  const headers = { Cookie: String(first.headers["set-cookie"]).split(";")[0] ?? "" };
+  const pods = new Set<unknown>();
+  for (let i = 0; i < 4; i++) pods.add((await ask(world.socket(80), { host: "sticky.example", ...NOT_FOUND, headers })).headers["x-pod"]);
+  t.strictSame(pods, new Set(["fallback-0", "fallback-1"]));
+});
