@@ -187,7 +187,9 @@ export class Handler {
     signal: ClientSignal,
   ): Promise<ForwardResponse | UpstreamError> {
     const { exchange, peers, balance, backend } = decision;
-    const { conditions, timeoutMs, tries: most } = exchange.location.settings.proxyNextUpstream;
+    const { tries: most, ...said } = exchange.location.settings.proxyNextUpstream;
+    // The template has it for proxy_pass alone, and not in the locations of errors.
+    const { conditions, timeoutMs } = decision.error === true || isGrpc(exchange) || isFastCgi(exchange) ? NGINX_NEXT : said;
     const { clock } = this.#parts.world;
     const startedAt = clock.monotonic();
     const tried = new Set<string>();
@@ -324,6 +326,9 @@ function endConnection(response: ServerResponse | Http2ServerResponse): void {
 
 /** Kept connections that turn out closed, before a request is given up. */
 const MOST_ROUNDS = 64;
+
+/** proxy_next_upstream where nothing is said of it. */
+const NGINX_NEXT = { conditions: new Set(["error", "timeout"]), timeoutMs: 0 } as const;
 
 const NO_BODY: ForwardBody = { type: "none" };
 

@@ -1,6 +1,6 @@
 // custom-http-errors and default-backend beyond upstream's own tests: which statuses, whoever answers them, and who answers instead
 // (error_page of nginx.tmpl; controller.go getBackendServers).
-import { createServer } from "node:http";
+import { createServer, type Server } from "node:http";
 import t from "tap";
 import { ConfigMaps } from "../../model/resources.ts";
 import { ask, type Asked } from "./client.ts";
@@ -216,4 +216,15 @@ await t.test("pods of the controller's default backend take turns, whatever hold
   const pods = new Set<unknown>();
   for (let i = 0; i < 4; i++) pods.add((await ask(world.socket(80), { host: "sticky.example", ...NOT_FOUND, headers })).headers["x-pod"]);
   t.strictSame(pods, new Set(["fallback-0", "fallback-1"]));
+});
+
+await t.test("proxy-next-upstream of the location is not for the error's Service", async (t) => {
+  await using world = await harness.start();
+  await world.service("httpbun");
+  const failing = (pod: string): Server =>
+    createServer((request, response) => (pod === "pages-0" ? request.socket.destroy() : response.end("page")));
+  await world.service("pages", { replicas: 2, server: failing });
+  const more = { "custom-http-errors": "404", "default-backend": "pages", "proxy-next-upstream": "off" };
+  await addIngress(world, ingress("next", "next.example", "httpbun", more));
+  for (let i = 0; i < 2; i++) t.equal((await ask(world.socket(80), { host: "next.example", ...NOT_FOUND })).body.toString(), "page");
 });
