@@ -46,7 +46,7 @@ async function cached(settings: ExternalAuth, exchange: Exchange): Promise<Subre
   if (settings.cacheKey === "") return ask(settings, exchange);
   const { world, server, location } = exchange;
   const cache = world.state("auth-cache", () => new Map<string, Kept>());
-  const key = `${server.host}${location.served} ${location.pathType}\n${settings.url}\n${expand(exchange, settings.cacheKey)}`;
+  const key = `${server.host}${location.served} ${location.pathType}\n${settings.url}\n${expand(exchange, settings.cacheKey, [])}`;
   const kept = cache.get(key);
   if (kept && kept.until > world.clock.monotonic() && kept.variant === variantOf(kept.answer, exchange)) {
     exchange.note("auth-url: answered from the cache");
@@ -100,7 +100,8 @@ const CONDITIONS = new Set(["if-modified-since", "if-unmodified-since", "if-none
 
 function ask(settings: ExternalAuth, exchange: Exchange): Promise<SubrequestAnswer> {
   const { facts, world } = exchange;
-  const url = expand(exchange, settings.url);
+  // A subrequest of its own, whose location has no regular expression.
+  const url = expand(exchange, settings.url, []);
   const headers: HeaderLine[] = [
     ["Host", new URL(url).hostname],
     ["X-Original-URL", expand(exchange, "$scheme://$http_host$request_uri")],
@@ -108,13 +109,13 @@ function ask(settings: ExternalAuth, exchange: Exchange): Promise<SubrequestAnsw
     ["X-Sent-From", "nginx-ingress-controller"],
     ["X-Real-IP", facts.clientIp],
     ["X-Forwarded-For", forwardedFor(exchange)],
-    ["X-Auth-Request-Redirect", settings.requestRedirect === "" ? facts.target : expand(exchange, settings.requestRedirect)],
+    ["X-Auth-Request-Redirect", settings.requestRedirect === "" ? facts.target : expand(exchange, settings.requestRedirect, [])],
     ["X-Request-ID", exchange.requestId],
   ];
   if (settings.method !== "") headers.push(["X-Original-URI", facts.target], ["X-Scheme", exchange.scheme]);
   headers.push(...Object.entries(certificateHeaders(exchange)));
   const own = settings.setHeaders === "" ? undefined : world.configMap(settings.setHeaders);
-  for (const [name, value] of Object.entries(own ?? {})) headers.push([name, expand(exchange, value)]);
+  for (const [name, value] of Object.entries(own ?? {})) headers.push([name, expand(exchange, value, [])]);
   const set = new Set(headers.map(([name]) => name.toLowerCase()));
   const underscores = exchange.table.config.flag("enable-underscores-in-headers", false);
   const left = (name: string): boolean =>

@@ -1,8 +1,8 @@
 // Which peer of an upstream gets a request: the state of one controller pod, kept per upstream while its algorithm stays.
 // Upstream: rootfs/etc/nginx/lua/balancer.lua; state is per worker there, and there is one worker here.
-import { type Balancer, balancerKind } from "../balancers/index.ts";
+import { type Balancer, balancerKind, type PickContext } from "../balancers/index.ts";
 import { assertNever } from "../model/errors.ts";
-import { hash32, type Random } from "../model/random.ts";
+import type { Random } from "../model/random.ts";
 import { stickiness, stickyPeer } from "./annotations/affinity.ts";
 import type { Settings } from "./annotations/index.ts";
 import type { Exchange } from "./exchange.ts";
@@ -23,16 +23,19 @@ export class Balance {
   }
   /** Where the next try goes; `upstream` is the peers' name. Undefined: a sticky upstream has none that has not failed. */
   pick(upstream: string, peers: readonly Peer[], settings: Settings, exchange: Exchange, tried: ReadonlySet<string>): Peer | undefined {
+    // Of --default-backend-service nobody says how.
+    if (upstream === exchange.table.defaultBackend?.upstream)
+      return this.#balancer(upstream, "round_robin").pick(peers, { key: "", nowMs: 0 });
     const affinity = stickiness(exchange);
     const sticky = settings === exchange.location.settings || settings.affinity.canaryBehavior === "sticky";
     if (affinity && sticky) return stickyPeer(affinity, exchange, upstream, peers, tried);
     const { upstreamHashBy, loadBalance } = exchange.table.policies.get(upstream) ?? settings;
     const { expression: hashBy, subset, subsetSize } = upstreamHashBy;
     const key = hashBy === "" ? "" : expand(exchange, hashBy);
-    if (hashBy !== "" && subset) return this.#fromSubset(key, peers, subsetSize);
+    const context = { key, nowMs: exchange.world.clock.monotonic() };
+    if (hashBy !== "" && subset) return this.#fromSubset(upstream, context, peers, subsetSize);
     const algorithm = hashBy === "" ? loadBalance : "hash";
     const balancer = this.#balancer(upstream, algorithm);
-    const context = { key, nowMs: exchange.world.clock.monotonic() };
     // Only ewma asks who has failed: the others take their turn, or lead to the same peer again.
     if (algorithm !== "ewma" || tried.size === 0) return balancer.pick(peers, context);
     const left = peers.map((peer) => (tried.has(peer.id) ? { ...peer, weight: 0 } : peer));
@@ -43,8 +46,9 @@ export class Balance {
     this.#states.get(upstream)?.balancer.closed(peer.id, latencyMs, nowMs);
   }
   /** The key chooses a subset of neighbours, chance one of them; the last subset is filled up with the first peers. */
-  #fromSubset(key: string, peers: readonly Peer[], size: number): Peer | undefined {
-    const start = (hash32(key) % Math.ceil(peers.length / size)) * size;
+  #fromSubset(upstream: string, context: PickContext, peers: readonly Peer[], size: number): Peer | undefined {
+    const sets = Array.from({ length: Math.ceil(peers.length / size) }, (_, i) => ({ id: `set${i + 1}`, start: i * size }));
+    const { start = 0 } = this.#balancer(upstream, "hash").pick(sets, context) ?? {};
     return peers[(start + this.#random.int(size)) % peers.length];
   }
   #balancer(upstream: string, algorithm: "round_robin" | "ewma" | "hash"): Balancer {

@@ -238,7 +238,7 @@ function httpsRedirect(exchange: Exchange): Answer | undefined {
   const why = sslRedirect.force ? "force-ssl-redirect" : `ssl-redirect: ${certificate?.owner ?? ""} has a tls section for ${server.host}`;
   const uri = sslRedirect.preserveTrailingSlash || !facts.target.endsWith("/") ? facts.target : facts.target.slice(0, -1);
   const port = usePortInRedirects ? `:${table.flags.httpsPort}` : "";
-  const host = exchange.bestHost.replace(/:\d+$/, "");
+  const [host = ""] = exchange.bestHost.split(":");
   return redirect(redirectCode(table.config), `https://${host}${port}${uri}`, why);
 }
 

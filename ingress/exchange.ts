@@ -4,6 +4,7 @@ import type { IncomingHttpHeaders } from "node:http";
 import type { Clock } from "../model/clock.ts";
 import type { Random } from "../model/random.ts";
 import type { HeaderLine } from "./answer.ts";
+import { type Captures, capturesOf } from "./captures.ts";
 import type { Notes } from "./notes.ts";
 import type { ProxiedConnection } from "./proxy-protocol.ts";
 import type { RequestTarget } from "./request-path.ts";
@@ -117,6 +118,7 @@ export class Exchange {
   /** $req_id; "" when the client sent none and generate-request-id is false. */
   readonly requestId: string;
   remoteUser = "";
+  #captures: Captures | undefined;
   /** Filled while serving. */
   record: RequestRecord | undefined;
 
@@ -131,6 +133,9 @@ export class Exchange {
     const sent = facts.headers["x-request-id"];
     if (typeof sent === "string" && sent !== "") this.requestId = sent;
     else this.requestId = table.config.flag("generate-request-id", true) ? randomHex(world.random) : "";
+  }
+  get captures(): Captures {
+    return (this.#captures ??= capturesOf(this));
   }
   /** Lines to add to an answer of this status. */
   added(status: number): readonly HeaderLine[] {

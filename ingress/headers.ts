@@ -189,10 +189,11 @@ function redirected(exchange: Exchange, replace: Replace, value: string): string
   return replaced === value ? value : absoluteRedirect(exchange, replaced);
 }
 
-/** Strict-Transport-Security on every https answer. */
+/** Strict-Transport-Security on every https answer, unless add-headers or custom-headers say it otherwise. */
 export function addHsts(exchange: Exchange): void {
   const { config } = exchange.table;
   if (exchange.facts.scheme !== "https" || exchange.elsewhere || !config.flag("hsts", true)) return;
+  if (exchange.responseHeaders.has("strict-transport-security")) return;
   const parts = [`max-age=${config.text("hsts-max-age", "31536000")}`];
   if (config.flag("hsts-include-subdomains", true)) parts.push("includeSubDomains");
   if (config.flag("hsts-preload", false)) parts.push("preload");

@@ -1,5 +1,6 @@
 // nginx variables in annotation values: `$host`, `${request_uri}`, `$http_x_name`, `$1`.
 // Upstream: ngx_http_variables.c, and those that the template sets. Unknown ones are empty, as an unset variable is.
+import type { ControllerConfig } from "./config.ts";
 import type { Exchange } from "./exchange.ts";
 import { escapeComponent } from "./request-path.ts";
 
@@ -57,17 +58,17 @@ const VARIABLES: Readonly<Record<string, Variable>> = {
 export function variable(exchange: Exchange, name: string): string {
   const known = VARIABLES[name];
   if (known) return known(exchange);
-  if (name.startsWith("http_")) return headerText(exchange, name.slice(5).replaceAll("_", "-"));
+  if (name.startsWith("http_")) return headerVariable(exchange, name.slice(5)) ?? "";
   if (name.startsWith("cookie_")) return cookieVariable(headerText(exchange, "cookie"), name.slice(7)) ?? "";
   if (name.startsWith("arg_")) return argument(exchange.facts.parsed.query ?? "", name.slice(4)) ?? "";
-  return "";
+  return exchange.captures.named[name] ?? "";
 }
 
 /** Replaces every variable; `captures` are what `$1` … mean, passed through `escape` where they land in a query. */
 export function expand(
   exchange: Exchange,
   text: string,
-  captures: readonly (string | undefined)[] = [],
+  captures?: readonly (string | undefined)[],
   escape?: (text: string) => string,
   /** Variables of one module alone. */
   more: Readonly<Record<string, string>> = {},
@@ -75,7 +76,7 @@ export function expand(
   if (!text.includes("$")) return text;
   return text.replace(/\$(?:(\d)|\{(\w+)\}|(\w+))/g, (_, digit?: string, braced?: string, bare?: string) => {
     if (digit !== undefined) {
-      const captured = captures[Number(digit)] ?? "";
+      const captured = (captures ?? exchange.captures.numbered)[Number(digit)] ?? "";
       return escape ? escape(captured) : captured;
     }
     const name = braced ?? bare ?? "";
@@ -87,6 +88,20 @@ export function expand(
 export function headerText({ facts }: Exchange, name: string): string {
   const value = facts.headers[name];
   return Array.isArray(value) ? value.join(", ") : (value ?? "");
+}
+
+/** A header by its variable's name, in which `_` stands for `-`, and for itself where names may have it; undefined: not sent. */
+export function headerVariable(exchange: Exchange, name: string): string | undefined {
+  const lower = name.toLowerCase();
+  const { facts, table } = exchange;
+  const dashed = lower.replaceAll("_", "-");
+  if (facts.headers[dashed] !== undefined) return headerText(exchange, dashed);
+  return facts.headers[lower] !== undefined && keepsUnderscores(table.config) ? headerText(exchange, lower) : undefined;
+}
+
+/** Whether header names with `_` count. */
+export function keepsUnderscores(config: ControllerConfig): boolean {
+  return config.flag("enable-underscores-in-headers", false) || !config.flag("ignore-invalid-headers", true);
 }
 
 /** Name and value of each cookie in a Cookie header. */

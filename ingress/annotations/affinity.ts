@@ -82,8 +82,8 @@ function setsCookie({ facts, location, table, server }: Exchange): boolean {
 /** The client's cookie, split; undefined without one. */
 export function stickyCookie(settings: Affinity, exchange: Exchange): { readonly key: string; readonly backend: string } | undefined {
   const value = cookie(headerText(exchange, "cookie"), settings.name);
-  const [key = "", backend = ""] = value?.split("|") ?? [];
-  return key === "" ? undefined : { key, backend };
+  const [key, backend = ""] = value?.split("|").filter((part) => part !== "") ?? [];
+  return key === undefined ? undefined : { key, backend };
 }
 
 /** True when the cookie was given out for this upstream. */

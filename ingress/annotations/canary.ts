@@ -2,7 +2,7 @@
 // Upstream: internal/ingress/annotations/canary, lua/balancer.lua route_to_alternative_balancer.
 import { BoundedRegex, RegexTimeout } from "../bounded-regex.ts";
 import type { Exchange } from "../exchange.ts";
-import { cookieVariable, headerText } from "../variables.ts";
+import { cookieVariable, headerText, headerVariable } from "../variables.ts";
 import { annotationGroup, low, medium } from "./annotation.ts";
 import { BASIC, BOOL, INTEGER, REGEX } from "./validators.ts";
 
@@ -40,8 +40,8 @@ export const canary = annotationGroup<Canary>({
 
 /** The decision and its reason: header, then cookie, then weight. A sticky cookie has been asked before. */
 export function canaryDecision(settings: Canary, exchange: Exchange): { readonly chosen: boolean; readonly why: string } {
-  const sent = settings.header === "" ? "" : headerText(exchange, settings.header.toLowerCase());
-  if (sent !== "") {
+  const sent = settings.header === "" ? undefined : headerVariable(exchange, settings.header.replaceAll("-", "_"));
+  if (sent !== undefined) {
     const decided = byHeader(settings, sent);
     if (decided) return decided;
   }

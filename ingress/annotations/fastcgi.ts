@@ -87,7 +87,7 @@ export function cgiParams(exchange: Exchange, bodyBytes: number | undefined): re
   ];
   const cgi = { fastcgi_script_name: script, document_root: DOCUMENT_ROOT };
   for (const [name, value] of Object.entries(params === "" ? {} : (world.configMap(params) ?? {})))
-    own.push([name, expand(exchange, value, [], undefined, cgi)]);
+    own.push([name, expand(exchange, value, undefined, undefined, cgi)]);
   const set = new Set(own.map(([name]) => name));
   const underscores = table.config.flag("enable-underscores-in-headers", false);
   for (const [name, value] of Object.entries(facts.headers)) {

@@ -22,6 +22,8 @@ import type { Handler } from "./handler.ts";
 import { MAX_HEAD_BYTES } from "./head-limits.ts";
 import { refuseMalformed, refusePlain } from "./malformed.ts";
 import { originOf, setOrigin } from "./origin.ts";
+import { findServer } from "../match.ts";
+import { nameOf } from "../certificates.ts";
 import { Parking } from "./parking.ts";
 import type { RoutesFeed } from "./routes-feed.ts";
 
@@ -118,6 +120,13 @@ export class ClientServers {
     const { feed } = this.#options;
     return this.#contexts.context(feed.table, (key) => feed.secret(key), name);
   };
+  /** What a handshake agrees on: use-http2, which servers that only redirect do not have. */
+  #protocolOf = ({ servername, protocols }: { readonly servername: string; readonly protocols: readonly string[] }): string | undefined => {
+    const { table } = this.#options.feed;
+    const { redirectTo } = servername ? findServer(table, nameOf(servername)) : table.fallback;
+    const offered = table.config.flag("use-http2", true) && redirectTo === undefined ? ["h2", "http/1.1"] : ["http/1.1"];
+    return offered.find((protocol) => protocols.includes(protocol));
+  };
   #createPlain(): Server {
     const { handler } = this.#options;
     const handle = (request: IncomingMessage, response: ServerResponse): void =>
@@ -145,6 +154,8 @@ export class ClientServers {
       if (request.httpVersionMajor >= 2) countStream(request, feed.table.config);
       handler.handle(asHttp1(request), asHttp1Response(response), arrivalOf(socketOf(request), "https", port));
     });
+    // Node's HTTP/2 names protocols itself, which leaves no place for a callback.
+    Object.assign(secure, { ALPNProtocols: undefined, ALPNCallback: this.#protocolOf });
     secure.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) =>
       handler.upgrade(request, socket, head, arrivalOf(socket, "https", port)),
     );

@@ -20,9 +20,6 @@ export function tuneServers(config: ControllerConfig, plain: Server, secure: Htt
   };
   Object.assign(plain, limits);
   Object.assign(secure, limits);
-  // What a handshake offers, as tls.convertALPNProtocols would write it.
-  const offered = config.flag("use-http2", true) ? "\x02h2\x08http/1.1" : "\x08http/1.1";
-  Object.assign(secure, { ALPNProtocols: Buffer.from(offered, "latin1") });
   const maxConcurrentStreams = config.number("http2-max-concurrent-streams", 128);
   if (maxConcurrentStreams > 0) secure.updateSettings({ maxConcurrentStreams });
 }

@@ -16,9 +16,10 @@ export function passAnswer(response: ServerResponse, answer: ForwardResponse, ex
   const http2 = exchange.facts.httpVersion.startsWith("2");
   const lines = clientHeaders(exchange, answer.status, answer.rawHeaders, http2);
   const bodiless = exchange.facts.method === "HEAD" || answer.status === 204 || answer.status === 304;
-  const compressed = bodiless ? undefined : compression(exchange, answer.status, lines);
-  if (http2) response.writeHead(answer.status, compressed?.lines ?? lines);
-  else response.writeHead(answer.status, answer.statusText, compressed?.lines ?? lines);
+  const coded = bodiless ? undefined : compression(exchange, answer.status, lines);
+  const compressor = coded?.stream;
+  if (http2) response.writeHead(answer.status, coded?.lines ?? lines);
+  else response.writeHead(answer.status, answer.statusText, coded?.lines ?? lines);
   const { record } = exchange;
   if (bodiless) {
     answer.discard();
@@ -28,7 +29,7 @@ export function passAnswer(response: ServerResponse, answer: ForwardResponse, ex
   const { limitRate, proxyBuffering } = exchange.location.settings;
   const gather = buffered(proxyBuffering, answer.rawHeaders) ? new Gather(proxyBuffering) : undefined;
   const throttle = limitRate.rate > 0 ? new Throttle(clock, limitRate.rate, limitRate.after) : undefined;
-  if (!compressed?.stream && !throttle && !gather && !http2) {
+  if (!compressor && !throttle && !gather && !http2) {
     const whole = answer.takeWhole(WHOLE_BYTES);
     if (whole !== undefined) {
       // Text of one encoding with the head is one write.
@@ -42,9 +43,9 @@ export function passAnswer(response: ServerResponse, answer: ForwardResponse, ex
   body.once("close", () => {
     if (!body.readableEnded) broken();
   });
-  if (!compressed?.stream && !throttle && !gather) body.once("end", () => addTrailers(response, answer, http2));
+  if (!compressor && !throttle && !gather) body.once("end", () => addTrailers(response, answer, http2));
   let from: Readable = body;
-  for (const stage of [gather, compressed?.stream, throttle]) {
+  for (const stage of [gather, compressor, throttle]) {
     if (!stage) continue;
     stage.once("error", broken);
     response.once("close", () => stage.destroy());

@@ -10,7 +10,7 @@ import type { Decision } from "../evaluate.ts";
 import type { Exchange, World } from "../exchange.ts";
 import { podHeaders } from "../headers.ts";
 import type { Peer } from "../upstreams.ts";
-import { expand } from "../variables.ts";
+import { expand, keepsUnderscores } from "../variables.ts";
 
 export type Forwarding = Extract<Decision, { type: "forward" }> & {
   /** It is an error's own Service: its answer stands, whatever it is. */
@@ -30,9 +30,7 @@ export function podRequest(
 ): ForwardRequest {
   const { exchange } = decision;
   const { proxyTimeouts, proxyHttpVersion, backendProtocol } = exchange.location.settings;
-  const { config } = exchange.table;
-  const underscores = config.flag("enable-underscores-in-headers", false) || !config.flag("ignore-invalid-headers", true);
-  const headers = podHeaders(exchange, request.rawHeaders, { underscores, upgrade });
+  const headers = podHeaders(exchange, request.rawHeaders, { underscores: keepsUnderscores(exchange.table.config), upgrade });
   if (upgrade === undefined && headers["Connection"] === undefined && keepsNone(exchange)) headers["Connection"] = "close";
   // The location of an error's page says nothing of versions and connections, and nginx is left to its defaults.
   if (decision.error === true) headers["Connection"] = "close";
@@ -84,10 +82,10 @@ export function mirrorRequest(world: Pick<World, "request">, exchange: Exchange,
   const { mirror } = exchange.location.settings;
   const { target, host, requestBody } = mirror;
   if (target === "" || host === "") return;
-  const url = mirrorUrl(mirror, expand(exchange, target), exchange.facts.parsed.query);
+  const url = mirrorUrl(mirror, expand(exchange, target, []), exchange.facts.parsed.query);
   if (!URL.canParse(url)) return;
   const bytes = requestBody && body.type === "bytes" ? body.bytes : undefined;
-  const headers: HeaderLine[] = [["Host", expand(exchange, host)]];
+  const headers: HeaderLine[] = [["Host", expand(exchange, host, [])]];
   // The mirror's location sets Host alone: the rest is the client's.
   for (const [name, value] of Object.entries(exchange.facts.headers)) {
     if (value === undefined || name.startsWith(":") || NOT_MIRRORED.has(name)) continue;

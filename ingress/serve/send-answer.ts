@@ -32,14 +32,16 @@ export function sendAnswer(
   const http2 = "stream" in response;
   const lines: string[] = [];
   const put = (name: string, value: string): void => void lines.push(http2 ? name.toLowerCase() : name, value);
-  if (exchange) addHsts(exchange);
+  const everywhere = addedEverywhere(feed);
+  if (exchange) {
+    for (const [name, value] of everywhere)
+      if (!exchange.responseHeaders.has(name.toLowerCase())) exchange.setResponse(name, expand(exchange, value));
+    addHsts(exchange);
+  }
   const own = new Set(answer.headers.map(([name]) => name.toLowerCase()));
   for (const [name, value] of answer.headers) put(name, value);
   for (const [lower, [name, value]] of exchange?.responseHeaders ?? []) if (!own.has(lower) && value !== "") put(name, value);
-  for (const [name, value] of addedEverywhere(feed)) {
-    const lower = name.toLowerCase();
-    if (!own.has(lower) && exchange?.responseHeaders.has(lower) !== true) put(name, exchange ? expand(exchange, value) : value);
-  }
+  if (!exchange) for (const [name, value] of everywhere) if (!own.has(name.toLowerCase())) put(name, value);
   for (const [name, value] of exchange?.added(answer.status) ?? []) put(name, value);
   const server = lines.some((text, i) => i % 2 === 0 && text.toLowerCase() === "server") ? undefined : serverHeader(config);
   if (server !== undefined) put("Server", server);

@@ -44,3 +44,36 @@ await t.test("who has been with the main Service stays, also with a legacy canar
     t.equal(await asked({ Cookie: `INGRESSCOOKIE=a|b; ${cookie}` }), `${behavior}-main`, `${behavior}, two cookies`);
   }
 });
+
+await t.test("canary-by-header: `_` in its name is `-`, and an empty one is one that was sent", async (t) => {
+  for (const name of ["main", "next"]) await world.service(`header-${name}`);
+  const canary = { canary: "true", "canary-by-header": "X_Choose", "canary-by-header-pattern": "^(yes)?$" };
+  await addIngress(
+    world,
+    ingress("header", "header.example", "header-main"),
+    ingress("header-canary", "header.example", "header-next", canary),
+  );
+  for (const [name, value, service] of [
+    ["X-Choose", "yes", "next"],
+    ["X-Choose", "", "next"],
+    ["X-Choose", "no", "main"],
+    // nginx leaves such a header out.
+    ["X_Choose", "yes", "main"],
+    ["X-Other", "yes", "main"],
+  ] as const) {
+    const answer = await ask(world.socket(80), { host: "header.example", headers: { [name]: value } });
+    t.equal(answer.headers["x-service"], `header-${service}`, `${name}: ${value}`);
+  }
+});
+
+await t.test("empty parts of a sticky cookie do not count (split_test.lua)", async (t) => {
+  await world.service("parts", { replicas: 5 });
+  await addIngress(world, ingress("parts", "parts.example", "parts", { affinity: "cookie" }));
+  const pod = async (cookie: string): Promise<unknown> => {
+    const { headers } = await ask(world.socket(80), { host: "parts.example", headers: { Cookie: `INGRESSCOOKIE=${cookie}` } });
+    return headers["set-cookie"] === undefined ? headers["x-pod"] : "a new one";
+  };
+  t.equal(await pod("|key"), await pod("key"));
+  t.equal(await pod("||key||x"), await pod("key|x"));
+  t.equal(await pod("||"), "a new one");
+});

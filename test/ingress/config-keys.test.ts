@@ -135,6 +135,10 @@ await t.test("use-http2, ssl-reject-handshake, ssl-ecdh-curve", async (t) => {
   const both = ["h2", "http/1.1"];
   await configure(world, {});
   t.match(await handshake("good.example", both), /^h2 /);
+  t.match(await handshake("", both), /^h2 /);
+  t.match(await handshake("other.example", both), /^http\/1\.1 /, "from-to-www's server has no http2 in the template");
+  t.match(await handshake("www.other.example", both), /^h2 /);
+  t.match(await handshake("good.example", ["spdy"]), /NO_APPLICATION_PROTOCOL/);
   await configure(world, { "use-http2": "false" });
   t.match(await handshake("good.example", both), /^http\/1\.1 /);
   t.match(await handshake("unknown.example", both), /^http\/1\.1 /);

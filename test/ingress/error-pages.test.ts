@@ -109,6 +109,42 @@ const ROWS: readonly Row[] = [
     code: "404",
   },
   {
+    what: "a denied location has no statuses of its own",
+    annotations: { "custom-http-errors": "503", "auth-type": "basic", ...ERRORS },
+    status: 503,
+  },
+  {
+    what: "a denied location has the ConfigMap's",
+    config: { "custom-http-errors": "503" },
+    annotations: { "custom-http-errors": "404", "auth-type": "basic", ...ERRORS },
+    status: 200,
+    by: "fallback",
+    code: "503",
+  },
+  {
+    what: "a denied location takes bodies of 1 MB",
+    annotations: { "proxy-body-size": "8m", "auth-type": "basic" },
+    asked: { method: "POST", body: Buffer.alloc(1_048_577) },
+    status: 413,
+  },
+  {
+    what: "block-user-agents is the server's: no location's statuses, no HSTS",
+    config: { "block-user-agents": "bad" },
+    annotations: { "custom-http-errors": "403", ...ERRORS },
+    asked: { scheme: "https", headers: { "User-Agent": "bad" } },
+    status: 403,
+    headers: { "strict-transport-security": undefined },
+  },
+  {
+    what: "block-user-agents, with the ConfigMap's statuses",
+    config: { "block-user-agents": "bad", "custom-http-errors": "403" },
+    annotations: { "custom-http-errors": "404", ...ERRORS },
+    asked: { headers: { "User-Agent": "bad" } },
+    status: 200,
+    by: "fallback",
+    code: "403",
+  },
+  {
     what: "the error's page is a location of its own: no HSTS, no CORS, no custom-headers",
     config: { "global-allowed-response-headers": "X-Custom" },
     annotations: { "custom-http-errors": "404", "enable-cors": "true", "custom-headers": "default/custom", ...ERRORS },
@@ -227,4 +263,32 @@ await t.test("proxy-next-upstream is not for gRPC: grpc_next_upstream is nginx's
   await until(() => tries("http.example") > 0);
   t.equal(tries("http.example"), 1);
   t.ok(tries("grpc.example") > 3, "without an end, here after some");
+});
+
+await t.test("pods of the controller's default backend take turns, whatever holds for the Service whose error it is", async (t) => {
+  await using world = await harness.start({
+    config: { "custom-http-errors": "404" },
+    flags: ["--default-backend-service=default/fallback"],
+  });
+  await world.service("httpbun");
+  await world.service("fallback", { replicas: 2 });
+  const more = { affinity: "cookie", "session-cookie-name": "route" };
+  await addIngress(world, ingress("sticky", "sticky.example", "httpbun", more));
+  const first = await ask(world.socket(80), { host: "sticky.example", ...NOT_FOUND });
+  t.equal(first.headers["set-cookie"]?.length, 1, "the pod's cookie stays");
+  const headers = { Cookie: String(first.headers["set-cookie"]).split(";")[0] ?? "" };
+  const pods = new Set<unknown>();
+  for (let i = 0; i < 4; i++) pods.add((await ask(world.socket(80), { host: "sticky.example", ...NOT_FOUND, headers })).headers["x-pod"]);
+  t.strictSame(pods, new Set(["fallback-0", "fallback-1"]));
+});
+
+await t.test("proxy-next-upstream of the location is not for the error's Service", async (t) => {
+  await using world = await harness.start();
+  await world.service("httpbun");
+  const failing = (pod: string): Server =>
+    createServer((request, response) => (pod === "pages-0" ? request.socket.destroy() : response.end("page")));
+  await world.service("pages", { replicas: 2, server: failing });
+  const more = { "custom-http-errors": "404", "default-backend": "pages", "proxy-next-upstream": "off" };
+  await addIngress(world, ingress("next", "next.example", "httpbun", more));
+  for (let i = 0; i < 2; i++) t.equal((await ask(world.socket(80), { host: "next.example", ...NOT_FOUND })).body.toString(), "page");
 });

@@ -105,3 +105,18 @@ await t.test("a retry takes the next turn of round robin, as any request (round_
   for (let i = 0; i < 3; i++) await ask(world.socket(80), { host: "turns.example" });
   t.equal(calls.join(" "), "turns-0 turns-1 turns-0 turns-1 turns-0 turns-1");
 });
+
+await t.test("upstream-hash-by-subset: another subset takes keys from all, and moves no others (chashsubset.lua)", async (t) => {
+  await world.service("subsets", { replicas: 6 });
+  const hash = { "upstream-hash-by": "$arg_user", "upstream-hash-by-subset": "true", "upstream-hash-by-subset-size": "1" };
+  await addIngress(world, ingress("subsets", "subsets.example", "subsets", hash));
+  const users = Array.from({ length: 60 }, (_, i) => `/?user=${i}`);
+  const pods = (): Promise<unknown[]> =>
+    Promise.all(users.map(async (path) => (await ask(world.socket(80), { host: "subsets.example", path })).headers["x-pod"]));
+  const before = await pods();
+  t.equal(new Set(before).size, 6);
+  await world.scale("subsets", 7);
+  await world.settle();
+  const after = await pods();
+  t.strictSame([...new Set(after.filter((pod, i) => pod !== before[i]))], ["subsets-6"]);
+});
