@@ -32,6 +32,8 @@ export class Attempt {
   watch(client: ClientRequest): void {
     this.#client = client;
     if (this.#request.httpVersion === "1.0") speakHttp10(client);
+    // Of a body that is not there nginx says nothing; Node would say that it is empty.
+    if (this.#request.body.type === "none") client.useChunkedEncodingByDefault = false;
     // Node would say keep-alive, or close.
     if (!client.hasHeader("connection")) client.removeHeader("connection");
     this.#touch();

@@ -4,8 +4,6 @@ import type { ForwardRequest } from "./forward.ts";
 
 /** What Node refuses in a header's value or a request line. */
 const ILLEGAL_VALUE = /[^\t\x20-\x7e\x80-\xff]/;
-/** Without a body these say nothing of its length. */
-const BODILESS: ReadonlySet<string> = new Set(["GET", "HEAD", "DELETE", "OPTIONS", "TRACE", "CONNECT"]);
 
 export interface RequestHead {
   /** With the empty line; Latin-1. */
@@ -16,10 +14,9 @@ export interface RequestHead {
 }
 
 /** Throws for a target or a value that would break the framing. */
-export function requestHead({ method, target, headers, body }: ForwardRequest): RequestHead {
+export function requestHead({ method, target, headers }: ForwardRequest): RequestHead {
   let text = `${method} ${target} HTTP/1.1\r\n`;
   let connection: string | undefined;
-  let framed = false;
   let chunked = false;
   const put = (name: string, value: string): void => {
     if (ILLEGAL_VALUE.test(value)) throw new Error(`invalid character in header ${name}`);
@@ -37,9 +34,7 @@ export function requestHead({ method, target, headers, body }: ForwardRequest): 
     const line = String(value);
     put(name, line);
     if (name.length === 10 && name.toLowerCase() === "connection") connection = line;
-    else if (name === "Content-Length") framed = true;
-    else if (name === "Transfer-Encoding") framed = chunked = true;
+    else if (name === "Transfer-Encoding") chunked = true;
   }
-  if (!framed && body.type === "none" && !BODILESS.has(method)) text += "Content-Length: 0\r\n";
   return { text: `${text}\r\n`, last: connection !== undefined && /\bclose\b/i.test(connection), chunked };
 }

@@ -53,6 +53,8 @@ const REQUESTS: readonly (readonly [head: string, body: string])[] = [
   ["OPTIONS /foo HTTP/1.1\nHost: plain.example", ""],
   ["POST /foo HTTP/1.1\nHost: plain.example\nContent-Type: text/plain\nContent-Length: 5", "hello"],
   ["POST /foo HTTP/1.1\nHost: plain.example\nContent-Length: 0", ""],
+  ["POST /foo HTTP/1.1\nHost: plain.example", ""],
+  ["PUT /foo HTTP/1.1\nHost: plain.example", ""],
   ["POST /foo HTTP/1.1\nHost: plain.example\nTransfer-Encoding: chunked", "5\r\nhello\r\n0\r\n\r\n"],
   ["DELETE /foo HTTP/1.1\nHost: plain.example\nContent-Length: 2", "ok"],
   [`POST /foo HTTP/1.1\nHost: plain.example\nContent-Length: ${MEBIBYTE}`, "x".repeat(MEBIBYTE)],
