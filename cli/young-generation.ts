@@ -6,8 +6,8 @@ import { constants, PerformanceObserver } from "node:perf_hooks";
 import { getHeapSpaceStatistics, getHeapStatistics, setFlagsFromString } from "node:v8";
 
 /** Collections of the young generation that are load, and the time they take to come about. */
-const COLLECTIONS = 300;
-const WITHIN_MS = 3500;
+const COLLECTIONS = 150;
+const WITHIN_MS = 2000;
 /** What stays makes the heap larger than this within that time: a thousand pods double it. */
 const GROWTH = 1.3;
 const ENOUGH_BYTES = 24e6;
@@ -34,7 +34,7 @@ export function growUnderLoad(): void {
           .map(({ startTime }) => ({ at: startTime, heapBytes })),
       );
     }
-    const wanted = loaded && youngBytes() < ENOUGH_BYTES ? 4 : 1;
+    const wanted = loaded && youngBytes() < ENOUGH_BYTES ? 16 : 1;
     if (wanted === factor) return;
     factor = wanted;
     setFlagsFromString(`--semi-space-growth-factor=${factor}`);
