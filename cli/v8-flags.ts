@@ -3,8 +3,8 @@
 import { setFlagsFromString } from "node:v8";
 import { growUnderLoad } from "./young-generation.ts";
 
-// The young generation stays as large as loading the program has made it until there is load, and the old one is collected when it is half as large again:
-// a thousand pods in 50 MB less, for collections that are small and run beside the program.
+// The young generation stays as large as loading the program has made it until there is load, and the old one is collected when it is half
+// as large again: a thousand pods in 50 MB less, for collections that are small and run beside the program.
 setFlagsFromString("--semi-space-growth-factor=1");
 growUnderLoad();
 setFlagsFromString("--heap-growing-percent=50");

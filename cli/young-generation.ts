@@ -25,14 +25,10 @@ export function growUnderLoad(): void {
   let factor = 1;
   const observer = new PerformanceObserver((list) => {
     if (!loaded) {
+      const minor = list.getEntries().filter(isMinor);
       const heapBytes = getHeapStatistics().used_heap_size;
-      loaded = isLoad(
-        recent,
-        list
-          .getEntries()
-          .filter(isMinor)
-          .map(({ startTime }) => ({ at: startTime, heapBytes })),
-      );
+      const next = minor.map(({ startTime }) => ({ at: startTime, heapBytes }));
+      loaded = isLoad(recent, next);
     }
     const wanted = loaded && youngBytes() < ENOUGH_BYTES ? 16 : 1;
     if (wanted === factor) return;

@@ -14,6 +14,9 @@ interface State {
   readonly balancer: Balancer;
 }
 
+/** Why there is no further try. */
+export const NO_PEER = "no peer is left that has not failed";
+
 export class Balance {
   readonly #random: Random;
   readonly #states = new Map<string, State>();

@@ -5,6 +5,7 @@
 //   chunked DELETE and OPTIONS are smuggled     → the pass that drops their framing is taken out
 //   upgrades to anything but websocket are cut  → that pass is taken out too
 //   X-Forwarded-* appended, hop-by-hop copied   → headers come from us; it sees no others
+//   ends the client's socket with every error   → an upgrade keeps it open until a pod has answered: another one may follow
 //   throws without an error listener            → every call has a callback, and the server a listener
 import type { ClientRequest, IncomingMessage } from "node:http";
 import { createRequire } from "node:module";

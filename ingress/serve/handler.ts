@@ -260,7 +260,7 @@ export class Handler {
   }
   #refuse(request: IncomingMessage, response: ServerResponse, answer: Answer, exchange: Exchange | undefined, head: boolean): void {
     if (response.destroyed) return;
-    if (answer.goaway === true) return endConnection(response);
+    if (answer.goaway === true) return goAway(response);
     // A body that nobody reads ends the connection, as nginx's lingering close does in the end.
     const unread = hasBody(request) && !request.complete && answer.status !== 401;
     const close = !("stream" in response) && (unread || answer.close === true);
@@ -277,7 +277,7 @@ export class Handler {
 }
 
 /** HTTP/2 says so to the client, and answers nothing. */
-function endConnection(response: ServerResponse | Http2ServerResponse): void {
+function goAway(response: ServerResponse | Http2ServerResponse): void {
   const session = "stream" in response ? response.stream.session : undefined;
   session?.goaway(constants.NGHTTP2_ENHANCE_YOUR_CALM);
   // Once that has been written.

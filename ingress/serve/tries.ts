@@ -1,6 +1,6 @@
 // Peers are asked one after another until one answers. Upstream: ngx_http_upstream_next.
 import type { Clock } from "../../model/clock.ts";
-import type { Balance } from "../balance.ts";
+import { type Balance, NO_PEER } from "../balance.ts";
 import {
   type Forward,
   type ForwardBody,
@@ -12,7 +12,6 @@ import {
 import type { Exchange } from "../exchange.ts";
 import { type Forwarding, podRequest } from "./pod-request.ts";
 import { answeredTry } from "./request-end.ts";
-import { NO_PEER } from "./upgrade.ts";
 
 /** One for each way to speak to a pod; `own` where the client speaks HTTP/2. */
 export interface Engines {

@@ -4,7 +4,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
 import { log } from "../../model/log.ts";
 import { type Answer, page } from "../answer.ts";
-import type { Balance } from "../balance.ts";
+import { type Balance, NO_PEER } from "../balance.ts";
 import { type UpstreamError, upstreamError } from "../engine/forward.ts";
 import type { HttpProxyEngine } from "../engine/http-proxy-engine.ts";
 import type { Decision } from "../evaluate.ts";
@@ -33,8 +33,6 @@ export interface UpgradeRequest {
   onClose(): void;
 }
 
-/** Why the next try is none. */
-export const NO_PEER = "no peer is left that has not failed";
 const NOTHING = Buffer.alloc(0);
 
 /** From the decision to the end of the connection. */
