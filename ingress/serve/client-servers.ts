@@ -12,6 +12,7 @@ import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { TLSSocket } from "node:tls";
 import type { Clock } from "../../model/clock.ts";
+import type { KeyPair } from "../../model/x509.ts";
 import { carrierOf, type SecureContext } from "../../netsim/index.ts";
 import { arrivalOf } from "./arrival.ts";
 import { CertificateContexts } from "./tls-contexts.ts";
@@ -77,8 +78,8 @@ export class ClientServers {
   get connections(): { readonly accepted: number; readonly open: number } {
     return { accepted: this.#accepted, open: this.#open.size };
   }
-  get fakeCertificate(): string {
-    return this.#contexts.fake.cert;
+  get fakeCertificate(): KeyPair {
+    return this.#contexts.fake;
   }
   /** Takes over what the configuration says now. */
   refresh(): void {

@@ -153,6 +153,23 @@ function steps(cluster: RunningCluster, portOf: (port: number) => number): reado
       expect: /^404$/,
     },
     {
+      title: "the controller's container: its configuration, dbg, the status port",
+      command:
+        "kubectl exec -n ingress-nginx deploy/ingress-nginx-controller -- sh -c 'grep -m1 server_name.shop /etc/nginx/nginx.conf; /dbg backends list; curl -s http://127.0.0.1:10246/nginx_status'",
+      expect: /server_name shop\.example;\n(default-.*\n)+upstream-default-backend\nActive connections: \d+ \n/,
+    },
+    {
+      title: "CoreDNS's container: its version",
+      command: "kubectl exec -n kube-system deploy/coredns -- /coredns -version",
+      expect: /^CoreDNS-1\.14\.7\n/,
+    },
+    {
+      title: "a command of its own in the controller's image",
+      command:
+        "kubectl run look --image=registry.k8s.io/ingress-nginx/controller:v1.15.1 --rm -i --restart=Never --command -- /nginx-ingress-controller --version",
+      expect: /Release: {7}v1\.15\.1/,
+    },
+    {
       title: "the Ingress speaks TLS",
       command: `curl -sSk -m 5 --resolve shop.example:${httpsPort}:127.0.0.1 https://shop.example:${httpsPort}/`,
       expect: /Hostname: shop-/,

@@ -9,7 +9,7 @@ import type {
   ContainerContext,
   DatagramHandler,
   Diagnostics,
-  InlineProgram,
+  InlineImage,
   Peer,
   Registration,
   SocketAddress,
@@ -20,7 +20,9 @@ import { addressError, claimClusterIndex, createAddressPlan, createFabric, type 
 import { createIngress } from "../../ingress/index.ts";
 import { createStore, type Store } from "../../store/index.ts";
 import type { Server } from "node:net";
+import { basename } from "node:path";
 import { PassThrough } from "node:stream";
+import { MapFiles } from "../support/fake-container.ts";
 import { podServer } from "./pod-servers.ts";
 
 interface Teardown {
@@ -76,7 +78,8 @@ export class World implements AsyncDisposable {
   readonly diagnostics: Diagnostics;
   #abort = new AbortController();
   readonly #flags: readonly string[];
-  readonly #program: InlineProgram;
+  readonly #image: InlineImage;
+  #container: ContainerContext;
   readonly #pods = new Map<string, { readonly ip: string; readonly registration: Registration }[]>();
   readonly #services = new Map<string, string>();
   #exit: Promise<number>;
@@ -95,8 +98,9 @@ export class World implements AsyncDisposable {
     this.component = ingress.component;
     this.#controllerClock = controllerClock;
     this.#flags = flags;
-    this.#program = ingress.program;
-    this.#exit = this.#program(this.#context(flags));
+    this.#image = ingress.image;
+    this.#container = this.#context(flags);
+    this.#exit = this.#image.program(this.#container);
   }
   static async start(harness: Harness, { flags = [], config, clock: controllerClock = realClock }: ControllerSetup): Promise<World> {
     const clock = new VirtualClock(Math.floor(Date.now() / 1000) * 1000 - 3_600_000);
@@ -138,7 +142,8 @@ export class World implements AsyncDisposable {
     await this.#exit;
     await meanwhile();
     this.#abort = new AbortController();
-    this.#exit = this.#program(this.#context(this.#flags));
+    this.#container = this.#context(this.#flags);
+    this.#exit = this.#image.program(this.#container);
     await this.#listening();
   }
   /** Where a program on this machine reaches the controller. */
@@ -146,6 +151,20 @@ export class World implements AsyncDisposable {
     const socket = this.harness.fabric.socketOf({ ip: this.ip, port }, "TCP");
     if (!socket) throw new Error(`port ${port} is not listened on`);
     return socket;
+  }
+  /** Runs a program in the controller's container, as exec does: what it prints, and its exit code when that is not 0. */
+  async exec(...argv: readonly string[]): Promise<string> {
+    const run = this.#image.programs?.[basename(argv[0] ?? "")];
+    if (!run) throw new Error(`no program ${argv[0]}`);
+    let text = "";
+    const output = (): PassThrough => new PassThrough().on("data", (chunk: Buffer) => (text += chunk.toString()));
+    const io = { stdin: undefined, stdout: output(), stderr: output(), signal: this.#abort.signal, context: this.#container };
+    const exitCode = await run(argv, io);
+    return exitCode === 0 ? text : `${text}exit ${exitCode}\n`;
+  }
+  /** A file of the controller's container. */
+  file(path: string): string | undefined {
+    return this.#container.files.read(path);
   }
   create<T extends KubeObject>(type: ResourceType<T>, object: T): Promise<T> {
     return this.store.create(type, object);
@@ -263,6 +282,7 @@ export class World implements AsyncDisposable {
       hostname: peer.name,
       argv: ["/nginx-ingress-controller", ...flags],
       env: {},
+      files: new MapFiles(),
       listen: (port: number, server: Server) => fabric.expose({ ip: this.ip, port }, "TCP", { type: "server", server }, peer),
       listenUdp: (port: number, handler: DatagramHandler) =>
         fabric.expose({ ip: this.ip, port }, "UDP", { type: "datagram", handler }, peer),
