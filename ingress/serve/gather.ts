@@ -7,7 +7,9 @@ import type { ProxyBuffering } from "../annotations/proxy-buffering.ts";
 export function buffered({ enabled }: ProxyBuffering, podLines: readonly string[]): boolean {
   for (let i = 0; i + 1 < podLines.length; i += 2) {
     const name = podLines[i] ?? "";
-    if (name.length === 17 && name.toLowerCase() === "x-accel-buffering") return podLines[i + 1]?.toLowerCase() === "yes";
+    if (name.length !== 17 || name.toLowerCase() !== "x-accel-buffering") continue;
+    const value = podLines[i + 1]?.toLowerCase();
+    if (value === "yes" || value === "no") return value === "yes";
   }
   return enabled;
 }
