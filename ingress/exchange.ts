@@ -22,6 +22,8 @@ export interface ClientCertificate {
   readonly intermediates: number;
   /** SUCCESS, or FAILED:reason. */
   readonly verify: string;
+  /** Nothing is wrong with it but that nobody knows its authority. */
+  readonly unknownAuthority: boolean;
 }
 
 export interface RequestFacts {

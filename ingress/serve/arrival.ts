@@ -6,6 +6,7 @@ import { intermediates } from "../annotations/proxy-ssl.ts";
 import type { ClientCertificate } from "../exchange.ts";
 import { originOf } from "./origin.ts";
 import type { Arrival } from "./request-facts.ts";
+import { verifyResult } from "./verify-result.ts";
 
 export function arrivalOf(socket: Duplex, scheme: "http" | "https", serverPort: number): Arrival {
   const { remoteAddress, remotePort } = socket as Partial<Socket>;
@@ -38,7 +39,7 @@ function certificateOf(socket: TLSSocket): ClientCertificate | undefined {
         fingerprint: certificate.fingerprint.replaceAll(":", "").toLowerCase(),
         serial: certificate.serialNumber,
         intermediates: intermediates(socket.getPeerCertificate(true)),
-        verify: socket.authorized ? "SUCCESS" : `FAILED:${String(socket.authorizationError)}`,
+        ...verifyResult(socket.authorized ? undefined : String(socket.authorizationError)),
       }
     : null;
   certificates.set(socket, found);
