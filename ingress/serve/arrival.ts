@@ -20,7 +20,17 @@ export function arrivalOf(socket: Duplex, scheme: "http" | "https", serverPort: 
   };
   if (scheme === "http") return peer;
   const secured = socket as TLSSocket & { servername?: string | false };
-  return { ...peer, sni: typeof secured.servername === "string" ? secured.servername : undefined, certificate: certificateOf(secured) };
+  const sni = typeof secured.servername === "string" ? secured.servername : undefined;
+  return { ...peer, sni, certificate: certificateOf(secured), tls: tlsOf(secured) };
+}
+
+const agreements = new WeakMap<object, Arrival["tls"]>();
+
+/** What the handshake agreed on, read once per connection. */
+function tlsOf(socket: TLSSocket): Arrival["tls"] {
+  let known = agreements.get(socket);
+  if (!known) agreements.set(socket, (known = { protocol: socket.getProtocol?.() ?? "", cipher: socket.getCipher?.()?.name ?? "" }));
+  return known;
 }
 
 const certificates = new WeakMap<object, ClientCertificate | null>();
