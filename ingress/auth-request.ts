@@ -4,7 +4,7 @@ import { type Answer, type HeaderLine, page } from "./answer.ts";
 import type { ExternalAuth } from "./annotations/external-auth.ts";
 import type { Exchange, SubrequestAnswer } from "./exchange.ts";
 import { asksForCertificates, CERTIFICATE, certificateHeaders, forwardedFor } from "./headers.ts";
-import { expand, headerText } from "./variables.ts";
+import { expand, headerText, inSubrequest } from "./variables.ts";
 
 /** Undefined lets the request pass. */
 export async function askExternally(settings: ExternalAuth, exchange: Exchange): Promise<Answer | undefined> {
@@ -35,6 +35,13 @@ function headerOf({ headers }: SubrequestAnswer, lower: string): string {
   return headers.flatMap(([name, value]) => (name.toLowerCase() === lower ? [value] : [])).join(", ");
 }
 
+/** A subrequest of its own, whose location has no regular expression. */
+function inside(exchange: Exchange, text: string): string {
+  const { served, pathType } = exchange.location;
+  const path = `/_external-auth-${Buffer.from(served).toString("base64url")}-${pathType}`;
+  return expand(exchange, text, [], undefined, inSubrequest(path));
+}
+
 interface Kept {
   readonly answer: SubrequestAnswer;
   readonly until: number;
@@ -46,7 +53,7 @@ async function cached(settings: ExternalAuth, exchange: Exchange): Promise<Subre
   if (settings.cacheKey === "") return ask(settings, exchange);
   const { world, server, location } = exchange;
   const cache = world.state("auth-cache", () => new Map<string, Kept>());
-  const key = `${server.host}${location.served} ${location.pathType}\n${settings.url}\n${expand(exchange, settings.cacheKey, [])}`;
+  const key = `${server.host}${location.served} ${location.pathType}\n${settings.url}\n${inside(exchange, settings.cacheKey)}`;
   const kept = cache.get(key);
   if (kept && kept.until > world.clock.monotonic() && kept.variant === variantOf(kept.answer, exchange)) {
     exchange.note("auth-url: answered from the cache");
@@ -100,8 +107,7 @@ const CONDITIONS = new Set(["if-modified-since", "if-unmodified-since", "if-none
 
 function ask(settings: ExternalAuth, exchange: Exchange): Promise<SubrequestAnswer> {
   const { facts, world } = exchange;
-  // A subrequest of its own, whose location has no regular expression.
-  const url = expand(exchange, settings.url, []);
+  const url = inside(exchange, settings.url);
   const headers: HeaderLine[] = [
     ["Host", new URL(url).hostname],
     ["X-Original-URL", expand(exchange, "$scheme://$http_host$request_uri")],
@@ -109,13 +115,13 @@ function ask(settings: ExternalAuth, exchange: Exchange): Promise<SubrequestAnsw
     ["X-Sent-From", "nginx-ingress-controller"],
     ["X-Real-IP", facts.clientIp],
     ["X-Forwarded-For", forwardedFor(exchange)],
-    ["X-Auth-Request-Redirect", settings.requestRedirect === "" ? facts.target : expand(exchange, settings.requestRedirect, [])],
+    ["X-Auth-Request-Redirect", settings.requestRedirect === "" ? facts.target : inside(exchange, settings.requestRedirect)],
     ["X-Request-ID", exchange.requestId],
   ];
   if (settings.method !== "") headers.push(["X-Original-URI", facts.target], ["X-Scheme", exchange.scheme]);
   headers.push(...Object.entries(certificateHeaders(exchange)));
   const own = settings.setHeaders === "" ? undefined : world.configMap(settings.setHeaders);
-  for (const [name, value] of Object.entries(own ?? {})) headers.push([name, expand(exchange, value, [])]);
+  for (const [name, value] of Object.entries(own ?? {})) headers.push([name, inside(exchange, value)]);
   const set = new Set(headers.map(([name]) => name.toLowerCase()));
   const underscores = exchange.table.config.flag("enable-underscores-in-headers", false);
   const left = (name: string): boolean =>

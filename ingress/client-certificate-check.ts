@@ -64,7 +64,8 @@ export function clientCertificateAnswer(facts: RequestFacts, server: Server, wor
     return redirect(302, errorPage, `${reason}: auth-tls-error-page`);
   };
   if (!certificate) return verify === "on" ? refused(496, "auth-tls-verify-client: the client sent no certificate") : named();
-  if (certificate.verify !== "SUCCESS" && verify !== "optional_no_ca") return refused(495, `auth-tls-verify-client: ${certificate.verify}`);
+  const forgiven = verify === "optional_no_ca" && certificate.unknownAuthority;
+  if (certificate.verify !== "SUCCESS" && !forgiven) return refused(495, `auth-tls-verify-client: ${certificate.verify}`);
   if (certificate.intermediates > verifyDepth)
     return refused(
       495,

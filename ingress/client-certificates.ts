@@ -12,6 +12,8 @@ export interface AskedCertificate {
   readonly settings: ClientCertificateSettings;
   /** Whom certificates must come from; undefined: nobody is asked for one. */
   readonly ca: Buffer | undefined;
+  /** ca.crl: what its authorities have taken back; "" is nothing, without a look. */
+  readonly crl: string;
 }
 
 /** Undefined: the server has no such annotation. */
@@ -27,7 +29,7 @@ export function askedCertificate(
     if (wrong !== "") return { closed: `auth-tls-secret of ${owner}: ${wrong}` };
     if (asked?.ca) continue;
     const ca = data?.["ca.crt"];
-    asked = { owner, settings, ca: ca && ca.length > 0 ? ca : undefined };
+    asked = { owner, settings, ca: ca && ca.length > 0 ? ca : undefined, crl: data?.["ca.crl"]?.toString() ?? "" };
   }
   return asked?.settings.secret === "" ? undefined : asked;
 }
@@ -36,7 +38,7 @@ type SecretData = Readonly<Record<string, Buffer>>;
 
 const usable = new WeakMap<SecretData, boolean>();
 
-/** A Secret with ca.crt, or tls.crt and tls.key, or all, that can be read: upstream's store knows no others. */
+/** A Secret with ca.crt, or tls.crt and tls.key, or all, that can be read, ca.crl too: upstream's store knows no others. */
 export function usableSecret(key: string, secretOf: World["secret"]): SecretData | undefined {
   const data = secretOf(key);
   if (!data) return undefined;
@@ -46,14 +48,20 @@ export function usableSecret(key: string, secretOf: World["secret"]): SecretData
 }
 
 function isUsable(data: SecretData): boolean {
-  const [ca, cert, key] = ["ca.crt", "tls.crt", "tls.key"].map((name) => data[name]?.toString() ?? "");
+  const [ca, cert, key, crl = ""] = ["ca.crt", "tls.crt", "tls.key", "ca.crl"].map((name) => data[name]?.toString() ?? "");
   const paired = cert !== "" && key !== "";
   if (!ca && !paired) return false;
   try {
     if (ca && new X509Certificate(ca).raw.length === 0) return false;
-    createTlsContext({ ...(ca ? { ca } : {}), ...(paired ? { cert, key } : {}) });
+    if (ca && crl !== "" && !/^[^-]*-----BEGIN X509 CRL-----/.test(crl)) return false;
+    createTlsContext({ ...(ca ? { ca, ...revocations(crl) } : {}), ...(paired ? { cert, key } : {}) });
     return true;
   } catch {
     return false;
   }
+}
+
+/** The lists of a ca.crl, as a TLS context takes them. */
+export function revocations(crl: string): { readonly crl?: string[] } {
+  return crl === "" ? {} : { crl: crl.match(/-----BEGIN X509 CRL-----[\s\S]*?-----END X509 CRL-----/g) ?? [crl] };
 }

@@ -110,8 +110,8 @@ export function errorRequest(exchange: Exchange, { status, headers }: Pick<Answe
   exchange.upstreamHeaders.clear();
   exchange.upstreamAdded.length = 0;
   for (const name of CLIENTS) exchange.setUpstream(name, headerText(exchange, name.toLowerCase()));
-  const { query = "" } = exchange.facts.parsed;
-  exchange.upstreamTarget = query === "" ? "/" : `/?${query}`;
+  const { args } = exchange.uri;
+  exchange.upstreamTarget = args === "" ? "/" : `/?${args}`;
   exchange.setUpstream("X-Forwarded-For", exchange.facts.clientIp);
   setErrorHeaders(exchange, status);
   exchange.setUpstream("X-Original-URI", exchange.facts.target);

@@ -22,6 +22,8 @@ export interface ClientCertificate {
   readonly intermediates: number;
   /** SUCCESS, or FAILED:reason. */
   readonly verify: string;
+  /** Nothing is wrong with it but that nobody knows its authority. */
+  readonly unknownAuthority: boolean;
 }
 
 export interface RequestFacts {
@@ -48,6 +50,8 @@ export interface RequestFacts {
   readonly proxied?: ProxiedConnection | null;
   readonly sni?: string;
   readonly certificate?: ClientCertificate;
+  /** $ssl_protocol and $ssl_cipher */
+  readonly tls?: { readonly protocol: string; readonly cipher: string };
   /** Size of body when it is known beforehand. */
   readonly contentLength: number | undefined;
 }
@@ -76,6 +80,8 @@ export interface KeepAlive {
 
 /** What steps may ask of the world; inert when a request is only explained. */
 export interface World {
+  /** The controller's pod: $hostname and $server_addr. */
+  readonly pod: { readonly name: string; readonly ip: string };
   readonly clock: Clock;
   readonly random: Random;
   /** Data of a Secret, decoded; undefined when it does not exist. */
@@ -115,6 +121,8 @@ export class Exchange {
   denied = false;
   /** Path and query for the pod. */
   upstreamTarget: string;
+  /** $uri and $args: as rewrite-target has left them. */
+  uri: { readonly path: string; readonly args: string };
   /** $req_id; "" when the client sent none and generate-request-id is false. */
   readonly requestId: string;
   remoteUser = "";
@@ -130,6 +138,7 @@ export class Exchange {
     this.world = world;
     this.notes = notes;
     this.upstreamTarget = facts.parsed.raw;
+    this.uri = { path: facts.parsed.path, args: facts.parsed.query ?? "" };
     const sent = facts.headers["x-request-id"];
     if (typeof sent === "string" && sent !== "") this.requestId = sent;
     else this.requestId = table.config.flag("generate-request-id", true) ? randomHex(world.random) : "";

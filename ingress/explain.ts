@@ -79,6 +79,7 @@ export async function explainRequest(
     contentLength: length === undefined ? undefined : Number(length),
   };
   const world: World = {
+    pod: { name: "", ip: "" },
     clock,
     random,
     secret: (key) => feed.secret(key),

@@ -3,7 +3,8 @@
 import type { ControllerConfig } from "./config.ts";
 
 /** The image's nginx. */
-const NGINX = "nginx/1.27.1";
+export const NGINX_VERSION = "1.27.1";
+export const NGINX = `nginx/${NGINX_VERSION}`;
 
 /** Whether there is one at all, but for custom-headers. */
 export const shown = (config: ControllerConfig): boolean => config.flag("server-tokens", false);

@@ -2,7 +2,9 @@
 // Upstream: ngx_http_variables.c, and those that the template sets. Unknown ones are empty, as an unset variable is.
 import type { ControllerConfig } from "./config.ts";
 import type { Exchange } from "./exchange.ts";
+import { isoTime, localTime, seconds } from "./nginx-times.ts";
 import { escapeComponent } from "./request-path.ts";
+import { NGINX_VERSION } from "./server-header.ts";
 
 type Variable = (exchange: Exchange) => string;
 
@@ -23,11 +25,11 @@ const VARIABLES: Readonly<Record<string, Variable>> = {
   request_uri: ({ facts }) => facts.target,
   escaped_request_uri: ({ facts }) => escapeComponent(facts.target),
   request: ({ facts }) => `${facts.method} ${facts.target} HTTP/${facts.httpVersion}`,
-  uri: ({ facts }) => facts.parsed.path,
-  document_uri: ({ facts }) => facts.parsed.path,
-  args: ({ facts }) => facts.parsed.query ?? "",
-  query_string: ({ facts }) => facts.parsed.query ?? "",
-  is_args: ({ facts }) => (facts.parsed.query === undefined || facts.parsed.query === "" ? "" : "?"),
+  uri: ({ uri }) => uri.path,
+  document_uri: ({ uri }) => uri.path,
+  args: ({ uri }) => uri.args,
+  query_string: ({ uri }) => uri.args,
+  is_args: ({ uri }) => (uri.args === "" ? "" : "?"),
   remote_addr: ({ facts }) => facts.clientIp,
   the_real_ip: ({ facts }) => facts.clientIp,
   binary_remote_addr: ({ facts }) => facts.clientIp,
@@ -38,6 +40,11 @@ const VARIABLES: Readonly<Record<string, Variable>> = {
   proxy_protocol_server_port: ({ facts }) => String(facts.proxied?.destinationPort ?? ""),
   remote_port: ({ facts, proxied }) => String(proxied && facts.clientIp === proxied.sourceIp ? proxied.sourcePort : facts.peerPort),
   remote_user: ({ remoteUser }) => remoteUser,
+  proxy_add_x_forwarded_for: (exchange) => {
+    const before = headerText(exchange, "x-forwarded-for");
+    return before === "" ? exchange.facts.clientIp : `${before}, ${exchange.facts.clientIp}`;
+  },
+  connection_upgrade: ({ facts }) => (facts.headers.upgrade === undefined ? "" : "upgrade"),
   req_id: ({ requestId }) => requestId,
   request_id: ({ requestId }) => requestId,
   content_type: ({ facts }) => facts.headers["content-type"] ?? "",
@@ -48,10 +55,25 @@ const VARIABLES: Readonly<Record<string, Variable>> = {
   service_port: ({ location }) => location.told?.port ?? "",
   location_path: ({ location }) => location.path,
   proxy_upstream_name: ({ location }) => location.backend?.upstream ?? "upstream-default-backend",
+  proxy_host: ({ location }) => location.backend?.upstream ?? "upstream-default-backend",
+  proxy_alternative_upstream_name: ({ record }) => record?.alternative ?? "",
+  hostname: ({ world }) => world.pod.name,
+  server_addr: ({ world }) => world.pod.ip,
+  nginx_version: () => NGINX_VERSION,
+  literal_dollar: () => "$",
+  msec: ({ world }) => seconds(world.clock.now()),
+  time_local: ({ world }) => localTime(world.clock.now()),
+  time_iso8601: ({ world }) => isoTime(world.clock.now()),
+  request_time: ({ record, world }) => (record ? seconds(world.clock.monotonic() - record.startedAt) : ""),
   ssl_client_s_dn: ({ facts }) => facts.certificate?.subject ?? "",
   ssl_client_i_dn: ({ facts }) => facts.certificate?.issuer ?? "",
-  ssl_client_verify: ({ facts }) => facts.certificate?.verify ?? "NONE",
+  ssl_client_verify: ({ facts }) => (facts.scheme === "https" ? (facts.certificate?.verify ?? "NONE") : ""),
+  ssl_client_serial: ({ facts }) => facts.certificate?.serial ?? "",
+  ssl_client_fingerprint: ({ facts }) => facts.certificate?.fingerprint ?? "",
+  ssl_client_escaped_cert: ({ facts }) => encodeURIComponent(facts.certificate?.pem ?? ""),
   ssl_server_name: ({ facts }) => facts.sni ?? "",
+  ssl_protocol: ({ facts }) => facts.tls?.protocol ?? "",
+  ssl_cipher: ({ facts }) => facts.tls?.cipher ?? "",
 };
 
 /** The value of one variable, by its name without `$`. */
@@ -60,7 +82,7 @@ export function variable(exchange: Exchange, name: string): string {
   if (known) return known(exchange);
   if (name.startsWith("http_")) return headerVariable(exchange, name.slice(5)) ?? "";
   if (name.startsWith("cookie_")) return cookieVariable(headerText(exchange, "cookie"), name.slice(7)) ?? "";
-  if (name.startsWith("arg_")) return argument(exchange.facts.parsed.query ?? "", name.slice(4)) ?? "";
+  if (name.startsWith("arg_")) return argument(exchange.uri.args, name.slice(4)) ?? "";
   return exchange.captures.named[name] ?? "";
 }
 
@@ -70,8 +92,8 @@ export function expand(
   text: string,
   captures?: readonly (string | undefined)[],
   escape?: (text: string) => string,
-  /** Variables of one module alone. */
-  more: Readonly<Record<string, string>> = {},
+  /** Variables that mean something else here, or only here. */
+  here: (name: string) => string | undefined = nothing,
 ): string {
   if (!text.includes("$")) return text;
   return text.replace(/\$(?:(\d)|\{(\w+)\}|(\w+))/g, (_, digit?: string, braced?: string, bare?: string) => {
@@ -80,9 +102,22 @@ export function expand(
       return escape ? escape(captured) : captured;
     }
     const name = braced ?? bare ?? "";
-    return more[name] ?? variable(exchange, name);
+    return here(name) ?? variable(exchange, name);
   });
 }
+
+const nothing = (): undefined => undefined;
+
+/** In a subrequest to `path`, which has no arguments: its own URI is meant. */
+export const inSubrequest =
+  (path: string) =>
+  (name: string): string | undefined => {
+    if (name === "uri" || name === "document_uri") return path;
+    return name === "args" || name === "query_string" || name === "is_args" || name.startsWith("arg_") ? "" : undefined;
+  };
+
+/** Where there is no request to speak of. */
+export const withoutVariables = (text: string): string => text.replace(/\$(?:\{\w+\}|\w+)/g, "");
 
 /** A header's text, repeated ones joined. */
 export function headerText({ facts }: Exchange, name: string): string {

@@ -1,6 +1,6 @@
 // backend-protocol: what is spoken with the pods. Invalid values mean HTTP, which a Warning says.
 // Upstream: internal/ingress/annotations/backendprotocol, proxy.
-import { annotationGroup, low } from "./annotation.ts";
+import { annotationGroup, type AnnotationReader, low } from "./annotation.ts";
 import { oneOf } from "./validators.ts";
 
 export const BACKEND_PROTOCOLS = ["HTTP", "HTTPS", "AUTO_HTTP", "GRPC", "GRPCS", "FCGI"] as const;
@@ -15,3 +15,9 @@ export const backendProtocol = annotationGroup<BackendProtocol>({
     return found ?? "HTTP";
   },
 });
+
+/** The module of nginx that speaks with the pods: what proxy_* says is heard by its own alone. */
+export function passedBy(read: AnnotationReader): "proxy" | "grpc" | "fastcgi" {
+  const protocol = backendProtocol.parse(read);
+  return protocol === "FCGI" ? "fastcgi" : protocol === "GRPC" || protocol === "GRPCS" ? "grpc" : "proxy";
+}

@@ -4,6 +4,7 @@ import { page } from "../answer.ts";
 import type { CgiParam } from "../engine/fastcgi-records.ts";
 import type { Exchange } from "../exchange.ts";
 import { parseTarget } from "../request-path.ts";
+import { NGINX } from "../server-header.ts";
 import { expand } from "../variables.ts";
 import { annotationGroup, GroupSkipped, LocationDenied, medium } from "./annotation.ts";
 import { BASIC, matching } from "./validators.ts";
@@ -54,7 +55,6 @@ export const fastcgi = annotationGroup<FastCgi>({
 
 /** Of images/nginx: where its files are. */
 const DOCUMENT_ROOT = "/usr/local/nginx/html";
-const SOFTWARE = "nginx/1.27.1";
 
 /** fastcgi_params, then the ConfigMap's, then the client's headers. */
 export function cgiParams(exchange: Exchange, bodyBytes: number | undefined): readonly CgiParam[] {
@@ -77,17 +77,21 @@ export function cgiParams(exchange: Exchange, bodyBytes: number | undefined): re
     ["REQUEST_SCHEME", facts.scheme],
     ...(facts.scheme === "https" ? [["HTTPS", "on"] as const] : []),
     ["GATEWAY_INTERFACE", "CGI/1.1"],
-    ["SERVER_SOFTWARE", SOFTWARE],
+    ["SERVER_SOFTWARE", NGINX],
     ["REMOTE_ADDR", facts.clientIp],
     ["REMOTE_PORT", variable("remote_port")],
     ["REMOTE_USER", exchange.remoteUser],
+    ["SERVER_ADDR", world.pod.ip],
     ["SERVER_PORT", String(facts.serverPort)],
     ["SERVER_NAME", variable("server_name")],
     ["REDIRECT_STATUS", "200"],
   ];
-  const cgi = { fastcgi_script_name: script, document_root: DOCUMENT_ROOT };
+  const cgi = new Map([
+    ["fastcgi_script_name", script],
+    ["document_root", DOCUMENT_ROOT],
+  ]);
   for (const [name, value] of Object.entries(params === "" ? {} : (world.configMap(params) ?? {})))
-    own.push([name, expand(exchange, value, undefined, undefined, cgi)]);
+    own.push([name, expand(exchange, value, undefined, undefined, (variable) => cgi.get(variable))]);
   const set = new Set(own.map(([name]) => name));
   const underscores = table.config.flag("enable-underscores-in-headers", false);
   for (const [name, value] of Object.entries(facts.headers)) {

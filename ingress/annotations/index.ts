@@ -69,9 +69,10 @@ export const annotationGroups = {
   customHeaders,
   cors,
   appRoot,
+  redirect,
+  rewriteLog,
   rewrite,
   xForwardedPrefix,
-  redirect,
   sslRedirect,
   usePortInRedirects,
   limits,
@@ -110,7 +111,6 @@ export const annotationGroups = {
   sslCiphers,
   sslPassthrough,
   accessLog,
-  rewriteLog,
 };
 
 const GROUPS: readonly (readonly [name: string, group: CompilableGroup<unknown>])[] = Object.entries(annotationGroups);

@@ -1,6 +1,7 @@
 // proxy-cookie-domain, proxy-cookie-path: Domain and Path of the pod's cookies, in the client's terms.
 // Upstream: internal/ingress/annotations/proxy; proxy_cookie_domain and proxy_cookie_path of ngx_http_proxy_module.
 import { type AnnotationReader, annotationGroup, medium } from "./annotation.ts";
+import { passedBy } from "./backend-protocol.ts";
 import { type Replace, replacement } from "./replacement.ts";
 import { matching, URL_CHARS } from "./validators.ts";
 
@@ -18,6 +19,7 @@ export const proxyCookie = annotationGroup<ProxyCookie>({
     "proxy-cookie-path": medium(URL_CHARS),
   },
   parse(read) {
+    if (passedBy(read) !== "proxy") return { domain: undefined, path: undefined };
     const [domain, path] = [pair(read, "proxy-cookie-domain"), pair(read, "proxy-cookie-path")];
     return { domain: domain && domainReplacement(...domain), path: path && replacement(...path) };
   },

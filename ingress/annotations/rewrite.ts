@@ -30,7 +30,7 @@ export const rewrite = annotationGroup<Rewrite>({
 function rewriteStep(target: string, path: string): Step {
   const pattern = rewritePattern(path);
   return {
-    phase: "content",
+    phase: "rewrite",
     annotation: "rewrite-target",
     run: (exchange) => rewritten(exchange, pattern, target),
   };
@@ -69,6 +69,7 @@ function rewritten(exchange: Exchange, pattern: BoundedRegex, target: string): A
   const { path, args } = found;
   const query = args === "" ? "" : `?${args}`;
   if (/^https?:\/\//.test(path)) return redirect(302, escapePath(path) + query, `rewrite-target ${target} is a URL`);
+  exchange.uri = found;
   const wire = escapePath(path === "" ? "/" : path);
   exchange.upstreamTarget = wire + query;
   exchange.note(`rewrite-target: ${exchange.facts.parsed.path} becomes ${exchange.upstreamTarget}`);

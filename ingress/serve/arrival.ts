@@ -6,6 +6,7 @@ import { intermediates } from "../annotations/proxy-ssl.ts";
 import type { ClientCertificate } from "../exchange.ts";
 import { originOf } from "./origin.ts";
 import type { Arrival } from "./request-facts.ts";
+import { verifyResult } from "./verify-result.ts";
 
 export function arrivalOf(socket: Duplex, scheme: "http" | "https", serverPort: number): Arrival {
   const { remoteAddress, remotePort } = socket as Partial<Socket>;
@@ -19,7 +20,17 @@ export function arrivalOf(socket: Duplex, scheme: "http" | "https", serverPort: 
   };
   if (scheme === "http") return peer;
   const secured = socket as TLSSocket & { servername?: string | false };
-  return { ...peer, sni: typeof secured.servername === "string" ? secured.servername : undefined, certificate: certificateOf(secured) };
+  const sni = typeof secured.servername === "string" ? secured.servername : undefined;
+  return { ...peer, sni, certificate: certificateOf(secured), tls: tlsOf(secured) };
+}
+
+const agreements = new WeakMap<object, Arrival["tls"]>();
+
+/** What the handshake agreed on, read once per connection. */
+function tlsOf(socket: TLSSocket): Arrival["tls"] {
+  let known = agreements.get(socket);
+  if (!known) agreements.set(socket, (known = { protocol: socket.getProtocol?.() ?? "", cipher: socket.getCipher?.()?.name ?? "" }));
+  return known;
 }
 
 const certificates = new WeakMap<object, ClientCertificate | null>();
@@ -38,7 +49,7 @@ function certificateOf(socket: TLSSocket): ClientCertificate | undefined {
         fingerprint: certificate.fingerprint.replaceAll(":", "").toLowerCase(),
         serial: certificate.serialNumber,
         intermediates: intermediates(socket.getPeerCertificate(true)),
-        verify: socket.authorized ? "SUCCESS" : `FAILED:${String(socket.authorizationError)}`,
+        ...verifyResult(socket.authorized ? undefined : String(socket.authorizationError)),
       }
     : null;
   certificates.set(socket, found);

@@ -60,7 +60,7 @@ export class Controller {
     const { feed, checks, clock, random } = this.#options;
     const context = this.#context;
     const dial: DialPeer = (host, port) => context.dial(host, port);
-    const world = new ControllerWorld(feed, clock, random, dial, context.stderr);
+    const world = new ControllerWorld(feed, clock, random, dial, context.stderr, { name: context.hostname, ip: context.peer.ip });
     const http1 = createHttpProxyEngine(clock, dial);
     const memory = createMemoryEngine(clock, dial, http1);
     const own = createNodeEngine(clock, dial);

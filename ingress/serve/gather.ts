@@ -4,10 +4,13 @@ import { Transform, type TransformCallback } from "node:stream";
 import type { ProxyBuffering } from "../annotations/proxy-buffering.ts";
 
 /** Whether this answer is buffered. */
-export function buffered({ enabled }: ProxyBuffering, podLines: readonly string[]): boolean {
+export function buffered({ enabled, podDecides }: ProxyBuffering, podLines: readonly string[]): boolean {
+  if (!podDecides) return enabled;
   for (let i = 0; i + 1 < podLines.length; i += 2) {
     const name = podLines[i] ?? "";
-    if (name.length === 17 && name.toLowerCase() === "x-accel-buffering") return podLines[i + 1]?.toLowerCase() === "yes";
+    if (name.length !== 17 || name.toLowerCase() !== "x-accel-buffering") continue;
+    const value = podLines[i + 1]?.toLowerCase();
+    if (value === "yes" || value === "no") return value === "yes";
   }
   return enabled;
 }

@@ -3,6 +3,7 @@
 import type { IncomingMessage } from "node:http";
 import type { Exchange } from "../exchange.ts";
 import { headBytes, type RequestRecord, type Try } from "../request-record.ts";
+import { isoTime, localTime, seconds } from "../nginx-times.ts";
 import { variable } from "../variables.ts";
 
 /** A request that is over. */
@@ -86,8 +87,8 @@ const VARIABLES: Readonly<Record<string, (subject: LogSubject) => string | undef
   remote_addr: ({ clientIp }) => clientIp,
   remote_user: ({ exchange }) => exchange?.remoteUser || undefined,
   time_local: ({ nowMs }) => localTime(nowMs),
-  time_iso8601: ({ nowMs }) => new Date(nowMs).toISOString().replace(/\.\d+Z$/, "+00:00"),
-  msec: ({ nowMs }) => (nowMs / 1000).toFixed(3),
+  time_iso8601: ({ nowMs }) => isoTime(nowMs),
+  msec: ({ nowMs }) => seconds(nowMs),
   request: ({ request }) => `${request.method} ${request.url} HTTP/${request.httpVersion}`,
   request_method: ({ request }) => request.method,
   request_uri: ({ request }) => request.url,
@@ -122,8 +123,6 @@ function overTries(of: (asked: Try, subject: LogSubject) => string): (subject: L
   };
 }
 
-export const seconds = (ms: number): string => (Math.max(0, Math.round(ms)) / 1000).toFixed(3);
-
 const since = ({ startedAt }: Try, at: number | undefined): string => (at === undefined ? "-" : seconds(at - startedAt));
 
 /** All that went to the client; over HTTP/2 the body alone. */
@@ -146,14 +145,6 @@ function sentHeader(head: string, name: string): string | undefined {
 function headerOf(lines: readonly string[], name: string): string | undefined {
   for (let i = 0; i + 1 < lines.length; i += 2) if (lines[i]?.toLowerCase().replaceAll("-", "_") === name) return lines[i + 1];
   return undefined;
-}
-
-const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-
-/** `20/Nov/2026:12:00:00 +0000`: the image's time zone is UTC. */
-export function localTime(ms: number): string {
-  const text = new Date(ms).toISOString();
-  return `${text.slice(8, 10)}/${MONTHS[Number(text.slice(5, 7)) - 1]}/${text.slice(0, 4)}:${text.slice(11, 19)} +0000`;
 }
 
 function escaped(value: string | undefined, escape: Escape): string {

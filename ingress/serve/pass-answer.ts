@@ -9,7 +9,7 @@ import { addHsts, clientHeaders } from "../headers.ts";
 import type { RequestRecord } from "../request-record.ts";
 import { compression } from "./compression.ts";
 import { buffered, Gather } from "./gather.ts";
-import { Throttle } from "./throttle.ts";
+import { limitRateOf, Throttle } from "./throttle.ts";
 
 export function passAnswer(response: ServerResponse, answer: ForwardResponse, exchange: Exchange, clock: Clock): void {
   addHsts(exchange);
@@ -28,7 +28,9 @@ export function passAnswer(response: ServerResponse, answer: ForwardResponse, ex
   }
   const { limitRate, proxyBuffering } = exchange.location.settings;
   const gather = buffered(proxyBuffering, answer.rawHeaders) ? new Gather(proxyBuffering) : undefined;
-  const throttle = limitRate.rate > 0 ? new Throttle(clock, limitRate.rate, limitRate.after) : undefined;
+  // What is not buffered nginx passes on as fast as it comes.
+  const rate = gather ? (limitRateOf(answer.rawHeaders) ?? limitRate.rate) : 0;
+  const throttle = rate > 0 ? new Throttle(clock, rate, limitRate.after) : undefined;
   if (!compressor && !throttle && !gather && !http2) {
     const whole = answer.takeWhole(WHOLE_BYTES);
     if (whole !== undefined) {

@@ -19,6 +19,7 @@ export interface Arrival {
   readonly proxied?: ProxiedConnection | null | undefined;
   readonly sni?: string | undefined;
   readonly certificate?: ClientCertificate | undefined;
+  readonly tls?: RequestFacts["tls"] | undefined;
 }
 
 /** Facts, or the answer to a request that nginx would not route. */
@@ -63,7 +64,7 @@ export function requestFacts(
   if (!parsed) return page(400, `malformed request target ${JSON.stringify(target)}`);
   if (request.method === "TRACE" || request.method === "CONNECT") return page(405, `${request.method} is not allowed`);
   const length = headers["content-length"];
-  const { sni, certificate, proxied } = arrival;
+  const { sni, certificate, tls, proxied } = arrival;
   return {
     method: request.method ?? "GET",
     scheme: arrival.scheme,
@@ -80,6 +81,7 @@ export function requestFacts(
     serverPort: portOf(arrival, flags),
     ...(sni === undefined ? {} : { sni }),
     ...(certificate === undefined ? {} : { certificate }),
+    ...(tls === undefined ? {} : { tls }),
     contentLength: length === undefined ? undefined : Number(length),
   };
 }

@@ -6,7 +6,7 @@ import { type Answer, reasonOf } from "../answer.ts";
 import type { Exchange } from "../exchange.ts";
 import { addHsts } from "../headers.ts";
 import { serverHeader, shown, signed } from "../server-header.ts";
-import { expand } from "../variables.ts";
+import { expand, withoutVariables } from "../variables.ts";
 import type { RoutesFeed } from "./routes-feed.ts";
 
 /** What of the feed answers look at. */
@@ -41,7 +41,7 @@ export function sendAnswer(
   const own = new Set(answer.headers.map(([name]) => name.toLowerCase()));
   for (const [name, value] of answer.headers) put(name, value);
   for (const [lower, [name, value]] of exchange?.responseHeaders ?? []) if (!own.has(lower) && value !== "") put(name, value);
-  if (!exchange) for (const [name, value] of everywhere) if (!own.has(name.toLowerCase())) put(name, value);
+  if (!exchange) for (const [name, value] of everywhere) if (!own.has(name.toLowerCase())) put(name, withoutVariables(value));
   for (const [name, value] of exchange?.added(answer.status) ?? []) put(name, value);
   const server = lines.some((text, i) => i % 2 === 0 && text.toLowerCase() === "server") ? undefined : serverHeader(config);
   if (server !== undefined) put("Server", server);

@@ -3,6 +3,13 @@
 import { Transform, type TransformCallback } from "node:stream";
 import type { Clock } from "../../model/clock.ts";
 
+/** `X-Accel-Limit-Rate` of the pod, in bytes a second, which stands above limit-rate; undefined: it says nothing. */
+export function limitRateOf(podLines: readonly string[]): number | undefined {
+  const at = podLines.findIndex((text, i) => i % 2 === 0 && text.length === 18 && text.toLowerCase() === "x-accel-limit-rate");
+  const value = at < 0 ? "" : (podLines[at + 1] ?? "");
+  return /^\d+$/.test(value) ? Number(value) : undefined;
+}
+
 /** Bytes are let through in steps of this long. */
 const STEP_MS = 100;
 

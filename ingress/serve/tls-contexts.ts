@@ -4,7 +4,7 @@ import type { SecureContextOptions } from "node:tls";
 import { type KeyPair, selfSignedCertificate } from "../../model/x509.ts";
 import { createTlsContext, type SecureContext } from "../../netsim/index.ts";
 import { chooseCertificate, nameOf, pairOf, type SecretOf } from "../certificates.ts";
-import { askedCertificate } from "../client-certificates.ts";
+import { askedCertificate, revocations } from "../client-certificates.ts";
 import { findServer } from "../match.ts";
 import type { RouteTable, Server } from "../route-table.ts";
 
@@ -24,7 +24,7 @@ function fakeCertificate(now: number): KeyPair {
 /** TLS contexts, kept while their Secret's bytes stay the same. */
 export class CertificateContexts {
   readonly #fake: KeyPair;
-  readonly #kept = new Map<string, { readonly cert: string; readonly ca: string; readonly context: SecureContext }>();
+  readonly #kept = new Map<string, { readonly cert: string; readonly trust: Trust; readonly context: SecureContext }>();
 
   constructor(now: number) {
     this.#fake = fakeCertificate(now);
@@ -37,21 +37,20 @@ export class CertificateContexts {
     if (rejects(table)) return protocolOptions(table);
     const { secret } = chooseCertificate(table, secretOf, undefined);
     const { key, cert } = (secret !== undefined && pairOf(secretOf(secret))) || this.#fake;
-    const ca = authorityOf(table.fallback, secretOf);
-    return { key, cert, ...(ca === "" ? {} : { ca }), ...protocolOptions(table) };
+    return { key, cert, ...optionsOf(trustOf(table.fallback, secretOf)), ...protocolOptions(table) };
   }
   context(table: RouteTable, secretOf: SecretOf, sni: string | undefined): SecureContext {
     if (sni !== undefined && rejects(table) && findServer(table, nameOf(sni)) === table.fallback) return this.#none(table);
     const { secret } = chooseCertificate(table, secretOf, sni);
     const pair = (secret !== undefined && pairOf(secretOf(secret))) || this.#fake;
     const server = sni === undefined ? undefined : findServer(table, nameOf(sni));
-    const ca = server ? authorityOf(server, secretOf) : "";
-    const key = `${secret ?? ""} ${server && ca !== "" ? server.host : ""} ${table.config.text("ssl-protocols")} ${table.config.text("ssl-ciphers")} ${table.config.text("ssl-ecdh-curve")} ${JSON.stringify(server?.ciphers ?? {})}`;
+    const trust = server ? trustOf(server, secretOf) : NOBODY;
+    const key = `${secret ?? ""} ${server && trust !== NOBODY ? server.host : ""} ${table.config.text("ssl-protocols")} ${table.config.text("ssl-ciphers")} ${table.config.text("ssl-ecdh-curve")} ${JSON.stringify(server?.ciphers ?? {})}`;
     const kept = this.#kept.get(key);
-    if (kept && kept.cert === pair.cert && kept.ca === ca) return kept.context;
-    const common = { key: pair.key, cert: pair.cert, ...(ca === "" ? {} : { ca }) };
+    if (kept && kept.cert === pair.cert && kept.trust.ca === trust.ca && kept.trust.crl === trust.crl) return kept.context;
+    const common = { key: pair.key, cert: pair.cert, ...optionsOf(trust) };
     const context = firstUsable(protocolOptions(table, server?.ciphers), protocolOptions(table), {}).with(common);
-    this.#kept.set(key, { cert: pair.cert, ca, context });
+    this.#kept.set(key, { cert: pair.cert, trust, context });
     return context;
   }
   /** Without a certificate no handshake ends well. */
@@ -60,11 +59,21 @@ export class CertificateContexts {
   }
 }
 
-/** Whom clients' certificates must come from; "" when the server asks for none. */
-function authorityOf(server: Server, secretOf: SecretOf): string {
-  const asked = askedCertificate(server, secretOf);
-  return asked && !("closed" in asked) && asked.settings.verify !== "off" ? (asked.ca?.toString() ?? "") : "";
+/** Whom clients' certificates must come from, and which of them have been taken back. */
+interface Trust {
+  readonly ca: string;
+  readonly crl: string;
 }
+
+const NOBODY: Trust = { ca: "", crl: "" };
+
+function trustOf(server: Server, secretOf: SecretOf): Trust {
+  const asked = askedCertificate(server, secretOf);
+  if (!asked || "closed" in asked || asked.settings.verify === "off" || !asked.ca) return NOBODY;
+  return { ca: asked.ca.toString(), crl: asked.crl };
+}
+
+const optionsOf = ({ ca, crl }: Trust): SecureContextOptions => (ca === "" ? {} : { ca, ...revocations(crl) });
 
 /**
  * Cipher suites and curves that OpenSSL does not know leave what was before: the ConfigMap's, else Node's. nginx does not take a

@@ -54,6 +54,7 @@ class KeptSecure extends TlsPeerAgent {
 
 /** The parts of a world that all requests of a controller share. */
 export class ControllerWorld implements Omit<World, "onEnd"> {
+  readonly pod: World["pod"];
   readonly clock: Clock;
   readonly random: Random;
   readonly #feed: RoutesFeed;
@@ -63,7 +64,8 @@ export class ControllerWorld implements Omit<World, "onEnd"> {
 
   readonly errorLog: (line: string) => void;
 
-  constructor(feed: RoutesFeed, clock: Clock, random: Random, dial: DialPeer, errors: Writable) {
+  constructor(feed: RoutesFeed, clock: Clock, random: Random, dial: DialPeer, errors: Writable, pod: World["pod"]) {
+    this.pod = pod;
     this.errorLog = (line) => void errors.write(`${line}\n`);
     this.#feed = feed;
     this.clock = clock;
@@ -141,6 +143,9 @@ export class RequestWorld implements World {
   constructor(shared: ControllerWorld, onEnd: World["onEnd"]) {
     this.#shared = shared;
     this.onEnd = onEnd;
+  }
+  get pod(): World["pod"] {
+    return this.#shared.pod;
   }
   get clock(): Clock {
     return this.#shared.clock;

@@ -172,6 +172,21 @@ const ROWS: readonly Row[] = [
   ["proxyNextUpstream", { "proxy-next-upstream": "error http_502" }, { conditions: new Set(["error", "http_502"]), tries: 3 }],
   ["proxyNextUpstream", { "proxy-next-upstream": "off" }, { conditions: new Set() }],
   ["proxyBuffering", { "proxy-buffering": "on", "proxy-buffer-size": "1k" }, { enabled: true, bufferBytes: 1024 }],
+  // What proxy_* says is not for grpc_pass and fastcgi_pass.
+  [
+    "proxyBuffering",
+    { "backend-protocol": "GRPC", "proxy-buffering": "on", "proxy-buffer-size": "1k" },
+    { enabled: false, podDecides: false, bufferBytes: 4096 },
+  ],
+  [
+    "proxyBuffering",
+    { "backend-protocol": "FCGI", "proxy-buffering": "off", "proxy-buffer-size": "1k" },
+    { enabled: true, podDecides: true, bufferBytes: 4096 },
+  ],
+  ["proxyCookie", { "backend-protocol": "GRPCS", "proxy-cookie-domain": "a b" }, { domain: undefined, path: undefined }],
+  ["proxyRedirect", { "backend-protocol": "fcgi", "proxy-redirect-from": "http://a/", "proxy-redirect-to": "/" }, undefined],
+  ["hideHeaders", { "backend-protocol": "FCGI" }, new Set(), { "hide-headers": "X-A" }],
+  ["hideHeaders", { "backend-protocol": "HTTPS" }, new Set(["x-a"]), { "hide-headers": "X-A" }],
   // mirror
   ["mirror", { "mirror-target": "https://test.env.com:8080/$request_uri" }, { host: "test.env.com", requestBody: true }],
   ["mirror", { "mirror-target": "http://some.test.env.com", "mirror-host": '_sbrubles-i"@xpto:12345' }, { host: "some.test.env.com" }],

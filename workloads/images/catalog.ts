@@ -3,8 +3,10 @@ import type { Image } from "../../model/ports.ts";
 import { agnhost, serveHostnameImage } from "./agnhost/image.ts";
 import { bootcamp, helloApp, kubia, nodeHello } from "./hello-app.ts";
 import { ealenEcho } from "./ealen-echo.ts";
-import { echoserver } from "./echoserver.ts";
+import { customErrorPages } from "./custom-error-pages.ts";
+import { e2eTestEcho, echoserver } from "./echoserver.ts";
 import { etcd } from "./etcd.ts";
+import { extAuthAuthsvc } from "./ext-auth-authsvc.ts";
 import { fastcgiHelloserver } from "./fastcgi-helloserver.ts";
 import { guestbookFrontend } from "./guestbook-frontend.ts";
 import { helloBackend, helloFrontend } from "./hello-frontend.ts";
@@ -22,9 +24,12 @@ import { whoami } from "./whoami.ts";
 const specs: readonly ImageSpec[] = [
   agnhost,
   bootcamp,
+  customErrorPages,
+  e2eTestEcho,
   ealenEcho,
   echoserver,
   etcd,
+  extAuthAuthsvc,
   fastcgiHelloserver,
   goHttpbin,
   guestbookFrontend,

@@ -39,6 +39,8 @@ async function start(
   };
 }
 
+const PAGE = "<span>The page you're looking for could not be found.</span>";
+
 // image, arguments (undefined: its CMD), curl arguments → output
 const table: readonly (readonly [string, readonly string[] | undefined, readonly string[], string | RegExp])[] = [
   ["hashicorp/http-echo", ["-text=hi there"], ["/"], "hi there\n"],
@@ -111,6 +113,53 @@ const table: readonly (readonly [string, readonly string[] | undefined, readonly
     undefined,
     ["/"],
     /^CLIENT VALUES:\nclient_address=127.244.1.5\ncommand=GET\nreal path=\/\nquery=nil\n/,
+  ],
+  [
+    "registry.k8s.io/ingress-nginx/e2e-test-echo:v1.2.9",
+    undefined,
+    ["/p?hsts=true"],
+    /^\nHostname: web-0\n[^]*server_version=nginx: 1.27.1 - lua: 10028\n[^]*\trequest_uri=http:\/\/127.244.1.9:80\/p\?hsts=true\n/,
+  ],
+  ["ingress-nginx/e2e-test-echo", undefined, ["-i", "/?hsts=true"], /\r\nStrict-Transport-Security: max-age=3600; preload\r\n/],
+  ["registry.k8s.io/ingress-nginx/custom-error-pages", undefined, ["-w", " %{http_code} %{content_type}", "/"], PAGE + " 404 text/html"],
+  [
+    "registry.k8s.io/ingress-nginx/custom-error-pages",
+    undefined,
+    ["-w", " %{http_code} %{content_type}", "-H", "X-Code: 404", "-H", "X-Format: application/json", "/"],
+    `{ "message": "The page you're looking for could not be found" } 404 application/json`,
+  ],
+  [
+    "ingress-nginx/custom-error-pages",
+    undefined,
+    ["-w", " %{content_type}", "-H", "X-Code: 404", "-H", "X-Format: */*", "/"],
+    PAGE + " */*",
+  ],
+  [
+    "ingress-nginx/custom-error-pages",
+    undefined,
+    ["-w", " %{http_code} %{content_type}", "-H", "X-Code: 503", "-H", "X-Format: text/html,application/xml;q=0.9", "/a"],
+    "5xx html 503 text/html",
+  ],
+  [
+    "ingress-nginx/custom-error-pages",
+    undefined,
+    ["-i", "-H", "X-Code: 500", "/"],
+    /^HTTP\/1.1 500 [^]*\r\nTransfer-Encoding: chunked\r\n\r\n500 html$/,
+  ],
+  [
+    "ingress-nginx/custom-error-pages",
+    undefined,
+    ["-w", "%{http_code}", "-H", "X-Code: 503", "-H", "X-Format: image/png", "/"],
+    "404 page not found\n404",
+  ],
+  ["ingress-nginx/custom-error-pages", undefined, ["-w", "%{http_code}", "/healthz"], "200"],
+  ["k8s-staging-ingress-nginx/ext-auth-example-authsvc:v1.0.0", undefined, ["-w", " %{http_code}", "/"], "unauthorized 403"],
+  ["k8s-staging-ingress-nginx/ext-auth-example-authsvc", undefined, ["-w", " %{http_code}", "/?code=200"], "unauthorized 200"],
+  [
+    "k8s-staging-ingress-nginx/ext-auth-example-authsvc",
+    undefined,
+    ["-i", "-H", "User: internal", "/"],
+    /^HTTP\/1.1 200 OK\r\nOther: not used\r\nUserid: [0-9a-f-]{36}\r\nUserrole: admin\r\n[^]*\r\n\r\nok$/,
   ],
   ["ealen/echo-server", undefined, ["-w", " %{http_code}", "/?echo_code=404&echo_body=gone"], "gone 404"],
   [
