@@ -8,7 +8,7 @@ import type { Peer, ResolvConf } from "../../model/ports.ts";
 import { ConfigMaps, EndpointSlices } from "../../model/resources.ts";
 import { missingPrograms } from "../support/command.ts";
 import { dnsCluster } from "./cluster.ts";
-import { namespace, service, slice } from "./support.ts";
+import { namespace, service, slice } from "./objects.ts";
 
 const run = promisify(execFile);
 const QUICK = `.:53 {\n health\n ready\n kubernetes cluster.local in-addr.arpa ip6.arpa {\n ttl 30\n }\n prometheus\n loadbalance\n}\n`;
