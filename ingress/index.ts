@@ -8,7 +8,8 @@ import type { Random } from "../model/random.ts";
 import type { Admission, Store } from "../store/index.ts";
 import { ingressAdmission } from "./admission.ts";
 import { routesDiagnostics } from "./diagnostics.ts";
-import { Feeds, ingressProgram } from "./program.ts";
+import { Feeds } from "./feeds.ts";
+import { ingressProgram } from "./program.ts";
 import { createStatusController } from "./status-controller.ts";
 
 export { compileRoutes } from "./route-compiler.ts";
