@@ -15,8 +15,8 @@ import type { Decision } from "./evaluate.ts";
 import { findServer } from "./match.ts";
 import { compileRoutes } from "./route-compiler.ts";
 import type { RouteTable } from "./route-table.ts";
-import type { Feeds } from "./container/program.ts";
-import type { RoutesFeed } from "./serve/routes-feed.ts";
+import type { Feeds } from "./feeds.ts";
+import type { RoutesFeed } from "./routes-feed.ts";
 import type { StreamService } from "./stream-services.ts";
 
 export interface DiagnosticsOptions {

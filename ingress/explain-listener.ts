@@ -6,7 +6,7 @@ import type { Notes } from "./notes.ts";
 import { tlsRoute } from "./passthrough.ts";
 import { chooseCertificate } from "./certificates.ts";
 import { realIp } from "./real-ip.ts";
-import type { RoutesFeed } from "./serve/routes-feed.ts";
+import type { RoutesFeed } from "./routes-feed.ts";
 import type { StreamService } from "./stream-services.ts";
 
 export interface ListenerQuestion {

@@ -14,7 +14,7 @@ import { hostName } from "./match.ts";
 import { type NoteStep, Notes } from "./notes.ts";
 import { parseTarget } from "./request-path.ts";
 import type { Upstreams } from "./upstreams.ts";
-import type { RoutesFeed } from "./serve/routes-feed.ts";
+import type { RoutesFeed } from "./routes-feed.ts";
 
 export interface ExplainedRequest {
   readonly method: string;

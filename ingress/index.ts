@@ -8,8 +8,9 @@ import type { Random } from "../model/random.ts";
 import type { Admission, Store } from "../store/index.ts";
 import { ingressAdmission } from "./admission.ts";
 import { routesDiagnostics } from "./diagnostics.ts";
-import { Feeds, ingressProgram, Running } from "./container/program.ts";
+import { ingressProgram, Running } from "./container/program.ts";
 import { containerPrograms } from "./container/programs.ts";
+import { Feeds } from "./feeds.ts";
 import { createStatusController } from "./status-controller.ts";
 
 export { compileRoutes } from "./route-compiler.ts";

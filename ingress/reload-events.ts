@@ -9,7 +9,7 @@ import { ConfigMaps } from "../model/resources.ts";
 import { createEventRecorder } from "../store/event-recorder.ts";
 import type { Store } from "../store/index.ts";
 import type { Server } from "./route-table.ts";
-import type { RoutesFeed } from "./serve/routes-feed.ts";
+import type { RoutesFeed } from "./routes-feed.ts";
 import { serverWarnings } from "./server-warnings.ts";
 
 /** Hosts looked at in one turn of the event loop. */

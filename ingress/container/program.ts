@@ -6,17 +6,15 @@ import { keyOf } from "../../model/object.ts";
 import type { ContainerContext, InlineProgram } from "../../model/ports.ts";
 import type { Random } from "../../model/random.ts";
 import type { Store } from "../../store/index.ts";
-import { CheckCounts } from "../check-counts.ts";
 import { readCommandLine } from "../command-line.ts";
-import { type ControllerFlags, DEFAULT_FLAGS, flagProblem, parseBool, parseFlags } from "../config.ts";
+import { flagProblem, parseBool, parseFlags } from "../config.ts";
+import type { Feeds } from "../feeds.ts";
 import { namespaceSelector } from "../ingress-class.ts";
 import { dumpNginx } from "../dump.ts";
 import { missingObject } from "../named-objects.ts";
 import { tellReloads } from "../reload-events.ts";
 import { Controller } from "../serve/controller.ts";
-import { RoutesFeed } from "../serve/routes-feed.ts";
 import { clearStatus } from "../status-controller.ts";
-import { tellStreamProblems } from "../stream-events.ts";
 import { CONFIG_FILE } from "./programs.ts";
 import { type RunningController, statusPort } from "./status-port.ts";
 import { BANNER } from "./version.ts";
@@ -27,39 +25,6 @@ const SYNC_LIMIT_MS = 5000;
 /** Exit codes of klog.Fatal and of pflag. */
 const FATAL = 255;
 const USAGE = 2;
-
-/** Feeds by their flags: pods with equal flags share one. */
-export class Feeds {
-  readonly #feeds = new Map<string, RoutesFeed>();
-  readonly #store: Store;
-  readonly #clock: Clock;
-  readonly #delayMs: number;
-  /** What admission has decided, which the controllers tell. */
-  readonly checks = new CheckCounts();
-  #flags = DEFAULT_FLAGS;
-  constructor(store: Store, clock: Clock, delayMs: number) {
-    this.#store = store;
-    this.#clock = clock;
-    this.#delayMs = delayMs;
-  }
-  of(flags: ControllerFlags): RoutesFeed {
-    const key = JSON.stringify(flags);
-    let feed = this.#feeds.get(key);
-    if (!feed) {
-      this.#feeds.set(key, (feed = new RoutesFeed(flags, this.#store, this.#clock, this.#delayMs)));
-      tellStreamProblems(feed, this.#store, this.#clock);
-    }
-    return feed;
-  }
-  /** The command line of the controllers that run, else of the last that did. */
-  get flags(): ControllerFlags {
-    return (this.#flags = this.live.at(-1)?.flags ?? this.#flags);
-  }
-  /** Feeds that some pod holds now. */
-  get live(): readonly RoutesFeed[] {
-    return [...this.#feeds.values()].filter((feed) => feed.holders > 0);
-  }
-}
 
 /** The controllers that serve, by their pods. */
 export class Running {

@@ -4,7 +4,7 @@ import type { RequestListener } from "node:http";
 import type { KeyPair } from "../../model/x509.ts";
 import { chooseCertificate, pairOf, type SecretOf } from "../certificates.ts";
 import type { ConnectionCounts } from "../serve/controller-metrics.ts";
-import type { RoutesFeed } from "../serve/routes-feed.ts";
+import type { RoutesFeed } from "../routes-feed.ts";
 import { backendsOf } from "./backends.ts";
 
 /** A controller that runs, as its pod's programs see it. */

@@ -20,13 +20,13 @@ import { countStream, headTimeoutMs, tuneServers } from "./connection-limits.ts"
 import { FirstHeads } from "./first-head.ts";
 import { type DialStream, FrontDoor } from "./front-door.ts";
 import type { Handler } from "./handler.ts";
-import { MAX_HEAD_BYTES } from "./head-limits.ts";
+import { MAX_HEAD_BYTES } from "../head-limits.ts";
 import { refuseMalformed, refusePlain } from "./malformed.ts";
 import { originOf, setOrigin } from "./origin.ts";
 import { findServer } from "../match.ts";
 import { nameOf } from "../certificates.ts";
 import { Parking } from "./parking.ts";
-import type { RoutesFeed } from "./routes-feed.ts";
+import type { RoutesFeed } from "../routes-feed.ts";
 
 /** What does not change while the servers run. The handler looks at Host, and at how long lines are. */
 const LIMITS = {

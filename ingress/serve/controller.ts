@@ -19,7 +19,7 @@ import { type ConnectionCounts, metricsText } from "./controller-metrics.ts";
 import { Handler } from "./handler.ts";
 import { LogOutput } from "./log-output.ts";
 import { RequestMetrics } from "./request-metrics.ts";
-import type { RoutesFeed } from "./routes-feed.ts";
+import type { RoutesFeed } from "../routes-feed.ts";
 import { statusPage } from "./status-page.ts";
 import { StreamListeners } from "./stream-listeners.ts";
 import { StreamLog } from "./stream-log.ts";

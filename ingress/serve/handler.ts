@@ -18,7 +18,7 @@ import { passAnswer } from "./pass-answer.ts";
 import { type Forwarding, mirrorRequest } from "./pod-request.ts";
 import { hasBody, readBody } from "./request-body.ts";
 import { endRequest, headOf } from "./request-end.ts";
-import { type Arrival, isAnswer, requestFacts } from "./request-facts.ts";
+import { type Arrival, isAnswer, requestFacts } from "../request-facts.ts";
 import { sendAnswer } from "./send-answer.ts";
 import { type Engines, isFastCgi, isGrpc, tryPeers, type TryParts } from "./tries.ts";
 import { serveUpgrade, type UpgradeParts } from "./upgrade.ts";

@@ -5,9 +5,9 @@ import type { Exchange } from "../exchange.ts";
 import { realIp } from "../real-ip.ts";
 import type { RequestRecord, Try } from "../request-record.ts";
 import type { AccessLog } from "./access-log.ts";
-import type { Arrival } from "./request-facts.ts";
+import type { Arrival } from "../request-facts.ts";
 import type { RequestMetrics } from "./request-metrics.ts";
-import type { RoutesFeed } from "./routes-feed.ts";
+import type { RoutesFeed } from "../routes-feed.ts";
 import type { ControllerWorld } from "./world.ts";
 
 export interface EndParts {

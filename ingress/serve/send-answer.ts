@@ -7,7 +7,7 @@ import type { Exchange } from "../exchange.ts";
 import { addHsts } from "../headers.ts";
 import { serverHeader, shown, signed } from "../server-header.ts";
 import { expand, withoutVariables } from "../variables.ts";
-import type { RoutesFeed } from "./routes-feed.ts";
+import type { RoutesFeed } from "../routes-feed.ts";
 
 /** What of the feed answers look at. */
 export type AnswerFeed = Pick<RoutesFeed, "table" | "configMap">;

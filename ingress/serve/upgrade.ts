@@ -15,7 +15,7 @@ import type { RequestRecord } from "../request-record.ts";
 import type { Peer } from "../upstreams.ts";
 import { type Forwarding, podRequest } from "./pod-request.ts";
 import { answeredTry, endRequest, type EndParts, headOf } from "./request-end.ts";
-import type { Arrival } from "./request-facts.ts";
+import type { Arrival } from "../request-facts.ts";
 import { responseOn, sendAnswer } from "./send-answer.ts";
 
 export interface UpgradeParts extends EndParts {

@@ -7,7 +7,7 @@ import type { Random } from "../../model/random.ts";
 import { type DialPeer, PeerAgent, TlsPeerAgent } from "../engine/peer-agent.ts";
 import type { HeaderLine } from "../answer.ts";
 import type { KeepAlive, Subrequest, SubrequestAnswer, World } from "../exchange.ts";
-import type { RoutesFeed } from "./routes-feed.ts";
+import type { RoutesFeed } from "../routes-feed.ts";
 
 /** Bodies of subrequests are read up to this size. */
 const BODY_LIMIT = 1024 * 1024;

@@ -1,13 +1,13 @@
 // A request as it arrived, turned into facts; what is malformed beyond the parser's care is refused here.
 // Upstream: ngx_http_realip_module, the template's maps, ngx_http_process_request_headers.
 import type { IncomingMessage } from "node:http";
-import { type Answer, page } from "../answer.ts";
-import type { ControllerConfig, ControllerFlags } from "../config.ts";
-import type { ClientCertificate, RequestFacts } from "../exchange.ts";
-import { hostName } from "../match.ts";
-import type { ProxiedConnection } from "../proxy-protocol.ts";
-import { realIp } from "../real-ip.ts";
-import { parseTarget } from "../request-path.ts";
+import { type Answer, page } from "./answer.ts";
+import type { ControllerConfig, ControllerFlags } from "./config.ts";
+import type { ClientCertificate, RequestFacts } from "./exchange.ts";
+import { hostName } from "./match.ts";
+import type { ProxiedConnection } from "./proxy-protocol.ts";
+import { realIp } from "./real-ip.ts";
+import { parseTarget } from "./request-path.ts";
 import { fieldsTooLarge, headBuffers, headTooLarge } from "./head-limits.ts";
 
 export interface Arrival {
