@@ -90,7 +90,8 @@ export function upCommand(): Command {
       await readCorefile(options.corefile, (warning) => {
         if (!options.quiet) process.stderr.write(` • ${options.corefile}: ${warning}\n`);
       });
-      if (options.detach) return show(await detach(options.name), options);
+      // A process with a channel is the one in the background, whatever way -d was written (`-qd`).
+      if (options.detach && !process.send) return show(await detach(options.name), options);
       await run(options);
     });
 }
