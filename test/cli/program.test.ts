@@ -80,7 +80,11 @@ t.test("folders and files that cannot be written", async (t) => {
   t.strictSame(readdirSync(`${home.path}/state/loopkube`), ["loopkube.log"], "nothing but the log is left");
 
   const bundled = await run(`${LOOPKUBE} up -qdf nothere.yaml --name lab --own-kubeconfig`, { env: { ...env, ...state } });
-  t.match(bundled, { code: 1, stderr: /^error: the path "nothere\.yaml" does not exist\n {2}its log: .*lab\.log\n$/ }, "-d among other letters");
+  t.match(
+    bundled,
+    { code: 1, stderr: /^error: the path "nothere\.yaml" does not exist\n {2}its log: .*lab\.log\n$/ },
+    "-d among other letters",
+  );
 
   const broken = `${home.path}/broken`;
   const stale = { name: "old", pid: 2 ** 22 + 1, started: "", kubeconfig: "", merged: broken, context: "loopkube-old" };
