@@ -164,6 +164,12 @@ export class Exchange {
   setResponse(name: string, value: string): void {
     this.responseHeaders.set(name.toLowerCase(), [name, value]);
   }
+  /** The same with variables, which mean what they do when the line is written. */
+  setResponseText(name: string, text: () => string): void {
+    const line: [string, string] = [name, ""];
+    Object.defineProperty(line, 1, { get: text });
+    this.responseHeaders.set(name.toLowerCase(), line);
+  }
   /** Set by what the client sent through a trusted proxy, when the ConfigMap says so. */
   get forwarded(): boolean {
     return this.table.config.flag("use-forwarded-headers", false);

@@ -5,6 +5,9 @@ const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "
 /** Of milliseconds: `1.234`. */
 export const seconds = (ms: number): string => (Math.max(0, Math.round(ms)) / 1000).toFixed(3);
 
+/** How long something took; "-" for what is not over. */
+export const since = (startedAt: number, at: number | undefined): string => (at === undefined ? "-" : seconds(at - startedAt));
+
 /** $time_local: `20/Nov/2026:12:00:00 +0000`. */
 export function localTime(ms: number): string {
   const text = new Date(ms).toISOString();

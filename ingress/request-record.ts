@@ -83,3 +83,16 @@ export function headBytes(method: string, target: string, rawHeaders: readonly s
   for (const text of rawHeaders) size += text.length + 2;
   return size;
 }
+
+/** Text of each try, as nginx's variables list them: pods of one Service by commas, Services by colons. Undefined: nobody was asked. */
+export function triesText(record: RequestRecord, of: (asked: Try) => string): string | undefined {
+  const { lastTry } = record;
+  if (!lastTry?.before) return lastTry && of(lastTry);
+  return record.tries.map((asked, i) => `${i === 0 ? "" : asked.elsewhere ? " : " : ", "}${of(asked)}`).join("");
+}
+
+/** A header line by its variable's name, in which `_` stands for `-`. */
+export function lineOf(lines: readonly string[], name: string): string | undefined {
+  for (let i = 0; i + 1 < lines.length; i += 2) if (lines[i]?.toLowerCase().replaceAll("-", "_") === name) return lines[i + 1];
+  return undefined;
+}

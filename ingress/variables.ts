@@ -2,11 +2,18 @@
 // Upstream: ngx_http_variables.c, and those that the template sets. Unknown ones are empty, as an unset variable is.
 import type { ControllerConfig } from "./config.ts";
 import type { Exchange } from "./exchange.ts";
-import { isoTime, localTime, seconds } from "./nginx-times.ts";
+import { isoTime, localTime, seconds, since } from "./nginx-times.ts";
 import { escapeComponent } from "./request-path.ts";
+import { lineOf, triesText, type Try } from "./request-record.ts";
 import { NGINX_VERSION } from "./server-header.ts";
 
 type Variable = (exchange: Exchange) => string;
+
+/** Of the pods that have been asked so far. */
+const tries =
+  (of: (asked: Try) => string): Variable =>
+  ({ record }) =>
+    (record && triesText(record, of)) ?? "";
 
 const VARIABLES: Readonly<Record<string, Variable>> = {
   host: ({ facts }) => facts.host,
@@ -57,6 +64,11 @@ const VARIABLES: Readonly<Record<string, Variable>> = {
   proxy_upstream_name: ({ location }) => location.backend?.upstream ?? "upstream-default-backend",
   proxy_host: ({ location }) => location.backend?.upstream ?? "upstream-default-backend",
   proxy_alternative_upstream_name: ({ record }) => record?.alternative ?? "",
+  upstream_addr: tries(({ address }) => address),
+  upstream_status: tries(({ status }) => (status === 0 ? "-" : String(status))),
+  upstream_connect_time: tries(({ startedAt, connectedAt }) => since(startedAt, connectedAt)),
+  upstream_header_time: tries(({ startedAt, answeredAt }) => since(startedAt, answeredAt)),
+  upstream_response_time: tries(({ startedAt, endedAt }) => since(startedAt, endedAt)),
   hostname: ({ world }) => world.pod.name,
   server_addr: ({ world }) => world.pod.ip,
   nginx_version: () => NGINX_VERSION,
@@ -83,6 +95,7 @@ export function variable(exchange: Exchange, name: string): string {
   if (name.startsWith("http_")) return headerVariable(exchange, name.slice(5)) ?? "";
   if (name.startsWith("cookie_")) return cookieVariable(headerText(exchange, "cookie"), name.slice(7)) ?? "";
   if (name.startsWith("arg_")) return argument(exchange.uri.args, name.slice(4)) ?? "";
+  if (name.startsWith("upstream_http_")) return lineOf(exchange.record?.lastTry?.headers ?? [], name.slice(14)) ?? "";
   return exchange.captures.named[name] ?? "";
 }
 

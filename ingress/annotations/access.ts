@@ -4,7 +4,7 @@ import { type Answer, page } from "../answer.ts";
 import { askExternally } from "../auth-request.ts";
 import type { Cidr } from "../../model/ip.ts";
 import type { Exchange } from "../exchange.ts";
-import { annotationGroup, type AnnotationReader, low } from "./annotation.ts";
+import { annotationGroup, type AnnotationReader, low, type Step } from "./annotation.ts";
 import { oneOf } from "./validators.ts";
 import { allowlistSourceRange } from "./allowlist-source-range.ts";
 import { type BasicAuth, basicAuth, credentialsRight, unauthorized } from "./basic-auth.ts";
@@ -49,11 +49,13 @@ export const access = annotationGroup<Access>({
     const checks: Check[] = [
       ...(settings.deny.length + settings.allow.length > 0 ? [rangeCheck(settings)] : []),
       ...(external ? [{ annotation: "auth-url", run: (exchange: Exchange) => askExternally(external, exchange) }] : []),
-      ...(basic ? [basicCheck(basic)] : []),
+      ...(basic && asksFor(basic) ? [basicCheck(basic)] : []),
     ];
+    // The pod does not see the password, also where nobody asks for one.
+    const silent: readonly Step[] = basic && !asksFor(basic) ? [{ phase: "access", annotation: "auth-type", run: withoutPassword }] : [];
     if (settings.satisfy === "any" && checks.length > 1)
-      return [{ phase: "access", annotation: "satisfy", run: (exchange) => anyOf(checks, exchange) }];
-    return checks.map((check) => ({ phase: "access", ...check }));
+      return [{ phase: "access", annotation: "satisfy", run: (exchange) => anyOf(checks, exchange) }, ...silent];
+    return [...checks.map((check) => ({ phase: "access" as const, ...check })), ...silent];
   },
 });
 
@@ -92,8 +94,15 @@ function basicCheck(settings: BasicAuth): Check {
       const refused = settings.type === "digest" ? askDigest(settings, exchange) : undefined;
       if (refused) return refused;
       if (settings.type === "basic" && !(await credentialsRight(settings, exchange))) return unauthorized(settings);
-      exchange.removeUpstream("Authorization");
-      return undefined;
+      return withoutPassword(exchange);
     },
   };
+}
+
+/** nginx takes the realm `off` for a switch; its digest module an empty one, too. */
+const asksFor = ({ type, realm }: BasicAuth): boolean => realm !== "off" && (type === "basic" || realm !== "");
+
+function withoutPassword(exchange: Exchange): undefined {
+  exchange.removeUpstream("Authorization");
+  return undefined;
 }

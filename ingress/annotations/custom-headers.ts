@@ -58,6 +58,6 @@ export function addAll(exchange: Exchange): undefined {
   const { addHeaders } = exchange.location.settings.customHeaders;
   const data = exchange.world.configMap(addHeaders) ?? {};
   for (const [name, value] of Object.entries(data))
-    if (shown(exchange.table.config) || name.toLowerCase() !== "server") exchange.setResponse(name, expand(exchange, value));
+    if (shown(exchange.table.config) || name.toLowerCase() !== "server") exchange.setResponseText(name, () => expand(exchange, value));
   return undefined;
 }

@@ -2,8 +2,8 @@
 // Upstream: ngx_http_log_module with its three ways to escape; variables of a request that is over.
 import type { IncomingMessage } from "node:http";
 import type { Exchange } from "../exchange.ts";
-import { headBytes, type RequestRecord, type Try } from "../request-record.ts";
-import { isoTime, localTime, seconds } from "../nginx-times.ts";
+import { headBytes, lineOf, type RequestRecord, triesText, type Try } from "../request-record.ts";
+import { isoTime, localTime, seconds, since } from "../nginx-times.ts";
 import { variable } from "../variables.ts";
 
 /** A request that is over. */
@@ -77,7 +77,7 @@ function valueOf(subject: LogSubject, name: string): string | undefined {
   const own = VARIABLES[name];
   if (own) return own(subject);
   if (name.startsWith("sent_http_")) return sentHeader(subject.sentHead, name.slice(10));
-  if (name.startsWith("upstream_http_")) return headerOf(subject.record.lastTry?.headers ?? [], name.slice(14));
+  if (name.startsWith("upstream_http_")) return lineOf(subject.record.lastTry?.headers ?? [], name.slice(14));
   const { exchange } = subject;
   const value = exchange ? variable(exchange, name) : "";
   return value === "" && !SET.has(name) ? undefined : value;
@@ -108,22 +108,15 @@ const VARIABLES: Readonly<Record<string, (subject: LogSubject) => string | undef
   upstream_status: overTries(({ status }) => (status === 0 ? "-" : String(status))),
   upstream_response_length: overTries(({ bytes }) => String(bytes)),
   upstream_bytes_received: overTries(({ bytes }) => String(bytes)),
-  upstream_response_time: overTries((asked, { endedAt }) => since(asked, asked.endedAt ?? endedAt)),
-  upstream_header_time: overTries((asked) => since(asked, asked.answeredAt)),
-  upstream_connect_time: overTries((asked) => since(asked, asked.connectedAt)),
+  upstream_response_time: overTries((asked, { endedAt }) => since(asked.startedAt, asked.endedAt ?? endedAt)),
+  upstream_header_time: overTries((asked) => since(asked.startedAt, asked.answeredAt)),
+  upstream_connect_time: overTries((asked) => since(asked.startedAt, asked.connectedAt)),
 };
 
-/** Pods of one Service by commas, Services by colons. */
+/** A variable of nginx's upstream. */
 function overTries(of: (asked: Try, subject: LogSubject) => string): (subject: LogSubject) => string | undefined {
-  return (subject) => {
-    const { lastTry } = subject.record;
-    if (!lastTry) return undefined;
-    if (!lastTry.before) return of(lastTry, subject);
-    return subject.record.tries.map((asked, i) => `${i === 0 ? "" : asked.elsewhere ? " : " : ", "}${of(asked, subject)}`).join("");
-  };
+  return (subject) => triesText(subject.record, (asked) => of(asked, subject));
 }
-
-const since = ({ startedAt }: Try, at: number | undefined): string => (at === undefined ? "-" : seconds(at - startedAt));
 
 /** All that went to the client; over HTTP/2 the body alone. */
 export function bytesSent({ sentHead, record }: Pick<LogSubject, "sentHead" | "record">): number {
@@ -136,15 +129,10 @@ export function requestLength({ request, record }: Pick<LogSubject, "request" | 
 
 function sentHeader(head: string, name: string): string | undefined {
   const lines = head.split("\r\n").slice(1);
-  return headerOf(
+  return lineOf(
     lines.flatMap((line) => [line.slice(0, line.indexOf(":")), line.slice(line.indexOf(":") + 2)]),
     name,
   );
-}
-
-function headerOf(lines: readonly string[], name: string): string | undefined {
-  for (let i = 0; i + 1 < lines.length; i += 2) if (lines[i]?.toLowerCase().replaceAll("-", "_") === name) return lines[i + 1];
-  return undefined;
 }
 
 function escaped(value: string | undefined, escape: Escape): string {

@@ -35,7 +35,7 @@ export function sendAnswer(
   const everywhere = addedEverywhere(feed);
   if (exchange) {
     for (const [name, value] of everywhere)
-      if (!exchange.responseHeaders.has(name.toLowerCase())) exchange.setResponse(name, expand(exchange, value));
+      if (!exchange.responseHeaders.has(name.toLowerCase())) exchange.setResponseText(name, () => expand(exchange, value));
     addHsts(exchange);
   }
   const own = new Set(answer.headers.map(([name]) => name.toLowerCase()));

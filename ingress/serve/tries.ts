@@ -5,6 +5,7 @@ import {
   type Forward,
   type ForwardBody,
   type ForwardClient,
+  type ForwardRequest,
   type ForwardResponse,
   UpstreamError,
   upstreamError,
@@ -66,7 +67,7 @@ export async function tryPeers(
     const tryAt = clock.monotonic();
     const asked = exchange.record?.begin(peer.id, tryAt);
     try {
-      const answer = await engine.send(client, podRequest(request, decision, peer, body, undefined));
+      const answer = await sendToPod(engine, client, podRequest(request, decision, peer, body, undefined));
       if (asked) {
         asked.connectedAt = answer.connectedAt;
         answeredTry(asked, answer.status, answer.rawHeaders, clock.monotonic());
@@ -109,6 +110,27 @@ export async function tryPeers(
       }
     }
   }
+}
+
+/** nginx's timers of 0 s go off before a pod has said anything: proxy-connect-timeout and proxy-read-timeout 0 are no lack of a limit. */
+async function sendToPod(engine: Forward, client: ForwardClient, request: ForwardRequest): Promise<ForwardResponse> {
+  if (request.connectTimeoutMs === 0) throw new UpstreamError("timeout", "proxy-connect-timeout is 0", { requestSent: false });
+  const answer = await engine.send(client, request);
+  if (request.readTimeoutMs > 0 && !codedTwice(answer.rawHeaders)) return answer;
+  answer.abort();
+  if (request.readTimeoutMs > 0)
+    throw new UpstreamError("invalid_header", 'upstream sent duplicate header line: "Transfer-Encoding"', { requestSent: true });
+  throw new UpstreamError("timeout", "proxy-read-timeout is 0", { requestSent: true });
+}
+
+/** What a program does that says Transfer-Encoding itself, beside its server (nginx since 1.23). */
+function codedTwice(rawHeaders: readonly string[]): boolean {
+  let lines = 0;
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    const name = rawHeaders[i] ?? "";
+    if (name.length === 17 && name.toLowerCase() === "transfer-encoding") lines++;
+  }
+  return lines > 1;
 }
 
 export const isFastCgi = ({ location }: Exchange): boolean => location.settings.backendProtocol === "FCGI";
