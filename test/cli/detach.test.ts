@@ -3,7 +3,7 @@ import t from "tap";
 import { lastWords } from "../../cli/detach.ts";
 
 for (const [log, end, message, ...advice] of [
-  [" ✗ cluster (0.1 s)\nerror: no node \"b\"\n  there is: a\n", 1, 'no node "b"', "there is: a"],
+  [' ✗ cluster (0.1 s)\nerror: no node "b"\n  there is: a\n', 1, 'no node "b"', "there is: a"],
   ["one\ntwo\n", 1, "one", "two"],
   [" ✓ cluster (0.1 s)\n", "SIGKILL", "the cluster was killed by SIGKILL", "✓ cluster (0.1 s)"],
   ["", "SIGKILL", "the cluster was killed by SIGKILL"],
