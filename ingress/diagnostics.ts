@@ -1,5 +1,6 @@
 // What ingress tells about itself: the routes as text, why a request goes where it goes, and its state.
 import type { Clock } from "../model/clock.ts";
+import { StatusError } from "../model/errors.ts";
 import type { ServicePort } from "../model/kinds/core-v1.ts";
 import type { BalanceAnswer, Diagnostics, ExplainQuestion } from "../model/ports.ts";
 import type { Random } from "../model/random.ts";
@@ -69,7 +70,10 @@ export function routesDiagnostics({ store, feeds, clock, random }: DiagnosticsOp
     dump(options) {
       const live = feeds.live[0];
       const table = live?.table ?? fromStore(store);
-      return options["as"] === "nginx" ? dumpNginx(table, live?.streams) : dumpRoutes(table, live?.streams);
+      const as = options["as"];
+      if (as === undefined) return dumpRoutes(table, live?.streams);
+      if (as === "nginx") return dumpNginx(table, live?.streams);
+      throw new StatusError(400, "BadRequest", `routes cannot be printed as ${JSON.stringify(as)}; there is: nginx`);
     },
     async explain(question) {
       const live = feed();

@@ -11,6 +11,8 @@ const refusals: readonly (readonly [args: string, code: number, stderr: RegExp])
   ["status", 1, /^error: no cluster is running\n {2}start one: loopkube up\n$/],
   ["explain --to http://web --name lab", 1, /^error: no cluster named "lab" is running/],
   ["explain", 1, /required option '--to <destination>' not specified/],
+  ["explain dns web --to http://web", 1, /^error: --to has no effect on explain dns\n/],
+  ["explain request web.example --to http://web", 1, /^error: --to has no effect on explain request\n/],
   ["explain request", 1, /a URL or --id is required/],
   ["upp", 1, /unknown command 'upp'[\s\S]*Did you mean up\?/],
   ["up --nodes 0", 1, /not a number from 1 to 999/],
@@ -107,6 +109,9 @@ t.test("folders and files that cannot be written", async (t) => {
 t.test("help, version, completion", async (t) => {
   t.match((await cli("--help")).stdout, /up \[options\] +start a cluster/);
   t.match((await cli("help explain dns")).stdout, /^Usage: loopkube explain dns /);
+  t.match((await cli("explain dns --help")).stdout, /Options:\n {2}--name .*\n(?: {4}.*\n)* {2}--from /, "only the options that it knows");
+  for (const command of ["up", "curl", "explain request"])
+    t.notMatch((await cli(`${command} --help`)).stdout, /default: (\[\]|\{\})/, "defaults in words");
   t.match((await cli("version")).stdout, /^loopkube \d+\.\d+\.\d+ \(Node v\d+[.\d]+\), Kubernetes v1\.33\.\d+\n$/);
   t.match(JSON.parse((await cli("version -o json")).stdout), { kubernetes: /^v1\.33/ });
   const script = (await cli("completion bash")).stdout;

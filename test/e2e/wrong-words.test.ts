@@ -41,6 +41,7 @@ t.test("wrong words", { skip: missingPrograms("kubectl") }, async (t) => {
     ["dig a..b", 1, '"a..b" is no DNS name'],
     ["dump zone --as nft", 1, /^error: --as has no effect on zone\n {2}loopkube dump zone\n$/],
     ["dump rules --as nginx", 1, 'rules cannot be printed as "nginx"; there is: nft, iptables, ipvs'],
+    ["dump routes --as nft", 1, 'routes cannot be printed as "nft"; there is: nginx'],
     ["dump faults", 0, "faults: empty\n"],
   ];
   for (const [args, code, ...expected] of failures) {
@@ -59,6 +60,10 @@ t.test("wrong words", { skip: missingPrograms("kubectl") }, async (t) => {
     [
       `dig $(kubectl get service shop -o 'jsonpath={.spec.clusterIP}') PTR`,
       /in-addr\.arpa\. +30 +IN +PTR +shop\.default\.svc\.cluster\.local\./,
+    ],
+    [
+      `dig -x $(kubectl get service shop -o 'jsonpath={.spec.clusterIP}')`,
+      /in-addr\.arpa\. +\d+ +IN +PTR +shop\.default\.svc\.cluster\.local\./,
     ],
     ["explain --to http://shpo", /has no address: nothing is tried\nDid you mean shop\?\n$/],
     ["explain dns shpo", /Did you mean shop\?\n$/],
