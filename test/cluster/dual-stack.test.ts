@@ -6,6 +6,7 @@ import { createApiClient } from "../../cluster/api-client.ts";
 import { type Cluster, type ClusterOptions, startCluster } from "../../cluster/index.ts";
 import { ipFamily } from "../../model/ip.ts";
 import { EndpointSlices, Nodes, Pods, Services } from "../../model/resources.ts";
+import { dialUnlessDropped } from "../netsim/test-fabric.ts";
 import { type Greeting, helloDeployment, startHello } from "./hello-cluster.ts";
 
 const greeting: Greeting = ({ env, files, hostname }, { url, socket }) =>
@@ -222,13 +223,9 @@ spec: {podSelector: {matchLabels: {app: web}}, policyTypes: [Ingress], ingress: 
     const client = cluster.store.get(Pods, "default", "client")?.status?.podIPs?.[1]?.ip;
     const endpoint = cluster.store.list(Pods, { labels: (labels) => labels?.["app"] === "web" })[0]?.status?.podIPs?.[1]?.ip ?? "";
     const allowed = async (): Promise<boolean> => {
-      try {
-        const from = cluster.fabric.identify(client ?? "");
-        (await cluster.fabric.dial(from, { ip: endpoint, port: 8080 }, { timeoutMs: 20 })).destroy();
-        return true;
-      } catch {
-        return false;
-      }
+      const socket = await dialUnlessDropped(cluster.fabric, cluster.fabric.identify(client ?? ""), { ip: endpoint, port: 8080 });
+      socket?.destroy();
+      return socket !== undefined;
     };
     const rows: [string, boolean][] = [
       [`{ipBlock: {cidr: ${client}/128}}`, true],
