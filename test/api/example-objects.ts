@@ -1,4 +1,6 @@
-// Objects that the API's tests send, and the paths of their namespace.
+// Objects that the API's tests send or put into the store, and the paths of their namespace.
+import type { ConfigMap } from "../../model/kinds/core-v1.ts";
+
 /** Where namespace default has its ConfigMaps, Pods and other objects of the core group. */
 export const CORE = "/api/v1/namespaces/default";
 /** Where it has its Deployments. */
@@ -20,4 +22,11 @@ export const deployment = (name: string, replicas = 2): object => ({
     selector: { matchLabels: { app: name } },
     template: { metadata: { labels: { app: name } }, spec: { containers: [{ name: "c", image: "nginx" }] } },
   },
+});
+
+/** A ConfigMap to put into the store without asking the API. */
+export const stored = (name: string, labels: Record<string, string> = {}): ConfigMap => ({
+  apiVersion: "v1",
+  kind: "ConfigMap",
+  metadata: { name, namespace: "default", labels },
 });

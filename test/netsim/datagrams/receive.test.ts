@@ -6,7 +6,7 @@ import { handleOf, type UdpHandle } from "../../../netsim/datagrams/handle.ts";
 import { receiveDatagrams } from "../../../netsim/datagrams/receive.ts";
 import type { SendDatagram } from "../../../netsim/datagrams/send.ts";
 import { systemCalls, type SystemCalls } from "../../../netsim/system-calls.ts";
-import { until } from "../test-fabric.ts";
+import { until } from "../../support/until.ts";
 
 interface Teardown {
   teardown(callback: () => void): void;

@@ -1,7 +1,9 @@
 import t from "tap";
+import { VirtualClock } from "../../../model/clock.ts";
 import type { InlineProgram } from "../../../model/ports.ts";
 import { createCa, issueCertificate } from "../../../model/x509.ts";
 import { fakeContainer, FakeNetwork, type FakeContainer, type FakeOptions } from "../../support/fake-container.ts";
+import { until } from "../../support/until.ts";
 import { builtInImages, findImage, programsOf } from "../../../workloads/images/index.ts";
 
 const stopAll = new Set<() => Promise<unknown>>();
@@ -272,15 +274,17 @@ t.test("nginx listens with TLS where its mounted configuration says so", async (
 });
 
 t.test("SIGTERM: accepts no more, finishes what is under way, returns", async (t) => {
-  const { server, client, exit } = await start("kennethreitz/httpbin");
+  const clock = new VirtualClock();
+  const { server, client, exit } = await start("kennethreitz/httpbin", { clock });
   const slow = client.run(["curl", "-s", "-w", "%{http_code}", "-o", "/dev/null", "http://127.244.1.9/delay/0.2"]);
-  await new Promise((resolve) => setTimeout(resolve, 50));
+  await until(() => clock.nextDueMs() !== undefined, "the request is under way");
   server.terminate();
   await new Promise((resolve) => setImmediate(resolve));
   t.match(
     (await client.run(["curl", "-sS", "http://127.244.1.9/ip"])).err,
     /^curl: \(7\) Failed to connect to 127.244.1.9 port 80 after \d+ ms: Could not connect to server\n$/,
   );
+  await clock.advance(200);
   t.equal((await slow).out, "200");
   t.equal(await exit, 0);
 });
