@@ -144,8 +144,11 @@ function connectionTokens(connection: string | undefined): ReadonlySet<string> |
   return new Set(connection.split(",").map((token) => token.trim().toLowerCase()));
 }
 
-/** proxy_hide_header's defaults, and what a proxy must not pass on. */
+/** What belongs to the connection with the pod, what has no place in an answer of ours, and proxy_hide_header's defaults. */
 const HIDDEN = new Set([
+  "connection",
+  "keep-alive",
+  "transfer-encoding",
   "server",
   "date",
   "x-pad",
@@ -156,6 +159,13 @@ const HIDDEN = new Set([
   "x-accel-charset",
 ]);
 
+/** HTTP/2 has no place for these; and Node has none for Trailer in HTTP/1.1 without trailers. */
+const OF_HTTP1 = new Set(["upgrade", "proxy-connection", "te"]);
+const OF_HTTP2 = new Set(["trailer"]);
+
+/** Of several lines the first counts (ngx_http_upstream_process_header_line). */
+const SINGLE = new Set(["content-type", "etag", "expires", "last-modified", "location", "refresh"]);
+
 /** The client's header lines: the pod's without hop-by-hop ones, then the steps', flat as writeHead takes them. */
 export function clientHeaders(exchange: Exchange, status: number, podLines: readonly string[], http2: boolean): string[] {
   const lines: string[] = [];
@@ -163,11 +173,16 @@ export function clientHeaders(exchange: Exchange, status: number, podLines: read
   const { proxyCookie, proxyRedirect, hideHeaders } = exchange.location.settings;
   let podsServer: string | undefined;
   const cookies = proxyCookie.domain !== undefined || proxyCookie.path !== undefined;
+  let before = "";
   for (let i = 0; i + 1 < podLines.length; i += 2) {
     const name = podLines[i] ?? "";
     const lower = name.toLowerCase();
     if (lower === "server") podsServer = podLines[i + 1];
-    if (HOP_BY_HOP.has(lower) || HIDDEN.has(lower) || responseHeaders.has(lower)) continue;
+    if (HIDDEN.has(lower) || responseHeaders.has(lower) || (http2 ? OF_HTTP1 : OF_HTTP2).has(lower)) continue;
+    if (SINGLE.has(lower)) {
+      if (before.includes(`${lower}:`)) continue;
+      before += `${lower}:`;
+    }
     if (hideHeaders.size > 0 && hideHeaders.has(lower)) continue;
     let value = podLines[i + 1] ?? "";
     if (proxyRedirect && lower === "location") value = redirected(exchange, proxyRedirect, value);
