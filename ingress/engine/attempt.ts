@@ -1,8 +1,9 @@
 // One HTTP/1.1 request to a peer from the moment its ClientRequest exists: timers, the head of the answer, and every way to fail.
 // Both HTTP/1.1 engines share it.
 import type { ClientRequest, IncomingMessage } from "node:http";
-import { Duplex } from "node:stream";
+import type { Duplex } from "node:stream";
 import type { Clock, Timer } from "../../model/clock.ts";
+import { resetConnection } from "../../netsim/index.ts";
 import { speakHttp10 } from "./http10.ts";
 import { type ForwardRequest, type ForwardResponse, StreamedResponse, type Upgraded, upstreamError, UpstreamError } from "./forward.ts";
 
@@ -136,9 +137,8 @@ export class Attempt {
   }
   /** A reset tells the pod at once; a mere end would look like a client that still waits for its answer. */
   #giveUp(): void {
-    const socket: unknown = this.#client?.socket;
-    if (socket instanceof Duplex && !socket.destroyed && "resetAndDestroy" in socket && typeof socket.resetAndDestroy === "function")
-      socket.resetAndDestroy();
+    const socket = this.#client?.socket;
+    if (socket) resetConnection(socket);
     this.#client?.destroy();
   }
   #finish(): void {
