@@ -200,12 +200,13 @@ export class Handler {
       const idle = { clock: this.#parts.world.clock, timeoutMs: settings.proxyTimeouts.readMs };
       return response.join(outcome, outcome.upgraded, exchange, idle);
     }
-    const { bufferBytes } = settings.proxyBuffering;
+    const proxied = decision.error === true || (!isGrpc(exchange) && !isFastCgi(exchange));
+    const bufferBytes = proxied ? settings.proxyBuffering.bufferBytes : otherBufferBytes(exchange);
     if (headBytes(outcome) > bufferBytes) {
       outcome.abort();
-      return fail(page(502, `upstream sent too big header: over proxy-buffer-size ${bufferBytes}`));
+      return fail(page(502, `upstream sent too big header: over ${bufferBytes} bytes, as proxy-buffer-size says for HTTP`));
     }
-    const intercepted = decision.error !== true && !isGrpc(exchange) && !isFastCgi(exchange) && !settings.disableProxyInterceptErrors;
+    const intercepted = decision.error !== true && proxied && !settings.disableProxyInterceptErrors;
     if (intercepted && errorPage(exchange, outcome.status) !== undefined) {
       outcome.discard();
       return fail(page(outcome.status, `the pod answers ${outcome.status}`, challengeOf(outcome)));
@@ -310,6 +311,15 @@ function goAway(response: ServerResponse | Http2ServerResponse): void {
 
 /** nginx gives up an internal redirect after so many. */
 const MOST_REDIRECTS = 10;
+
+/** Of gRPC's and FastCGI's modules, which proxy-buffer-size does not mean. */
+function otherBufferBytes(exchange: Exchange): number {
+  const kilobytes = isGrpc(exchange) ? exchange.table.config.number("grpc-buffer-size-kb", 0) : 0;
+  return kilobytes > 0 ? kilobytes * 1024 : PAGE_BYTES;
+}
+
+/** grpc_buffer_size and fastcgi_buffer_size by themselves: one page of memory. */
+const PAGE_BYTES = 4096;
 
 const tooLarge = (limit: number): Answer => page(413, `body is over proxy-body-size ${limit}`);
 
