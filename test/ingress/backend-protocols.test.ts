@@ -246,7 +246,7 @@ const ROWS: readonly Row[] = [
   {
     what: "affinity",
     annotations: { affinity: "cookie", "session-cookie-name": "stick" },
-    sees: ({ headers }) => /^stick=/.test(headers["set-cookie"]?.[0] ?? ""),
+    sees: ({ headers }) => headers["set-cookie"]?.[0]?.startsWith("stick="),
     expected: { all: true },
   },
   {
