@@ -43,7 +43,7 @@ export function signIn(exchange: Exchange, refused: Pick<Answer, "headers">): An
   const url = expand(exchange, withTarget(signin, signinParam));
   const { scheme, host } = exchange.facts;
   const answer = redirect(302, url.startsWith("/") ? `${scheme}://${host}${url}` : url, `${refusal(refused)}: auth-signin`);
-  return { ...answer, headers: [...answer.headers, ...challenge(refused.headers)] };
+  return { ...answer, headers: [...answer.headers, ...challenge(refused.headers)], returned: true };
 }
 
 const challenge = (headers: readonly HeaderLine[]): readonly HeaderLine[] => headers.filter(([name]) => name === "WWW-Authenticate");

@@ -41,6 +41,7 @@ export function requestFacts(
   if (http2) {
     const ended = fieldsTooLarge(request.rawHeaders, buffers);
     if (ended) return ended;
+    if (headers.host !== undefined && authority !== undefined) return page(400, "both :authority and Host");
   } else {
     // `METHOD target HTTP/1.1\r\n`
     const requestLine = (request.method?.length ?? 0) + target.length + 12;

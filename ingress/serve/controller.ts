@@ -69,7 +69,13 @@ export class Controller {
     this.#closers.push(() => (world.close(), memory.close(), http1.close(), own.close(), http2.close()));
     const metrics = new RequestMetrics(feed.flags);
     const logs = new LogOutput(context.stdout, clock);
-    const handler = new Handler({ feed, world, http1, engines: { memory, own, http2, fastcgi }, metrics, accessLog: new AccessLog(logs) });
+    const handler = new Handler({
+      feed,
+      world,
+      engines: { memory, own, http2, fastcgi, upgrades: http1 },
+      metrics,
+      accessLog: new AccessLog(logs),
+    });
     this.#handler = handler;
 
     const clients = new ClientServers({

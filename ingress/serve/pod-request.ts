@@ -77,20 +77,21 @@ const NOT_MIRRORED = new Set([
   "expect",
 ]);
 
-/** mirror-target: a copy, whose answer and failure nobody sees. */
-export function mirrorRequest(world: Pick<World, "request">, exchange: Exchange, body: ForwardBody): void {
-  const { mirror } = exchange.location.settings;
-  const { target, host, requestBody } = mirror;
-  if (target === "" || host === "") return;
-  const url = mirrorUrl(mirror, expand(exchange, target, []), exchange.facts.parsed.query);
+/** mirror-target: a copy, whose answer and failure nobody sees. Without its body, it names a length all the same. */
+export function mirrorRequest(world: Pick<World, "request">, exchange: Exchange, body: ForwardBody | undefined): void {
+  const { facts, table, location } = exchange;
+  const { mirror } = location.settings;
+  const url = mirrorUrl(mirror, expand(exchange, mirror.target, []), facts.parsed.query);
   if (!URL.canParse(url)) return;
-  const bytes = requestBody && body.type === "bytes" ? body.bytes : undefined;
-  const headers: HeaderLine[] = [["Host", expand(exchange, host, [])]];
+  const bytes = body?.type === "bytes" ? body.bytes : undefined;
+  const headers: HeaderLine[] = [["Host", expand(exchange, mirror.host, [])]];
+  const underscores = keepsUnderscores(table.config);
   // The mirror's location sets Host alone: the rest is the client's.
-  for (const [name, value] of Object.entries(exchange.facts.headers)) {
-    if (value === undefined || name.startsWith(":") || NOT_MIRRORED.has(name)) continue;
+  for (const [name, value] of Object.entries(facts.headers)) {
+    if (value === undefined || name.startsWith(":") || NOT_MIRRORED.has(name) || (!underscores && name.includes("_"))) continue;
     for (const one of Array.isArray(value) ? value : [value]) headers.push([name, one]);
   }
-  if (bytes) headers.push(["Content-Length", String(bytes.length)]);
-  world.request(url, { method: exchange.facts.method, headers, ...(bytes ? { body: bytes } : {}) }).catch(() => {});
+  const length = bytes?.length ?? (mirror.requestBody && facts.contentLength !== 0 ? undefined : facts.contentLength);
+  if (length !== undefined) headers.push(["Content-Length", String(length)]);
+  world.request(url, { method: facts.method, headers, httpVersion: "1.0", ...(bytes ? { body: bytes } : {}) }).catch(() => {});
 }

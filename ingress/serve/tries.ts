@@ -13,6 +13,7 @@ import {
 import type { Exchange } from "../exchange.ts";
 import { type Forwarding, podRequest } from "./pod-request.ts";
 import { answeredTry } from "./request-end.ts";
+import { upgradeOf } from "./upgrade.ts";
 
 /** One for each way to speak to a pod; `own` where the client speaks HTTP/2. */
 export interface Engines {
@@ -20,6 +21,7 @@ export interface Engines {
   readonly own: Forward;
   readonly http2: Forward;
   readonly fastcgi: Forward;
+  readonly upgrades: Forward;
 }
 
 export interface TryParts {
@@ -45,7 +47,8 @@ export async function tryPeers(
   const startedAt = clock.monotonic();
   const tried = new Set<string>();
   const { request, signal } = client;
-  const plain = request.httpVersionMajor >= 2 ? engines.own : engines.memory;
+  const upgrade = decision.error === true ? undefined : upgradeOf(request);
+  const plain = request.httpVersionMajor >= 2 ? engines.own : upgrade === undefined ? engines.memory : engines.upgrades;
   // The pages of errors come over HTTP.
   const special =
     decision.error === true ? undefined : isFastCgi(exchange) ? engines.fastcgi : isGrpc(exchange) ? engines.http2 : undefined;
@@ -67,7 +70,7 @@ export async function tryPeers(
     const tryAt = clock.monotonic();
     const asked = exchange.record?.begin(peer.id, tryAt);
     try {
-      const answer = await sendToPod(engine, client, podRequest(request, decision, peer, body, undefined));
+      const answer = await sendToPod(engine, client, podRequest(request, decision, peer, body, upgrade));
       if (asked) {
         asked.connectedAt = answer.connectedAt;
         answeredTry(asked, answer.status, answer.rawHeaders, clock.monotonic());
