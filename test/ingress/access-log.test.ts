@@ -19,7 +19,7 @@ const lines = (world: World): readonly string[] =>
   world.log
     .join("")
     .split("\n")
-    .filter((line) => line !== "" && !/^(?:NGINX Ingress controller|[IW]\d{4} )/.test(line));
+    .filter((line) => line !== "" && !/^(?:-{79}$| {2}[A-Zn]|NGINX Ingress controller|[IW]\d{4} )/.test(line));
 
 async function logged(world: World, count: number): Promise<readonly string[]> {
   await until(() => lines(world).length >= count);
