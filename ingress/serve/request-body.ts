@@ -9,6 +9,9 @@ import { end } from "./first-head.ts";
 /** Larger bodies than this are streamed. */
 export const BUFFER_LIMIT = 1024 * 1024;
 
+/** As much as nginx reads with a head: client-header-buffer-size, about. */
+const PREREAD_BYTES = 1024;
+
 export type BodyResult = ForwardBody | { readonly type: "too-large" } | { readonly type: "gone" };
 
 /** client-body-timeout: how long a client may send nothing of a body that is being read. */
@@ -25,11 +28,12 @@ export async function readBody(
   buffering: boolean,
   patience: Patience,
 ): Promise<BodyResult> {
-  if (contentLength !== undefined && (!buffering || contentLength > BUFFER_LIMIT)) return { type: "stream", stream: request };
-  if (contentLength === undefined && !buffering) {
+  const stream: BodyResult = { type: "stream", stream: request };
+  if (contentLength !== undefined && contentLength > BUFFER_LIMIT) return stream;
+  if (!buffering) {
     // What has come with the head, nginx has whole before it asks a pod.
     await nextTurn();
-    if (!request.complete) return { type: "stream", stream: request };
+    if (!request.complete || request.readableLength > PREREAD_BYTES) return stream;
   }
   const most = limit > 0 ? limit : Infinity;
   const chunks: Buffer[] = [];
