@@ -5,9 +5,10 @@ import type { Pod } from "../model/kinds/core-v1.ts";
 import type { Ingress } from "../model/kinds/networking-v1.ts";
 import { draft, equalJson, keyOf, splitKey } from "../model/object.ts";
 import type { Component } from "../model/ports.ts";
-import { ConfigMaps, Ingresses, IngressClasses, Namespaces, Pods, Services } from "../model/resources.ts";
+import { ConfigMaps, Ingresses, IngressClasses, Namespaces, Pods, Secrets, Services } from "../model/resources.ts";
 import { createController, on, type Store } from "../store/index.ts";
 import { createEventRecorder } from "../store/event-recorder.ts";
+import type { Objects } from "./annotations/annotation.ts";
 import { PASSTHROUGH_OFF } from "./annotations/ssl-passthrough.ts";
 import { ControllerConfig, type ControllerFlags } from "./config.ts";
 import { classFacts } from "./class-facts.ts";
@@ -31,6 +32,8 @@ export function createStatusController({ store, clock, flags, running, pods }: S
   const all = (): readonly string[] => store.list(Ingresses).map(keyOf);
   /** What was last told about each Ingress. */
   const told = new Map<string, string>();
+  /** Ingresses with annotations that name objects. */
+  const needy = new Set<string>();
   const counts = (ingress: Ingress): boolean => ignoredBecause(ingress, flags(), classFacts(store)) === undefined;
 
   const warn = (ingress: Ingress): void => {
@@ -38,7 +41,14 @@ export function createStatusController({ store, clock, flags, running, pods }: S
     const { namespace, name } = splitKey(configMap);
     const config = new ControllerConfig(store.get(ConfigMaps, namespace, name)?.data, flags());
     const part = readIngress(ingress, config);
-    const denied = "dropped" in part ? undefined : part.annotations.denied;
+    const denials = "dropped" in part ? [] : part.annotations.denials;
+    if (denials.length > 0) needy.add(keyOf(ingress));
+    else needy.delete(keyOf(ingress));
+    const objects = objectsOf(store);
+    const denied =
+      "dropped" in part
+        ? undefined
+        : (part.annotations.denied ?? denials.map(({ why }) => why(objects)).find((reason) => reason !== undefined));
     const problems = "dropped" in part ? [part.dropped] : [...part.annotations.problems];
     if (!("dropped" in part) && part.annotations.settings.sslPassthrough && !enableSslPassthrough)
       problems.push(config.prefix + PASSTHROUGH_OFF);
@@ -71,13 +81,14 @@ export function createStatusController({ store, clock, flags, running, pods }: S
       on(Namespaces, () => (flags().watchNamespaceSelector === "" ? [] : all())),
       // A controller with other flags.
       on(Pods, (pod) => (pod.metadata.namespace === splitKey(flags().configMap).namespace ? all() : [])),
-      on(ConfigMaps, (found) => (keyOf(found) === flags().configMap ? all() : [])),
+      on(ConfigMaps, (found) => (keyOf(found) === flags().configMap ? all() : [...needy])),
+      on(Secrets, () => [...needy]),
       on(Services, (service) => (keyOf(service) === flags().publishService ? all() : [])),
     ],
     async reconcile(key) {
       const { namespace, name } = splitKey(key);
       const ingress = store.get(Ingresses, namespace, name);
-      if (!ingress) return void (told.delete(key), scheduled.delete(key));
+      if (!ingress) return void (told.delete(key), scheduled.delete(key), needy.delete(key));
       if (!counts(ingress)) return;
       schedule(ingress);
       warn(ingress);
@@ -96,6 +107,21 @@ export function createStatusController({ store, clock, flags, running, pods }: S
       );
     },
   });
+}
+
+function objectsOf(store: Store): Objects {
+  return {
+    secret(key) {
+      const { namespace, name } = splitKey(key);
+      const secret = store.get(Secrets, namespace, name);
+      return secret && Object.fromEntries(Object.entries(secret.data ?? {}).map(([name, text]) => [name, Buffer.from(text, "base64")]));
+    },
+    configMap(key) {
+      const { namespace, name } = splitKey(key);
+      const found = store.get(ConfigMaps, namespace, name);
+      return found && (found.data ?? {});
+    },
+  };
 }
 
 /**

@@ -14,14 +14,14 @@ export interface UpstreamPolicy {
   readonly serviceUpstream: boolean;
   /** Type and mode of the first main Ingress that says so, the cookie of the last; undefined: none has affinity. */
   readonly affinity: Affinity | undefined;
-  /** `name path` of the locations that set the cookie, for hosts and their aliases as written; the others only heed it. */
-  readonly cookieLocations: ReadonlySet<string>;
+  /** Paths of the locations that set the cookie, by hosts and their aliases as written; the others only heed it. */
+  readonly cookieLocations: ReadonlyMap<string, ReadonlySet<string>>;
 }
 
 interface Draft extends UpstreamPolicy {
   mode: Affinity["mode"];
   affinity: Affinity | undefined;
-  readonly cookieLocations: Set<string>;
+  readonly cookieLocations: Map<string, Set<string>>;
 }
 
 /** `parts`: every Ingress that counts, first first; `reserved`: upstreams that are canaries' alone; `aliasesOf`: of a host's server. */
@@ -41,7 +41,7 @@ export function upstreamPolicies(
         serviceUpstream,
         mode: "",
         affinity: undefined,
-        cookieLocations: new Set(),
+        cookieLocations: new Map(),
       });
     // A default backend makes its upstream anew.
     if (defaultBackend) decide(defaultBackend.upstream);
@@ -56,7 +56,10 @@ export function upstreamPolicies(
         draft.mode ||= affinity.mode;
         if (affinity.enabled) {
           draft.affinity = affinity;
-          for (const name of [host, ...aliasesOf(host)]) draft.cookieLocations.add(`${name} ${path}`);
+          for (const name of [host, ...aliasesOf(host)]) {
+            const paths = draft.cookieLocations.get(name) ?? new Set();
+            draft.cookieLocations.set(name, paths.add(path));
+          }
         }
         if (draft.affinity) draft.affinity = { ...draft.affinity, mode: draft.mode };
       }

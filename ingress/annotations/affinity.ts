@@ -76,7 +76,9 @@ function setsCookie({ facts, location, table, server }: Exchange): boolean {
   const policy = location.backend && table.policies.get(location.backend.upstream);
   if (!policy) return false;
   const name = server === table.fallback ? server.host : facts.host;
-  return [name, name.replace(/^[^.]+\./, "*.")].some((one) => policy.cookieLocations.has(`${one} ${location.path}`));
+  // A host that is written itself is not looked for with `*`.
+  const paths = policy.cookieLocations.get(name) ?? policy.cookieLocations.get(name.replace(/^[^.]+\./, "*."));
+  return paths?.has(location.path) ?? false;
 }
 
 /** The client's cookie, split; undefined without one. */

@@ -1,10 +1,10 @@
 // What an annotation group is: the names it owns, how their values are read, and the steps they put into a location's phases.
 // Upstream: internal/ingress/annotations/*. A group is one file and one line in the list of index.ts.
 import type { Ingress } from "../../model/kinds/networking-v1.ts";
-import type { Answer } from "../answer.ts";
+import { type Answer, page } from "../answer.ts";
 import { assertNever } from "../../model/errors.ts";
 import { type ControllerConfig, parseBool, splitList } from "../config.ts";
-import type { Exchange } from "../exchange.ts";
+import type { Exchange, World } from "../exchange.ts";
 import type { Phase } from "../route-table.ts";
 import type { Validator } from "./validators.ts";
 
@@ -76,12 +76,23 @@ export interface LocationFacts {
   readonly host: string;
 }
 
+/** What annotations name. */
+export type Objects = Pick<World, "secret" | "configMap">;
+
+/** An object that an annotation needs. */
+export interface Denial {
+  readonly annotation: string;
+  /** Why every location answers 503, in upstream's words; undefined while the object is as it has to be. */
+  why(objects: Objects): string | undefined;
+}
+
 export interface AnnotationGroup<T> {
   /** Upstream's name of the group that it belongs to, which admission's messages use. */
   readonly upstream: string;
   /** By name without the prefix. */
   readonly annotations: Readonly<Record<string, AnnotationRule>>;
   parse(read: AnnotationReader): T;
+  denial?(settings: T): Denial | undefined;
   /** Steps in the order in which they run within their phases. */
   steps?(settings: T, location: LocationFacts): readonly Step[];
 }
@@ -91,6 +102,7 @@ export interface GroupResult<T> {
   readonly settings: T;
   /** Undefined: it never has any. */
   readonly steps: ((location: LocationFacts) => readonly Step[]) | undefined;
+  readonly denial: Denial | undefined;
 }
 
 export interface CompilableGroup<T> extends AnnotationGroup<T> {
@@ -103,10 +115,25 @@ export function annotationGroup<T>(group: AnnotationGroup<T>): CompilableGroup<T
     ...group,
     compile(read) {
       const settings = group.parse(read);
-      return { settings, steps: group.steps && ((location) => group.steps?.(settings, location) ?? []) };
+      const denial = group.denial?.(settings);
+      const first = denial ? [denialStep(denial)] : [];
+      const steps = group.steps && ((location: LocationFacts) => [...first, ...(group.steps?.(settings, location) ?? [])]);
+      return { settings, steps: steps ?? (denial && (() => first)), denial };
     },
   };
 }
+
+const denialStep = ({ annotation, why }: Denial): Step => ({
+  phase: "location",
+  annotation,
+  run({ world }) {
+    const reason = why(world);
+    return reason === undefined ? undefined : page(503, `${annotation}: ${reason}`);
+  },
+});
+
+/** Upstream's words for an object that its store has not. */
+export const noObject = (key: string): string => `no object matching key ${JSON.stringify(key)} in local store`;
 
 /** What a reader was asked for. */
 export interface Looked {

@@ -3,7 +3,7 @@
 import { page } from "../answer.ts";
 import { verifyPassword } from "../password.ts";
 import type { Exchange } from "../exchange.ts";
-import { annotationGroup, LocationDenied, low, medium } from "./annotation.ts";
+import { annotationGroup, LocationDenied, low, medium, noObject } from "./annotation.ts";
 import { BASIC, BASIC_WITH_BLANKS, matching } from "./validators.ts";
 
 export interface BasicAuth {
@@ -44,19 +44,19 @@ export const basicAuth = annotationGroup<BasicAuth>({
       realm: read.text("auth-realm") ?? "",
     };
   },
-  steps: (settings) =>
-    settings.secret === ""
-      ? []
-      : [
-          {
-            phase: "location",
-            annotation: "auth-secret",
-            run: (exchange) =>
-              storedPassword(settings, exchange, "")
-                ? undefined
-                : page(503, `auth-secret: Secret ${settings.secret} does not exist or has no key auth`),
+  denial: ({ secret, secretType }) =>
+    secret === ""
+      ? undefined
+      : {
+          annotation: "auth-secret",
+          why(objects) {
+            const data = objects.secret(secret);
+            if (!data) return `unexpected error reading secret ${secret}: ${noObject(secret)}`;
+            return secretType === "auth-map" || data["auth"]
+              ? undefined
+              : `the secret ${secret.split("/")[1]} does not contain a key with value auth`;
           },
-        ],
+        },
 });
 
 /** Undefined when there is no such Secret, else the stored form of a user's password. */

@@ -1,6 +1,5 @@
 // custom-headers: a ConfigMap of response headers, whose names the administrator must have allowed; without the map, 503.
 // Upstream: internal/ingress/annotations/customheaders. The ConfigMap key add-headers does the same for every location.
-import { type Answer, page } from "../answer.ts";
 import type { Exchange } from "../exchange.ts";
 import { shown } from "../server-header.ts";
 import { expand } from "../variables.ts";
@@ -22,34 +21,42 @@ export const customHeaders = annotationGroup<CustomHeaders>({
     allowed: read.config.list("global-allowed-response-headers"),
     addHeaders: read.config.text("add-headers"),
   }),
-  steps: ({ configMap, allowed, addHeaders }) => [
+  denial: ({ configMap, allowed }) =>
+    configMap === ""
+      ? undefined
+      : {
+          annotation: "custom-headers",
+          why(objects) {
+            const data = objects.configMap(configMap);
+            const reason = data ? wrongLine(data, allowed) : `unable to find configMap ${JSON.stringify(configMap)}`;
+            return reason === undefined ? undefined : `location denied, reason: ${reason}`;
+          },
+        },
+  steps: ({ configMap, addHeaders }) => [
     // In the order of more_set_headers: what the location says replaces what http says.
     ...(addHeaders === "" ? [] : [{ phase: "location" as const, annotation: "add-headers", run: addAll }]),
     ...(configMap === ""
       ? []
-      : [
-          {
-            phase: "location" as const,
-            annotation: "custom-headers",
-            run: (exchange: Exchange) => setCustom(exchange, configMap, allowed),
-          },
-        ]),
+      : [{ phase: "location" as const, annotation: "custom-headers", run: (exchange: Exchange) => setCustom(exchange, configMap) }]),
   ],
 });
 
 const NAME = /^[a-zA-Z\d\-_]+$/;
 const VALUE = /^[a-zA-Z\d_ :;.,\\/"'?!(){}[\]@<>=\-+*#$&`|~^%]+$/;
 
-/** All of the map, as it stands, or 503. */
-function setCustom(exchange: Exchange, configMap: string, allowed: readonly string[]): Answer | undefined {
-  const data = exchange.world.configMap(configMap);
-  if (!data) return page(503, `custom-headers: unable to find configMap "${configMap}"`);
+function wrongLine(data: Readonly<Record<string, string>>, allowed: readonly string[]): string | undefined {
   for (const [name, value] of Object.entries(data)) {
-    if (!NAME.test(name)) return page(503, "custom-headers: invalid header name in configmap");
-    if (!VALUE.test(value)) return page(503, "custom-headers: invalid header value in configmap");
-    if (!allowed.includes(name)) return page(503, `custom-headers: header ${name} is not in global-allowed-response-headers`);
-    exchange.setResponse(name, value);
+    if (!NAME.test(name)) return "invalid header name in configmap";
+    if (!VALUE.test(value)) return "invalid header value in configmap";
+    if (!allowed.includes(name))
+      return `header ${name} is not allowed, defined allowed headers inside global-allowed-response-headers [${allowed.join(" ")}]`;
   }
+  return undefined;
+}
+
+/** All of the map, as it stands. */
+function setCustom(exchange: Exchange, configMap: string): undefined {
+  for (const [name, value] of Object.entries(exchange.world.configMap(configMap) ?? {})) exchange.setResponse(name, value);
   return undefined;
 }
 

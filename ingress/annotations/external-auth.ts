@@ -1,6 +1,5 @@
 // auth-url and its family, and the ConfigMap's global-auth-*: another server says whether a request may pass. It is asked by auth-request.ts.
 // Upstream: internal/ingress/annotations/{authreq,authreqglobal}.
-import { page } from "../answer.ts";
 import { parseBool, splitList } from "../config.ts";
 import type { KeepAlive } from "../exchange.ts";
 import { enableGlobalAuth } from "./enable-global-auth.ts";
@@ -55,21 +54,18 @@ export const externalAuth = annotationGroup<ExternalAuth>({
       throw error;
     }
   },
-  steps: ({ setHeaders }) =>
+  denial: ({ setHeaders }) =>
     setHeaders === ""
-      ? []
-      : [
-          {
-            phase: "location",
-            annotation: "auth-proxy-set-headers",
-            run({ world }) {
-              const data = world.configMap(setHeaders);
-              if (!data) return page(503, `auth-proxy-set-headers: ConfigMap ${setHeaders} does not exist`);
-              const wrong = Object.keys(data).find((name) => !/^[a-zA-Z\d\-_]+$/.test(name));
-              return wrong === undefined ? undefined : page(503, `auth-proxy-set-headers: ${wrong} is no header name`);
-            },
+      ? undefined
+      : {
+          annotation: "auth-proxy-set-headers",
+          why(objects) {
+            const data = objects.configMap(setHeaders);
+            if (!data) return `location denied, reason: unable to find configMap ${JSON.stringify(setHeaders)}`;
+            const wrong = Object.keys(data).some((name) => !/^[a-zA-Z\d\-_]+$/.test(name));
+            return wrong ? "location denied, reason: invalid proxy-set-headers in configmap" : undefined;
           },
-        ],
+        },
 });
 
 /** The annotations' with `own` as auth-url, the ConfigMap's without. */

@@ -1,12 +1,11 @@
 // fastcgi-index, fastcgi-params-configmap: what FCGI pods are told beside nginx's fastcgi_params.
 // Upstream: internal/ingress/annotations/fastcgi; ngx_http_fastcgi_module, which passes the client's headers as HTTP_* and none of ours.
-import { page } from "../answer.ts";
 import type { CgiParam } from "../engine/fastcgi-records.ts";
 import type { Exchange } from "../exchange.ts";
 import { parseTarget } from "../request-path.ts";
 import { NGINX } from "../server-header.ts";
 import { expand } from "../variables.ts";
-import { annotationGroup, GroupSkipped, LocationDenied, medium } from "./annotation.ts";
+import { annotationGroup, GroupSkipped, LocationDenied, medium, noObject } from "./annotation.ts";
 import { BASIC, matching } from "./validators.ts";
 
 export interface FastCgi {
@@ -36,21 +35,18 @@ export const fastcgi = annotationGroup<FastCgi>({
     // Whichever namespace it names, its own is looked in.
     return { index, params: name === "" ? "" : `${read.namespace}/${name}` };
   },
-  steps: ({ params }) =>
+  denial: ({ params }) =>
     params === ""
-      ? []
-      : [
-          {
-            phase: "location",
-            annotation: "fastcgi-params-configmap",
-            run({ world }) {
-              const data = world.configMap(params);
-              if (!data) return page(503, `fastcgi-params-configmap: ConfigMap ${params} does not exist`);
-              const wrong = Object.entries(data).find(([name, value]) => !NAME.test(name) || !VALUE.test(value));
-              return wrong && page(503, `fastcgi-params-configmap: ${wrong[0]} of ${params} is not valid`);
-            },
+      ? undefined
+      : {
+          annotation: "fastcgi-params-configmap",
+          why(objects) {
+            const data = objects.configMap(params);
+            if (!data) return `unexpected error reading configmap ${params}: ${noObject(params)}`;
+            const wrong = Object.entries(data).some(([name, value]) => !NAME.test(name) || !VALUE.test(value));
+            return wrong ? "fcgi contains invalid key or value" : undefined;
           },
-        ],
+        },
 });
 
 /** Of images/nginx: where its files are. */

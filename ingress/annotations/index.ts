@@ -6,6 +6,7 @@ import {
   type AnnotationRule,
   AnnotationReader,
   type CompilableGroup,
+  type Denial,
   GroupSkipped,
   InvalidAnnotation,
   type LocationFacts,
@@ -149,6 +150,8 @@ export interface CompiledAnnotations {
   readonly dropped: string | undefined;
   /** Why every location of the Ingress answers 503. */
   readonly denied: string | undefined;
+  /** Objects that it names, each of which may have all of them answer 503. */
+  readonly denials: readonly Denial[];
   /** Values that could not be used, unknown and unmodelled names: `name: reason`. */
   readonly problems: readonly string[];
   steps(location: LocationFacts): Readonly<Record<Phase, readonly Step[]>>;
@@ -184,6 +187,7 @@ function readAnnotations(ingress: Ingress | undefined, config: ControllerConfig)
   let denied: string | undefined;
   let dropped = riskyGroup(ingress, config);
   const settings: Record<string, unknown> = {};
+  const denials: Denial[] = [];
   const stepMakers: ((location: LocationFacts) => readonly Step[])[] = [];
   const defaults = groupDefaults(config, annotationGroups, RULES);
   const own = ownNames(ingress, config);
@@ -193,6 +197,7 @@ function readAnnotations(ingress: Ingress | undefined, config: ControllerConfig)
       const result = byDefault && !own.some((one) => byDefault.names.has(one)) ? byDefault.result : group.compile(read);
       settings[name] = result.settings;
       if (result.steps) stepMakers.push(result.steps);
+      if (result.denial) denials.push(result.denial);
     } catch (error) {
       if (error instanceof InvalidAnnotation) dropped ??= error.message;
       else if (error instanceof LocationDenied) denied ??= error.message;
@@ -205,6 +210,7 @@ function readAnnotations(ingress: Ingress | undefined, config: ControllerConfig)
     settings: settings as Settings,
     dropped,
     denied,
+    denials,
     problems: [...new Set([...read.problems, ...unknownNames(ingress, config)])],
     steps(location) {
       const steps: Record<Phase, Step[]> = { location: [], rewrite: [], preaccess: [], access: [], content: [] };

@@ -3,7 +3,6 @@
 // of the location's own Ingress count, else those of the host's first Ingress that has some, unless `proxy-ssl-location-only`.
 import { X509Certificate } from "node:crypto";
 import { ipFamily } from "../../model/ip.ts";
-import { page } from "../answer.ts";
 import { usableSecret } from "../client-certificates.ts";
 import { type PeerTls, UNVERIFIED } from "../engine/peer-tls.ts";
 import type { Exchange } from "../exchange.ts";
@@ -56,19 +55,16 @@ export const proxySsl = annotationGroup<ProxySsl>({
       ciphers: read.text("proxy-ssl-ciphers") ?? "DEFAULT",
     };
   },
-  steps: ({ secret }) =>
+  denial: ({ secret }) =>
     secret === ""
-      ? []
-      : [
-          {
-            phase: "location",
-            annotation: "proxy-ssl-secret",
-            run: ({ world }) =>
-              usableSecret(secret, world.secret.bind(world))
-                ? undefined
-                : page(503, `proxy-ssl-secret: Secret ${secret} does not exist, or holds no certificate`),
-          },
-        ],
+      ? undefined
+      : {
+          annotation: "proxy-ssl-secret",
+          why: (objects) =>
+            usableSecret(secret, objects.secret.bind(objects))
+              ? undefined
+              : `error obtaining certificate: local SSL certificate ${secret} was not found`,
+        },
 });
 
 interface Made {

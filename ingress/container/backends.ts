@@ -66,11 +66,7 @@ function affinityOf(policy: UpstreamPolicy | undefined): JsonObject {
   const affinity = policy?.affinity;
   if (!policy || !affinity) return { name: "", mode: "", cookieSessionAffinity: { name: "" } };
   const { name, expiresSeconds, maxAgeSeconds, secure, path, domain, sameSite, conditionalSameSiteNone, changeOnFailure } = affinity;
-  const locations: Record<string, string[]> = {};
-  for (const location of policy.cookieLocations) {
-    const at = location.indexOf(" ");
-    (locations[location.slice(0, at)] ??= []).push(location.slice(at + 1));
-  }
+  const locations = Object.fromEntries([...policy.cookieLocations].map(([host, paths]) => [host, [...paths]]));
   const cookie: JsonObject = {
     name,
     ...(expiresSeconds === undefined ? {} : { expires: String(expiresSeconds) }),

@@ -87,8 +87,11 @@ await t.test(
       // Another path has another Ingress, which does not ask for the cookie.
       ingress("plain", "plain.example", "named"),
       ingress("all", "", "named", { affinity: "cookie" }),
+      // Its own paths count, and not those of *.wild.example.
+      ingress("own", "own.wild.example", "named"),
+      ingress("own-x", "own.wild.example", "named", { affinity: "cookie" }, "/x"),
     );
-    const rows: readonly (readonly [name: string, sets: boolean])[] = [
+    const rows: readonly (readonly [name: string, sets: boolean, path?: string])[] = [
       ["named.example", true],
       ["www.named.example", true],
       ["a.deep.example", true],
@@ -98,12 +101,14 @@ await t.test(
       ["x.dotted.example", false],
       ["re1.example", false],
       ["a.wild.example", true],
+      ["own.wild.example", false],
+      ["own.wild.example", true, "/x"],
       ["plain.example", false],
       ["nowhere.example", true],
     ];
-    for (const [name, sets] of rows) {
-      const got = await ask(world.socket(80), { host: name });
-      t.strictSame([got.status, cookieOf(got) !== ""], [200, sets], name);
+    for (const [name, sets, path = "/"] of rows) {
+      const got = await ask(world.socket(80), { host: name, path });
+      t.strictSame([got.status, cookieOf(got) !== ""], [200, sets], name + path);
     }
   },
 );

@@ -43,6 +43,54 @@ await t.test("--disable-sync-events", async (t) => {
   await world.component.stop();
 });
 
+await t.test("an object that annotations name and that is not there, or not as it has to be: AnnotationParsingFailed", async (t) => {
+  await using world = await start();
+  const rows: readonly (readonly [name: string, annotations: Readonly<Record<string, string>>, reason: string])[] = [
+    [
+      "auth",
+      { "auth-type": "basic", "auth-secret": "users" },
+      'unexpected error reading secret default/users: no object matching key "default/users" in local store',
+    ],
+    ["certified", { "proxy-ssl-secret": "default/pair" }, "error obtaining certificate: local SSL certificate default/pair was not found"],
+    ["headers", { "custom-headers": "default/lines" }, 'location denied, reason: unable to find configMap "default/lines"'],
+    [
+      "asked",
+      { "auth-url": "http://a.example", "auth-proxy-set-headers": "default/sent" },
+      'location denied, reason: unable to find configMap "default/sent"',
+    ],
+    [
+      "fcgi",
+      { "backend-protocol": "FCGI", "fastcgi-params-configmap": "params" },
+      'unexpected error reading configmap default/params: no object matching key "default/params" in local store',
+    ],
+  ];
+  const failed = (name: string): readonly string[] =>
+    told(world, "AnnotationParsingFailed").filter((text) => text.startsWith(`Warning Ingress ${name} `));
+  for (const [name, annotations, reason] of rows) {
+    await addIngress(world, ingress(name, `${name}.example`, "echo", annotations));
+    t.strictSame(failed(name), [`Warning Ingress ${name} Error parsing annotations: ${reason} x1`], name);
+  }
+  await world.create(Secrets, {
+    apiVersion: "v1",
+    kind: "Secret",
+    metadata: { namespace: "default", name: "users" },
+    data: { foo: "YmFy" },
+  });
+  await world.create(ConfigMaps, {
+    apiVersion: "v1",
+    kind: "ConfigMap",
+    metadata: { namespace: "default", name: "lines" },
+    data: { "X-A": "b" },
+  });
+  await world.settle();
+  t.match(failed("auth")[1], "the secret users does not contain a key with value auth x1");
+  t.match(failed("headers")[1], "header X-A is not allowed, defined allowed headers inside global-allowed-response-headers [] x1");
+  await world.store.mutate(Secrets, "default", "users", (edited) => void (edited.data = { auth: "YmFy" }));
+  await world.settle();
+  t.equal(failed("auth").length, 2, "nothing is wrong any more");
+  await world.component.stop();
+});
+
 await t.test("what is wrong with a host is in the log, when it is new and when it changes", async (t) => {
   await using world = await start();
   const warnings = (): readonly string[] =>
