@@ -10,7 +10,7 @@ t.test("wrong words", { skip: missingPrograms("kubectl") }, async (t) => {
   const cluster = await startLoopkube(t, "--demo --seed 7");
   const { http } = cluster.status.ingress;
   const set = await cluster.sh(`kubectl create deployment empty --image=hashicorp/http-echo --replicas=0 &&
-    kubectl expose deployment empty --port=80 && kubectl wait --for=condition=Ready pod --all --timeout=20s`);
+    kubectl expose deployment empty --port=80 && kubectl wait --for=condition=Ready pod --all --timeout=60s`);
   t.equal(set.code, 0, "set up", { ...set });
 
   const failures: readonly (readonly [args: string, code: number, ...stderr: readonly (RegExp | string)[]])[] = [
@@ -82,7 +82,7 @@ t.test("wrong words", { skip: missingPrograms("kubectl") }, async (t) => {
 
   const program = "require('http').createServer((_, answer) => answer.end(Buffer.from([255, 0, 1]))).listen(process.env.PORT)";
   const bytes = await cluster.sh(`loopkube image add raw:1 -- node -e "${program}" && kubectl run raw --image=raw:1 --port=8000 &&
-    kubectl wait --for=condition=Ready pod/raw --timeout=20s &&
+    kubectl wait --for=condition=Ready pod/raw --timeout=60s &&
     loopkube curl http://$(kubectl get pod raw -o 'jsonpath={.status.podIP}'):8000 | od -An -tx1`);
   t.match(bytes.stdout, / ff 00 01$/m, "an answer's bytes are passed on as they are", { ...bytes });
 
