@@ -290,10 +290,9 @@ async function readCorefile(path: string | undefined, onWarning: (warning: strin
 function expand(path: string): readonly string[] {
   if (!existsSync(path)) throw new Failure(`the path "${path}" does not exist`);
   if (!statSync(path).isDirectory()) return [path];
-  return readdirSync(path)
-    .filter((name) => /\.(ya?ml|json)$/.test(name))
-    .sort()
-    .map((name) => join(path, name));
+  const names = readdirSync(path).filter((name) => /\.(ya?ml|json)$/.test(name));
+  if (names.length === 0) throw new Failure(`the folder "${path}" holds no manifests: their names end in .yaml, .yml or .json`);
+  return names.sort().map((name) => join(path, name));
 }
 
 async function applyFiles(

@@ -26,6 +26,7 @@ const refusals: readonly (readonly [args: string, code: number, stderr: RegExp])
   ["up --service-cidr x", 1, /not an address block such as 127\.96\.0\.0\/16/],
   ["up --name Lab_1 --own-kubeconfig", 1, /"Lab_1" is no valid cluster name\n {2}use lower-case letters/],
   ["up -f nothere.yaml --own-kubeconfig", 1, /the path "nothere\.yaml" does not exist/],
+  ["up -f dns/plugins --own-kubeconfig", 1, /the folder "dns\/plugins" holds no manifests: their names end in \.yaml, \.yml or \.json/],
   ["image add", 1, /missing required argument 'name'\n\(add --help for its options\)/],
   ["image add x", 1, /which program should the image run\?/],
   ["dump rulez", 1, /Allowed choices are rules, routes, zone, policy, faults/],

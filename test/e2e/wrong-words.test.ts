@@ -50,6 +50,15 @@ t.test("wrong words", { skip: missingPrograms("kubectl") }, async (t) => {
     for (const text of expected) t.match(output.stderr, text, args);
   }
 
+  await t.test("connections that are reset", async (t) => {
+    await cluster.sh("loopkube fault add --to svc/shop reset=100% --as torn");
+    const reset =
+      /^\n?(error: )?shop: the connection was reset before an answer had come\n {2}why: loopkube explain --to http:\/\/shop\/\n$/;
+    t.match(await cluster.sh("loopkube curl http://shop"), { code: 22, stderr: reset });
+    t.match(await cluster.sh("loopkube curl -n 2 http://shop"), { code: 22, stderr: reset, stdout: /^2 .* - /m });
+    await cluster.sh("loopkube fault remove torn");
+  });
+
   const answers: readonly (readonly [args: string, ...stdout: readonly (RegExp | string)[]])[] = [
     ["curl http://shop --from pod/client-0", /^RemoteAddr: 127\.2\d\d\.\d+\.\d+:/m],
     ["curl http://shop --from pod/default/client-0", /^RemoteAddr: 127\.2\d\d\.\d+\.\d+:/m],

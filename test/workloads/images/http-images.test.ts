@@ -80,6 +80,7 @@ const table: readonly (readonly [string, readonly string[] | undefined, readonly
     ["/nope"],
     /^<html>\r\n<head><title>404 Not Found<\/title><\/head>\r\n<body>\r\n<center><h1>404 Not Found<\/h1><\/center>\r\n<hr><center>nginx\/1.14.2<\/center>\r\n<\/body>\r\n<\/html>\r\n$/,
   ],
+  ["registry.k8s.io/nginx-slim:0.21", undefined, ["/nope"], /<center>nginx\/1\.\d+\.\d+<\/center>/],
   ["nginx", undefined, ["-X", "POST", "-o", "/dev/null", "-w", "%{http_code}", "/"], "405"],
   ["nginx", undefined, ["-o", "/dev/null", "-w", "%{http_code} %{redirect_url}", "/%2e%2e/%00"], "400 "],
   ["nginx", ["sh", "-c", "echo own > /usr/share/nginx/html/index.html && nginx -g 'daemon off;'"], ["/"], "own\n"],
