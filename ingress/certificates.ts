@@ -86,7 +86,7 @@ interface CertificateNames {
 const names = new Map<string, CertificateNames>();
 
 /** In lower case, read once for each text. */
-function namesIn(pem: string): CertificateNames {
+export function namesIn(pem: string): CertificateNames {
   let found = names.get(pem);
   if (!found) {
     const { subject, subjectAltName = "" } = new X509Certificate(pem);
@@ -99,13 +99,13 @@ function namesIn(pem: string): CertificateNames {
 }
 
 /** x509.Certificate.VerifyHostname: a wildcard host needs that very name. */
-function verifies(cert: string, host: string): boolean {
+export function verifies(cert: string, host: string): boolean {
   if (host.startsWith("*.")) return namesIn(cert).dnsNames.includes(host);
   return new X509Certificate(cert).checkHost(host, { subject: "never", partialWildcards: false }) !== undefined;
 }
 
 /** verifyHostname of controller/certificate.go: label by label, the common name where there are no others. */
-function named(cert: string, host: string): boolean {
+export function named(cert: string, host: string): boolean {
   const { commonName, dnsNames } = namesIn(cert);
   const labels = host.replace(/\.$/, "").split(".");
   return (dnsNames.length > 0 ? dnsNames : [commonName]).some((pattern) => {

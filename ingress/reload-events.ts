@@ -31,7 +31,7 @@ export function tellReloads({ feed, pod, store, clock, log }: ReloadTeller): Dis
   const known = new WeakSet<Server>();
   const warn = (server: Server): void => {
     known.add(server);
-    for (const [place, text] of serverWarnings(server, feed)) log.write(line("W", clock.now(), place, text));
+    for (const [place, text] of serverWarnings(server, feed, clock.now())) log.write(line("W", clock.now(), place, text));
   };
   const tell = async (): Promise<void> => {
     if (feed.reloads === seen) return;

@@ -1,6 +1,7 @@
 // What upstream's controller warns of in its log when it takes up a host: Services, certificates, cookies.
 // Upstream: controller.go serviceEndpoints, getBackendServers, createServers; store/backend_ssl.go, local_secret.go. Upstream says it
 // again with every sync; here it is said when the host's configuration changes.
+import { certificateWarnings } from "./certificate-warnings.ts";
 import type { Server } from "./route-table.ts";
 import type { Upstreams } from "./upstreams.ts";
 
@@ -12,7 +13,7 @@ export interface WarningFacts {
 /** Where in upstream's source, and what. */
 export type ServerWarning = readonly [place: string, text: string];
 
-export function serverWarnings({ locations, certificate }: Server, facts: WarningFacts): readonly ServerWarning[] {
+export function serverWarnings({ host, locations, certificate }: Server, facts: WarningFacts, nowMs: number): readonly ServerWarning[] {
   const { upstreams } = facts;
   const warnings = new Map<string, ServerWarning>();
   const warn = (place: string, text: string): void => void warnings.set(text, [place, text]);
@@ -26,26 +27,6 @@ export function serverWarnings({ locations, certificate }: Server, facts: Warnin
       warn("controller.go:886", "session-cookie-path should be set when use-regex is true");
   }
   const name = certificate?.secret;
-  if (name !== undefined) {
-    const data = facts.secret(name);
-    const wrong = data && wrongWith(name, data);
-    if (wrong !== undefined) warn("backend_ssl.go:47", `Error obtaining X.509 certificate: ${wrong}`);
-    if (!data || wrong !== undefined)
-      warn(
-        "controller.go:1468",
-        `Error getting SSL certificate "${name}": local SSL certificate ${name} was not found. Using default certificate`,
-      );
-  }
+  if (name !== undefined) for (const warning of certificateWarnings(host, name, facts.secret(name), nowMs)) warn(...warning);
   return [...warnings.values()];
-}
-
-/** Undefined when it holds a certificate and a key. */
-function wrongWith(name: string, data: Readonly<Record<string, Buffer>>): string | undefined {
-  const [cert, key] = [data["tls.crt"], data["tls.key"]];
-  if (cert && key) {
-    if (cert.length === 0) return `key 'tls.crt' missing from Secret "${name}"`;
-    return key.length === 0 ? `key 'tls.key' missing from Secret "${name}"` : undefined;
-  }
-  if (data["ca.crt"] && data["ca.crt"].length > 0) return undefined;
-  return `secret "${name}" contains no keypair or CA certificate`;
 }

@@ -4,6 +4,8 @@
 import t from "tap";
 import type { Ingress } from "../../model/kinds/networking-v1.ts";
 import { ConfigMaps, Events, Ingresses, Secrets } from "../../model/resources.ts";
+import { issueCertificate, type KeyPair } from "../../model/x509.ts";
+import { ca, pair } from "./case.ts";
 import { createHarness, type World } from "./harness.ts";
 import { addIngress, ingress } from "./raw.ts";
 
@@ -130,6 +132,67 @@ await t.test("what is wrong with a host is in the log, when it is new and when i
       ],
     ],
   ];
+  const tls = async (name: string, cert: string, key: string): Promise<void> => {
+    const data = { "tls.crt": Buffer.from(cert).toString("base64"), "tls.key": Buffer.from(key).toString("base64") };
+    await world.create(Secrets, {
+      apiVersion: "v1",
+      kind: "Secret",
+      metadata: { namespace: "default", name },
+      type: "kubernetes.io/tls",
+      data,
+    });
+  };
+  const [own, strange] = [pair("covered.example", "server"), pair("other.example", "server")];
+  await tls("covered", own.cert, own.key);
+  // docs/user-guide/tls.md: the authority stands before the certificate.
+  await tls("disordered", ca.cert + own.cert, own.key);
+  await tls("keyless", own.cert, "nothing");
+  await tls("swapped", own.key, own.cert);
+  await tls("other", strange.cert, strange.key);
+  const day = 86_400_000;
+  const late = (days: number, days2: number): KeyPair =>
+    issueCertificate(ca, {
+      commonName: "x",
+      dnsNames: ["late.example", "soon.example"],
+      usages: ["server"],
+      days,
+      now: world.clock.now() - days2 * day,
+    });
+  const [expired, soon] = [late(1, 10), late(5, 1)];
+  await tls("late", expired.cert, expired.key);
+  await tls("soon", soon.cert, soon.key);
+  const creating = (why: string): string => `Error obtaining X.509 certificate: unexpected error creating SSL Cert: ${why}`;
+  const unfound = (name: string): string =>
+    `Error getting SSL certificate "default/${name}": local SSL certificate default/${name} was not found. Using default certificate`;
+  const unlike = "certificate and private key does not have a matching public key: tls:";
+  const notIt = "x509: certificate is valid for other.example, not foreign.example";
+  const certificates: readonly (readonly [object: Ingress, expected: readonly (string | RegExp)[]])[] = [
+    [secured("covered", "covered"), []],
+    [secured("disordered", "disordered"), [creating(`${unlike} private key does not match public key`), unfound("disordered")]],
+    [secured("keyless", "keyless"), [creating(`${unlike} failed to find any PEM data in key input`), unfound("keyless")]],
+    [
+      secured("swapped", "swapped"),
+      [creating("no certificate PEM data found, make sure certificate content starts with 'BEGIN CERTIFICATE'"), unfound("swapped")],
+    ],
+    [
+      secured("foreign", "other"),
+      [
+        `Unexpected error validating SSL certificate "default/other" for server "foreign.example": ${notIt}`,
+        "Validating certificate against DNS names. This will be deprecated in a future version",
+        `SSL certificate "default/other" does not contain a Common Name or Subject Alternative Name for server "foreign.example": ${notIt}`,
+        "Using default certificate",
+      ],
+    ],
+    [secured("late", "late"), [/^SSL certificate for server "late\.example" expired \(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d \+0000 UTC\)$/]],
+    [secured("soon", "soon"), [/^SSL certificate for server "soon\.example" is about to expire \(/]],
+  ];
+  for (const [object, expected] of certificates) {
+    const before = warnings().length;
+    await addIngress(world, object);
+    const said = warnings().slice(before);
+    t.match(said, expected, object.metadata.name);
+    t.equal(said.length, expected.length, object.metadata.name);
+  }
   for (const [object, expected] of rows) {
     const before = warnings().length;
     await addIngress(world, object);
