@@ -22,9 +22,12 @@ export interface Arrival {
   readonly tls?: RequestFacts["tls"] | undefined;
 }
 
+/** What of a request is looked at before its body. */
+export type RequestHead = Pick<IncomingMessage, "method" | "url" | "headers" | "rawHeaders" | "httpVersion" | "httpVersionMajor">;
+
 /** Facts, or the answer to a request that nginx would not route. */
 export function requestFacts(
-  request: IncomingMessage,
+  request: RequestHead,
   arrival: Arrival,
   config: ControllerConfig,
   flags: ControllerFlags,

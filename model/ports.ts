@@ -339,6 +339,9 @@ export type RequestQuestion =
       readonly method: string;
       readonly url: string;
       readonly headers: readonly (readonly [name: string, value: string])[];
+      /** What the server of auth-url says, and the pod; 200 and anything when left out. */
+      readonly authStatus?: number | undefined;
+      readonly podStatus?: number | undefined;
     }
   | { readonly type: "traced"; readonly id: string };
 

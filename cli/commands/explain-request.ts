@@ -13,6 +13,8 @@ interface Options {
   readonly output?: string;
   readonly method: string;
   readonly header: readonly string[];
+  readonly authStatus?: string;
+  readonly podStatus?: string;
   readonly id?: string;
 }
 
@@ -22,6 +24,8 @@ export function explainRequestCommand(): Command {
     .argument("[url]", "http://HOST/PATH or https://HOST/PATH, as an Ingress names it")
     .option("-X, --method <method>", "request method", "GET")
     .addOption(headerOption())
+    .option("--auth-status <status>", "take the server of auth-url to answer so; left out: what follows from each answer is told")
+    .option("--pod-status <status>", "take every pod to answer so; left out: what follows from each status is told")
     .option("--id <trace>", "a request that was sent, by its X-Loopkube-Trace (ConfigMap key loopkube-trace)")
     .addHelpText("after", "\nExample:\n  loopkube explain request -X POST -H 'Cookie: a=b' https://shop.example/cart")
     .action((url: string | undefined) => {
@@ -34,6 +38,8 @@ export function explainRequestCommand(): Command {
           url: url === undefined ? "" : withScheme(url),
         });
         for (const line of options.header) query.append("header", line);
+        if (options.authStatus !== undefined) query.set("authStatus", options.authStatus);
+        if (options.podStatus !== undefined) query.set("podStatus", options.podStatus);
         if (options.id !== undefined) query.set("id", options.id);
         const answer = await client.request("GET", `${DIAGNOSTICS_PATH}/request?${query.toString()}`);
         const { steps } = answer as unknown as { steps: readonly ExplainAnswer[] };

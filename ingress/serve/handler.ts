@@ -8,9 +8,10 @@ import { mirrored } from "../annotations/mirror.ts";
 import { type Answer, type HeaderLine, page } from "../answer.ts";
 import { Balance } from "../balance.ts";
 import { ClientSignal, type ForwardBody, type ForwardResponse, UpstreamError } from "../engine/forward.ts";
-import { errorBackend, errorPage, errorRequest, pageRefused, signIn } from "../error-pages.ts";
+import { errorRequest, intercepted, replacement, signIn } from "../error-pages.ts";
 import { type Decision, evaluate, redirectInside } from "../evaluate.ts";
 import type { Exchange, World } from "../exchange.ts";
+import { isFastCgi, isGrpc } from "../next-upstream.ts";
 import { Notes } from "../notes.ts";
 import { RequestRecord } from "../request-record.ts";
 import { answerUnderWay, isLastRequest, setLatestAnswer } from "./connection-limits.ts";
@@ -20,7 +21,7 @@ import { hasBody, LimitedBody, readBody } from "./request-body.ts";
 import { type EndParts, endRequest, headOf, wentOut } from "./request-end.ts";
 import { type Arrival, isAnswer, requestFacts } from "../request-facts.ts";
 import { sendAnswer } from "./send-answer.ts";
-import { type Engines, isFastCgi, isGrpc, tryPeers, type TryParts } from "./tries.ts";
+import { type Engines, tryPeers, type TryParts } from "./tries.ts";
 import { linger, tellToContinue } from "./unread-body.ts";
 import { BareResponse } from "./upgrade.ts";
 import { RequestWorld } from "./world.ts";
@@ -206,8 +207,7 @@ export class Handler {
       outcome.abort();
       return fail(page(502, `upstream sent too big header: over ${bufferBytes} bytes, as proxy-buffer-size says for HTTP`));
     }
-    const intercepted = decision.error !== true && proxied && !settings.disableProxyInterceptErrors;
-    if (intercepted && errorPage(exchange, outcome.status) !== undefined) {
+    if (decision.error !== true && intercepted(exchange, outcome.status)) {
       outcome.discard();
       return fail(page(outcome.status, `the pod answers ${outcome.status}`, challengeOf(outcome)));
     }
@@ -245,28 +245,21 @@ export class Handler {
 
   /** An answer of our own, unless auth-signin or custom-http-errors have another one for its status. */
   async #fail(request: IncomingMessage, response: ServerResponse, answer: Answer, exchange: Exchange, read?: ForwardBody): Promise<void> {
-    const { status } = answer;
-    const wanted = errorPage(exchange, status);
     const head = request.method === "HEAD";
-    if (wanted === undefined) return this.#refuse(request, response, answer, exchange, head);
-    if (wanted === "sign-in") return this.#refuse(request, response, signIn(exchange, answer), exchange, head);
+    const instead = replacement(exchange, answer.status, this.#parts.feed.upstreams);
+    if (!instead) return this.#refuse(request, response, answer, exchange, head);
+    if (instead.type === "sign-in") return this.#refuse(request, response, signIn(exchange, answer), exchange, head);
     if (answer.close === true && !("stream" in response)) this.#endConnection(response);
     errorRequest(exchange, answer);
-    const refused = pageRefused(exchange);
-    if (refused) return this.#refuse(request, response, refused, exchange, head);
-    const { upstreams } = this.#parts.feed;
-    const backend = errorBackend(exchange, wanted, upstreams);
-    const upstream = backend && upstreams.find(backend);
-    if (!backend || upstream?.type !== "peers")
-      return this.#refuse(request, response, page(404, `custom-http-errors ${status}: no default backend`), exchange, head);
+    if (instead.type === "answer") return this.#refuse(request, response, instead.answer, exchange, head);
     exchange.record?.turnElsewhere();
-    const settings = exchange.location.settings;
+    const { backend, peers } = instead;
     await this.#forward(request, response, {
       type: "forward",
       exchange,
       backend,
-      peers: upstream.peers,
-      balance: settings,
+      peers,
+      balance: exchange.location.settings,
       alternative: undefined,
       error: true,
       ...sentAgain(request, exchange, read),

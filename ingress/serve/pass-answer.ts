@@ -11,7 +11,7 @@ import type { RequestRecord } from "../request-record.ts";
 import { compression } from "./compression.ts";
 import { buffered, Gather } from "./gather.ts";
 import { limitRateOf, Throttle } from "./throttle.ts";
-import { isGrpc } from "./tries.ts";
+import { isGrpc } from "../next-upstream.ts";
 
 export function passAnswer(response: ServerResponse, answer: ForwardResponse, exchange: Exchange, clock: Clock): void {
   addHsts(exchange);

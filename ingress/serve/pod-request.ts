@@ -9,12 +9,13 @@ import type { ForwardBody, ForwardRequest } from "../engine/forward.ts";
 import type { Decision } from "../evaluate.ts";
 import type { Exchange, World } from "../exchange.ts";
 import { podHeaders } from "../headers.ts";
+import { timeoutsOf } from "../next-upstream.ts";
 import type { Peer } from "../upstreams.ts";
 import { expand, keepsUnderscores } from "../variables.ts";
 
 export type Forwarding = Extract<Decision, { type: "forward" }> & {
   /** It is an error's own Service: its answer stands, whatever it is. */
-  readonly error?: true;
+  readonly error?: boolean;
   /** What has been read for the pod before. */
   readonly sent?: ForwardBody;
   /** How often X-Accel-Redirect led here. */
@@ -29,7 +30,7 @@ export function podRequest(
   upgrade: string | undefined,
 ): ForwardRequest {
   const { exchange } = decision;
-  const { proxyTimeouts, proxyHttpVersion, backendProtocol } = exchange.location.settings;
+  const { proxyHttpVersion, backendProtocol } = exchange.location.settings;
   const headers = podHeaders(exchange, request.rawHeaders, { underscores: keepsUnderscores(exchange.table.config), upgrade });
   if (upgrade === undefined && headers["Connection"] === undefined && keepsNone(exchange)) headers["Connection"] = "close";
   // The location of an error's page says nothing of versions and connections, and nginx is left to its defaults.
@@ -42,8 +43,7 @@ export function podRequest(
     headers["Content-Length"] = "0";
   const secure =
     backendProtocol === "HTTPS" || backendProtocol === "GRPCS" || (backendProtocol === "AUTO_HTTP" && exchange.facts.scheme === "https");
-  // The template has no fastcgi_*_timeout, and an error's location says nothing of its proxy.
-  const timeouts = decision.error === true || backendProtocol === "FCGI" ? NGINX_TIMEOUTS : proxyTimeouts;
+  const timeouts = timeoutsOf(exchange, decision.error);
   return {
     method: exchange.facts.method,
     target: exchange.upstreamTarget,
@@ -58,9 +58,6 @@ export function podRequest(
     readTimeoutMs: timeouts.readMs,
   };
 }
-
-/** Its own, where the template sets none. */
-const NGINX_TIMEOUTS = { connectMs: 60_000, sendMs: 60_000, readMs: 60_000 };
 
 /** upstream-keepalive-connections 0: a connection for each request. */
 const keepsNone = ({ table }: Exchange): boolean => table.config.number("upstream-keepalive-connections", 320) <= 0;

@@ -19,6 +19,8 @@ import { ConfigMaps, EndpointSlices, IngressClasses, type ResourceType, Services
 import { addressError, claimClusterIndex, createAddressPlan, createFabric, type Fabric } from "../../netsim/index.ts";
 import { createIngress } from "../../ingress/index.ts";
 import { createStore, type Store } from "../../store/index.ts";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { IncomingHttpHeaders } from "node:http2";
 import type { Server } from "node:net";
 import { basename } from "node:path";
 import { PassThrough } from "node:stream";
@@ -68,6 +70,20 @@ export class Harness {
   }
 }
 
+/** What a pod was asked, and what it said. */
+export interface Said {
+  /** A subrequest of auth-url, a request for the page of an error, or one for the pod itself. */
+  readonly to: "auth" | "error" | "pod";
+  readonly service: string;
+  readonly ip: string;
+  readonly method: string;
+  readonly path: string;
+  /** Undefined: nothing yet. */
+  readonly status: number | undefined;
+  /** Its answer has an X-Accel-Redirect. */
+  readonly redirects: boolean;
+}
+
 /** A store and a controller pod of its own. */
 export class World implements AsyncDisposable {
   readonly harness: Harness;
@@ -75,6 +91,8 @@ export class World implements AsyncDisposable {
   readonly clock: VirtualClock;
   readonly ip: string;
   readonly log: string[] = [];
+  /** In order of asking; mirrors are not among it. */
+  readonly said: Said[] = [];
   readonly diagnostics: Diagnostics;
   #abort = new AbortController();
   readonly #flags: readonly string[];
@@ -226,6 +244,11 @@ export class World implements AsyncDisposable {
       const pod = `${name}-${pods.length}`;
       const ip = this.harness.ip();
       const server = options.server?.(pod) ?? podServer(name, pod, options.protocol);
+      if (options.protocol === "grpc")
+        server.on("stream", (_: unknown, { ":method": method = "", ":path": path = "" }: IncomingHttpHeaders) =>
+          this.said.push({ to: "pod", service: name, ip, method, path, status: 200, redirects: false }),
+        );
+      else server.on("request", (request: IncomingMessage, response: ServerResponse) => this.#hear(name, ip, request, response));
       const peer: Peer = { kind: "pod", namespace: "default", name: pod, ip, node: "node-0" };
       const registration = options.closed
         ? none()
@@ -259,6 +282,19 @@ export class World implements AsyncDisposable {
     else await this.create(EndpointSlices, slice);
   }
 
+  #hear(service: string, ip: string, { headers, method = "", url: path = "" }: IncomingMessage, response: ServerResponse): void {
+    const to = headers["x-sent-from"] !== undefined ? "auth" : headers["x-code"] !== undefined ? "error" : "pod";
+    if (to === "pod" && headers["x-real-ip"] === undefined) return;
+    this.said.push({
+      ...{ to, service, ip, method, path },
+      get status() {
+        return response.headersSent ? response.statusCode : undefined;
+      },
+      get redirects() {
+        return response.hasHeader("x-accel-redirect");
+      },
+    });
+  }
   #context(flags: readonly string[]): ContainerContext {
     const { fabric } = this.harness;
     const peer: Peer = { kind: "pod", namespace: "ingress-nginx", name: `controller-${this.ip}`, ip: this.ip, node: "node-0" };
