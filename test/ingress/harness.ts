@@ -248,7 +248,8 @@ export class World implements AsyncDisposable {
         server.on("stream", (_: unknown, { ":method": method = "", ":path": path = "" }: IncomingHttpHeaders) =>
           this.said.push({ to: "pod", service: name, ip, method, path, status: 200, redirects: false }),
         );
-      else server.on("request", (request: IncomingMessage, response: ServerResponse) => this.#hear(name, ip, request, response));
+      else if (server.listenerCount("request") > 0)
+        server.on("request", (request: IncomingMessage, response: ServerResponse) => this.#hear(name, ip, request, response));
       const peer: Peer = { kind: "pod", namespace: "default", name: pod, ip, node: "node-0" };
       const registration = options.closed
         ? none()
