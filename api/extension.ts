@@ -1,5 +1,5 @@
 // GET /apis/loopkube.dev/v1alpha1/{status,explain,request,trace,flows,dump,dig}: what the features tell about themselves. No upstream counterpart.
-// Parameters come in the query: dump?name=rules&node=…, explain?from=pod/a&to=http://web/, explain?from=pod/a&dnsName=web&dnsType=SRV, request?method=POST&url=…&header=Name: value (or id=…),
+// Parameters come in the query: dump?name=rules&node=…, explain?from=pod/a&to=http://web/, explain?from=pod/a&dnsName=web&dnsType=SRV, request?method=POST&url=…&header=Name: value&authStatus=401&podStatus=503 (or id=…),
 // trace (JSON lines: the recent hops; with follow=true also those to come),
 // flows (JSON lines: every flow alive, an empty line, and with follow=true each flow to come).
 import { badRequest, StatusError } from "../model/errors.ts";
@@ -98,7 +98,14 @@ function askedRequest(store: ApiContext["store"], query: URLSearchParams): Reque
     if (!found) throw badRequest(`${JSON.stringify(line)} is no header: write 'Name: value'`);
     return [found[1] ?? "", found[2] ?? ""];
   });
-  return { type: "asked", from: parsePeer(store, query.get("from") ?? "host"), method, url, headers };
+  const assumed = { authStatus: assumedStatus(query, "authStatus"), podStatus: assumedStatus(query, "podStatus") };
+  return { type: "asked", from: parsePeer(store, query.get("from") ?? "host"), method, url, headers, ...assumed };
+}
+
+function assumedStatus(query: URLSearchParams, name: string): number | undefined {
+  const text = query.get(name);
+  if (text !== null && !/^[1-5]\d\d$/.test(text)) throw badRequest(`${JSON.stringify(text)} is no HTTP status`);
+  return text === null ? undefined : Number(text);
 }
 
 async function trace(request: ApiRequest, context: ApiContext): Promise<Answer> {

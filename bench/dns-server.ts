@@ -82,7 +82,7 @@ const context: ContainerContext = {
   argv: [],
   env: {},
   ports: [],
-  files: { read: () => undefined, write: () => undefined, remove: () => false, list: () => [] },
+  files: { read: () => undefined, write: () => undefined, generate: () => undefined, remove: () => false, list: () => [] },
   listen: (port, server) => fabric.expose({ ip, port }, "TCP", { type: "server", server }, peer),
   listenUdp: (port, handler) => fabric.expose({ ip, port }, "UDP", { type: "datagram", handler }, peer),
   dial: (host, port, dial) => fabric.dial(peer, { ip: host, port }, dial),
@@ -97,7 +97,7 @@ const context: ContainerContext = {
   signal: abort.signal,
 };
 const started = said("CoreDNS-");
-const exit = dns.program(context);
+const exit = dns.image.program(context);
 await started;
 
 let changes = 0;

@@ -12,15 +12,14 @@ export interface Ready {
   readonly elapsedMs: number;
 }
 
-/** Starts this very command without -d in the background; resolves when it is ready, throws with its last words when it is not. */
+/** Starts this very command in the background, which there knows it by its channel; resolves when it is ready, throws with its last words when it is not. */
 export async function detach(name: string): Promise<Ready> {
   const logFile = logFileOf(name);
   const log = writing(() => {
     mkdirSync(stateRoot(), { recursive: true, mode: 0o700 });
     return openSync(logFile, "w", 0o600);
   });
-  const args = process.argv.slice(1).filter((arg) => arg !== "-d" && arg !== "--detach");
-  const child = spawn(process.execPath, [...process.execArgv, ...args], {
+  const child = spawn(process.execPath, [...process.execArgv, ...process.argv.slice(1)], {
     detached: true,
     stdio: ["ignore", log, log, "ipc"],
     env: { ...process.env, NO_COLOR: "1" },
@@ -32,17 +31,19 @@ export async function detach(name: string): Promise<Ready> {
       child.unref();
       resolve(message as Ready);
     });
-    child.once("exit", (code) => {
-      const { message, advice } = lastWords(readFileSync(logFile, "utf8"));
-      reject(new Failure(message || `the cluster ended with code ${code}`, { advice: [...advice, `its log: ${logFile}`] }));
+    child.once("exit", (code, signal) => {
+      const { message, advice } = lastWords(readFileSync(logFile, "utf8"), signal ?? code);
+      reject(new Failure(message, { advice: [...advice, `its log: ${logFile}`] }));
     });
   });
 }
 
-/** The error that a cluster ended with and the advice below it; its last lines when it said no such thing. */
-function lastWords(log: string): { readonly message: string; readonly advice: readonly string[] } {
-  const lines = log.trim().split("\n");
+/** The error that a cluster ended with and the advice below it; without one how it ended, if by a signal or in silence, and its last lines. */
+export function lastWords(log: string, end: string | number | null): { readonly message: string; readonly advice: readonly string[] } {
+  const lines = log.split("\n").flatMap((line) => (line.trim() === "" ? [] : [line.trim()]));
   const at = lines.findLastIndex((line) => line.startsWith("error: "));
-  const [first = "", ...rest] = lines.slice(at < 0 ? -5 : at);
-  return { message: first.replace(/^error: /, ""), advice: rest.map((line) => line.trim()) };
+  const words = at < 0 ? lines.slice(-5) : lines.slice(at);
+  if (at < 0 && typeof end === "string") return { message: `the cluster was killed by ${end}`, advice: words };
+  const [first = `error: the cluster ended with code ${end}: is the disk full?`, ...advice] = words;
+  return { message: first.replace(/^error: /, ""), advice };
 }

@@ -25,12 +25,12 @@ export interface GatewayAnswer {
   readonly ms: number;
 }
 
-/** No connection came to be; the message is the gateway's. */
+/** No answer came: there was no connection (the message is the gateway's), it broke, or it took too long. */
 export class Unreachable extends Error {
   override readonly name = "Unreachable";
 }
 
-/** Rejects with Unreachable, or with the error of a connection that broke or took too long. */
+/** Rejects with Unreachable, or with the error of the connection to the gateway. */
 export async function requestThroughGateway(options: GatewayRequest): Promise<GatewayAnswer> {
   const began = realClock.monotonic();
   const abort = new AbortController();
@@ -39,14 +39,28 @@ export async function requestThroughGateway(options: GatewayRequest): Promise<Ga
   );
   try {
     const { connection, endpoint } = await open(options, abort.signal);
-    const answer = await send(connection, options, abort.signal);
-    const body = await bytesOf(answer);
+    const { answer, body } = await exchange(connection, options, abort.signal);
     const { statusCode = 0, statusMessage = "" } = answer;
     return { status: statusCode, statusText: `${statusCode} ${statusMessage}`.trim(), body, endpoint, ms: realClock.monotonic() - began };
   } catch (error) {
     throw abort.signal.aborted ? (abort.signal.reason as Error) : error;
   } finally {
     timer.cancel();
+  }
+}
+
+async function exchange(
+  connection: Duplex,
+  options: GatewayRequest,
+  signal: AbortSignal,
+): Promise<{ readonly answer: IncomingMessage; readonly body: Buffer }> {
+  try {
+    const answer = await send(connection, options, signal);
+    return { answer, body: await bytesOf(answer) };
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    const what = code === "ECONNRESET" || code === "EPIPE" ? "the connection was reset before an answer had come" : message;
+    throw new Unreachable(`${options.url.host}: ${what}`, { cause: error });
   }
 }
 

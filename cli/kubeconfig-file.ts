@@ -1,6 +1,18 @@
 // Merging into and removing from the user's kubeconfig, with kind's rules: same-named entries are replaced, others kept,
 // and `<file>.lock` is held with O_EXCL as client-go does. Nothing else in the file is touched.
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { homedir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
 import { parse } from "yaml";
@@ -95,11 +107,15 @@ function readConfig(path: string): Kubeconfig {
   }
 }
 
+/** A link stays a link, and a file that is there keeps its mode, as when kubectl writes it. */
 function writeAtomically(path: string, text: string): void {
-  const temporary = `${path}.${process.pid}.tmp`;
+  const isThere = existsSync(path);
+  const target = isThere ? realpathSync(path) : path;
+  const temporary = `${target}.${process.pid}.tmp`;
   try {
     writeFileSync(temporary, text, { mode: 0o600 });
-    renameSync(temporary, path);
+    if (isThere) chmodSync(temporary, statSync(target).mode);
+    renameSync(temporary, target);
   } catch (error) {
     rmSync(temporary, { force: true });
     throw cannotWrite(path, error);

@@ -13,7 +13,7 @@ import { createPodIpam } from "../netsim/index.ts";
 import { faultAdmission } from "../policy/index.ts";
 import { createServiceControllers, serviceAdmission } from "../services/index.ts";
 import type { Store } from "../store/index.ts";
-import { createWorkloads, type Workloads, workloadAdmission } from "../workloads/index.ts";
+import { createWorkloads, withTools, type Workloads, workloadAdmission } from "../workloads/index.ts";
 import { type ClusterCertificates, createCertificates } from "./certificates.ts";
 import { deliveryDiagnostics, hopsOf, listenerDiagnostics } from "./diagnostics.ts";
 import { blocksOf, CLUSTER_DOMAIN, createFoundation, DEFAULT_NAME, type Foundation } from "./foundation.ts";
@@ -65,8 +65,8 @@ async function build(options: ClusterOptions, life: Lifecycle): Promise<Cluster>
   const { fabric, proxy, policy, gateway, hostPorts, resolve } = network;
   const certificates = createCertificates(["127.0.0.1", "::1", plan.apiIp, ...nodes.flatMap((node) => node.ips ?? [node.ip])]);
   const images = new Map<string, Image>([
-    [COREDNS_IMAGE, { runtime: "inline", program: network.dns.program }],
-    [INGRESS_IMAGE, { runtime: "inline", program: ingress.program }],
+    [COREDNS_IMAGE, withTools(network.dns.image)],
+    [INGRESS_IMAGE, withTools(ingress.image)],
   ]);
   const workloads = createPods(foundation, options, network, images, certificates.ca);
   const services = createServiceControllers({ store, clock, loadBalancerPools: blocksOf(plan, "loadBalancers"), serviceCIDRs });

@@ -1,9 +1,10 @@
 // The public face of cluster DNS.
 import type { Clock } from "../model/clock.ts";
-import type { Diagnostics, InlineProgram } from "../model/ports.ts";
+import type { Diagnostics, InlineImage, InlineProgram } from "../model/ports.ts";
 import type { Random } from "../model/random.ts";
 import type { Store } from "../store/index.ts";
 import { dnsDiagnostics } from "./diagnostics.ts";
+import { coredns } from "./coredns.ts";
 import { dnsProgram } from "./program.ts";
 import type { Serving } from "./program.ts";
 import { ZoneFeed } from "./zone-feed.ts";
@@ -31,7 +32,7 @@ export interface DnsOptions {
 
 export interface Dns {
   /** The image `coredns`. All its pods share one compiled zone. */
-  readonly program: InlineProgram;
+  readonly image: InlineImage;
   readonly diagnostics: Diagnostics;
 }
 
@@ -40,14 +41,19 @@ export function createDns({ store, clock, random, delayMs = 0, zone = "cluster.l
   const feed = new ZoneFeed({ store, clock, delayMs });
   const serving: Serving = { servers: new Set() };
   return {
-    program: dnsProgram({ feed, clock, random, zone }, serving),
+    image: {
+      runtime: "inline",
+      entrypoint: ["/coredns"],
+      program: dnsProgram({ feed, clock, random, zone }, serving),
+      programs: { coredns },
+    },
     diagnostics: dnsDiagnostics({ feed, clock, random, zone }, serving),
   };
 }
 
 /** The program alone. */
 export function createDnsProgram(options: DnsOptions): InlineProgram {
-  return createDns(options).program;
+  return createDns(options).image.program;
 }
 
 /** Diagnostics alone, read straight from the store. */

@@ -1,12 +1,17 @@
 // SOA serials: when the records of each kind of zone changed last. A change that no record shows leaves them be.
 // Upstream: detectChanges in CoreDNS plugin/kubernetes/controller.go.
-import type { KubernetesOptions } from "./view.ts";
 import type { ServiceTable, SliceTable, TablePort } from "./service-table.ts";
 
 /** A table before and after. */
 export interface Replaced<T> {
   readonly old: T | undefined;
   readonly table: T | undefined;
+}
+
+/** The options of a `kubernetes` stanza that decide which changes its records show. */
+interface Shown {
+  readonly pods: string;
+  readonly zonal: boolean;
 }
 
 /** Unix seconds of the last change, by what it was seen in. */
@@ -24,7 +29,7 @@ export class Serials {
   }
 
   /** Of a cluster zone under these options. */
-  of(options: Pick<KubernetesOptions, "pods" | "zonal">, multicluster: boolean): number {
+  of(options: Shown, multicluster: boolean): number {
     if (multicluster) return this.#imported;
     return Math.max(this.#records, options.pods === "verified" ? this.#pods : 0, options.zonal ? this.#zonal : 0);
   }

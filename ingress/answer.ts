@@ -11,6 +11,8 @@ export interface Answer {
   readonly body: string;
   /** Who answered and why, for traces. */
   readonly reason: string;
+  /** nginx's `return`, which takes the body before it answers: who waits for 100 Continue is told so. */
+  readonly returned?: true;
   /** Close the connection afterwards. */
   readonly close?: boolean;
   /** Over HTTP/2 the connection is ended instead, for ENHANCE_YOUR_CALM. */

@@ -139,5 +139,6 @@ function ask(settings: ExternalAuth, exchange: Exchange): Promise<SubrequestAnsw
     method: settings.method === "" ? "GET" : settings.method,
     headers: headers.filter(([, value]) => value !== ""),
     keepAlive: settings.keepAlive,
+    httpVersion: settings.keepAlive ? "1.1" : exchange.location.settings.proxyHttpVersion,
   });
 }

@@ -3,7 +3,7 @@
 import { X509Certificate } from "node:crypto";
 import type { KeyPair } from "../model/x509.ts";
 import { createTlsContext } from "../netsim/index.ts";
-import { certificateFor } from "./match.ts";
+import { certificateFor, findServer } from "./match.ts";
 import type { CertificateRef, RouteTable } from "./route-table.ts";
 
 export type SecretOf = (key: string) => Readonly<Record<string, Buffer>> | undefined;
@@ -16,6 +16,10 @@ export interface ChosenCertificate {
 
 /** The name in a ClientHello, as certificates are looked up. */
 export const nameOf = (sni: string): string => sni.toLowerCase().replace(/\.$/, "");
+
+/** ssl-reject-handshake: names that no Ingress has, and clients without SNI, get an alert. */
+export const rejectsHandshake = (table: RouteTable, sni: string | undefined): boolean =>
+  table.config.flag("ssl-reject-handshake", false) && (sni === undefined || findServer(table, nameOf(sni)) === table.fallback);
 
 /** Which Secret serves a name, and why. */
 export function chooseCertificate(table: RouteTable, secretOf: SecretOf, sni: string | undefined): ChosenCertificate {

@@ -19,15 +19,16 @@ export interface InternalRedirect {
  */
 export function withAskedCertificate(facts: RequestFacts, table: RouteTable, world: World): RequestFacts {
   const { certificate, ...rest } = facts;
-  return certificate && !asksFor(greeted(facts, table), world) ? rest : facts;
+  return certificate && !asksForCertificate(greeted(facts, table), world.secret.bind(world)) ? rest : facts;
 }
 
 /** The server that the handshake was with. */
 const greeted = ({ sni }: RequestFacts, table: RouteTable): Server =>
   sni === undefined ? table.fallback : findServer(table, sni.toLowerCase());
 
-function asksFor(server: Server, world: World): boolean {
-  const asked = server.clientCertificates && askedCertificate(server, world.secret.bind(world));
+/** Whether the handshake with a server asks the client for a certificate. */
+export function asksForCertificate(server: Server, secretOf: World["secret"]): boolean {
+  const asked = server.clientCertificates && askedCertificate(server, secretOf);
   return asked !== undefined && !("closed" in asked) && asked.ca !== undefined && asked.settings.verify !== "off";
 }
 
@@ -35,7 +36,8 @@ function asksFor(server: Server, world: World): boolean {
 export function misdirected(facts: RequestFacts, server: Server, table: RouteTable, world: World): Answer | undefined {
   if (facts.scheme !== "https" || facts.sni === undefined || !server.clientCertificates) return undefined;
   const { sni } = facts;
-  if (sni.toLowerCase() === facts.host || greeted(facts, table) === table.fallback || !asksFor(server, world)) return undefined;
+  if (sni.toLowerCase() === facts.host || greeted(facts, table) === table.fallback || !asksForCertificate(server, world.secret.bind(world)))
+    return undefined;
   return page(421, `the handshake was with ${sni}, and ${facts.host} asks for client certificates`);
 }
 

@@ -34,7 +34,9 @@ export interface ControllerFlags {
   readonly httpPort: number;
   readonly httpsPort: number;
   readonly healthzPort: number;
-  /** nginx's ports of its own, which no stream service can have: --default-server-port, --profiler-port, --status-port, --stream-port. */
+  /** --status-port: nginx's status and configuration, for programs of the pod. */
+  readonly statusPort: number;
+  /** More ports that no stream service can have: --default-server-port, --profiler-port, --stream-port. */
   readonly ownPorts: readonly number[];
   /** --health-check-path */
   readonly healthPath: string;
@@ -82,7 +84,8 @@ export const DEFAULT_FLAGS: ControllerFlags = {
   httpPort: 80,
   httpsPort: 443,
   healthzPort: 10254,
-  ownPorts: [8181, 10_245, 10_246, 10_247],
+  statusPort: 10_246,
+  ownPorts: [8181, 10_245, 10_247],
   healthPath: "/healthz",
   shutdownGraceMs: 0,
   watchNamespace: "",
@@ -157,7 +160,8 @@ export function parseFlags(args: readonly string[]): ControllerFlags {
     httpPort: port("http-port", d.httpPort),
     httpsPort: port("https-port", d.httpsPort),
     healthzPort: port("healthz-port", d.healthzPort),
-    ownPorts: ["default-server-port", "profiler-port", "status-port", "stream-port"].map((name, i) => port(name, d.ownPorts[i] ?? 0)),
+    statusPort: port("status-port", d.statusPort),
+    ownPorts: ["default-server-port", "profiler-port", "stream-port"].map((name, i) => port(name, d.ownPorts[i] ?? 0)),
     healthPath: text("health-check-path", d.healthPath),
     shutdownGraceMs: Math.max(0, goInteger(text("shutdown-grace-period", "0")) ?? 0) * 1000,
     watchNamespace: text("watch-namespace", d.watchNamespace),

@@ -1,5 +1,6 @@
 // What ingress tells about itself: the routes as text, why a request goes where it goes, and its state.
 import type { Clock } from "../model/clock.ts";
+import { StatusError } from "../model/errors.ts";
 import type { ServicePort } from "../model/kinds/core-v1.ts";
 import type { BalanceAnswer, Diagnostics, ExplainQuestion } from "../model/ports.ts";
 import type { Random } from "../model/random.ts";
@@ -9,14 +10,13 @@ import type { Store } from "../store/index.ts";
 import { stickiness } from "./annotations/affinity.ts";
 import { DEFAULT_FLAGS } from "./config.ts";
 import { dumpNginx, dumpRoutes } from "./dump.ts";
-import { type ExplainParts, explainRequest } from "./explain.ts";
+import { type ExplainParts, explainRequest, type Forwarded } from "./explain.ts";
 import { explainStream } from "./explain-listener.ts";
-import type { Decision } from "./evaluate.ts";
 import { findServer } from "./match.ts";
 import { compileRoutes } from "./route-compiler.ts";
 import type { RouteTable } from "./route-table.ts";
-import type { Feeds } from "./program.ts";
-import type { RoutesFeed } from "./serve/routes-feed.ts";
+import type { Feeds } from "./feeds.ts";
+import type { RoutesFeed } from "./routes-feed.ts";
 import type { StreamService } from "./stream-services.ts";
 
 export interface DiagnosticsOptions {
@@ -69,7 +69,10 @@ export function routesDiagnostics({ store, feeds, clock, random }: DiagnosticsOp
     dump(options) {
       const live = feeds.live[0];
       const table = live?.table ?? fromStore(store);
-      return options["as"] === "nginx" ? dumpNginx(table, live?.streams) : dumpRoutes(table, live?.streams);
+      const as = options["as"];
+      if (as === undefined) return dumpRoutes(table, live?.streams);
+      if (as === "nginx") return dumpNginx(table, live?.streams);
+      throw new StatusError(400, "BadRequest", `routes cannot be printed as ${JSON.stringify(as)}; there is: nginx`);
     },
     async explain(question) {
       const live = feed();
@@ -79,34 +82,36 @@ export function routesDiagnostics({ store, feeds, clock, random }: DiagnosticsOp
       if (!url) return undefined;
       const known = findServer(live.table, url.hostname) !== live.table.fallback;
       if (!known && !controllerPort(question)) return undefined;
-      const { steps, decision } = await explainRequest(parts(live), { method: "GET", url, headers: {}, clientIp: question.from.ip });
+      const { steps, forwarded } = await explainRequest(parts(live), { method: "GET", url, headers: [], clientIp: question.from.ip });
       const lines = steps.flatMap((step) => step.lines.map((line) => `${step.title}: ${line}`));
       const shown = feeds.live.length === 0 ? [NOBODY, ...lines] : lines;
-      return { title: `Ingress: ${question.to}`, lines: shown, ...(decision?.type === "forward" ? { balance: balanceOf(decision) } : {}) };
+      return { title: `Ingress: ${question.to}`, lines: shown, ...(forwarded && { balance: balanceOf(forwarded) }) };
     },
     async explainRequest(question) {
       if (question.type === "traced") return feeds.live.map((live) => live.traces.find(question.id)).find((steps) => steps !== undefined);
-      const { url: text, method, headers, from } = question;
+      const { url: text, method, headers, from, authStatus, podStatus } = question;
       const url = parseUrl(text);
       if (!url) return undefined;
       if (feeds.live.length === 0) return [{ title: "listener", lines: [NOBODY] }];
       const target = /^https?:\/\/[^/?#]*([^#]*)/i.exec(text)?.[1] ?? "/";
-      const { steps, decision } = await explainRequest(parts(feed()), {
+      const { steps, forwarded } = await explainRequest(parts(feed()), {
         method: method.toUpperCase(),
         url,
         target: target.startsWith("/") ? target : `/${target}`,
-        headers: Object.fromEntries(headers.map(([name, value]) => [name.toLowerCase(), value])),
+        headers,
         clientIp: from.ip,
+        authStatus,
+        podStatus,
       });
-      if (decision?.type !== "forward") return steps;
-      const balance = balanceOf(decision);
+      if (!forwarded) return steps;
+      const balance = balanceOf(forwarded);
       return steps.map((step) => (step.title === "balancer" ? { ...step, balance } : step));
     },
   };
 }
 
 /** Between which pods a request's upstream chooses. A cookie's answer depends on the client. */
-function balanceOf({ exchange, backend, peers, balance }: Extract<Decision, { type: "forward" }>): BalanceAnswer {
+function balanceOf({ exchange, backend, peers, balance }: Forwarded): BalanceAnswer {
   const { upstreamHashBy, loadBalance } = exchange.table.policies.get(backend.upstream) ?? balance;
   const hashBy = upstreamHashBy.expression;
   const how = stickiness(exchange) ? "cookie" : hashBy !== "" ? `hash of ${hashBy}` : loadBalance;

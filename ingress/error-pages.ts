@@ -7,7 +7,8 @@ import { askedCertificate } from "./client-certificates.ts";
 import type { Exchange } from "./exchange.ts";
 import type { BackendRef, Location } from "./route-table.ts";
 import { CERTIFICATE } from "./headers.ts";
-import type { Upstreams } from "./upstreams.ts";
+import { isFastCgi, isGrpc } from "./next-upstream.ts";
+import type { Peer, Upstreams } from "./upstreams.ts";
 import { expand, headerText } from "./variables.ts";
 
 export type ErrorPage = "sign-in" | "own" | "everywhere";
@@ -36,14 +37,19 @@ function signsIn({ settings, served }: Location): boolean {
   return url !== "" && signin !== "" && !settings.access.openPrefixes.some((prefix) => served.startsWith(prefix));
 }
 
-/** The redirect to sign in, which is a location of its own: headers of the location it is for are not on it, but those of enable-cors. */
-export function signIn(exchange: Exchange, refused: Pick<Answer, "headers">): Answer {
-  leave(exchange, "access-control-");
+/** Where auth-signin sends a client. */
+export function signInUrl(exchange: Exchange): string {
   const { signin, signinParam } = exchange.location.settings.externalAuth;
   const url = expand(exchange, withTarget(signin, signinParam));
   const { scheme, host } = exchange.facts;
-  const answer = redirect(302, url.startsWith("/") ? `${scheme}://${host}${url}` : url, `${refusal(refused)}: auth-signin`);
-  return { ...answer, headers: [...answer.headers, ...challenge(refused.headers)] };
+  return url.startsWith("/") ? `${scheme}://${host}${url}` : url;
+}
+
+/** The redirect to sign in, which is a location of its own: headers of the location it is for are not on it, but those of enable-cors. */
+export function signIn(exchange: Exchange, refused: Answer): Answer {
+  leave(exchange, "access-control-");
+  const answer = redirect(302, signInUrl(exchange), `${refused.reason}: auth-signin`);
+  return { ...answer, headers: [...answer.headers, ...challenge(refused.headers)], returned: true };
 }
 
 const challenge = (headers: readonly HeaderLine[]): readonly HeaderLine[] => headers.filter(([name]) => name === "WWW-Authenticate");
@@ -53,8 +59,6 @@ const kept = (headers: readonly HeaderLine[]): readonly HeaderLine[] => [
   ...challenge(headers),
   ...headers.filter(([name]) => name === "Location"),
 ];
-
-const refusal = (refused: Pick<Answer, "headers"> & { readonly reason?: string }): string => refused.reason ?? "the pod answers 401";
 
 /** buildAuthSignURL: with the way back, unless it has that already. */
 function withTarget(signin: string, parameter: string): string {
@@ -72,10 +76,30 @@ export function annotatedBackend({ location }: Exchange): BackendRef | undefined
   return { namespace, service: defaultBackend, port: "", upstream: `custom-default-backend-${namespace}-${defaultBackend}` };
 }
 
-/** The Service that gives the page of an error: the annotation's, else the controller's, whichever has endpoints. */
-export function errorBackend(exchange: Exchange, wanted: ErrorPage, upstreams: Upstreams): BackendRef | undefined {
-  const candidates = [wanted === "own" ? annotatedBackend(exchange) : undefined, exchange.table.defaultBackend];
-  return candidates.find((one) => one && upstreams.find(one).type === "peers");
+/** What the client gets in place of an error. */
+export type Replacement =
+  | { readonly type: "sign-in" }
+  /** A page of the controller's own. */
+  | { readonly type: "answer"; readonly answer: Answer }
+  | { readonly type: "service"; readonly backend: BackendRef; readonly peers: readonly Peer[] };
+
+/** Undefined: the error stands. The Service is the annotation's, else the controller's, whichever has endpoints. */
+export function replacement(exchange: Exchange, status: number, upstreams: Upstreams): Replacement | undefined {
+  const wanted = errorPage(exchange, status);
+  if (wanted === undefined || wanted === "sign-in") return wanted && { type: wanted };
+  const refused = pageRefused(exchange);
+  if (refused) return { type: "answer", answer: refused };
+  for (const backend of [wanted === "own" ? annotatedBackend(exchange) : undefined, exchange.table.defaultBackend]) {
+    const upstream = backend && upstreams.find(backend);
+    if (backend && upstream?.type === "peers") return { type: "service", backend, peers: upstream.peers };
+  }
+  return { type: "answer", answer: page(404, "custom-http-errors, and there is no default backend") };
+}
+
+/** Whether another answer than the pod's is given for its status: proxy_intercept_errors, which is of proxy_pass alone. */
+export function intercepted(exchange: Exchange, status: number): boolean {
+  if (isGrpc(exchange) || isFastCgi(exchange) || exchange.location.settings.disableProxyInterceptErrors) return false;
+  return errorPage(exchange, status) !== undefined;
 }
 
 /** What an error's Service learns of it; nothing of a location, where the server has answered. */
@@ -105,13 +129,15 @@ const CLIENTS = [
   ...CERTIFICATE,
 ];
 
+/** Path and query of a request for the page of an error. */
+export const errorTarget = ({ uri: { args } }: Exchange): string => (args === "" ? "/" : `/?${args}`);
+
 /** The request for the page of an error: of the headers for pods it has only these. A challenge and a Location stay on the answer. */
 export function errorRequest(exchange: Exchange, { status, headers }: Pick<Answer, "status" | "headers">): void {
   exchange.upstreamHeaders.clear();
   exchange.upstreamAdded.length = 0;
   for (const name of CLIENTS) exchange.setUpstream(name, headerText(exchange, name.toLowerCase()));
-  const { args } = exchange.uri;
-  exchange.upstreamTarget = args === "" ? "/" : `/?${args}`;
+  exchange.upstreamTarget = errorTarget(exchange);
   exchange.setUpstream("X-Forwarded-For", exchange.facts.clientIp);
   setErrorHeaders(exchange, status);
   exchange.setUpstream("X-Original-URI", exchange.facts.target);
@@ -122,7 +148,7 @@ export function errorRequest(exchange: Exchange, { status, headers }: Pick<Answe
 }
 
 /** The page's location has no ranges of its own, so block-cidrs counts for it. */
-export function pageRefused({ facts, table }: Exchange): Answer | undefined {
+function pageRefused({ facts, table }: Exchange): Answer | undefined {
   const blocked = table.config.text("block-cidrs");
   return blocked !== "" && inAny(cidrsOf(blocked), facts.clientIp) ? page(403, `${facts.clientIp} is in block-cidrs`) : undefined;
 }

@@ -91,9 +91,8 @@ function locate(
   if (server.appRoot && facts.parsed.path === "/" && !blocked) {
     const { owner = "", settings } = server.appRoot;
     const target = expand(new Exchange(facts, table, server, server.appRoot, world), settings.appRoot);
-    return alone(
-      redirect(302, `${facts.scheme}://${facts.hostHeader ?? facts.host}${target}`, `app-root of ${owner} sends / to ${target}`),
-    );
+    const url = `${facts.scheme}://${facts.hostHeader ?? facts.host}${target}`;
+    return alone({ ...redirect(302, url, `app-root of ${owner} sends / to ${target}`), returned: true });
   }
   notes?.begin("location");
   let match = findLocation(server, facts.parsed.path, notes);
@@ -330,11 +329,8 @@ function toOtherHost(facts: RequestFacts, host: string, config: ControllerConfig
     return typeof value === "string" ? value : undefined;
   };
   const uri = facts.target.endsWith("/") ? facts.target.slice(0, -1) : facts.target;
-  return redirect(
-    redirectCode(config),
-    `${sent("x-forwarded-proto") ?? facts.scheme}://${host}:${sent("x-forwarded-port") ?? facts.serverPort}${uri}`,
-    `from-to-www-redirect sends ${facts.host} to ${host}`,
-  );
+  const url = `${sent("x-forwarded-proto") ?? facts.scheme}://${host}:${sent("x-forwarded-port") ?? facts.serverPort}${uri}`;
+  return { ...redirect(redirectCode(config), url, `from-to-www-redirect sends ${facts.host} to ${host}`), returned: true };
 }
 
 function serverNotes(facts: RequestFacts, server: Server, table: RouteTable, notes: Notes): void {

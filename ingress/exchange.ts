@@ -67,6 +67,7 @@ export interface Subrequest {
   readonly method: string;
   readonly headers: readonly HeaderLine[];
   readonly body?: Buffer;
+  readonly httpVersion: "1.0" | "1.1";
   /** Undefined: on a connection of its own. */
   readonly keepAlive?: KeepAlive | undefined;
 }

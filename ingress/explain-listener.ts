@@ -1,29 +1,30 @@
 // What happens to an explained request before HTTP: the listener, PROXY protocol, ssl-passthrough, the certificate, who the client is.
 import type { IncomingHttpHeaders } from "node:http";
-import type { RequestFacts } from "./exchange.ts";
+import { ipFamily } from "../model/ip.ts";
+import { asksForCertificate } from "./client-certificate-check.ts";
 import { findServer } from "./match.ts";
 import type { Notes } from "./notes.ts";
 import { tlsRoute } from "./passthrough.ts";
-import { chooseCertificate } from "./certificates.ts";
+import { chooseCertificate, rejectsHandshake, type SecretOf } from "./certificates.ts";
 import { realIp } from "./real-ip.ts";
-import type { RoutesFeed } from "./serve/routes-feed.ts";
+import type { Arrival } from "./request-facts.ts";
+import type { RoutesFeed } from "./routes-feed.ts";
 import type { StreamService } from "./stream-services.ts";
 
 export interface ListenerQuestion {
   readonly scheme: "http" | "https";
-  /** Name in the URL, which a client sends as SNI. */
-  readonly serverName: string;
+  /** Host in the URL, which a client sends as SNI where it is a name. */
+  readonly urlHost: string;
   /** Names in lower case. */
   readonly headers: IncomingHttpHeaders;
   readonly clientIp: string;
 }
 
-export type ListenerAnswer = Pick<RequestFacts, "peerIp" | "clientIp" | "serverPort" | "proxied">;
-
 /** Undefined: the connection does not reach HTTP. */
-export function explainListener(feed: RoutesFeed, question: ListenerQuestion, notes: Notes): ListenerAnswer | undefined {
+export function explainListener(feed: RoutesFeed, question: ListenerQuestion, notes: Notes): Arrival | undefined {
   const { table } = feed;
-  const { scheme, serverName, headers, clientIp: from } = question;
+  const { scheme, urlHost, headers, clientIp: from } = question;
+  const sni = scheme === "http" || ipFamily(urlHost.replace(/^\[|\]$/g, "")) ? undefined : urlHost;
   const passing = scheme === "https" && table.flags.enableSslPassthrough;
   const proxyProtocol = table.config.flag("use-proxy-protocol", false);
   const port = scheme === "https" ? table.flags.httpsPort : table.flags.httpPort;
@@ -33,40 +34,47 @@ export function explainListener(feed: RoutesFeed, question: ListenerQuestion, no
         ? `use-proxy-protocol: a PROXY header may come first; one that names ${from} is assumed`
         : `use-proxy-protocol: a PROXY header must come first, else the connection is closed; one that names ${from} is assumed`,
     );
-  if (scheme === "https" && !tlsNotes(feed, serverName, notes)) return undefined;
+  if (scheme === "https" && !tlsNotes(feed, sni, notes)) return undefined;
   if (scheme === "http") notes.push("80");
   const peerIp = passing ? "127.0.0.1" : from;
   const proxied = proxyProtocol || passing ? { sourceIp: from, sourcePort: 0, destinationIp: "", destinationPort: port } : undefined;
   const clientIp = realIp(headers, { peerIp, proxied }, table.config);
-  const serverPort = passing ? table.flags.sslPassthroughProxyPort : port;
   clientNotes({ from, clientIp, passing, proxyProtocol }, headers, notes);
-  return { peerIp, clientIp, serverPort, ...(proxied && { proxied }) };
+  return { scheme, peerIp, peerPort: 0, serverPort: passing ? table.flags.sslPassthroughProxyPort : port, proxied, sni };
 }
 
 /** False: TLS is not opened here. */
-function tlsNotes(feed: RoutesFeed, serverName: string, notes: Notes): boolean {
+function tlsNotes(feed: RoutesFeed, sni: string | undefined, notes: Notes): boolean {
   const { table, upstreams } = feed;
-  const route = tlsRoute(table, upstreams, serverName);
+  const route = tlsRoute(table, upstreams, sni);
+  const named = `443, ${sni === undefined ? "no SNI" : `SNI ${sni}`}`;
   switch (route.type) {
     case "service": {
       const { owner, backend, address } = route;
       const service = `${backend.namespace}/${backend.service}`;
-      notes.push(`443, SNI ${serverName}: ssl-passthrough of ${owner} sends the connection unopened to Service ${service}`);
+      notes.push(`${named}: ssl-passthrough of ${owner} sends the connection unopened to Service ${service}`);
       notes.push(
         `the controller connects to its ClusterIP ${address.ip}:${address.port}, and kube-proxy chooses the pod, whose certificate the client sees`,
       );
       const upstream = upstreams.find(backend);
       notes.push(upstream.type === "none" ? upstream.reason : `among ${upstream.peers.map(({ id }) => id).join(", ")}`);
-      notes.push(`other paths and annotations of ${serverName} act on plain HTTP only`);
+      notes.push(`other paths and annotations of ${sni} act on plain HTTP only`);
       return false;
     }
     case "closed":
-      notes.push(`443, SNI ${serverName}: ssl-passthrough of ${route.owner}: ${route.why}, so the connection is closed`);
+      notes.push(`${named}: ssl-passthrough of ${route.owner}: ${route.why}, so the connection is closed`);
       return false;
     case "terminate": {
-      const { passthrough } = findServer(table, serverName);
-      if (passthrough) notes.push(`ssl-passthrough of ${passthrough.owner} does not act: ${route.why}`);
-      notes.push(`443, certificate: ${chooseCertificate(table, (key) => feed.secret(key), serverName).why}`);
+      const server = findServer(table, sni?.toLowerCase() ?? "");
+      const secretOf: SecretOf = (key) => feed.secret(key);
+      if (server.passthrough) notes.push(`ssl-passthrough of ${server.passthrough.owner} does not act: ${route.why}`);
+      if (rejectsHandshake(table, sni)) {
+        notes.push(`${named}: no Ingress that counts names it, and ssl-reject-handshake is true: the client gets a TLS alert`);
+        return false;
+      }
+      notes.push(`${named}, certificate: ${chooseCertificate(table, secretOf, sni).why}`);
+      if (asksForCertificate(server, secretOf))
+        notes.push("auth-tls-secret: the client is asked for a certificate; it is assumed to have none");
       return true;
     }
   }

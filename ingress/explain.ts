@@ -1,29 +1,34 @@
-// Why a request is answered as it is: the same evaluation as when it is served, with notes and without a network.
+// Why a request is answered as it is: the same code as when it is served, with notes and without a network.
 import type { IncomingHttpHeaders } from "node:http";
 import type { Clock } from "../model/clock.ts";
 import type { Ingress } from "../model/kinds/networking-v1.ts";
-import { compareText } from "../model/text.ts";
+import { ipFamily } from "../model/ip.ts";
 import type { Random } from "../model/random.ts";
+import { compareText } from "../model/text.ts";
 import { stickiness } from "./annotations/affinity.ts";
+import { limitAnswers } from "./annotations/limits.ts";
 import { Balance } from "./balance.ts";
 import { type Decision, evaluate } from "./evaluate.ts";
-import { errorBackend, errorPage } from "./error-pages.ts";
-import type { Exchange, RequestFacts, World } from "./exchange.ts";
+import type { World } from "./exchange.ts";
 import { explainListener } from "./explain-listener.ts";
+import { answerNotes, ownAnswer } from "./explain-answer.ts";
 import { hostName } from "./match.ts";
+import { nextUpstream, timeoutsOf } from "./next-upstream.ts";
 import { type NoteStep, Notes } from "./notes.ts";
-import { parseTarget } from "./request-path.ts";
-import type { Upstreams } from "./upstreams.ts";
-import type { RoutesFeed } from "./serve/routes-feed.ts";
+import { isAnswer, type RequestHead, requestFacts } from "./request-facts.ts";
+import type { RoutesFeed } from "./routes-feed.ts";
 
 export interface ExplainedRequest {
   readonly method: string;
   readonly url: URL;
   /** Path and query as they go on the wire; the URL's own when left out. */
   readonly target?: string;
-  /** Names in lower case. */
-  readonly headers: IncomingHttpHeaders;
+  readonly headers: readonly (readonly [name: string, value: string])[];
   readonly clientIp: string;
+  /** What the server of auth-url is taken to say; 200 when left out. */
+  readonly authStatus?: number | undefined;
+  /** What the pod is taken to say. */
+  readonly podStatus?: number | undefined;
 }
 
 export interface ExplainParts {
@@ -34,82 +39,105 @@ export interface ExplainParts {
   ingress(owner: string): Ingress | undefined;
 }
 
+export type Forwarded = Extract<Decision, { type: "forward" }>;
+
+export interface Explanation {
+  readonly steps: readonly NoteStep[];
+  /** Undefined: it goes to no pod. */
+  readonly forwarded: Forwarded | undefined;
+}
+
 /** The steps from class to answer, and where the request goes. */
-export async function explainRequest(
-  parts: ExplainParts,
-  request: ExplainedRequest,
-): Promise<{ readonly steps: readonly NoteStep[]; readonly decision: Decision | undefined }> {
-  const { feed, clock, random } = parts;
+export async function explainRequest(parts: ExplainParts, request: ExplainedRequest): Promise<Explanation> {
+  const { feed, random } = parts;
   const { table, upstreams } = feed;
-  const { url, headers } = request;
-  const scheme = url.protocol === "https:" ? "https" : "http";
-  const hostHeader = headers.host ?? url.host;
-  const target = request.target ?? `${url.pathname}${url.search}`;
-  const parsed = parseTarget(target);
+  const { url, clientIp, authStatus } = request;
+  const head = headOf(request);
   const notes = new Notes();
-  const host = hostName(hostHeader);
   notes.begin("class");
-  classNotes(parts, host, notes);
+  classNotes(parts, hostName(head.headers.host), notes);
   notes.begin("listener");
-  const listener = explainListener(feed, { scheme, serverName: url.hostname, headers, clientIp: request.clientIp }, notes);
-  if (!listener) return { steps: notes.steps, decision: undefined };
-  if (!parsed) {
+  const scheme = url.protocol === "https:" ? "https" : "http";
+  const arrival = explainListener(feed, { scheme, urlHost: url.hostname, headers: head.headers, clientIp }, notes);
+  if (!arrival) return { steps: notes.steps, forwarded: undefined };
+  const facts = requestFacts(head, arrival, table.config, table.flags);
+  if (isAnswer(facts)) {
     notes.begin("answer");
-    notes.push(`answers 400: request target ${target} is malformed`);
-    return { steps: notes.steps, decision: undefined };
+    notes.push(ownAnswer(facts, undefined, upstreams));
+    return { steps: notes.steps, forwarded: undefined };
   }
-  if (request.method === "TRACE" || request.method === "CONNECT") {
-    notes.begin("answer");
-    notes.push(`answers 405: ${request.method} is not allowed`);
-    return { steps: notes.steps, decision: undefined };
-  }
-  const length = headers["content-length"];
-  const facts: RequestFacts = {
-    method: request.method,
-    scheme,
-    target,
-    parsed,
-    httpVersion: "1.1",
-    hostHeader,
-    host,
-    headers,
-    peerPort: 0,
-    ...listener,
-    sni: url.hostname,
-    contentLength: length === undefined ? undefined : Number(length),
+  const decide = (status: number, told?: Notes): [Promise<Decision>, Met] => {
+    const met: Met = { auth: false, limits: false };
+    return [Promise.resolve(evaluate(facts, table, upstreams, worldOf(parts, status, met, told), told)), met];
   };
-  const world: World = {
+  const [deciding, met] = decide(authStatus ?? 200, notes);
+  const decision = await deciding;
+  if (met.limits && decision.exchange)
+    for (const answer of limitAnswers(decision.exchange)) notes.push(`once used up: ${ownAnswer(answer, decision.exchange, upstreams)}`);
+  if (met.auth && authStatus === undefined) {
+    for (const [says, status] of REFUSALS) {
+      const other = await decide(status)[0];
+      const then = other.type === "forward" ? "it goes on all the same" : ownAnswer(other.answer, other.exchange, upstreams);
+      notes.push(`if auth-url says ${says}: ${then}`);
+    }
+  }
+  if (decision.type === "forward") forwardNotes(decision, random, notes);
+  notes.begin("answer");
+  answerNotes(decision, request.podStatus, upstreams, notes);
+  return { steps: notes.steps, forwarded: decision.type === "forward" ? decision : undefined };
+}
+
+/** What else the server of auth-url may say, and a status that stands for it. */
+const REFUSALS = [
+  ["401", 401],
+  ["403", 403],
+  ["anything else, or nothing", 500],
+] as const;
+
+/** The head that curl would send for a URL, method and header lines. */
+function headOf({ method, url, target, headers: given }: ExplainedRequest): RequestHead {
+  const lines = given.some(([name]) => name.toLowerCase() === "host") ? given : [["Host", url.host] as const, ...given];
+  const headers: Record<string, string> = {};
+  for (const [name, value] of lines) {
+    const lower = name.toLowerCase();
+    const before = headers[lower];
+    headers[lower] = before === undefined ? value : `${before}${lower === "cookie" ? "; " : ", "}${value}`;
+  }
+  return {
+    method,
+    url: target ?? `${url.pathname}${url.search}`,
+    headers: headers as IncomingHttpHeaders,
+    rawHeaders: lines.flat(),
+    httpVersion: "1.1",
+    httpVersionMajor: 1,
+  };
+}
+
+/** What steps have turned to. */
+interface Met {
+  auth: boolean;
+  limits: boolean;
+}
+
+/** Nothing is asked, counted or kept. */
+function worldOf({ feed, clock, random }: ExplainParts, authStatus: number, met: Met, notes: Notes | undefined): World {
+  return {
     pod: { name: "", ip: "" },
     clock,
     random,
     secret: (key) => feed.secret(key),
     configMap: (key) => feed.configMap(key),
-    state: (_key, create) => create(),
-    request: async (asked) => {
-      notes.push(`would ask ${asked}; 200 is assumed`);
-      return { status: 200, headers: [], body: "" };
+    state(key, create) {
+      if (key.startsWith("limit-")) met.limits = true;
+      return create();
+    },
+    request: async (url) => {
+      met.auth = true;
+      notes?.push(`would ask ${url}; ${authStatus} is assumed`);
+      return { status: authStatus, headers: [], body: "" };
     },
     onEnd: () => {},
   };
-  const decision = await evaluate(facts, table, upstreams, world, notes);
-  if (decision.type === "forward") forwardNotes(decision, random, notes);
-  notes.begin("answer");
-  if (decision.type === "answer") {
-    const location = decision.answer.headers.find(([name]) => name === "Location")?.[1];
-    notes.push(`answers ${decision.answer.status}: ${decision.answer.reason}${location === undefined ? "" : ` (Location: ${location})`}`);
-    if (decision.exchange) errorPageNote(decision.exchange, decision.answer.status, upstreams, notes);
-  } else notes.push(`the pod sees ${facts.method} ${decision.exchange.upstreamTarget}, and its answer is passed on`);
-  return { steps: notes.steps, decision };
-}
-
-/** Who gives another answer in place of an error. */
-function errorPageNote(exchange: Exchange, status: number, upstreams: Upstreams, notes: Notes): void {
-  const wanted = errorPage(exchange, status);
-  if (wanted === undefined || wanted === "sign-in") return;
-  const backend = errorBackend(exchange, wanted, upstreams);
-  notes.push(
-    `custom-http-errors has ${status}: ${backend ? `Service ${backend.namespace}/${backend.service} answers in its place` : "without a default backend it becomes 404"}`,
-  );
 }
 
 /** Ingresses of this host that do not count; of the others, how many do. */
@@ -126,12 +154,11 @@ function classNotes({ feed, ingress }: ExplainParts, host: string, notes: Notes)
 const covers = (rule: string, host: string): boolean =>
   rule === host || (rule.startsWith("*.") && host.includes(".") && host.slice(host.indexOf(".")) === rule.slice(1));
 
-function forwardNotes({ exchange, peers, balance, backend }: Extract<Decision, { type: "forward" }>, random: Random, notes: Notes): void {
+function forwardNotes({ exchange, peers, balance, backend }: Forwarded, random: Random, notes: Notes): void {
   const policy = exchange.table.policies.get(backend.upstream);
   const { upstreamHashBy, loadBalance } = policy ?? balance;
   const hashBy = upstreamHashBy.expression;
   const affinity = stickiness(exchange);
-  const { proxyNextUpstream, proxyTimeouts } = exchange.location.settings;
   notes.begin("balancer");
   const among = peers.map((peer) => peer.id).join(", ");
   const fixed = affinity !== undefined || hashBy !== "";
@@ -145,11 +172,17 @@ function forwardNotes({ exchange, peers, balance, backend }: Extract<Decision, {
   const fresh = exchange.addedHeaders.length > before;
   if (peer) notes.push(fresh ? `no cookie of this upstream was sent: any of them, and Set-Cookie` : `leads to ${peer.id}`);
   notes.begin("tries");
-  const conditions = [...proxyNextUpstream.conditions].join(", ");
-  const tries = proxyNextUpstream.tries === 0 ? "any number" : String(proxyNextUpstream.tries);
+  const { conditions, tries, timeoutMs, idempotent } = nextUpstream(exchange);
+  const { connectMs, readMs } = timeoutsOf(exchange);
+  const when = [...conditions].filter((word) => word !== "non_idempotent").join(", ");
+  const within = timeoutMs === 0 ? "" : ` within ${timeoutMs / 1000} s`;
   notes.push(
-    `up to ${tries} when ${conditions}; 502 when refused or reset, 504 after ${proxyTimeouts.connectMs / 1000} s of connecting or ${proxyTimeouts.readMs / 1000} s without a byte`,
+    when === ""
+      ? "one: proxy-next-upstream is off"
+      : `${tries === 0 ? "any number" : `up to ${tries}`}${within}: the next pod after ${when}`,
   );
-  if (["POST", "LOCK", "PATCH"].includes(exchange.facts.method) && !proxyNextUpstream.conditions.has("non_idempotent"))
-    notes.push(`${exchange.facts.method} is not sent again once a pod may have seen it`);
+  notes.push(`502 when the last is refused or reset, 504 after ${connectMs / 1000} s of connecting or ${readMs / 1000} s without a byte`);
+  const names = peers.filter(({ host }) => !ipFamily(host)).map(({ host }) => host);
+  if (names.length > 0) notes.push(`503 when DNS does not know ${names.join(", ")}`);
+  if (!idempotent) notes.push(`${exchange.facts.method} is not sent again once a pod may have seen it`);
 }

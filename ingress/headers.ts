@@ -144,31 +144,63 @@ function connectionTokens(connection: string | undefined): ReadonlySet<string> |
   return new Set(connection.split(",").map((token) => token.trim().toLowerCase()));
 }
 
-/** proxy_hide_header's defaults, and what a proxy must not pass on. */
-const HIDDEN = new Set([
-  "server",
-  "date",
-  "x-pad",
+/** What belongs to the connection with the pod, and what every module keeps to itself. */
+const KEPT = [
+  "connection",
+  "keep-alive",
+  "transfer-encoding",
   "x-accel-expires",
   "x-accel-redirect",
   "x-accel-limit-rate",
   "x-accel-buffering",
   "x-accel-charset",
-]);
+];
+
+/** What proxy_pass, grpc_pass and fastcgi_pass hide by themselves. */
+const HIDDEN = {
+  proxy: new Set([...KEPT, "server", "date", "x-pad"]),
+  grpc: new Set([...KEPT, "server", "date"]),
+  fastcgi: new Set([...KEPT, "status", "server"]),
+};
+
+/** Which of them has answered: pages of errors always come by proxy_pass. */
+function moduleOf({ location, elsewhere }: Exchange): keyof typeof HIDDEN {
+  const { backendProtocol } = location.settings;
+  if (elsewhere || !location.backend) return "proxy";
+  return backendProtocol === "FCGI" ? "fastcgi" : backendProtocol.startsWith("GRPC") ? "grpc" : "proxy";
+}
+
+/** HTTP/2 has no place for these; and Node has none for Trailer in HTTP/1.1 without trailers. */
+const OF_HTTP1 = new Set(["upgrade", "proxy-connection", "te"]);
+const OF_HTTP2 = new Set(["trailer"]);
+
+/** Of several lines the first counts (ngx_http_upstream_process_header_line). */
+const SINGLE = new Set(["content-type", "etag", "expires", "last-modified", "location", "refresh"]);
 
 /** The client's header lines: the pod's without hop-by-hop ones, then the steps', flat as writeHead takes them. */
 export function clientHeaders(exchange: Exchange, status: number, podLines: readonly string[], http2: boolean): string[] {
   const lines: string[] = [];
   const { responseHeaders } = exchange;
-  const { proxyCookie, proxyRedirect, hideHeaders } = exchange.location.settings;
+  const { settings } = exchange.location;
+  const { proxyCookie, hideHeaders } = settings;
+  const module = moduleOf(exchange);
+  const hidden = HIDDEN[module];
+  // proxy_redirect and its like are nothing to the others.
+  const proxied = module === "proxy";
+  const proxyRedirect = proxied ? settings.proxyRedirect : undefined;
   let podsServer: string | undefined;
-  const cookies = proxyCookie.domain !== undefined || proxyCookie.path !== undefined;
+  const cookies = proxied && (proxyCookie.domain !== undefined || proxyCookie.path !== undefined);
+  let before = "";
   for (let i = 0; i + 1 < podLines.length; i += 2) {
     const name = podLines[i] ?? "";
     const lower = name.toLowerCase();
     if (lower === "server") podsServer = podLines[i + 1];
-    if (HOP_BY_HOP.has(lower) || HIDDEN.has(lower) || responseHeaders.has(lower)) continue;
-    if (hideHeaders.size > 0 && hideHeaders.has(lower)) continue;
+    if (hidden.has(lower) || responseHeaders.has(lower) || (http2 ? OF_HTTP1 : OF_HTTP2).has(lower)) continue;
+    if (SINGLE.has(lower)) {
+      if (before.includes(`${lower}:`)) continue;
+      before += `${lower}:`;
+    }
+    if (proxied && hideHeaders.size > 0 && hideHeaders.has(lower)) continue;
     let value = podLines[i + 1] ?? "";
     if (proxyRedirect && lower === "location") value = redirected(exchange, proxyRedirect, value);
     else if (proxyRedirect && lower === "refresh")

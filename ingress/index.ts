@@ -3,12 +3,14 @@ import type { Clock } from "../model/clock.ts";
 import type { Pod } from "../model/kinds/core-v1.ts";
 import { splitKey } from "../model/object.ts";
 import { Pods } from "../model/resources.ts";
-import type { Component, Diagnostics, InlineProgram } from "../model/ports.ts";
+import type { Component, Diagnostics, InlineImage } from "../model/ports.ts";
 import type { Random } from "../model/random.ts";
 import type { Admission, Store } from "../store/index.ts";
 import { ingressAdmission } from "./admission.ts";
 import { routesDiagnostics } from "./diagnostics.ts";
-import { Feeds, ingressProgram } from "./program.ts";
+import { ingressProgram, Running } from "./container/program.ts";
+import { containerPrograms } from "./container/programs.ts";
+import { Feeds } from "./feeds.ts";
 import { createStatusController } from "./status-controller.ts";
 
 export { compileRoutes } from "./route-compiler.ts";
@@ -26,7 +28,7 @@ export interface IngressOptions {
 
 export interface IngressFeature {
   /** The image `registry.k8s.io/ingress-nginx/controller`. Pods with equal flags share one route table. */
-  readonly program: InlineProgram;
+  readonly image: InlineImage;
   readonly diagnostics: Diagnostics;
   /** What upstream's admission webhook checks. */
   readonly admission: readonly Admission[];
@@ -36,12 +38,18 @@ export interface IngressFeature {
 
 export function createIngress({ store, clock, random, delayMs = 0 }: IngressOptions): IngressFeature {
   const feeds = new Feeds(store, clock, delayMs);
+  const running = new Running();
   const pods = (): readonly Pod[] => {
     const { namespace } = splitKey(feeds.flags.configMap);
     return feeds.live.flatMap((feed) => [...feed.pods].flatMap((name) => store.get(Pods, namespace, name) ?? []));
   };
   return {
-    program: ingressProgram({ feeds, store, clock, random }),
+    image: {
+      runtime: "inline",
+      cmd: ["/nginx-ingress-controller"],
+      program: ingressProgram({ feeds, running, store, clock, random }),
+      programs: containerPrograms(({ context }) => running.of(context)),
+    },
     diagnostics: routesDiagnostics({ store, feeds, clock, random }),
     admission: ingressAdmission(() => feeds.flags, feeds.checks, clock),
     component: createStatusController({

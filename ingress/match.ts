@@ -39,10 +39,15 @@ export function findServer(table: RouteTable, host: string): Server {
 /** `notes` gathers each location looked at and why it did not match. */
 export function findLocation(server: Server, path: string, notes?: Notes, slashes?: "without redirects"): LocationMatch {
   if (server.regexMode) return findByRegex(server, path, notes);
+  const found = findPlain(server, path, slashes === undefined);
+  if (notes) explainPlain(server, path, found, notes);
+  return found;
+}
+
+function findPlain(server: Server, path: string, slashes: boolean): LocationMatch {
   const exact = server.exact.get(path);
-  if (notes) explainPlain(server, path, notes);
   if (exact) return { type: "location", location: exact };
-  if (!path.endsWith("/") && slashes === undefined) {
+  if (!path.endsWith("/") && slashes) {
     const slash = server.prefixes.get(`${path}/`) ?? server.exact.get(`${path}/`);
     if (slash) return { type: "slash", location: slash };
   }
@@ -70,22 +75,16 @@ function findByRegex(server: Server, path: string, notes: Notes | undefined): Lo
   return { type: "none" };
 }
 
-function explainPlain(server: Server, path: string, notes: Notes): void {
-  let found = server.exact.get(path);
+/** Up to the location that is found, in the order of nginx's configuration. */
+function explainPlain(server: Server, path: string, found: LocationMatch, notes: Notes): void {
+  const winner = "location" in found ? found.location : undefined;
   for (const location of server.locations) {
-    const { match } = location;
-    if (found !== undefined) {
-      if (location === found) notes.push(`${locationText(location)}: equal, wins`);
-      continue;
+    const exact = location.match.type === "Exact";
+    if (location === winner) {
+      const why = found.type === "slash" ? "the path lacks its final slash" : exact ? "equal, wins" : "longest prefix, wins";
+      return notes.push(`${locationText(location)}: ${why}`);
     }
-    if (match.type === "Exact") notes.push(`${locationText(location)}: not equal`);
-    else if (match.type === "Prefix") {
-      const hit = path.startsWith(match.path);
-      notes.push(
-        `${locationText(location)}: ${hit ? "longest prefix, wins" : path === match.path.slice(0, -1) ? "lacks the final slash" : "no prefix of the path"}`,
-      );
-      if (hit) found = location;
-    }
+    notes.push(`${locationText(location)}: ${exact ? "not equal" : "no prefix of the path"}`);
   }
 }
 

@@ -12,7 +12,7 @@ import type { Store } from "../store/index.ts";
 import { classFacts } from "./class-facts.ts";
 import { ClassLog } from "./class-log.ts";
 import type { Server } from "./route-table.ts";
-import type { RoutesFeed } from "./serve/routes-feed.ts";
+import type { RoutesFeed } from "./routes-feed.ts";
 import { serverWarnings } from "./server-warnings.ts";
 
 /** Hosts looked at in one turn of the event loop. */

@@ -30,6 +30,8 @@ export class RequestRecord {
   framingBytes = 0;
   /** Body bytes from the client, when they are known. */
   receivedBytes = 0;
+  /** The client has been told to send its body. */
+  continued = false;
   /** Name of the canary's upstream when it was chosen. */
   alternative = "";
   lastTry: Try | undefined;

@@ -4,7 +4,7 @@ import { splitKey } from "../model/object.ts";
 import { ConfigMaps } from "../model/resources.ts";
 import type { Store } from "../store/index.ts";
 import { createEventRecorder } from "../store/event-recorder.ts";
-import type { RoutesFeed } from "./serve/routes-feed.ts";
+import type { RoutesFeed } from "./routes-feed.ts";
 
 /** Tells each problem of a feed once, for all controllers that share it, and again when it comes back. */
 export function tellStreamProblems(feed: RoutesFeed, store: Store, clock: Clock): void {

@@ -46,7 +46,14 @@ export function compileStreamServices(
   flags: ControllerFlags,
   upstreams: Upstreams,
 ): StreamServices {
-  const reserved = new Set([flags.httpPort, flags.httpsPort, flags.sslPassthroughProxyPort, flags.healthzPort, ...flags.ownPorts]);
+  const reserved = new Set([
+    flags.httpPort,
+    flags.httpsPort,
+    flags.sslPassthroughProxyPort,
+    flags.healthzPort,
+    flags.statusPort,
+    ...flags.ownPorts,
+  ]);
   const services: StreamService[] = [];
   const problems: StreamProblem[] = [];
   for (const { configMap, protocol, data } of configMaps) {

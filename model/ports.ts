@@ -234,6 +234,8 @@ export interface ContainerContext {
 export interface PodFiles {
   read(path: string): string | undefined;
   write(path: string, text: string): void;
+  /** A file in the container's own root whose text is made each time it is read. */
+  generate(path: string, text: () => string): void;
   remove(path: string): boolean;
   /** Absolute paths of the files and folders directly below a folder; a path that ends in "/" is a folder. `write("/a/b/", "")` makes one. */
   list(path: string): readonly string[];
@@ -242,17 +244,35 @@ export interface PodFiles {
 /** An inline image: runs until it resolves with its exit code. It must honour `context.signal`. */
 export type InlineProgram = (context: ContainerContext) => Promise<number>;
 
+/** What a program of a container sees beside its argv. */
+export interface ProgramIo {
+  readonly stdin: Readable | undefined;
+  readonly stdout: Writable;
+  readonly stderr: Writable;
+  /** Aborts when the program is told to stop. */
+  readonly signal: AbortSignal;
+  readonly context: ContainerContext;
+}
+
+/** A program that exec and the shell find in a container; `argv[0]` is its name. Resolves with its exit code. */
+export type PodProgram = (argv: readonly string[], io: ProgramIo) => Promise<number>;
+
+/** An image that runs in this process. */
+export interface InlineImage {
+  readonly runtime: "inline";
+  readonly program: InlineProgram;
+  /** Ports the image EXPOSEs. */
+  readonly ports?: readonly number[];
+  /** The image's ENTRYPOINT and CMD: argv is (command ?? entrypoint) followed by (args ?? (command ? [] : cmd)). */
+  readonly entrypoint?: readonly string[];
+  readonly cmd?: readonly string[];
+  /** Programs beside the common tools, by name, which exec and the shell find in the root and in bin folders. */
+  readonly programs?: Readonly<Record<string, PodProgram>>;
+}
+
 /** What an image name stands for. */
 export type Image =
-  | {
-      readonly runtime: "inline";
-      readonly program: InlineProgram;
-      /** Ports the image EXPOSEs. */
-      readonly ports?: readonly number[];
-      /** The image's ENTRYPOINT and CMD: argv is (command ?? entrypoint) followed by (args ?? (command ? [] : cmd)). */
-      readonly entrypoint?: readonly string[];
-      readonly cmd?: readonly string[];
-    }
+  | InlineImage
   | { readonly runtime: "worker"; readonly module: string; readonly ports?: readonly number[] }
   | { readonly runtime: "process"; readonly command: readonly string[]; readonly cwd?: string; readonly ports?: readonly number[] };
 
@@ -319,6 +339,9 @@ export type RequestQuestion =
       readonly method: string;
       readonly url: string;
       readonly headers: readonly (readonly [name: string, value: string])[];
+      /** What the server of auth-url says, and the pod; 200 and anything when left out. */
+      readonly authStatus?: number | undefined;
+      readonly podStatus?: number | undefined;
     }
   | { readonly type: "traced"; readonly id: string };
 

@@ -1,7 +1,8 @@
 // Gives a socket to a pod's own server, as DNAT would: no second connection, no copying. The server binds nothing; a small handle
 // stands in for its listening one, so that listening, address(), close() and its draining mean what they mean to any Node program.
 import { type Server, Socket } from "node:net";
-import { Server as TlsServer, type TLSSocket } from "node:tls";
+import type { Duplex } from "node:stream";
+import { Server as TlsServer, TLSSocket } from "node:tls";
 import type { SocketAddress } from "../model/ports.ts";
 import { MemorySocket } from "./duplex-pair.ts";
 
@@ -141,6 +142,14 @@ export function carrierOf(secured: TLSSocket): Socket | MemorySocket | undefined
   // What Node puts around a pair is a Socket too.
   if (parent?.stream instanceof MemorySocket) return parent.stream;
   return parent instanceof Socket ? parent : undefined;
+}
+
+/** Ends a connection with a reset. Node has that for bare TCP alone: of TLS it is the carrier that is reset. */
+export function resetConnection(socket: Duplex): void {
+  if (socket.destroyed) return;
+  const bare = socket instanceof TLSSocket ? carrierOf(socket) : socket;
+  if (bare instanceof Socket || bare instanceof MemorySocket) bare.resetAndDestroy();
+  socket.destroy();
 }
 
 /** TLS over a pair has no handle to ask: its addresses are the pair's. */

@@ -20,7 +20,7 @@ export { type Fault, type FaultKind, FaultSetting } from "./faults/fault.ts";
 export { FaultRule, type FlowFaults, meetFaults, type Ordinals, type ShapedDirection } from "./faults/fault-rule.ts";
 export { FlowFeed } from "./flow-feed.ts";
 export { FlowTrace } from "./flow-trace.ts";
-export { carrierOf } from "./hand-over.ts";
+export { carrierOf, resetConnection } from "./hand-over.ts";
 export { isLoopback } from "./ip-block.ts";
 export { type Delivery, type LiveFlow, type LiveFlows } from "./live-flow.ts";
 export { pipeBoth } from "./pipe.ts";

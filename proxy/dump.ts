@@ -1,5 +1,6 @@
 // The rules of a node as stable text: for people, or with `as` what the real tools would list there.
 import { StatusError } from "../model/errors.ts";
+import { columns } from "../model/text.ts";
 import type { Chooser } from "./chooser.ts";
 import type { NodeViews } from "./node-views.ts";
 import type { Proxiers } from "./proxiers.ts";
@@ -66,8 +67,8 @@ function dumpPort(port: ServicePort, node: NodeView | undefined, chooser: Choose
   else if (!port.usable) lines.push("  no usable endpoints: reject");
   const sets = node && categorize(port, node);
   const used = sets && { cluster: new Set(sets.cluster), local: new Set(sets.local) };
-  for (const endpoint of port.endpoints) lines.push(`  ${endpoint.id} ${endpointTraits(endpoint, used)}`);
-  return lines;
+  const rows = port.endpoints.map((endpoint) => [endpoint.id, ...endpointTraits(endpoint, used)]);
+  return [...lines, ...columns(rows).map((line) => `  ${line}`)];
 }
 
 interface Used {
@@ -75,15 +76,15 @@ interface Used {
   readonly local: ReadonlySet<ProxyEndpoint>;
 }
 
-function endpointTraits(endpoint: ProxyEndpoint, sets: Used | undefined): string {
-  const traits = [conditionOf(endpoint), endpoint.node === "" ? "no node" : endpoint.node];
-  if (endpoint.pod !== "") traits.push(endpoint.pod);
-  if (endpoint.zoneHints.length > 0) traits.push(`for zones ${endpoint.zoneHints.join(",")}`);
-  if (sets) {
-    const used = [sets.cluster.has(endpoint) ? "cluster" : "", sets.local.has(endpoint) ? "local" : ""].filter((set) => set !== "");
-    traits.push(used.length > 0 ? `used (${used.join(", ")})` : "not used");
-  }
-  return traits.join("  ");
+/** One cell for each trait, empty where there is nothing to say. */
+function endpointTraits(endpoint: ProxyEndpoint, sets: Used | undefined): readonly string[] {
+  const zones = endpoint.zoneHints.length > 0 ? `for zones ${endpoint.zoneHints.join(",")}` : "";
+  return [conditionOf(endpoint), endpoint.node === "" ? "no node" : endpoint.node, endpoint.pod, zones, sets ? useOf(endpoint, sets) : ""];
+}
+
+function useOf(endpoint: ProxyEndpoint, sets: Used): string {
+  const used = [sets.cluster.has(endpoint) ? "cluster" : "", sets.local.has(endpoint) ? "local" : ""].filter((set) => set !== "");
+  return used.length > 0 ? `used (${used.join(", ")})` : "not used";
 }
 
 /** One word for an endpoint's conditions. */

@@ -2,6 +2,7 @@
 import { assertNever } from "../model/errors.ts";
 import type { Service } from "../model/kinds/core-v1.ts";
 import type { ExplainAnswer, ExplainQuestion, Flow } from "../model/ports.ts";
+import { columns } from "../model/text.ts";
 import { conditionOf } from "./dump.ts";
 import { type Decision, evaluate } from "./evaluate.ts";
 import type { NodeViews } from "./node-views.ts";
@@ -93,11 +94,12 @@ function endpointLines(decision: Decision, node: NodeView): readonly string[] {
   const candidates = decision.type === "balance" ? decision.candidates : [];
   const kept = new Set(candidates);
   const others = { ready: candidates.some((each) => each.ready), local: candidates.every((each) => each.node === node.name) };
-  return decision.rule.port.endpoints.map((endpoint) => {
+  const rows = decision.rule.port.endpoints.map((endpoint) => {
     const where = endpoint.pod === "" ? endpoint.node : `${endpoint.pod} on ${endpoint.node}`;
     const why = kept.has(endpoint) ? conditionOf(endpoint) : whyNot(endpoint, others, node);
-    return `${kept.has(endpoint) ? "+" : "-"} ${endpoint.id}  ${where}  ${why}`;
+    return [`${kept.has(endpoint) ? "+" : "-"} ${endpoint.id}`, where, why];
   });
+  return columns(rows);
 }
 
 /** Where to look when a port has no endpoint at all. */

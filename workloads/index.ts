@@ -2,7 +2,7 @@
 export { workloadAdmission } from "./admission.ts";
 export { type NodeConfig } from "./controllers/node.ts";
 export { createHttpServer, type Handler, type HttpRequest, type HttpResponse, type HttpServerOptions } from "./http/index.ts";
-export { builtInImages, findImage } from "./images/index.ts";
+export { builtInImages, findImage, withTools } from "./images/index.ts";
 export { IMAGES_CONFIG_MAP, IMAGES_NAMESPACE, moduleProgram } from "./kubelet/image-catalog.ts";
 export { type ExecTool } from "./kubelet/node-services.ts";
 export { type ClusterDns } from "./kubelet/pod-dns.ts";

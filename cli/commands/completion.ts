@@ -8,7 +8,7 @@ type Shell = (typeof SHELLS)[number];
 export function completionCommand(): Command {
   return new Command("completion")
     .description("print a completion script")
-    .addArgument(new Argument("<shell>").choices([...SHELLS]))
+    .addArgument(new Argument("<shell>", "which shell").choices([...SHELLS]))
     .addHelpText("after", "\nExample:\n  source <(loopkube completion bash)")
     .action((shell: Shell, _options: unknown, self: Command) => print(SCRIPTS[shell](commandsOf(self.parent ?? self))));
 }

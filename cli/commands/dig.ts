@@ -11,6 +11,7 @@ interface Options {
   readonly name?: string;
   readonly from: string;
   readonly search: boolean;
+  readonly x?: boolean;
   readonly output?: string;
 }
 
@@ -19,11 +20,14 @@ export function digCommand(): Command {
     .argument("<name>", "a name as a program would ask it; an address with type PTR")
     .argument("[type]", "A, AAAA, SRV, PTR, CNAME, TXT, NS, SOA, or any other type of record", "A")
     .option("--from <source>", "pod/[namespace/]name, node/name or host", "host")
+    .option("-x", "the name of an address: type PTR")
     .option("--no-search", "ask the name as written")
     .addOption(new Option("-o, --output <format>", "print it as data").choices(["json"]))
     .addHelpText("after", "\nExample:\n  loopkube dig --from pod/client-0 shop")
-    .action((name: string, type: string, options: Options) =>
+    .action((name: string, typed: string, options: Options) =>
       connected(options, async (client) => {
+        if (options.x && canonicalIp(name) === undefined) throw new Failure(`"${name}" is no address`);
+        const type = options.x ? "PTR" : typed;
         checkName(name, type);
         const path = diagnosticsPath("dig", {
           from: options.from,

@@ -2,6 +2,7 @@
 import { Command } from "commander";
 import type { ExplainAnswer } from "../../model/ports.ts";
 import { connected, diagnosticsPath } from "../connect.ts";
+import { explainOptions, withExplainOptions } from "../explain-options.ts";
 import { printSteps } from "../explain-steps.ts";
 import { print } from "../terminal.ts";
 import { nearServices } from "../unknown-host.ts";
@@ -13,14 +14,13 @@ interface Options {
 }
 
 export function explainDnsCommand(): Command {
-  const command = new Command("dns")
+  const command = withExplainOptions(new Command("dns"))
     .description("explain what cluster DNS answers: each question of the search path, the plugin that answered, the object behind it")
     .argument("<name>", "a name as a program would ask it; an address with type PTR")
     .argument("[type]", "record type", "A")
-    .configureHelp({ showGlobalOptions: true })
     .addHelpText("after", "\nExample:\n  loopkube explain dns --from pod/client-0 _http._tcp.web SRV")
     .action((name: string, type: string) => {
-      const options = command.optsWithGlobals<Options>();
+      const options = explainOptions<Options>(command);
       return connected(options, async (client) => {
         const path = diagnosticsPath("explain", { from: options.from ?? "host", dnsName: name, dnsType: type });
         const { steps } = (await client.request("GET", path)) as unknown as { steps: readonly ExplainAnswer[] };

@@ -63,7 +63,7 @@ export function imageCommand(): Command {
   );
   image.addCommand(
     withName(new Command("remove").alias("rm").description("forget an image that was added"))
-      .argument("<name>")
+      .argument("<name>", "image name, as list shows it")
       .action((name: string, options: { name?: string }) =>
         connected(options, async (client) => {
           if (!(await readImages(client))?.data?.[keyOfImage(name)])

@@ -67,7 +67,11 @@ export function upCommand(): Command {
     .option("--seed <seed>", "seed of all random choices (default: the time)")
     .option("--propagation-delay <duration>", "how late nodes, DNS and ingress see changes", duration, 0)
     .addOption(new Option("--proxy-mode <mode>", "how Services choose pods").choices([...PROXY_MODES]).default("iptables"))
-    .option("--node-proxy-mode <node=mode>", "the mode of one node where it is another, may be repeated", nodeProxyMode, {})
+    .addOption(
+      new Option("--node-proxy-mode <node=mode>", "the mode of one node where it is another, may be repeated")
+        .argParser(nodeProxyMode)
+        .default({}, "none"),
+    )
     .addOption(new Option("--ipvs-scheduler <name>", "how proxy mode ipvs chooses (default: rr)").choices([...IPVS_SCHEDULERS]))
     .option(
       "--nodeport-addresses <blocks>",
@@ -77,7 +81,11 @@ export function upCommand(): Command {
     .option("--service-node-port-range <range>", "e.g. 30000-32767", portRange)
     .option("--kubeconfig <file>", "merge the context into this file (default: $KUBECONFIG or ~/.kube/config)")
     .option("--own-kubeconfig", "leave the user's kubeconfig alone and print how to use the cluster's own")
-    .option("-f, --file <file>", "apply this manifest or folder, may be repeated", (path: string, all: string[]) => [...all, path], [])
+    .addOption(
+      new Option("-f, --file <file>", "apply this manifest or folder, may be repeated")
+        .argParser((path: string, all: string[]) => [...all, path])
+        .default([], "none"),
+    )
     .option("--corefile <file>", "configuration of cluster DNS; later changes go to ConfigMap kube-system/coredns")
     .option("--strict-images", "unknown images fail with ErrImagePull instead of answering as an echo server")
     .option("-d, --detach", "go to the background when ready")
@@ -90,7 +98,8 @@ export function upCommand(): Command {
       await readCorefile(options.corefile, (warning) => {
         if (!options.quiet) process.stderr.write(` • ${options.corefile}: ${warning}\n`);
       });
-      if (options.detach) return show(await detach(options.name), options);
+      // A process with a channel is the one in the background, whatever way -d was written (`-qd`).
+      if (options.detach && !process.send) return show(await detach(options.name), options);
       await run(options);
     });
 }
@@ -281,10 +290,9 @@ async function readCorefile(path: string | undefined, onWarning: (warning: strin
 function expand(path: string): readonly string[] {
   if (!existsSync(path)) throw new Failure(`the path "${path}" does not exist`);
   if (!statSync(path).isDirectory()) return [path];
-  return readdirSync(path)
-    .filter((name) => /\.(ya?ml|json)$/.test(name))
-    .sort()
-    .map((name) => join(path, name));
+  const names = readdirSync(path).filter((name) => /\.(ya?ml|json)$/.test(name));
+  if (names.length === 0) throw new Failure(`the folder "${path}" holds no manifests: their names end in .yaml, .yml or .json`);
+  return names.sort().map((name) => join(path, name));
 }
 
 async function applyFiles(

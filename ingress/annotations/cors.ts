@@ -63,7 +63,7 @@ export const cors = annotationGroup<Cors>({
               exchange.setResponse("Access-Control-Max-Age", String(settings.maxAge));
               if (exchange.facts.method !== "OPTIONS") return undefined;
               // The template names a Content-Type, which nginx leaves out of a 204 of its own.
-              return { status: 204, headers: [], body: "", reason: "enable-cors answers the preflight" };
+              return { status: 204, headers: [], body: "", reason: "enable-cors answers the preflight", returned: true };
             },
           },
         ]

@@ -90,7 +90,7 @@ export function cgiParams(exchange: Exchange, bodyBytes: number | undefined): re
     own.push([name, expand(exchange, value, undefined, undefined, (variable) => cgi.get(variable))]);
   const set = new Set(own.map(([name]) => name));
   const underscores = table.config.flag("enable-underscores-in-headers", false);
-  for (const [name, value] of Object.entries(facts.headers)) {
+  for (const [name, value] of Object.entries({ host: facts.hostHeader, ...facts.headers })) {
     if (value === undefined || name.startsWith(":") || (name.includes("_") && !underscores)) continue;
     const key = `HTTP_${name.toUpperCase().replaceAll("-", "_")}`;
     if (!set.has(key)) own.push([key, Array.isArray(value) ? value.join(", ") : value]);

@@ -1,6 +1,6 @@
 // limit-rps, limit-rpm, limit-connections: by client address or limit-conn-zone-variable, per Ingress and controller pod.
 // Upstream: internal/ingress/annotations/ratelimit; ngx_http_limit_req_module (a leaky bucket, nodelay), ngx_http_limit_conn_module.
-import { page } from "../answer.ts";
+import { type Answer, page } from "../answer.ts";
 import type { Exchange } from "../exchange.ts";
 import { expand } from "../variables.ts";
 import type { Cidr } from "../../model/ip.ts";
@@ -34,20 +34,32 @@ export const limits = annotationGroup<Limits>({
     burstMultiplier: Math.max(1, read.number("limit-burst-multiplier", 5)),
     exempt: cidrsOf(read.text("limit-allowlist") ?? ""),
   }),
-  steps: (settings) => [
-    ...rateSteps(settings, [
-      { annotation: "limit-rps", rate: settings.rps, perMs: 1000 },
-      { annotation: "limit-rpm", rate: settings.rpm, perMs: 60_000 },
-    ]),
-    ...(settings.connections > 0 ? [connectionStep(settings)] : []),
-  ],
+  steps: (settings) => [...rateSteps(settings), ...(settings.connections > 0 ? [connectionStep(settings)] : [])],
 });
 
-/** limit-conn-zone-variable: who is counted together, by default a client's address. What has none is not limited. */
-function keyOf(exchange: Exchange): string {
+/** limit-conn-zone-variable: who is counted together, by default a client's address. "": it is not limited. */
+function keyOf(settings: Limits, exchange: Exchange): string {
+  if (inAny(settings.exempt, exchange.facts.clientIp)) return "";
   const variable = exchange.table.config.text("limit-conn-zone-variable");
   return variable === "" ? exchange.facts.clientIp : expand(exchange, variable);
 }
+
+/** What a client gets once a limit is used up. */
+export function limitAnswers(exchange: Exchange): readonly Answer[] {
+  const { limits: settings } = exchange.location.settings;
+  const key = keyOf(settings, exchange);
+  if (key === "") return [];
+  return [
+    ...ratesOf(settings).map((rate) => overRate(settings, rate, key, exchange)),
+    ...(settings.connections > 0 ? [overConnections(settings, key, exchange)] : []),
+  ];
+}
+
+const overRate = ({ burstMultiplier }: Limits, { annotation, rate }: Rate, key: string, { table }: Exchange): Answer =>
+  page(table.config.number("limit-req-status-code", 503), `${annotation} ${rate}: burst of ${rate * burstMultiplier} used up by ${key}`);
+
+const overConnections = ({ connections }: Limits, key: string, { table }: Exchange): Answer =>
+  page(table.config.number("limit-conn-status-code", 503), `limit-connections ${connections}: ${key} has as many under way`);
 
 interface Bucket {
   excess: number;
@@ -64,28 +76,35 @@ interface Rate {
   readonly perMs: number;
 }
 
-/** The rates that are set; a burst on top of each, the rest refused. What one refuses the others do not count. */
-function rateSteps(settings: Limits, given: readonly Rate[]): readonly Step[] {
-  const rates = given.filter(({ rate }) => rate > 0);
+/** The rates that are set. */
+function ratesOf({ rps, rpm }: Limits): readonly Rate[] {
+  const rates = [
+    { annotation: "limit-rps", rate: rps, perMs: 1000 },
+    { annotation: "limit-rpm", rate: rpm, perMs: 60_000 },
+  ];
+  return rates.filter(({ rate }) => rate > 0);
+}
+
+/** A burst on top of each rate, the rest refused. What one refuses the others do not count. */
+function rateSteps(settings: Limits): readonly Step[] {
+  const rates = ratesOf(settings);
   if (rates.length === 0) return [];
   return [
     {
       phase: "preaccess",
       annotation: rates.map(({ annotation }) => annotation).join(", "),
       run(exchange) {
-        const { facts, world, table } = exchange;
-        if (inAny(settings.exempt, facts.clientIp)) return undefined;
-        const key = keyOf(exchange);
+        const { world } = exchange;
+        const key = keyOf(settings, exchange);
         if (key === "") return undefined;
         const now = world.clock.monotonic();
         const counted: (readonly [buckets: Map<string, Bucket>, excess: number])[] = [];
-        for (const { annotation, rate, perMs } of rates) {
+        for (const each of rates) {
+          const { annotation, rate, perMs } = each;
           const buckets = world.state(`${annotation} ${settings.zone}`, () => new Map<string, Bucket>());
           const bucket = buckets.get(key);
           const excess = bucket ? Math.max(0, bucket.excess - ((now - bucket.at) * rate) / perMs + 1) : 0;
-          const burst = rate * settings.burstMultiplier;
-          if (excess > burst)
-            return page(table.config.number("limit-req-status-code", 503), `${annotation} ${rate}: burst of ${burst} used up by ${key}`);
+          if (excess > rate * settings.burstMultiplier) return overRate(settings, each, key, exchange);
           counted.push([buckets, excess]);
         }
         for (const [buckets, excess] of counted) {
@@ -103,18 +122,12 @@ function connectionStep(settings: Limits): Step {
     phase: "preaccess",
     annotation: "limit-connections",
     run(exchange) {
-      const { facts, world, table } = exchange;
-      if (inAny(settings.exempt, facts.clientIp)) return undefined;
-      const key = keyOf(exchange);
+      const { world } = exchange;
+      const key = keyOf(settings, exchange);
       if (key === "") return undefined;
       const open = world.state(`limit-connections ${settings.zone}`, () => new Map<string, number>());
       const count = open.get(key) ?? 0;
-      if (count >= settings.connections) {
-        return page(
-          table.config.number("limit-conn-status-code", 503),
-          `limit-connections ${settings.connections}: ${key} has ${count} under way`,
-        );
-      }
+      if (count >= settings.connections) return overConnections(settings, key, exchange);
       open.set(key, count + 1);
       world.onEnd(() => {
         const left = (open.get(key) ?? 1) - 1;

@@ -37,6 +37,8 @@ function hostOf(target: string): string {
   return /^[a-z][a-z0-9+.-]*:\/\/([^/?#:]+)/i.exec(fixed)?.[1] ?? "";
 }
 
+export const mirrored = ({ target, host }: Mirror): boolean => target !== "" && host !== "";
+
 /** The URL that a request is mirrored to: nginx adds path and arguments where the target leaves them out. */
 export function mirrorUrl({ target, location }: Mirror, expanded: string, query: string | undefined): string {
   const withPath = /^[a-z]+:\/\/[^/?]*[/?]/i.test(expanded);

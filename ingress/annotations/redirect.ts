@@ -59,11 +59,8 @@ export const redirect = annotationGroup<Redirect>({
             phase: "rewrite",
             annotation: settings.annotation,
             run(exchange) {
-              return redirectAnswer(
-                settings.code,
-                absoluteRedirect(exchange, expand(exchange, settings.url)),
-                `${settings.annotation} ${settings.url}`,
-              );
+              const url = absoluteRedirect(exchange, expand(exchange, settings.url));
+              return { ...redirectAnswer(settings.code, url, `${settings.annotation} ${settings.url}`), returned: true };
             },
           },
         ],

@@ -1,10 +1,11 @@
 // One HTTP/1.1 request to a peer from the moment its ClientRequest exists: timers, the head of the answer, and every way to fail.
 // Both HTTP/1.1 engines share it.
 import type { ClientRequest, IncomingMessage } from "node:http";
-import { Duplex } from "node:stream";
+import type { Duplex } from "node:stream";
 import type { Clock, Timer } from "../../model/clock.ts";
+import { resetConnection } from "../../netsim/index.ts";
 import { speakHttp10 } from "./http10.ts";
-import { type ForwardRequest, type ForwardResponse, StreamedResponse, upstreamError, UpstreamError } from "./forward.ts";
+import { type ForwardRequest, type ForwardResponse, StreamedResponse, type Upgraded, upstreamError, UpstreamError } from "./forward.ts";
 
 export class Attempt {
   readonly #clock: Clock;
@@ -55,6 +56,7 @@ export class Attempt {
       });
     });
     client.once("response", (answer) => this.#onAnswer(answer));
+    client.once("upgrade", (answer, socket, rest) => this.#onUpgrade(answer, socket, rest));
     client.on("error", (error) => this.fail(error));
     client.once("close", () => this.#finish());
   }
@@ -82,6 +84,19 @@ export class Attempt {
     answer.pause();
     answer.once("close", () => this.#finish());
     answer.on("error", () => {});
+    this.#resolve(answer);
+  }
+  /** From here on the connection is nobody's but the two whom it joins. */
+  #onUpgrade(answer: IncomingMessage, socket: Duplex, rest: Buffer): void {
+    const { headers } = this.#request;
+    if (headers["Upgrade"] === undefined)
+      return this.fail(new UpstreamError("invalid_header", "a change of protocol that nobody asked for", { requestSent: true }));
+    this.#finish();
+    socket.on("error", () => {});
+    socket.once("close", () => answer.destroy());
+    this.#resolve(answer, { socket, rest });
+  }
+  #resolve(answer: IncomingMessage, upgraded?: Upgraded): void {
     this.#result.resolve(
       new StreamedResponse({
         status: answer.statusCode ?? 502,
@@ -90,6 +105,7 @@ export class Attempt {
         stream: answer,
         connectedAt: this.#connectedAt,
         trailers: () => answer.rawTrailers,
+        upgraded,
         abort: this.abort,
       }),
     );
@@ -121,9 +137,8 @@ export class Attempt {
   }
   /** A reset tells the pod at once; a mere end would look like a client that still waits for its answer. */
   #giveUp(): void {
-    const socket: unknown = this.#client?.socket;
-    if (socket instanceof Duplex && !socket.destroyed && "resetAndDestroy" in socket && typeof socket.resetAndDestroy === "function")
-      socket.resetAndDestroy();
+    const socket = this.#client?.socket;
+    if (socket) resetConnection(socket);
     this.#client?.destroy();
   }
   #finish(): void {

@@ -1,6 +1,6 @@
 // What carries one request to one peer, whatever the engine: http-proxy, node:http or node:http2. One behaviour suite runs on all.
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from "node:http";
-import type { Readable } from "node:stream";
+import type { Duplex, Readable } from "node:stream";
 import type { Peer } from "../upstreams.ts";
 import type { CgiParam } from "./fastcgi-records.ts";
 import type { PeerTls } from "./peer-tls.ts";
@@ -31,6 +31,13 @@ export interface ForwardRequest {
   readonly readTimeoutMs: number;
 }
 
+/** A pod's connection that speaks another protocol now. */
+export interface Upgraded {
+  readonly socket: Duplex;
+  /** What has come on it behind the head. */
+  readonly rest: Buffer;
+}
+
 /** The pod's answer, once its head is there. */
 export interface ForwardResponse {
   readonly status: number;
@@ -49,6 +56,8 @@ export interface ForwardResponse {
   readonly connectedAt: number;
   /** After the body has ended: name, value, …. */
   trailers(): readonly string[];
+  /** Of a 101. */
+  readonly upgraded?: Upgraded | undefined;
   /** Gives the connection up. */
   abort(): void;
 }
@@ -61,15 +70,19 @@ export class StreamedResponse implements ForwardResponse {
   readonly stream: Readable;
   readonly connectedAt: number;
   readonly trailers: () => readonly string[];
+  readonly upgraded: Upgraded | undefined;
   readonly abort: () => void;
 
-  constructor(head: Pick<ForwardResponse, "status" | "statusText" | "rawHeaders" | "stream" | "connectedAt" | "trailers" | "abort">) {
+  constructor(
+    head: Pick<ForwardResponse, "status" | "statusText" | "rawHeaders" | "stream" | "connectedAt" | "trailers" | "upgraded" | "abort">,
+  ) {
     this.status = head.status;
     this.statusText = head.statusText;
     this.rawHeaders = head.rawHeaders;
     this.stream = head.stream;
     this.connectedAt = head.connectedAt;
     this.trailers = head.trailers;
+    this.upgraded = head.upgraded;
     this.abort = head.abort;
   }
   takeWhole(limitBytes: number): string | undefined {

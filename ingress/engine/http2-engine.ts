@@ -81,12 +81,13 @@ function exchange(clock: Clock, session: ClientHttp2Session, client: ForwardClie
     ":method": request.method,
     ":path": request.target,
     ":scheme": request.tls ? "https" : "http",
-    te: "trailers",
+    ...(/trailers/i.test([client.request.headers.te].flat().join()) ? { te: "trailers" } : {}),
   };
   for (const [name, value] of Object.entries(request.headers)) {
     const lower = name.toLowerCase();
     if (value === undefined || lower === "connection" || lower === "upgrade" || lower === "transfer-encoding") continue;
-    headers[lower === "host" ? ":authority" : lower] = Array.isArray(value) ? [...value] : String(value);
+    // The template sets Host, and nginx then names no :authority.
+    headers[lower] = Array.isArray(value) ? [...value] : String(value);
   }
   const stream = session.request(headers, { endStream: request.body.type === "none" });
   const trailers: string[] = [];
@@ -111,13 +112,19 @@ function exchange(clock: Clock, session: ClientHttp2Session, client: ForwardClie
     for (const [name, value] of Object.entries(lines))
       for (const one of Array.isArray(value) ? value : [value]) trailers.push(name, String(one));
   });
-  stream.once("response", (head) => {
+  // An answer that is complete ends the request, sent or not.
+  stream.once("end", () => {
+    if (!stream.writableFinished) stream.close(constants.NGHTTP2_CANCEL);
+  });
+  stream.once("response", (head, flags) => {
     const raw: string[] = [];
     for (const [name, value] of Object.entries(head)) {
       if (name.startsWith(":")) continue;
       for (const one of Array.isArray(value) ? value : [value]) raw.push(name, String(one));
     }
     const status = Number(head[":status"] ?? 502);
+    const empty = (flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0 && request.method !== "HEAD" && status !== 204 && status !== 304;
+    if (empty && head["content-length"] === undefined) raw.push("content-length", "0");
     resolve(new StreamedResponse({ status, statusText: "", rawHeaders: raw, stream, connectedAt, trailers: () => trailers, abort }));
   });
   if (request.body.type === "bytes") stream.end(request.body.bytes);

@@ -1,4 +1,4 @@
-// Our own engine on node:http, for what http-proxy cannot carry: requests that arrive over HTTP/2, trailers.
+// Our own engine on node:http, for what http-proxy cannot carry: requests that arrive over HTTP/2.
 import { type ClientRequest, request as httpRequest } from "node:http";
 import { request as httpsRequest } from "node:https";
 import type { Clock } from "../../model/clock.ts";
@@ -33,16 +33,7 @@ export function createNodeEngine(clock: Clock, dial: DialPeer): NodeEngine {
       attempt.watch(made);
       if (body.type === "none") made.end();
       else if (body.type === "bytes") made.end(body.bytes);
-      else {
-        const { stream } = body;
-        stream.pipe(made, { end: false });
-        stream.once("end", () => {
-          const trailers: unknown = "trailers" in stream ? stream.trailers : undefined;
-          if (trailers !== null && typeof trailers === "object" && Object.keys(trailers).length > 0)
-            made.addTrailers(trailers as NodeJS.Dict<string>);
-          made.end();
-        });
-      }
+      else body.stream.pipe(made);
       return attempt.result;
     },
     close() {

@@ -12,28 +12,33 @@ import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { TLSSocket } from "node:tls";
 import type { Clock } from "../../model/clock.ts";
+import type { KeyPair } from "../../model/x509.ts";
 import { carrierOf, type SecureContext } from "../../netsim/index.ts";
 import { arrivalOf } from "./arrival.ts";
+import type { Arrival } from "../request-facts.ts";
+import { BareResponse } from "./upgrade.ts";
 import { CertificateContexts } from "./tls-contexts.ts";
-import { countStream, headTimeoutMs, tuneServers } from "./connection-limits.ts";
+import { answerUnderWay, countStream, headTimeoutMs, tuneServers } from "./connection-limits.ts";
 import { FirstHeads } from "./first-head.ts";
 import { type DialStream, FrontDoor } from "./front-door.ts";
 import type { Handler } from "./handler.ts";
-import { MAX_HEAD_BYTES } from "./head-limits.ts";
+import { MAX_HEAD_BYTES } from "../head-limits.ts";
 import { refuseMalformed, refusePlain } from "./malformed.ts";
 import { originOf, setOrigin } from "./origin.ts";
 import { findServer } from "../match.ts";
 import { nameOf } from "../certificates.ts";
 import { Parking } from "./parking.ts";
-import type { RoutesFeed } from "./routes-feed.ts";
+import type { RoutesFeed } from "../routes-feed.ts";
+import { hasBody } from "./request-body.ts";
 
-/** What does not change while the servers run. The handler looks at Host, and at how long lines are. */
+/** What does not change while the servers run. The handler looks at Host, and at how long lines are; Node would leave out the body of an upgrade. */
 const LIMITS = {
   maxHeaderSize: MAX_HEAD_BYTES,
   requestTimeout: 0,
   connectionsCheckingInterval: 5000,
   noDelay: true,
   requireHostHeader: false,
+  shouldUpgradeCallback: (request: IncomingMessage): boolean => !hasBody(request),
 } as const;
 
 export interface ClientServersOptions {
@@ -77,8 +82,8 @@ export class ClientServers {
   get connections(): { readonly accepted: number; readonly open: number } {
     return { accepted: this.#accepted, open: this.#open.size };
   }
-  get fakeCertificate(): string {
-    return this.#contexts.fake.cert;
+  get fakeCertificate(): KeyPair {
+    return this.#contexts.fake;
   }
   /** Takes over what the configuration says now. */
   refresh(): void {
@@ -132,11 +137,12 @@ export class ClientServers {
     const handle = (request: IncomingMessage, response: ServerResponse): void =>
       handler.handle(request, response, arrivalOf(request.socket, "http", 80));
     const plain = createServer(LIMITS, handle);
-    plain.on("upgrade", (request, socket, head) => handler.upgrade(request, socket, head, arrivalOf(socket, "http", 80)));
+    plain.on("upgrade", (request, socket, head) => this.#upgrade(plain, request, socket, head, arrivalOf(socket, "http", 80)));
     plain.on("clientError", this.#malformed);
     plain.on("connect", (_, socket) => this.#malformed(new Error("CONNECT"), socket));
-    // nginx looks at no expectation but 100-continue.
+    // nginx looks at no expectation but 100-continue, and says so when it reads the body.
     plain.on("checkExpectation", handle);
+    plain.on("checkContinue", handle);
     return plain;
   }
   #createSecure(): Http2SecureServer {
@@ -150,14 +156,17 @@ export class ClientServers {
         done(error instanceof Error ? error : new Error(String(error)));
       }
     };
-    const secure = createSecureServer({ allowHTTP1: true, ...this.#contexts.fake, ...LIMITS, SNICallback }, (request, response) => {
+    const handle = (request: Http2ServerRequest, response: Http2ServerResponse): void => {
       if (request.httpVersionMajor >= 2) countStream(request, feed.table.config);
       handler.handle(asHttp1(request), asHttp1Response(response), arrivalOf(socketOf(request), "https", port));
-    });
+    };
+    const secure = createSecureServer({ allowHTTP1: true, ...this.#contexts.fake, ...LIMITS, SNICallback }, handle);
+    secure.on("checkExpectation", handle);
+    secure.on("checkContinue", handle);
     // Node's HTTP/2 names protocols itself, which leaves no place for a callback.
     Object.assign(secure, { ALPNProtocols: undefined, ALPNCallback: this.#protocolOf });
     secure.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) =>
-      handler.upgrade(request, socket, head, arrivalOf(socket, "https", port)),
+      this.#upgrade(secure, request, socket, head, arrivalOf(socket, "https", port)),
     );
     secure.on("clientError", this.#malformed);
     secure.on("connect", (_: IncomingMessage, socket: Duplex) => this.#malformed(new Error("CONNECT"), socket));
@@ -171,6 +180,14 @@ export class ClientServers {
       session.once("close", () => this.#sessions.delete(session));
     });
     return secure;
+  }
+  #upgrade(server: Server | Http2SecureServer, request: IncomingMessage, socket: Duplex, rest: Buffer, arrival: Arrival): void {
+    const parking = this.#parkings.find((each) => each.server === server);
+    const giveBack = (bytes: Buffer): void => (parking ? parking.take(socket as Socket, bytes) : void socket.end());
+    const handle = (): void => this.#options.handler.handle(request, new BareResponse(request, socket, rest, giveBack), arrival);
+    const before = answerUnderWay(socket);
+    if (before) before.once("close", handle);
+    else handle();
   }
   #watchConnections(): void {
     for (const server of [this.plain, this.secure])

@@ -1,7 +1,7 @@
-// How long clients' connections live, and how many requests they carry, as the ConfigMap says now.
+// How long clients' connections live, how many requests they carry, as the ConfigMap says now, and that one comes after another.
 // Upstream: keepalive_timeout, keepalive_requests, client_header_timeout, http2, http2_max_concurrent_streams of nginx.tmpl.
 // Leaves out: idle HTTP/2 connections stay open.
-import type { Server } from "node:http";
+import type { Server, ServerResponse } from "node:http";
 import type { Http2SecureServer, Http2ServerRequest } from "node:http2";
 import type { ControllerConfig } from "../config.ts";
 
@@ -37,4 +37,17 @@ export function isLastRequest(socket: object & { [REQUESTS]?: number }, config: 
 export function countStream({ stream }: Http2ServerRequest, config: ControllerConfig): void {
   const most = requestsPerConnection(config);
   if (stream?.id !== undefined && (stream.id + 1) / 2 >= most) stream.session?.close();
+}
+
+const LATEST = Symbol("latest answer");
+type Asked = object & { [LATEST]?: ServerResponse };
+
+/** The answer that is under way on a connection of HTTP/1: nginx looks at a request when it has answered the one before. */
+export function answerUnderWay(socket: Asked): ServerResponse | undefined {
+  const latest = socket[LATEST];
+  return latest && !latest.writableFinished && !latest.destroyed ? latest : undefined;
+}
+
+export function setLatestAnswer(socket: Asked, response: ServerResponse): void {
+  socket[LATEST] = response;
 }

@@ -9,7 +9,7 @@ import type { RouteTable, Server } from "../route-table.ts";
 import type { Upstreams } from "../upstreams.ts";
 import { type ChosenCertificate, chooseCertificate, type SecretOf } from "../certificates.ts";
 import { PREFIX, requestFamilies, type RequestMetrics } from "./request-metrics.ts";
-import type { RoutesFeed } from "./routes-feed.ts";
+import type { RoutesFeed } from "../routes-feed.ts";
 
 const family = (name: string, type: MetricFamily["type"], help: string): MetricFamily => ({ name: PREFIX + name, type, help });
 

@@ -4,6 +4,7 @@ import { createServer } from "node:http";
 import type { Clock } from "../../model/clock.ts";
 import type { ContainerContext, Registration } from "../../model/ports.ts";
 import type { Random } from "../../model/random.ts";
+import type { KeyPair } from "../../model/x509.ts";
 import type { CheckCounts } from "../check-counts.ts";
 import { timeMs } from "../annotations/annotation.ts";
 import { createHttpProxyEngine } from "../engine/http-proxy-engine.ts";
@@ -14,11 +15,11 @@ import { createNodeEngine } from "../engine/node-engine.ts";
 import type { DialPeer } from "../engine/peer-agent.ts";
 import { AccessLog } from "./access-log.ts";
 import { ClientServers } from "./client-servers.ts";
-import { metricsText } from "./controller-metrics.ts";
+import { type ConnectionCounts, metricsText } from "./controller-metrics.ts";
 import { Handler } from "./handler.ts";
 import { LogOutput } from "./log-output.ts";
 import { RequestMetrics } from "./request-metrics.ts";
-import type { RoutesFeed } from "./routes-feed.ts";
+import type { RoutesFeed } from "../routes-feed.ts";
 import { statusPage } from "./status-page.ts";
 import { StreamListeners } from "./stream-listeners.ts";
 import { StreamLog } from "./stream-log.ts";
@@ -40,14 +41,20 @@ export class Controller {
   readonly #listeners: Registration[] = [];
   readonly #closers: (() => void)[] = [];
   #handler: Handler | undefined;
+  #clients: ClientServers | undefined;
   #shuttingDown = false;
 
   constructor(options: ControllerOptions, context: ContainerContext) {
     this.#options = options;
     this.#context = context;
   }
-  get requests(): number {
-    return this.#handler?.requests ?? 0;
+  /** Of clients, so far and now. */
+  connections(): ConnectionCounts {
+    const { accepted = 0, open = 0 } = this.#clients?.connections ?? {};
+    return { accepted, open, writing: this.#handler?.underWay ?? 0, requests: this.#handler?.requests ?? 0 };
+  }
+  get fakeCertificate(): KeyPair | undefined {
+    return this.#clients?.fakeCertificate;
   }
   async start(): Promise<void> {
     const { feed, checks, clock, random } = this.#options;
@@ -62,7 +69,13 @@ export class Controller {
     this.#closers.push(() => (world.close(), memory.close(), http1.close(), own.close(), http2.close()));
     const metrics = new RequestMetrics(feed.flags);
     const logs = new LogOutput(context.stdout, clock);
-    const handler = new Handler({ feed, world, http1, engines: { memory, own, http2, fastcgi }, metrics, accessLog: new AccessLog(logs) });
+    const handler = new Handler({
+      feed,
+      world,
+      engines: { memory, own, http2, fastcgi, upgrades: http1 },
+      metrics,
+      accessLog: new AccessLog(logs),
+    });
     this.#handler = handler;
 
     const clients = new ClientServers({
@@ -72,6 +85,7 @@ export class Controller {
       dial: (host, port, signal) => context.dial(host, port, { signal }),
       onRefusedSettings: (reason) => context.stderr.write(`ssl-protocols or ssl-ciphers cannot be used: ${reason}\n`),
     });
+    this.#clients = clients;
     const streams = new StreamListeners(feed, clock, random.fork("streams"), context, new StreamLog(logs));
     const subscription = feed.onChange(() => {
       clients.refresh();
@@ -87,8 +101,8 @@ export class Controller {
             pod: { namespace: context.pod.metadata.namespace ?? "", name: context.pod.metadata.name },
             requests: metrics,
             startedAtMs,
-            fakeCertificate: clients.fakeCertificate,
-            connections: () => ({ ...clients.connections, writing: handler.underWay, requests: handler.requests }),
+            fakeCertificate: clients.fakeCertificate.cert,
+            connections: () => this.connections(),
           }),
         healthPath: feed.flags.healthPath,
         shuttingDown: () => this.#shuttingDown,

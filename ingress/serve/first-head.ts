@@ -4,6 +4,7 @@
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { Clock, Timer } from "../../model/clock.ts";
+import { resetConnection } from "../../netsim/index.ts";
 
 interface Waiting {
   readonly since: number;
@@ -70,7 +71,7 @@ function isWaiting(socket: Duplex): boolean {
 
 /** Closed when it said nothing, reset when it stopped in the middle. */
 export function end(socket: Duplex): void {
-  const { bytesRead, resetAndDestroy } = socket as Partial<Socket>;
-  if (bytesRead !== undefined && bytesRead > 0 && resetAndDestroy) Reflect.apply(resetAndDestroy, socket, []);
+  const { bytesRead } = socket as Partial<Socket>;
+  if (bytesRead !== undefined && bytesRead > 0) resetConnection(socket);
   else socket.destroy();
 }

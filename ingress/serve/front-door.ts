@@ -15,7 +15,7 @@ import { hasCiphers, serverNameOf, someHostHasCiphers, withContext } from "./hos
 import { setOrigin } from "./origin.ts";
 import { takePreface } from "./preface.ts";
 import { relay } from "./relay.ts";
-import type { RoutesFeed } from "./routes-feed.ts";
+import type { RoutesFeed } from "../routes-feed.ts";
 
 /** client-header-timeout: how long nginx waits for a PROXY header, and for a handshake. */
 const HEADER_TIMEOUT_S = 60;

@@ -2,29 +2,31 @@
 // Upstream: one worker of nginx.
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { constants, type Http2ServerResponse } from "node:http2";
-import type { Duplex } from "node:stream";
 import { nextTurn } from "../../model/clock.ts";
 import { log } from "../../model/log.ts";
+import { mirrored } from "../annotations/mirror.ts";
 import { type Answer, type HeaderLine, page } from "../answer.ts";
 import { Balance } from "../balance.ts";
 import { ClientSignal, type ForwardBody, type ForwardResponse, UpstreamError } from "../engine/forward.ts";
-import { errorBackend, errorPage, errorRequest, pageRefused, signIn } from "../error-pages.ts";
+import { errorRequest, intercepted, replacement, signIn } from "../error-pages.ts";
 import { type Decision, evaluate, redirectInside } from "../evaluate.ts";
 import type { Exchange, World } from "../exchange.ts";
+import { isFastCgi, isGrpc } from "../next-upstream.ts";
 import { Notes } from "../notes.ts";
 import { RequestRecord } from "../request-record.ts";
-import { isLastRequest } from "./connection-limits.ts";
-import { passAnswer } from "./pass-answer.ts";
+import { answerUnderWay, isLastRequest, setLatestAnswer } from "./connection-limits.ts";
+import { breakOff, passAnswer } from "./pass-answer.ts";
 import { type Forwarding, mirrorRequest } from "./pod-request.ts";
-import { hasBody, readBody } from "./request-body.ts";
-import { endRequest, headOf } from "./request-end.ts";
-import { type Arrival, isAnswer, requestFacts } from "./request-facts.ts";
+import { hasBody, LimitedBody, readBody } from "./request-body.ts";
+import { type EndParts, endRequest, headOf, wentOut } from "./request-end.ts";
+import { type Arrival, isAnswer, requestFacts } from "../request-facts.ts";
 import { sendAnswer } from "./send-answer.ts";
-import { type Engines, isFastCgi, isGrpc, tryPeers, type TryParts } from "./tries.ts";
-import { serveUpgrade, type UpgradeParts } from "./upgrade.ts";
+import { type Engines, tryPeers, type TryParts } from "./tries.ts";
+import { linger, tellToContinue } from "./unread-body.ts";
+import { BareResponse } from "./upgrade.ts";
 import { RequestWorld } from "./world.ts";
 
-export interface HandlerParts extends UpgradeParts {
+export interface HandlerParts extends EndParts {
   readonly engines: Engines;
 }
 
@@ -63,6 +65,13 @@ export class Handler {
     if (--this.#underWay === 0) for (const resolve of this.#idle.splice(0)) resolve();
   }
   handle(request: IncomingMessage, response: ServerResponse, arrival: Arrival): void {
+    if (request.httpVersionMajor >= 2) return this.#serve(request, response, arrival);
+    const before = answerUnderWay(request.socket);
+    setLatestAnswer(request.socket, response);
+    if (before) before.once("close", () => this.#serve(request, response, arrival));
+    else this.#serve(request, response, arrival);
+  }
+  #serve(request: IncomingMessage, response: ServerResponse, arrival: Arrival): void {
     // What came in behind a request that ended its connection is not read.
     if (this.#ended.has(request.socket)) return void request.resume();
     this.#requests++;
@@ -83,13 +92,17 @@ export class Handler {
       else if (found.type === "answer" && !head) record.bodyBytes = found.answer.body.length;
       if (found.type === "forward") record.alternative = found.alternative?.backend.upstream ?? "";
       ends.push(() => {
-        const status = response.headersSent ? response.statusCode : 499;
+        // A body that breaks off is the client's mistake; its leave is not.
+        const status = response.headersSent ? response.statusCode : hasBody(request) && !request.complete ? 400 : 499;
         endRequest(this.#parts, { request, arrival, exchange: found.exchange, record, status, sentHead: headOf(response) });
       });
       if (found.exchange?.notes) this.#traced(found.exchange, found.exchange.notes, response);
       if (found.type === "answer") {
         const { answer, exchange } = found;
-        if (!exchange) return this.#refuse(request, response, answer, exchange, head);
+        if (!exchange) {
+          if (answer.returned) tellToContinue(request, response, record);
+          return this.#refuse(request, response, answer, exchange, head);
+        }
         // A stream of gRPC may last.
         const read = answer.status === 413 || isGrpc(exchange) ? NO_BODY : undefined;
         this.#fail(request, response, answer, exchange, read).catch((error: unknown) => this.#broken(error, request, response, exchange));
@@ -100,25 +113,13 @@ export class Handler {
     if (decision instanceof Promise) decision.then(finish, (error: unknown) => this.#broken(error, request, response, undefined));
     else finish(decision);
   }
-  /** A request for another protocol: the socket is the program's now. */
-  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer, arrival: Arrival): void {
-    this.#requests++;
-    this.#underWay++;
-    serveUpgrade(this.#parts, this.#balance, {
-      request,
-      socket,
-      head,
-      arrival,
-      record: new RequestRecord(this.#parts.world.clock.monotonic()),
-      decide: (onEnd) => this.#decide(request, arrival, onEnd),
-      onClose: () => this.#left(),
-    });
-  }
-
-  /** No Keep-Alive line beside "Connection: keep-alive"; and the last request of keep-alive-requests ends the connection. */
+  /**
+   * No Keep-Alive line beside "Connection: keep-alive"; no connection ends because of a body that was not asked for; one ends with the last
+   * request of keep-alive-requests.
+   */
   #likeNginx({ socket }: IncomingMessage, response: ServerResponse): void {
     this.#open.add(response);
-    Object.assign(response, { _keepAliveTimeout: 0 });
+    Object.assign(response, { _keepAliveTimeout: 0, _expect_continue: false });
     if (isLastRequest(socket, this.#parts.feed.table.config) || this.#draining) this.#endConnection(response);
   }
   /** Behind this answer; "Connection: close" says so, unless its head has gone out. */
@@ -150,6 +151,10 @@ export class Handler {
         ? this.#refuse(request, response, answer, exchange, request.method === "HEAD")
         : this.#fail(request, response, answer, exchange, body);
     let body = decision.sent ?? NO_BODY;
+    if (exchange.record && !decision.sent) tellToContinue(request, response, exchange.record);
+    const { mirror } = settings;
+    const mirrors = decision.error !== true && mirrored(mirror);
+    if (mirrors && !mirror.requestBody) mirrorRequest(this.#parts.world, exchange, undefined);
     if (hasBody(request) && !decision.sent) {
       const streams = isGrpc(exchange) && decision.error !== true;
       const read = streams
@@ -158,29 +163,51 @@ export class Handler {
             request,
             exchange.facts.contentLength,
             limit,
-            settings.proxyRequestBuffering || settings.proxyHttpVersion === "1.0" || isFastCgi(exchange) || decision.error === true,
+            settings.proxyRequestBuffering ||
+              settings.proxyHttpVersion === "1.0" ||
+              isFastCgi(exchange) ||
+              (mirrors && mirror.requestBody) ||
+              decision.error === true,
             { clock: this.#parts.world.clock, timeoutMs: exchange.table.config.number("client-body-timeout", 60) * 1000 },
           );
       if (read.type === "gone") return;
-      if (read.type === "too-large") return fail(page(413, `body is over proxy-body-size ${limit}`));
+      if (read.type === "too-large") return fail(tooLarge(limit));
       body = read;
     }
-    if (exchange.record && decision.error !== true) exchange.record.receivedBytes = sizeOf(body, exchange);
-    if (decision.error !== true) mirrorRequest(this.#parts.world, exchange, body);
     const left = new ClientSignal();
+    let over = false;
+    if (body.type === "stream" && exchange.facts.contentLength === undefined && limit > 0) {
+      const onTooLarge = (): void => {
+        over = true;
+        if (response.headersSent) breakOff(response);
+        left.abort();
+      };
+      body = { type: "stream", stream: body.stream.pipe(new LimitedBody(limit, onTooLarge)) };
+    }
+    if (exchange.record && decision.error !== true) exchange.record.receivedBytes = sizeOf(body, exchange);
+    if (mirrors && mirror.requestBody) mirrorRequest(this.#parts.world, exchange, body);
     response.once("close", () => {
-      if (!response.writableFinished) left.abort();
+      if (!wentOut(response)) left.abort();
     });
     const outcome = await tryPeers(this.#tryParts, { request, response, signal: left }, decision, body);
+    if (over && !response.destroyed) {
+      request.unpipe();
+      return fail(tooLarge(limit));
+    }
     if (left.aborted || response.destroyed) return;
     if (outcome instanceof UpstreamError) return fail(page(outcome.status, outcome.message));
-    const { bufferBytes } = settings.proxyBuffering;
+    if (outcome.upgraded) {
+      if (!(response instanceof BareResponse)) return fail(page(502, "the pod changes the protocol of a request with a body"));
+      const idle = { clock: this.#parts.world.clock, timeoutMs: settings.proxyTimeouts.readMs };
+      return response.join(outcome, outcome.upgraded, exchange, idle);
+    }
+    const proxied = decision.error === true || (!isGrpc(exchange) && !isFastCgi(exchange));
+    const bufferBytes = proxied ? settings.proxyBuffering.bufferBytes : otherBufferBytes(exchange);
     if (headBytes(outcome) > bufferBytes) {
       outcome.abort();
-      return fail(page(502, `upstream sent too big header: over proxy-buffer-size ${bufferBytes}`));
+      return fail(page(502, `upstream sent too big header: over ${bufferBytes} bytes, as proxy-buffer-size says for HTTP`));
     }
-    const intercepted = decision.error !== true && !isGrpc(exchange) && !isFastCgi(exchange) && !settings.disableProxyInterceptErrors;
-    if (intercepted && errorPage(exchange, outcome.status) !== undefined) {
+    if (decision.error !== true && intercepted(exchange, outcome.status)) {
       outcome.discard();
       return fail(page(outcome.status, `the pod answers ${outcome.status}`, challengeOf(outcome)));
     }
@@ -218,28 +245,21 @@ export class Handler {
 
   /** An answer of our own, unless auth-signin or custom-http-errors have another one for its status. */
   async #fail(request: IncomingMessage, response: ServerResponse, answer: Answer, exchange: Exchange, read?: ForwardBody): Promise<void> {
-    const { status } = answer;
-    const wanted = errorPage(exchange, status);
     const head = request.method === "HEAD";
-    if (wanted === undefined) return this.#refuse(request, response, answer, exchange, head);
-    if (wanted === "sign-in") return this.#refuse(request, response, signIn(exchange, answer), exchange, head);
+    const instead = replacement(exchange, answer.status, this.#parts.feed.upstreams);
+    if (!instead) return this.#refuse(request, response, answer, exchange, head);
+    if (instead.type === "sign-in") return this.#refuse(request, response, signIn(exchange, answer), exchange, head);
     if (answer.close === true && !("stream" in response)) this.#endConnection(response);
     errorRequest(exchange, answer);
-    const refused = pageRefused(exchange);
-    if (refused) return this.#refuse(request, response, refused, exchange, head);
-    const { upstreams } = this.#parts.feed;
-    const backend = errorBackend(exchange, wanted, upstreams);
-    const upstream = backend && upstreams.find(backend);
-    if (!backend || upstream?.type !== "peers")
-      return this.#refuse(request, response, page(404, `custom-http-errors ${status}: no default backend`), exchange, head);
+    if (instead.type === "answer") return this.#refuse(request, response, instead.answer, exchange, head);
     exchange.record?.turnElsewhere();
-    const settings = exchange.location.settings;
+    const { backend, peers } = instead;
     await this.#forward(request, response, {
       type: "forward",
       exchange,
       backend,
-      peers: upstream.peers,
-      balance: settings,
+      peers,
+      balance: exchange.location.settings,
       alternative: undefined,
       error: true,
       ...sentAgain(request, exchange, read),
@@ -253,18 +273,16 @@ export class Handler {
     notes.begin("tries");
     response.once("close", () => {
       notes.begin("answer");
-      notes.push(
-        response.writableFinished ? `answered ${response.statusCode}` : `the client left, or the pod broke off: ${response.statusCode}`,
-      );
+      notes.push(wentOut(response) ? `answered ${response.statusCode}` : `the client left, or the pod broke off: ${response.statusCode}`);
     });
   }
   #refuse(request: IncomingMessage, response: ServerResponse, answer: Answer, exchange: Exchange | undefined, head: boolean): void {
     if (response.destroyed) return;
     if (answer.goaway === true) return goAway(response);
-    // A body that nobody reads ends the connection, as nginx's lingering close does in the end.
-    const unread = hasBody(request) && !request.complete && answer.status !== 401;
-    const close = !("stream" in response) && (unread || answer.close === true);
+    if (answer.returned && exchange?.record) tellToContinue(request, response, exchange.record);
+    const close = !("stream" in response) && answer.close === true;
     if (close) this.#ended.add(request.socket);
+    if (!("stream" in response) && hasBody(request) && !request.complete) linger(request, this.#parts.world.clock);
     exchange?.notes?.push(`the controller answers ${answer.status}: ${answer.reason}`);
     sendAnswer(response, close ? { ...answer, close } : answer, exchange, head, this.#parts.feed);
     request.resume();
@@ -286,6 +304,17 @@ function goAway(response: ServerResponse | Http2ServerResponse): void {
 
 /** nginx gives up an internal redirect after so many. */
 const MOST_REDIRECTS = 10;
+
+/** Of gRPC's and FastCGI's modules, which proxy-buffer-size does not mean. */
+function otherBufferBytes(exchange: Exchange): number {
+  const kilobytes = isGrpc(exchange) ? exchange.table.config.number("grpc-buffer-size-kb", 0) : 0;
+  return kilobytes > 0 ? kilobytes * 1024 : PAGE_BYTES;
+}
+
+/** grpc_buffer_size and fastcgi_buffer_size by themselves: one page of memory. */
+const PAGE_BYTES = 4096;
+
+const tooLarge = (limit: number): Answer => page(413, `body is over proxy-body-size ${limit}`);
 
 /** What of an answer with X-Accel-Redirect reaches the client. */
 const KEPT_INSIDE: ReadonlySet<string> = new Set(["set-cookie", "content-disposition", "cache-control", "expires"]);

@@ -14,8 +14,9 @@ interface ParseError extends NodeJS.ErrnoException {
 
 export function refuseMalformed(error: ParseError, socket: Duplex, config: ControllerConfig, nowMs: number): void {
   if (!socket.writable || error.code === "ECONNRESET") return void socket.destroy();
-  // A head that is late gets no answer.
+  // A head that is late gets no answer, nor does a client that ends within a body.
   if (error.code === "ERR_HTTP_REQUEST_TIMEOUT") return end(socket);
+  if (error.code === "HPE_INVALID_EOF_STATE") return void socket.destroy();
   const status = error.code !== "HPE_HEADER_OVERFLOW" ? 400 : inRequestLine(error) ? 414 : 494;
   answer(socket, status, config, nowMs);
 }

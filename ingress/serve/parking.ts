@@ -26,7 +26,7 @@ type Listener = (...args: unknown[]) => void;
 
 export class Parking {
   readonly #clock: Clock;
-  readonly #server: Server | Http2SecureServer;
+  readonly server: Server | Http2SecureServer;
   readonly #begin: Listener;
   readonly #parked = new Set<HttpSocket>();
   /** Bytes that each idle connection had sent at the last look. */
@@ -40,7 +40,7 @@ export class Parking {
     return typeof begin === "function" ? new Parking(server, clock, begin as Listener) : undefined;
   }
   private constructor(server: Server | Http2SecureServer, clock: Clock, begin: Listener) {
-    this.#server = server;
+    this.server = server;
     this.#clock = clock;
     this.#begin = begin;
     // One that has asked nothing yet is not kept.
@@ -62,7 +62,7 @@ export class Parking {
   }
   #look(): void {
     this.#timer = undefined;
-    const list = listOf(this.#server);
+    const list = listOf(this.server);
     if (!list) return;
     const seen = new Map<HttpSocket, number>();
     for (const { socket } of list.idle()) {
@@ -99,8 +99,15 @@ export class Parking {
     socket.off("data", this.#onData).off("end", onEnd).off("timeout", onTimeout).off("error", ignoreError).off("close", this.#onClose);
     // As at any request: the time that a kept connection may be idle is over.
     socket.setTimeout(0);
-    Reflect.apply(this.#begin, this.#server, [socket]);
+    Reflect.apply(this.#begin, this.server, [socket]);
     socket.emit("data", chunk);
+    this.#watch();
+  }
+  /** A connection that Node's server has let go is its again; `bytes` have come on it meanwhile. */
+  take(socket: HttpSocket, bytes: Buffer): void {
+    if (socket._handle) socket._handle._consumed = false;
+    Reflect.apply(this.#begin, this.server, [socket]);
+    if (bytes.length > 0) socket.emit("data", bytes);
     this.#watch();
   }
 }

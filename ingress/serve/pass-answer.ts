@@ -1,5 +1,6 @@
 // The pod's answer goes to the client as it comes: headers filtered, body streamed, compressed or slowed where asked.
 import type { ServerResponse } from "node:http";
+import { constants, type Http2ServerResponse } from "node:http2";
 import type { Readable, Writable } from "node:stream";
 import type { Clock } from "../../model/clock.ts";
 import { atEndOfTurn } from "../engine/end-of-turn.ts";
@@ -10,6 +11,7 @@ import type { RequestRecord } from "../request-record.ts";
 import { compression } from "./compression.ts";
 import { buffered, Gather } from "./gather.ts";
 import { limitRateOf, Throttle } from "./throttle.ts";
+import { isGrpc } from "../next-upstream.ts";
 
 export function passAnswer(response: ServerResponse, answer: ForwardResponse, exchange: Exchange, clock: Clock): void {
   addHsts(exchange);
@@ -45,7 +47,8 @@ export function passAnswer(response: ServerResponse, answer: ForwardResponse, ex
   body.once("close", () => {
     if (!body.readableEnded) broken();
   });
-  if (!compressor && !throttle && !gather) body.once("end", () => addTrailers(response, answer, http2));
+  // Those of HTTP/1.1 nginx reads and drops.
+  if (isGrpc(exchange)) body.once("end", () => addTrailers(response, answer, http2));
   let from: Readable = body;
   for (const stage of [gather, compressor, throttle]) {
     if (!stage) continue;
@@ -53,15 +56,16 @@ export function passAnswer(response: ServerResponse, answer: ForwardResponse, ex
     response.once("close", () => stage.destroy());
     from = from.pipe(stage);
   }
-  if (record) countPassed(record, body, from, response);
+  if (record) countPassed(record, answer, body, from, response);
   from.pipe(response as Writable);
 }
 
-/** A body that ends too soon ends the connection, behind the head, which nginx has sent on by then. */
-function breakOff(response: ServerResponse): void {
+/** A body that ends too soon ends the connection or the stream, behind the head, which nginx has sent on by then. */
+export function breakOff(response: ServerResponse): void {
   if (response.destroyed) return;
   response.flushHeaders();
-  response.destroy();
+  if ("stream" in response) (response as unknown as Http2ServerResponse).stream.close(constants.NGHTTP2_INTERNAL_ERROR);
+  else response.destroy();
 }
 
 /** Bodies up to this size are sent with their head in one write, when they are there whole. */
@@ -73,18 +77,33 @@ function count(record: RequestRecord, size: number): void {
   if (record.lastTry) record.lastTry.bytes = size;
 }
 
-/** What comes from the pod, what goes to the client, and the chunks around it. */
-function countPassed(record: RequestRecord, body: Readable, passed: Readable, response: ServerResponse): void {
+/** What comes from the pod, what goes to the client, and the chunks around either. */
+function countPassed(record: RequestRecord, answer: ForwardResponse, body: Readable, passed: Readable, response: ServerResponse): void {
   const asked = record.lastTry;
-  const chunked = response.chunkedEncoding;
-  if (asked && passed !== body) body.on("data", (chunk: Buffer) => void (asked.bytes += chunk.length));
+  const fromChunks = chunkedLines(answer.rawHeaders);
+  const toChunks = response.chunkedEncoding;
+  if (asked) {
+    body.on("data", (chunk: Buffer) => void (asked.bytes += chunk.length + (fromChunks ? framing(chunk) : 0)));
+    if (fromChunks) body.once("end", () => void (asked.bytes += LAST_CHUNK + linesBytes(answer.trailers())));
+  }
   passed.on("data", (chunk: Buffer) => {
     record.bodyBytes += chunk.length;
-    if (asked && passed === body) asked.bytes += chunk.length;
-    if (chunked) record.framingBytes += chunk.length.toString(16).length + 4;
+    if (toChunks) record.framingBytes += framing(chunk);
   });
-  if (chunked) passed.once("end", () => void (record.framingBytes += 5));
+  if (toChunks) passed.once("end", () => void (record.framingBytes += LAST_CHUNK));
 }
+
+/** `SIZE CRLF … CRLF` */
+const framing = (chunk: Buffer): number => chunk.length.toString(16).length + 4;
+
+/** `0 CRLF CRLF` */
+const LAST_CHUNK = 5;
+
+function chunkedLines(rawHeaders: readonly string[]): boolean {
+  return rawHeaders.some((text, i) => i % 2 === 0 && text.length === 17 && text.toLowerCase() === "transfer-encoding");
+}
+
+const linesBytes = (lines: readonly string[]): number => lines.reduce((size, text) => size + text.length + 2, 0);
 
 /** Trailers of a chunked answer, where the client's protocol carries them. */
 function addTrailers(response: ServerResponse, answer: ForwardResponse, http2: boolean): void {

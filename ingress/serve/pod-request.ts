@@ -9,12 +9,13 @@ import type { ForwardBody, ForwardRequest } from "../engine/forward.ts";
 import type { Decision } from "../evaluate.ts";
 import type { Exchange, World } from "../exchange.ts";
 import { podHeaders } from "../headers.ts";
+import { timeoutsOf } from "../next-upstream.ts";
 import type { Peer } from "../upstreams.ts";
 import { expand, keepsUnderscores } from "../variables.ts";
 
 export type Forwarding = Extract<Decision, { type: "forward" }> & {
   /** It is an error's own Service: its answer stands, whatever it is. */
-  readonly error?: true;
+  readonly error?: boolean;
   /** What has been read for the pod before. */
   readonly sent?: ForwardBody;
   /** How often X-Accel-Redirect led here. */
@@ -29,7 +30,7 @@ export function podRequest(
   upgrade: string | undefined,
 ): ForwardRequest {
   const { exchange } = decision;
-  const { proxyTimeouts, proxyHttpVersion, backendProtocol } = exchange.location.settings;
+  const { proxyHttpVersion, backendProtocol } = exchange.location.settings;
   const headers = podHeaders(exchange, request.rawHeaders, { underscores: keepsUnderscores(exchange.table.config), upgrade });
   if (upgrade === undefined && headers["Connection"] === undefined && keepsNone(exchange)) headers["Connection"] = "close";
   // The location of an error's page says nothing of versions and connections, and nginx is left to its defaults.
@@ -42,8 +43,7 @@ export function podRequest(
     headers["Content-Length"] = "0";
   const secure =
     backendProtocol === "HTTPS" || backendProtocol === "GRPCS" || (backendProtocol === "AUTO_HTTP" && exchange.facts.scheme === "https");
-  // The template has no fastcgi_*_timeout, and an error's location says nothing of its proxy.
-  const timeouts = decision.error === true || backendProtocol === "FCGI" ? NGINX_TIMEOUTS : proxyTimeouts;
+  const timeouts = timeoutsOf(exchange, decision.error);
   return {
     method: exchange.facts.method,
     target: exchange.upstreamTarget,
@@ -58,9 +58,6 @@ export function podRequest(
     readTimeoutMs: timeouts.readMs,
   };
 }
-
-/** Its own, where the template sets none. */
-const NGINX_TIMEOUTS = { connectMs: 60_000, sendMs: 60_000, readMs: 60_000 };
 
 /** upstream-keepalive-connections 0: a connection for each request. */
 const keepsNone = ({ table }: Exchange): boolean => table.config.number("upstream-keepalive-connections", 320) <= 0;
@@ -77,20 +74,21 @@ const NOT_MIRRORED = new Set([
   "expect",
 ]);
 
-/** mirror-target: a copy, whose answer and failure nobody sees. */
-export function mirrorRequest(world: Pick<World, "request">, exchange: Exchange, body: ForwardBody): void {
-  const { mirror } = exchange.location.settings;
-  const { target, host, requestBody } = mirror;
-  if (target === "" || host === "") return;
-  const url = mirrorUrl(mirror, expand(exchange, target, []), exchange.facts.parsed.query);
+/** mirror-target: a copy, whose answer and failure nobody sees. Without its body, it names a length all the same. */
+export function mirrorRequest(world: Pick<World, "request">, exchange: Exchange, body: ForwardBody | undefined): void {
+  const { facts, table, location } = exchange;
+  const { mirror } = location.settings;
+  const url = mirrorUrl(mirror, expand(exchange, mirror.target, []), facts.parsed.query);
   if (!URL.canParse(url)) return;
-  const bytes = requestBody && body.type === "bytes" ? body.bytes : undefined;
-  const headers: HeaderLine[] = [["Host", expand(exchange, host, [])]];
+  const bytes = body?.type === "bytes" ? body.bytes : undefined;
+  const headers: HeaderLine[] = [["Host", expand(exchange, mirror.host, [])]];
+  const underscores = keepsUnderscores(table.config);
   // The mirror's location sets Host alone: the rest is the client's.
-  for (const [name, value] of Object.entries(exchange.facts.headers)) {
-    if (value === undefined || name.startsWith(":") || NOT_MIRRORED.has(name)) continue;
+  for (const [name, value] of Object.entries(facts.headers)) {
+    if (value === undefined || name.startsWith(":") || NOT_MIRRORED.has(name) || (!underscores && name.includes("_"))) continue;
     for (const one of Array.isArray(value) ? value : [value]) headers.push([name, one]);
   }
-  if (bytes) headers.push(["Content-Length", String(bytes.length)]);
-  world.request(url, { method: exchange.facts.method, headers, ...(bytes ? { body: bytes } : {}) }).catch(() => {});
+  const length = bytes?.length ?? (mirror.requestBody && facts.contentLength !== 0 ? undefined : facts.contentLength);
+  if (length !== undefined) headers.push(["Content-Length", String(length)]);
+  world.request(url, { method: facts.method, headers, httpVersion: "1.0", ...(bytes ? { body: bytes } : {}) }).catch(() => {});
 }

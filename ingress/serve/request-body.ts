@@ -1,12 +1,16 @@
 // A request's body on its way in: buffered as nginx does by default, so that it can be sent again to another pod; larger ones stream.
 // Upstream: proxy_request_buffering, client_max_body_size. nginx spills to disk where this streams, so large bodies are sent once.
 import type { IncomingMessage } from "node:http";
-import type { Clock } from "../../model/clock.ts";
+import { Transform, type TransformCallback } from "node:stream";
+import { type Clock, nextTurn } from "../../model/clock.ts";
 import type { ForwardBody } from "../engine/forward.ts";
 import { end } from "./first-head.ts";
 
 /** Larger bodies than this are streamed. */
 export const BUFFER_LIMIT = 1024 * 1024;
+
+/** As much as nginx reads with a head: client-header-buffer-size, about. */
+const PREREAD_BYTES = 1024;
 
 export type BodyResult = ForwardBody | { readonly type: "too-large" } | { readonly type: "gone" };
 
@@ -24,8 +28,13 @@ export async function readBody(
   buffering: boolean,
   patience: Patience,
 ): Promise<BodyResult> {
-  if (contentLength !== undefined && (!buffering || contentLength > BUFFER_LIMIT)) return { type: "stream", stream: request };
-  if (contentLength === undefined && !buffering && limit === 0) return { type: "stream", stream: request };
+  const stream: BodyResult = { type: "stream", stream: request };
+  if (contentLength !== undefined && contentLength > BUFFER_LIMIT) return stream;
+  if (!buffering) {
+    // What has come with the head, nginx has whole before it asks a pod.
+    await nextTurn();
+    if (!request.complete || request.readableLength > PREREAD_BYTES) return stream;
+  }
   const most = limit > 0 ? limit : Infinity;
   const chunks: Buffer[] = [];
   let size = 0;
@@ -63,6 +72,23 @@ export async function readBody(
   request.on("end", onEnd);
   request.on("close", onClose);
   return promise;
+}
+
+/** A body of unknown length on its way to the pod, which ends before what is over the limit. */
+export class LimitedBody extends Transform {
+  #left: number;
+  readonly #onTooLarge: () => void;
+
+  constructor(limit: number, onTooLarge: () => void) {
+    super();
+    this.#left = limit;
+    this.#onTooLarge = onTooLarge;
+  }
+  override _transform(chunk: Buffer, _encoding: BufferEncoding, done: TransformCallback): void {
+    this.#left -= chunk.length;
+    if (this.#left >= 0) done(null, chunk);
+    else this.#onTooLarge();
+  }
 }
 
 /** No answer: the connection is reset, an HTTP/2 stream closed. */

@@ -1,13 +1,14 @@
 // A request is over: it is measured, and written to the access log when that is wanted.
 // Upstream: nginx's log phase.
 import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Http2ServerResponse } from "node:http2";
 import type { Exchange } from "../exchange.ts";
 import { realIp } from "../real-ip.ts";
 import type { RequestRecord, Try } from "../request-record.ts";
 import type { AccessLog } from "./access-log.ts";
-import type { Arrival } from "./request-facts.ts";
+import type { Arrival } from "../request-facts.ts";
 import type { RequestMetrics } from "./request-metrics.ts";
-import type { RoutesFeed } from "./routes-feed.ts";
+import type { RoutesFeed } from "../routes-feed.ts";
 import type { ControllerWorld } from "./world.ts";
 
 export interface EndParts {
@@ -53,4 +54,10 @@ export function answeredTry(asked: Try, status: number, headers: readonly string
 export function headOf(response: ServerResponse): string {
   const head: unknown = "_header" in response ? response._header : undefined;
   return typeof head === "string" ? head : "";
+}
+
+/** The answer is complete. Of a stream that was reset Node says that it is finished. */
+export function wentOut(response: ServerResponse): boolean {
+  if (!("stream" in response)) return response.writableFinished;
+  return (response as unknown as Http2ServerResponse).stream.rstCode === 0 && response.writableFinished;
 }

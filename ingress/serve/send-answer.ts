@@ -1,13 +1,11 @@
-// Writes the controller's own answers, to a response or to a bare socket after an upgrade request.
-import { ServerResponse, type IncomingMessage } from "node:http";
-import type { Socket } from "node:net";
-import type { Duplex } from "node:stream";
+// Writes the controller's own answers.
+import type { ServerResponse } from "node:http";
 import { type Answer, reasonOf } from "../answer.ts";
 import type { Exchange } from "../exchange.ts";
 import { addHsts } from "../headers.ts";
 import { serverHeader, shown, signed } from "../server-header.ts";
 import { expand, withoutVariables } from "../variables.ts";
-import type { RoutesFeed } from "./routes-feed.ts";
+import type { RoutesFeed } from "../routes-feed.ts";
 
 /** What of the feed answers look at. */
 export type AnswerFeed = Pick<RoutesFeed, "table" | "configMap">;
@@ -53,16 +51,4 @@ export function sendAnswer(
   const bodiless = head || answer.status === 204 || answer.status === 304;
   if (exchange?.record && !bodiless) exchange.record.bodyBytes = body.length;
   response.end(bodiless ? undefined : body);
-}
-
-/** A response object for a socket that Node's server has let go. */
-export function responseOn(request: IncomingMessage, socket: Duplex): ServerResponse {
-  const response = new ServerResponse(request);
-  response.shouldKeepAlive = false;
-  response.assignSocket(socket as Socket);
-  response.once("finish", () => {
-    response.detachSocket(socket as Socket);
-    socket.end();
-  });
-  return response;
 }

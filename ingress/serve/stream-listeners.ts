@@ -14,7 +14,7 @@ import type { StreamService } from "../stream-services.ts";
 import type { Peer } from "../upstreams.ts";
 import { addressesOf, takeProxyHeader } from "./front-door.ts";
 import { relay } from "./relay.ts";
-import type { RoutesFeed } from "./routes-feed.ts";
+import type { RoutesFeed } from "../routes-feed.ts";
 import type { StreamEnd, StreamLog, StreamSubject } from "./stream-log.ts";
 import { UdpSessions } from "./udp-sessions.ts";
 

@@ -3,7 +3,7 @@
 import type { SecureContextOptions } from "node:tls";
 import { type KeyPair, selfSignedCertificate } from "../../model/x509.ts";
 import { createTlsContext, type SecureContext } from "../../netsim/index.ts";
-import { chooseCertificate, nameOf, pairOf, type SecretOf } from "../certificates.ts";
+import { chooseCertificate, nameOf, pairOf, rejectsHandshake, type SecretOf } from "../certificates.ts";
 import { askedCertificate, revocations } from "../client-certificates.ts";
 import { findServer } from "../match.ts";
 import type { RouteTable, Server } from "../route-table.ts";
@@ -34,13 +34,13 @@ export class CertificateContexts {
   }
   /** What the listener itself needs: the certificate of clients without SNI, protocols and cipher suites. */
   defaults(table: RouteTable, secretOf: SecretOf): SecureContextOptions {
-    if (rejects(table)) return protocolOptions(table);
+    if (rejectsHandshake(table, undefined)) return protocolOptions(table);
     const { secret } = chooseCertificate(table, secretOf, undefined);
     const { key, cert } = (secret !== undefined && pairOf(secretOf(secret))) || this.#fake;
     return { key, cert, ...optionsOf(trustOf(table.fallback, secretOf)), ...protocolOptions(table) };
   }
   context(table: RouteTable, secretOf: SecretOf, sni: string | undefined): SecureContext {
-    if (sni !== undefined && rejects(table) && findServer(table, nameOf(sni)) === table.fallback) return this.#none(table);
+    if (sni !== undefined && rejectsHandshake(table, sni)) return this.#none(table);
     const { secret } = chooseCertificate(table, secretOf, sni);
     const pair = (secret !== undefined && pairOf(secretOf(secret))) || this.#fake;
     const server = sni === undefined ? undefined : findServer(table, nameOf(sni));
@@ -93,9 +93,6 @@ function firstUsable(...choices: readonly SecureContextOptions[]): { with(common
     },
   };
 }
-
-/** ssl-reject-handshake: names that no Ingress has, and clients without SNI, get an alert. */
-const rejects = ({ config }: RouteTable): boolean => config.flag("ssl-reject-handshake", false);
 
 /** What ssl_ciphers does not speak of; Node would leave TLS 1.3 out. */
 const TLS13 = "TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256:TLS_AES_128_GCM_SHA256";

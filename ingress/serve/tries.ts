@@ -10,9 +10,10 @@ import {
   UpstreamError,
   upstreamError,
 } from "../engine/forward.ts";
-import type { Exchange } from "../exchange.ts";
+import { isFastCgi, isGrpc, nextUpstream } from "../next-upstream.ts";
 import { type Forwarding, podRequest } from "./pod-request.ts";
 import { answeredTry } from "./request-end.ts";
+import { upgradeOf } from "./upgrade.ts";
 
 /** One for each way to speak to a pod; `own` where the client speaks HTTP/2. */
 export interface Engines {
@@ -20,6 +21,7 @@ export interface Engines {
   readonly own: Forward;
   readonly http2: Forward;
   readonly fastcgi: Forward;
+  readonly upgrades: Forward;
 }
 
 export interface TryParts {
@@ -30,9 +32,6 @@ export interface TryParts {
 
 /** Kept connections that turn out closed, before a request is given up. */
 const MOST_ROUNDS = 64;
-
-/** nginx's own proxy_next_upstream, without an end to its tries but ours. */
-const NGINX_NEXT_UPSTREAM = { conditions: new Set(["error", "timeout"]), timeoutMs: 0, tries: 0 };
 
 /** The answer of the first peer that gives one: others are asked while proxy-next-upstream's conditions hold. */
 export async function tryPeers(
@@ -45,15 +44,13 @@ export async function tryPeers(
   const startedAt = clock.monotonic();
   const tried = new Set<string>();
   const { request, signal } = client;
-  const plain = request.httpVersionMajor >= 2 ? engines.own : engines.memory;
+  const upgrade = decision.error === true ? undefined : upgradeOf(request);
+  const plain = request.httpVersionMajor >= 2 ? engines.own : upgrade === undefined ? engines.memory : engines.upgrades;
   // The pages of errors come over HTTP.
   const special =
     decision.error === true ? undefined : isFastCgi(exchange) ? engines.fastcgi : isGrpc(exchange) ? engines.http2 : undefined;
   const engine: Forward = special ?? plain;
-  // The template has proxy_next_upstream alone, for the location's own pods.
-  const proxied = engine === plain && decision.error !== true;
-  const { conditions, timeoutMs, tries: most } = proxied ? exchange.location.settings.proxyNextUpstream : NGINX_NEXT_UPSTREAM;
-  const idempotent = !["POST", "LOCK", "PATCH"].includes(exchange.facts.method) || conditions.has("non_idempotent");
+  const { conditions, timeoutMs, tries: most, idempotent } = nextUpstream(exchange, decision.error);
   const limit = most === 0 ? Infinity : most;
   const unsent = body.type !== "stream";
   const inTime = (): boolean => timeoutMs === 0 || clock.monotonic() - startedAt < timeoutMs;
@@ -67,7 +64,7 @@ export async function tryPeers(
     const tryAt = clock.monotonic();
     const asked = exchange.record?.begin(peer.id, tryAt);
     try {
-      const answer = await sendToPod(engine, client, podRequest(request, decision, peer, body, undefined));
+      const answer = await sendToPod(engine, client, podRequest(request, decision, peer, body, upgrade));
       if (asked) {
         asked.connectedAt = answer.connectedAt;
         answeredTry(asked, answer.status, answer.rawHeaders, clock.monotonic());
@@ -131,10 +128,4 @@ function codedTwice(rawHeaders: readonly string[]): boolean {
     if (name.length === 17 && name.toLowerCase() === "transfer-encoding") lines++;
   }
   return lines > 1;
-}
-
-export const isFastCgi = ({ location }: Exchange): boolean => location.settings.backendProtocol === "FCGI";
-
-export function isGrpc({ location }: Exchange): boolean {
-  return location.settings.backendProtocol === "GRPC" || location.settings.backendProtocol === "GRPCS";
 }

@@ -1,148 +1,66 @@
-// A request for another protocol on its connection: decided as any other, then the socket is joined with the pod's.
-// Upstream: ngx_http_upstream_upgrade. Other pods are asked as for any request; a refusal of a pod is passed on.
-import type { IncomingMessage, ServerResponse } from "node:http";
+// A request for another protocol. Node's server lets its connection go; the request is answered as any other, and the connection is
+// the server's again, unless a pod has changed the protocol: then the two are joined.
+// Upstream: ngx_http_upstream_upgrade.
+import { type IncomingMessage, ServerResponse } from "node:http";
+import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import { log } from "../../model/log.ts";
-import { type Answer, page } from "../answer.ts";
-import { type Balance, NO_PEER } from "../balance.ts";
-import { type UpstreamError, upstreamError } from "../engine/forward.ts";
-import type { HttpProxyEngine } from "../engine/http-proxy-engine.ts";
-import type { Decision } from "../evaluate.ts";
-import type { Exchange, World } from "../exchange.ts";
-import { addHsts } from "../headers.ts";
-import { serverHeader } from "../server-header.ts";
-import type { RequestRecord } from "../request-record.ts";
-import type { Peer } from "../upstreams.ts";
-import { type Forwarding, podRequest } from "./pod-request.ts";
-import { answeredTry, endRequest, type EndParts, headOf } from "./request-end.ts";
-import type { Arrival } from "./request-facts.ts";
-import { responseOn, sendAnswer } from "./send-answer.ts";
+import type { ForwardResponse, Upgraded } from "../engine/forward.ts";
+import type { Exchange } from "../exchange.ts";
+import { addHsts, clientHeaders } from "../headers.ts";
+import { relay, type RelayIdle } from "./relay.ts";
 
-export interface UpgradeParts extends EndParts {
-  readonly http1: HttpProxyEngine;
+/** What is asked for; undefined of a request that leaves its protocol as it is. */
+export function upgradeOf({ headers, httpVersionMajor }: IncomingMessage): string | undefined {
+  return httpVersionMajor < 2 && /\bupgrade\b/i.test(headers.connection ?? "") ? headers.upgrade : undefined;
 }
 
-export interface UpgradeRequest {
-  readonly request: IncomingMessage;
-  readonly socket: Duplex;
-  readonly head: Buffer;
-  readonly arrival: Arrival;
-  readonly record: RequestRecord;
-  decide(onEnd: World["onEnd"]): Decision | Promise<Decision>;
-  /** The socket is closed. */
-  onClose(): void;
-}
+/** The answer on a connection that the server has let go. */
+export class BareResponse extends ServerResponse {
+  readonly #client: Duplex;
+  /** What the client has sent behind its request. */
+  readonly #rest: Buffer;
+  #pod: Upgraded | undefined;
 
-const NOTHING = Buffer.alloc(0);
-
-/** From the decision to the end of the connection. */
-export function serveUpgrade(parts: UpgradeParts, balance: Balance, asking: UpgradeRequest): void {
-  const { request, socket, arrival, record } = asking;
-  const ends: (() => void)[] = [];
-  socket.once("close", () => {
-    asking.onClose();
-    ends.forEach((end) => end());
-  });
-  socket.on("error", () => {});
-  /** Our answer, or the pod's, which may be 101. */
-  let own: ServerResponse | undefined;
-  let answered: IncomingMessage | undefined;
-  const writtenBefore = bytesWritten(socket);
-  const answerOn = (answer: Answer, exchange: Exchange | undefined): void => {
-    own = responseOn(request, socket);
-    sendAnswer(own, answer, exchange, false, parts.feed);
-  };
-  const finish = async (decision: Decision): Promise<void> => {
-    const { exchange } = decision;
-    if (exchange) exchange.record = record;
-    ends.push(() => {
-      const sentHead = own ? headOf(own) : answered ? passedHead(answered) : "";
-      if (answered) record.bodyBytes = Math.max(0, bytesWritten(socket) - writtenBefore - sentHead.length);
-      endRequest(parts, { request, arrival, exchange, record, status: own?.statusCode ?? answered?.statusCode ?? 499, sentHead });
+  /** `giveBack`: the connection may carry another request. */
+  constructor(request: IncomingMessage, client: Duplex, rest: Buffer, giveBack: (rest: Buffer) => void) {
+    super(request);
+    this.#client = client;
+    this.#rest = rest;
+    if (/\bclose\b/i.test(request.headers.connection ?? "")) this.shouldKeepAlive = false;
+    this.assignSocket(client as Socket);
+    const onDrain = (): void => void (this.writableNeedDrain && this.emit("drain"));
+    client.on("error", () => {}).on("drain", onDrain);
+    // As long as it may be idle between two requests, which this is no more.
+    if ("setTimeout" in client && typeof client.setTimeout === "function") client.setTimeout(0);
+    this.once("finish", () => {
+      this.detachSocket(client as Socket);
+      client.off("drain", onDrain);
+      if (this.#pod) return;
+      this.#over();
+      if (Reflect.get(this, "_last") === true) client.end();
+      else giveBack(rest);
     });
-    if (decision.type === "answer") return answerOn(decision.answer, exchange);
-    record.alternative = decision.alternative?.backend.upstream ?? "";
-    const failure = await join(decision);
-    if (failure && !socket.destroyed) answerOn(failure, exchange);
-  };
-  /** Resolves when it is over, with an answer when no pod gave one. */
-  const join = async (decision: Forwarding): Promise<Answer | undefined> => {
-    const { exchange, peers, backend } = decision;
-    const { conditions, timeoutMs, tries: most } = exchange.location.settings.proxyNextUpstream;
-    const { clock } = parts.world;
-    const startedAt = clock.monotonic();
-    const inTime = (): boolean => timeoutMs === 0 || clock.monotonic() - startedAt < timeoutMs;
-    const tried = new Set<string>();
+  }
+  /** Passes the pod's 101, and joins the two until one of them ends or both have been silent. */
+  join(answer: ForwardResponse, pod: Upgraded, exchange: Exchange, idle: RelayIdle): void {
+    this.#pod = pod;
+    const { record } = exchange;
     addHsts(exchange);
-    for (let tries = 1; ; tries++) {
-      const peer = balance.pick(backend.upstream, peers, decision.balance, exchange, tried);
-      if (!peer) {
-        record.beginNowhere(clock.monotonic());
-        return page(502, NO_PEER);
-      }
-      tried.add(peer.id);
-      const failure = await joinWith(decision, peer, tries === 1 ? asking.head : NOTHING);
-      const again = failure && conditions.has(failure.failure) && tries !== most && inTime() && !socket.destroyed;
-      if (!again) return failure && page(failure.status, `upgrade: ${failure.message}`);
-    }
-  };
-  /** `head`: what the client has sent already; it goes back to the socket once. */
-  const joinWith = async (decision: Forwarding, peer: Peer, head: Buffer): Promise<UpstreamError | undefined> => {
-    const { exchange } = decision;
-    const { clock } = parts.world;
-    const out = podRequest(request, decision, peer, { type: "none" }, exchange.facts.headers.upgrade);
-    const asked = record.begin(peer.id, clock.monotonic());
-    const onAnswer = (answer: IncomingMessage): void => {
-      answered = answer;
-      answeredTry(asked, answer.statusCode ?? 502, answer.rawHeaders, clock.monotonic());
-    };
-    const onUpgraded = (answer: IncomingMessage): void => {
-      onAnswer(answer);
-      addToUpgrade(answer, exchange);
-    };
-    try {
-      await parts.http1.upgrade({ request, socket, head, idleTimeoutMs: out.readTimeoutMs, onUpgraded, onRefused: onAnswer }, out);
-      return undefined;
-    } catch (error) {
-      const failure = upstreamError(error, { requestSent: false });
-      asked.endedAt = clock.monotonic();
-      asked.status = failure.status;
-      return failure;
-    }
-  };
-  Promise.resolve(asking.decide((end) => ends.push(end)))
-    .then(finish)
-    .catch((error: unknown) => {
-      log("error", "ingress: upgrade failed", { error });
-      socket.destroy();
+    const lines = clientHeaders(exchange, answer.status, answer.rawHeaders, false);
+    this.writeHead(answer.status, answer.statusText, [...lines, "Connection", "upgrade"]);
+    this.#client.once("close", () => this.#over());
+    this.once("finish", () => {
+      pod.socket.on("data", (chunk: Buffer) => void (record && (record.bodyBytes += chunk.length)));
+      if (record) record.bodyBytes += pod.rest.length;
+      if (pod.rest.length > 0) this.#client.write(pod.rest);
+      if (this.#rest.length > 0) pod.socket.write(this.#rest);
+      relay(this.#client, pod.socket, idle);
     });
+    this.end();
+  }
+  /** As Node's server tells of an answer that has gone out. */
+  #over(): void {
+    this.destroyed = true;
+    this.emit("close");
+  }
 }
-
-/** Headers of steps stand on a 101 too. */
-function addToUpgrade(answer: IncomingMessage, exchange: Exchange): void {
-  for (const [, [name, value]] of exchange.responseHeaders) answer.headers[name.toLowerCase()] = value;
-  const cookies = exchange
-    .added(101)
-    .filter(([name]) => name.toLowerCase() === "set-cookie")
-    .map(([, value]) => value);
-  if (cookies.length > 0) answer.headers["set-cookie"] = [...(answer.headers["set-cookie"] ?? []), ...cookies];
-  const server = serverHeader(exchange.table.config, headerLine(answer, "server"));
-  if (server === undefined) delete answer.headers["server"];
-  else answer.headers["server"] = server;
-}
-
-function headerLine({ rawHeaders }: IncomingMessage, lower: string): string | undefined {
-  const at = rawHeaders.findIndex((text, i) => i % 2 === 0 && text.toLowerCase() === lower);
-  return at < 0 ? undefined : rawHeaders[at + 1];
-}
-
-/** The head of a pod's answer as it is passed on after an upgrade request. */
-function passedHead({ statusCode = 101, statusMessage = "", headers }: IncomingMessage): string {
-  const lines = Object.entries(headers).flatMap(([name, value]) =>
-    (Array.isArray(value) ? value : [value]).map((one) => `${name}: ${one}\r\n`),
-  );
-  return `HTTP/1.1 ${statusCode} ${statusMessage}\r\n${lines.join("")}\r\n`;
-}
-
-const bytesWritten = (socket: Duplex): number =>
-  "bytesWritten" in socket && typeof socket.bytesWritten === "number" ? socket.bytesWritten : 0;

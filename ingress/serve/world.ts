@@ -4,10 +4,11 @@ import { request as httpsRequest } from "node:https";
 import type { Duplex, Writable } from "node:stream";
 import type { Clock } from "../../model/clock.ts";
 import type { Random } from "../../model/random.ts";
+import { speakHttp10 } from "../engine/http10.ts";
 import { type DialPeer, PeerAgent, TlsPeerAgent } from "../engine/peer-agent.ts";
 import type { HeaderLine } from "../answer.ts";
 import type { KeepAlive, Subrequest, SubrequestAnswer, World } from "../exchange.ts";
-import type { RoutesFeed } from "./routes-feed.ts";
+import type { RoutesFeed } from "../routes-feed.ts";
 
 /** Bodies of subrequests are read up to this size. */
 const BODY_LIMIT = 1024 * 1024;
@@ -108,6 +109,9 @@ export class ControllerWorld implements Omit<World, "onEnd"> {
       headers,
     };
     const sent = secure ? httpsRequest({ ...options, agent: tls, rejectUnauthorized: false }) : httpRequest({ ...options, agent: plain });
+    if (init.httpVersion === "1.0") speakHttp10(sent);
+    // Of a body that is not there nginx says nothing.
+    if (!init.body) sent.useChunkedEncodingByDefault = false;
     const timer = this.clock.after(TIMEOUT_MS, () => sent.destroy(new Error(`${url} did not answer`)), { background: true });
     sent.once("close", () => timer.cancel());
     sent.once("error", reject);

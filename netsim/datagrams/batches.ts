@@ -2,7 +2,7 @@
 import type { UdpHandle } from "./handle.ts";
 import { MessageVector } from "./message-vector.ts";
 import type { SendDatagram } from "./send.ts";
-import type { SystemCalls } from "./system-calls.ts";
+import type { SystemCalls } from "../system-calls.ts";
 
 export type OnDatagram = (message: Buffer, ip: string, port: number) => void;
 

@@ -5,7 +5,7 @@ import type { Socket as UdpSocket } from "node:dgram";
 import { Batches, type OnDatagram } from "./batches.ts";
 import { handleOf } from "./handle.ts";
 import { datagramSender, type SendDatagram } from "./send.ts";
-import { systemCalls } from "./system-calls.ts";
+import { systemCalls } from "../system-calls.ts";
 
 /** A batch below this size costs more than it saves; then dgram has the next ones to itself. */
 const WORTHWHILE = 4;

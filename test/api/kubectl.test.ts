@@ -161,8 +161,8 @@ t.test("waiting", { skip }, async (t) => {
   const { kubectl, store } = await startKubectlApi(t);
   const k = kubectl(newest ?? "");
   await k("create deployment web --image=nginx --replicas=1");
-  const rollout = k("rollout status deployment/web --timeout=20s");
-  const waited = k("wait --for=condition=Available deployment/web --timeout=20s");
+  const rollout = k("rollout status deployment/web --timeout=60s");
+  const waited = k("wait --for=condition=Available deployment/web --timeout=60s");
   const watching = k("get deployments -w --request-timeout=3s");
   await store.mutate(
     Deployments,
@@ -184,7 +184,7 @@ t.test("waiting", { skip }, async (t) => {
   t.match(await rollout, { code: 0, stdout: /deployment "web" successfully rolled out/ });
   t.match(await waited, { code: 0, stdout: "deployment.apps/web condition met\n" });
   t.match((await watching).stdout, /^web +1\/1 +1 +1 /m);
-  const deleted = k("wait --for=delete deployment/web --timeout=20s");
+  const deleted = k("wait --for=delete deployment/web --timeout=60s");
   t.match((await k("delete deployment web")).stdout, 'deployment.apps "web" deleted');
   t.equal((await deleted).code, 0);
 });

@@ -1,16 +1,9 @@
-// Reads over HTTP: paths, discovery, lists and their pages, watches, refusals. Sources: shared measurements of kubectl, KEP 3157 (WatchList).
-import t, { type Test } from "tap";
+// Reads over HTTP: paths, refusals, discovery, forms of answers, what the extension tells. Sources: shared measurements of kubectl.
+import t from "tap";
 import { parsePath } from "../../api/path.ts";
-import { VirtualClock } from "../../model/clock.ts";
-import type { ConfigMap } from "../../model/kinds/core-v1.ts";
-import { ConfigMaps, Jobs } from "../../model/resources.ts";
-import { type InProcessApi, startApi, TOKEN } from "./in-process-api.ts";
-
-const configMap = (name: string, labels: Record<string, string> = {}): ConfigMap => ({
-  apiVersion: "v1",
-  kind: "ConfigMap",
-  metadata: { name, namespace: "default", labels },
-});
+import { ConfigMaps } from "../../model/resources.ts";
+import { stored } from "./example-objects.ts";
+import { startApi } from "./in-process-api.ts";
 
 t.test("paths", async (t) => {
   const cases: readonly (readonly [path: string, expected: string])[] = [
@@ -164,52 +157,6 @@ t.test("discovery in every form", async (t) => {
   t.equal(cached.status, 304);
 });
 
-t.test("lists come in pages of one revision", async (t) => {
-  const { call, store } = await startApi(t);
-  for (const name of ["a", "b", "c", "d"]) await store.create(ConfigMaps, configMap(name, { odd: String(name === "a" || name === "c") }));
-  const names = (json: { readonly items?: unknown }): string =>
-    (json.items as readonly { readonly metadata: { readonly name: string } }[]).map(({ metadata }) => metadata.name).join(" ");
-  const path = "/api/v1/namespaces/default/configmaps";
-  const first = (await call("GET", `${path}?limit=2`)).json;
-  t.equal(names(first), "a b");
-  t.match(first, { kind: "ConfigMapList", metadata: { remainingItemCount: 2 } });
-  await store.delete(ConfigMaps, "default", "d");
-  await store.create(ConfigMaps, configMap("e"));
-  const second = (await call("GET", `${path}?limit=2&continue=${String(first.metadata?.continue)}`)).json;
-  t.equal(names(second), "c d", "the first page's revision");
-  t.equal(second.metadata?.resourceVersion, first.metadata?.resourceVersion);
-  t.notOk(second.metadata?.continue);
-  t.equal(names((await call("GET", path)).json), "a b c e");
-  const selected = (await call("GET", `${path}?limit=1&labelSelector=odd%3Dtrue`)).json;
-  t.ok(selected.metadata?.continue);
-  t.notOk(selected.metadata?.remainingItemCount, "upstream counts only unselective lists");
-  t.equal(names((await call("GET", `${path}?fieldSelector=metadata.name!%3Da`)).json), "b c e");
-  const exact = `${path}?resourceVersion=${String(first.metadata?.resourceVersion)}`;
-  t.equal(names((await call("GET", `${exact}&resourceVersionMatch=Exact`)).json), "a b c d");
-  t.equal(names((await call("GET", `${exact}&resourceVersionMatch=NotOlderThan`)).json), "a b c e");
-});
-
-t.test("a page whose revision is gone offers the inconsistent rest", async (t) => {
-  const { call, store } = await startApi(t, { logLimit: 3 });
-  for (const name of ["a", "b", "c"]) await store.create(ConfigMaps, configMap(name));
-  const path = "/api/v1/namespaces/default/configmaps";
-  const first = (await call("GET", `${path}?limit=1`)).json;
-  for (let i = 0; i < 9; i++) {
-    await store.mutate(ConfigMaps, "default", "c", (draft) => void (draft.data = { i: String(i) }));
-  }
-  const gone = await call("GET", `${path}?limit=1&continue=${String(first.metadata?.continue)}`);
-  t.equal(gone.status, 410);
-  t.match(gone.json, { reason: "Expired", message: /^The provided continue parameter is too old/ });
-  const rest = (await call("GET", `${path}?continue=${String(gone.json.metadata?.continue)}`)).json;
-  t.match(rest, { items: [{ metadata: { name: "b" } }, { metadata: { name: "c" } }] });
-  const watch = await call("GET", `${path}?watch=1&resourceVersion=${String(first.metadata?.resourceVersion)}`);
-  t.equal(watch.status, 200);
-  t.match(watch.json, {
-    type: "ERROR",
-    object: { kind: "Status", code: 410, reason: "Expired", message: /^too old resource version: \d+ \(\d+\)$/ },
-  });
-});
-
 t.test("tables, metadata and YAML on request", async (t) => {
   const { call } = await startApi(t);
   const as = (form: string): { headers: Record<string, string> } => ({
@@ -225,94 +172,9 @@ t.test("tables, metadata and YAML on request", async (t) => {
   t.match((await call("GET", "/api/v1/namespaces/default", { headers: { accept: "application/yaml" } })).text, /^kind: Namespace$/m);
 });
 
-/** Opens a watch and reads its events one by one. */
-async function openWatch(
-  t: Test,
-  { url }: InProcessApi,
-  path: string,
-  headers: Record<string, string> = {},
-): Promise<() => Promise<unknown>> {
-  const leave = new AbortController();
-  t.teardown(() => leave.abort());
-  const response = await fetch(`${url}${path}`, { headers: { authorization: `Bearer ${TOKEN}`, ...headers }, signal: leave.signal });
-  t.equal(response.status, 200, path);
-  const reader = (response.body ?? new ReadableStream<Uint8Array>()).pipeThrough(new TextDecoderStream()).getReader();
-  let rest = "";
-  return async () => {
-    while (!rest.includes("\n")) {
-      const { done, value } = await reader.read();
-      if (done) return undefined;
-      rest += value;
-    }
-    const line = rest.slice(0, rest.indexOf("\n"));
-    rest = rest.slice(line.length + 1);
-    return JSON.parse(line) as unknown;
-  };
-}
-
-t.test("a watch shows objects entering and leaving its selection", async (t) => {
-  const api = await startApi(t);
-  const { store } = api;
-  const path = `/api/v1/namespaces/default/configmaps?watch=true&labelSelector=app%3Dweb&resourceVersion=${store.revision}`;
-  const next = await openWatch(t, api, path);
-  await store.create(ConfigMaps, configMap("other", { app: "db" }));
-  await store.create(ConfigMaps, configMap("web", { app: "web" }));
-  t.match(await next(), { type: "ADDED", object: { kind: "ConfigMap", metadata: { name: "web" } } });
-  await store.mutate(ConfigMaps, "default", "other", (draft) => void (draft.metadata.labels = { app: "web" }));
-  t.match(await next(), { type: "ADDED", object: { metadata: { name: "other" } } });
-  await store.mutate(ConfigMaps, "default", "web", (draft) => void (draft.data = { a: "b" }));
-  t.match(await next(), { type: "MODIFIED", object: { data: { a: "b" } } });
-  await store.mutate(ConfigMaps, "default", "web", (draft) => void (draft.metadata.labels = {}));
-  t.match(await next(), { type: "DELETED", object: { metadata: { name: "web" } } });
-  await store.delete(ConfigMaps, "default", "other");
-  t.match(await next(), { type: "DELETED", object: { metadata: { name: "other", resourceVersion: String(store.revision) } } });
-});
-
-t.test("a watch list ends its initial events with a bookmark", async (t) => {
-  const api = await startApi(t);
-  const options = "watch=1&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true";
-  const next = await openWatch(t, api, `/api/v1/namespaces?${options}`);
-  t.match(await next(), { type: "ADDED", object: { metadata: { name: "default" } } });
-  t.match(await next(), { type: "ADDED", object: { metadata: { name: "kube-system" } } });
-  t.match(await next(), {
-    type: "BOOKMARK",
-    object: {
-      kind: "Namespace",
-      apiVersion: "v1",
-      metadata: { resourceVersion: String(api.store.revision), annotations: { "k8s.io/initial-events-end": "true" } },
-    },
-  });
-});
-
-t.test("a watch as tables; its timeout; idle bookmarks", async (t) => {
-  const clock = new VirtualClock();
-  const api = await startApi(t, { clock });
-  const table = { accept: "application/json;as=Table;v=v1;g=meta.k8s.io,application/json" };
-  const next = await openWatch(t, api, "/api/v1/namespaces?watch=1&allowWatchBookmarks=true&timeoutSeconds=100", table);
-  t.match(await next(), {
-    type: "ADDED",
-    object: { kind: "Table", columnDefinitions: [{ name: "Name" }], rows: [{ cells: ["default", "Active"] }] },
-  });
-  t.match(await next(), { type: "ADDED", object: { kind: "Table", columnDefinitions: [], rows: [{ cells: ["kube-system", "Active"] }] } });
-  await api.store.settle();
-  await clock.advance(61_000);
-  t.match(await next(), { type: "BOOKMARK", object: { kind: "Table", rows: [{ object: { metadata: { resourceVersion: "3" } } }] } });
-  await clock.advance(40_000);
-  t.equal(await next(), undefined, "ended by timeoutSeconds");
-});
-
-t.test("stopping the server ends its watches", async (t) => {
-  const api = await startApi(t);
-  const next = await openWatch(t, api, "/api/v1/namespaces?watch=1");
-  await next();
-  await next();
-  await api.api.stop();
-  t.equal(await next(), undefined);
-});
-
 t.test("large answers are compressed for who asks", async (t) => {
   const { call, store } = await startApi(t);
-  await store.create(ConfigMaps, { ...configMap("big"), data: { text: "x".repeat(200_000) } });
+  await store.create(ConfigMaps, { ...stored("big"), data: { text: "x".repeat(200_000) } });
   const path = "/api/v1/namespaces/default/configmaps";
   t.equal((await call("GET", path, { headers: { "accept-encoding": "gzip" } })).headers.get("content-encoding"), "gzip");
   t.equal((await call("GET", path, { headers: { "accept-encoding": "identity" } })).headers.get("content-encoding"), null);
@@ -346,20 +208,4 @@ t.test("the extension serves what features tell", async (t) => {
   t.match((await call("GET", `${base}/explain?from=pod/a&to=web`)).json, { code: 404, message: 'pods "a" not found' });
   t.match((await call("GET", `${base}/explain?from=moon&to=web`)).json, { code: 400 });
   t.equal((await call("GET", `${base}/trace`)).text, '{"at":1,"flow":1,"node":"n","hop":"dial","decision":"pass","matched":[]}\n');
-});
-
-t.test("Jobs by how many pods succeeded", async (t) => {
-  const { call, store } = await startApi(t);
-  const names = (json: { readonly items?: unknown }): unknown =>
-    (json.items as { readonly metadata: { readonly name: string } }[]).map(({ metadata }) => metadata.name).join(" ");
-  const jobs = "/apis/batch/v1/namespaces/default/jobs";
-  const template = { spec: { restartPolicy: "Never", containers: [{ name: "c", image: "i" }] } };
-  const selector = { matchLabels: { a: "b" } };
-  for (const name of ["none", "one"]) {
-    const spec = { manualSelector: true, selector, template: { ...template, metadata: { labels: { a: "b" } } } };
-    t.equal((await call("POST", jobs, { body: { metadata: { name }, spec } })).status, 201);
-  }
-  await store.mutate(Jobs, "default", "one", (job) => void (job.status = { succeeded: 1 }), { subresource: "status" });
-  t.equal(names((await call("GET", `${jobs}?fieldSelector=status.successful%3D1`)).json), "one");
-  t.equal(names((await call("GET", `${jobs}?fieldSelector=status.successful%3D0`)).json), "none");
 });

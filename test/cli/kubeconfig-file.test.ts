@@ -1,5 +1,5 @@
 // Merging into a user's kubeconfig and taking it back.
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, lstatSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import t from "tap";
@@ -36,6 +36,16 @@ t.test("merge and remove", async (t) => {
 
   await removeFromKubeconfig(join(folder, "absent"), "loopkube");
   t.notOk(existsSync(join(folder, "absent")));
+
+  const link = join(folder, "link");
+  symlinkSync(path, link);
+  chmodSync(path, 0o640);
+  await mergeKubeconfig(link, entry("loopkube"));
+  t.equal(names(read(path)), "other loopkube", "what a link leads to is written");
+  await removeFromKubeconfig(link, "loopkube");
+  t.equal(names(read(path)), "other");
+  t.ok(lstatSync(link).isSymbolicLink(), "and the link stays");
+  t.equal(statSync(path).mode & 0o777, 0o640, "with the file's mode");
 
   writeFileSync(path, "{ not yaml");
   await t.rejects(mergeKubeconfig(path, entry("loopkube")), { message: new RegExp(`cannot read the kubeconfig ${path}`) });

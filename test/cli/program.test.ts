@@ -11,6 +11,8 @@ const refusals: readonly (readonly [args: string, code: number, stderr: RegExp])
   ["status", 1, /^error: no cluster is running\n {2}start one: loopkube up\n$/],
   ["explain --to http://web --name lab", 1, /^error: no cluster named "lab" is running/],
   ["explain", 1, /required option '--to <destination>' not specified/],
+  ["explain dns web --to http://web", 1, /^error: --to has no effect on explain dns\n/],
+  ["explain request web.example --to http://web", 1, /^error: --to has no effect on explain request\n/],
   ["explain request", 1, /a URL or --id is required/],
   ["upp", 1, /unknown command 'upp'[\s\S]*Did you mean up\?/],
   ["up --nodes 0", 1, /not a number from 1 to 999/],
@@ -24,6 +26,7 @@ const refusals: readonly (readonly [args: string, code: number, stderr: RegExp])
   ["up --service-cidr x", 1, /not an address block such as 127\.96\.0\.0\/16/],
   ["up --name Lab_1 --own-kubeconfig", 1, /"Lab_1" is no valid cluster name\n {2}use lower-case letters/],
   ["up -f nothere.yaml --own-kubeconfig", 1, /the path "nothere\.yaml" does not exist/],
+  ["up -f dns/plugins --own-kubeconfig", 1, /the folder "dns\/plugins" holds no manifests: their names end in \.yaml, \.yml or \.json/],
   ["image add", 1, /missing required argument 'name'\n\(add --help for its options\)/],
   ["image add x", 1, /which program should the image run\?/],
   ["dump rulez", 1, /Allowed choices are rules, routes, zone, policy, faults/],
@@ -79,6 +82,13 @@ t.test("folders and files that cannot be written", async (t) => {
   }
   t.strictSame(readdirSync(`${home.path}/state/loopkube`), ["loopkube.log"], "nothing but the log is left");
 
+  const bundled = await run(`${LOOPKUBE} up -qdf nothere.yaml --name lab --own-kubeconfig`, { env: { ...env, ...state } });
+  t.match(
+    bundled,
+    { code: 1, stderr: /^error: the path "nothere\.yaml" does not exist\n {2}its log: .*lab\.log\n$/ },
+    "-d among other letters",
+  );
+
   const broken = `${home.path}/broken`;
   const stale = { name: "old", pid: 2 ** 22 + 1, started: "", kubeconfig: "", merged: broken, context: "loopkube-old" };
   mkdirSync(`${home.path}/state/loopkube/old`);
@@ -100,6 +110,9 @@ t.test("folders and files that cannot be written", async (t) => {
 t.test("help, version, completion", async (t) => {
   t.match((await cli("--help")).stdout, /up \[options\] +start a cluster/);
   t.match((await cli("help explain dns")).stdout, /^Usage: loopkube explain dns /);
+  t.match((await cli("explain dns --help")).stdout, /Options:\n {2}--name .*\n(?: {4}.*\n)* {2}--from /, "only the options that it knows");
+  for (const command of ["up", "curl", "explain request"])
+    t.notMatch((await cli(`${command} --help`)).stdout, /default: (\[\]|\{\})/, "defaults in words");
   t.match((await cli("version")).stdout, /^loopkube \d+\.\d+\.\d+ \(Node v\d+[.\d]+\), Kubernetes v1\.33\.\d+\n$/);
   t.match(JSON.parse((await cli("version -o json")).stdout), { kubernetes: /^v1\.33/ });
   const script = (await cli("completion bash")).stdout;

@@ -8,6 +8,7 @@ import t from "tap";
 import { Failure } from "../../cli/failure.ts";
 import { isAlive, processStart, runningCluster, type RunState } from "../../cli/run-state.ts";
 import { WITHOUT_RUNNER } from "../support/command.ts";
+import { until } from "../support/until.ts";
 
 const stateOf = (pid: number, started = processStart(pid)): RunState => ({
   name: "x",
@@ -27,15 +28,17 @@ t.test(
     t.notOk(isAlive(stateOf(process.pid, "1")), "started at another time");
     t.notOk(isAlive(stateOf(2 ** 22 + 1, "1")), "no such process");
 
-    // The shell's child ends at once; the program that takes the shell's place never asks how it ended.
-    const [program = "", ...args] = [...WITHOUT_RUNNER, "sh", "-c", "sleep 0.2 & echo $!; exec sleep 60"];
+    // The shell's child is ended when another program has taken the shell's place, one that never asks how it ended.
+    const [program = "", ...args] = [...WITHOUT_RUNNER, "sh", "-c", "sleep 600 & echo $!; exec tail -f /dev/null"];
     const parent = spawn(program, args, { stdio: ["ignore", "pipe", "ignore"] });
     t.teardown(() => parent.kill("SIGKILL"));
     const [line] = (await once(parent.stdout, "data")) as [Buffer];
     const pid = Number(line.toString());
     const state = stateOf(pid);
     t.not(state.started, "");
-    while (!/\) Z /.test(readFileSync(`/proc/${pid}/stat`, "utf8"))) await new Promise((resolve) => setImmediate(resolve));
+    await until(() => readFileSync(`/proc/${parent.pid}/comm`, "utf8") === "tail\n", "the shell has gone");
+    process.kill(pid);
+    await until(() => /\) Z /.test(readFileSync(`/proc/${pid}/stat`, "utf8")), "the end");
     t.notOk(isAlive(state), "ended, though nobody has noticed");
   },
 );

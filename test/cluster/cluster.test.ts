@@ -1,29 +1,11 @@
 // The library: start, apply, settle, fetch, resolve, stop; several clusters at once; the same seed gives the same cluster.
-import { createServer } from "node:http";
-import t from "tap";
+import t, { type Test } from "tap";
 import { type Cluster, type ClusterOptions, startCluster } from "../../cluster/index.ts";
-import type { InlineProgram } from "../../model/ports.ts";
 import { EndpointSlices, EndpointsResource, Pods, Services } from "../../model/resources.ts";
 import { isStatus } from "../../model/errors.ts";
+import { helloDeployment, startHello } from "./hello-cluster.ts";
 
-const hello: InlineProgram = async (context) => {
-  const server = createServer((request, response) => response.end(`${context.hostname} saw ${request.socket.remoteAddress}`));
-  await using _listening = await context.listen(8080, server);
-  await new Promise<void>((resolve) => context.signal.addEventListener("abort", () => resolve(), { once: true }));
-  return 0;
-};
-
-const WEB = `
-apiVersion: apps/v1
-kind: Deployment
-metadata: {name: web}
-spec:
-  replicas: 3
-  selector: {matchLabels: {app: web}}
-  template:
-    metadata: {labels: {app: web}}
-    spec: {containers: [{name: web, image: test/hello, ports: [{containerPort: 8080}]}]}
----
+const WEB = `${helloDeployment(3)}---
 apiVersion: v1
 kind: Service
 metadata: {name: web}
@@ -35,11 +17,8 @@ metadata: {name: client}
 spec: {containers: [{name: client, image: busybox, command: [sleep, infinity]}]}
 `;
 
-async function start(t: { teardown(stop: () => Promise<void>): void }, options: ClusterOptions = {}): Promise<Cluster> {
-  const cluster = await startCluster({ seed: 1, images: { "test/hello": { runtime: "inline", program: hello } }, ...options });
-  t.teardown(() => cluster.stop());
-  return cluster;
-}
+const start = (t: Test, options: ClusterOptions = {}): Promise<Cluster> =>
+  startHello(t, ({ hostname }, { socket }) => `${hostname} saw ${socket.remoteAddress}`, options);
 
 t.test("apply, ready, fetch by Service name, resolve", async (t) => {
   const cluster = await start(t);

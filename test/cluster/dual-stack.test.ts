@@ -1,24 +1,18 @@
 // A dual-stack cluster: two addresses per pod, node and Service that asks for them, one EndpointSlice per family, and traffic over both.
 import { promises as dns } from "node:dns";
-import { createServer, get, type RequestOptions } from "node:http";
-import t from "tap";
+import { get, type RequestOptions } from "node:http";
+import t, { type Test } from "tap";
 import { createApiClient } from "../../cluster/api-client.ts";
 import { type Cluster, type ClusterOptions, startCluster } from "../../cluster/index.ts";
 import { ipFamily } from "../../model/ip.ts";
-import type { InlineProgram } from "../../model/ports.ts";
 import { EndpointSlices, Nodes, Pods, Services } from "../../model/resources.ts";
+import { dialUnlessDropped } from "../netsim/test-fabric.ts";
+import { type Greeting, helloDeployment, startHello } from "./hello-cluster.ts";
 
-const hello: InlineProgram = async (context) => {
-  const about = (): string => `${context.env["IPS"]} ${context.env["HOST_IPS"]}\n${context.files.read("/etc/hosts")}`;
-  const server = createServer((request, response) =>
-    response.end(
-      request.url === "/pod" ? about() : `${context.hostname} at ${request.socket.localAddress} saw ${request.socket.remoteAddress}`,
-    ),
-  );
-  await using _listening = await context.listen(8080, server);
-  await new Promise<void>((resolve) => context.signal.addEventListener("abort", () => resolve(), { once: true }));
-  return 0;
-};
+const greeting: Greeting = ({ env, files, hostname }, { url, socket }) =>
+  url === "/pod"
+    ? `${env["IPS"]} ${env["HOST_IPS"]}\n${files.read("/etc/hosts")}`
+    : `${hostname} at ${socket.localAddress} saw ${socket.remoteAddress}`;
 
 const web = (name: string, spec: string): string => `
 apiVersion: v1
@@ -27,17 +21,7 @@ metadata: {name: ${name}}
 spec: {selector: {app: web}, ports: [{port: 80, targetPort: 8080}], ${spec}}
 `;
 
-const PODS = `
-apiVersion: apps/v1
-kind: Deployment
-metadata: {name: web}
-spec:
-  replicas: 2
-  selector: {matchLabels: {app: web}}
-  template:
-    metadata: {labels: {app: web}}
-    spec: {containers: [{name: web, image: test/hello, ports: [{containerPort: 8080}]}]}
----
+const PODS = `${helloDeployment(2)}---
 apiVersion: v1
 kind: Pod
 metadata: {name: client}
@@ -50,11 +34,7 @@ spec:
     - {name: HOST_IPS, valueFrom: {fieldRef: {fieldPath: status.hostIPs}}}
 `;
 
-async function start(t: { teardown(stop: () => Promise<void>): void }, options: ClusterOptions): Promise<Cluster> {
-  const cluster = await startCluster({ seed: 1, nodes: 2, images: { "test/hello": { runtime: "inline", program: hello } }, ...options });
-  t.teardown(() => cluster.stop());
-  return cluster;
-}
+const start = (t: Test, options: ClusterOptions): Promise<Cluster> => startHello(t, greeting, { nodes: 2, ...options });
 
 const families = (ips: readonly (string | undefined)[] | undefined): string => (ips ?? []).map((ip) => ipFamily(ip ?? "")).join(" ");
 
@@ -243,13 +223,9 @@ spec: {podSelector: {matchLabels: {app: web}}, policyTypes: [Ingress], ingress: 
     const client = cluster.store.get(Pods, "default", "client")?.status?.podIPs?.[1]?.ip;
     const endpoint = cluster.store.list(Pods, { labels: (labels) => labels?.["app"] === "web" })[0]?.status?.podIPs?.[1]?.ip ?? "";
     const allowed = async (): Promise<boolean> => {
-      try {
-        const from = cluster.fabric.identify(client ?? "");
-        (await cluster.fabric.dial(from, { ip: endpoint, port: 8080 }, { timeoutMs: 20 })).destroy();
-        return true;
-      } catch {
-        return false;
-      }
+      const socket = await dialUnlessDropped(cluster.fabric, cluster.fabric.identify(client ?? ""), { ip: endpoint, port: 8080 });
+      socket?.destroy();
+      return socket !== undefined;
     };
     const rows: [string, boolean][] = [
       [`{ipBlock: {cidr: ${client}/128}}`, true],

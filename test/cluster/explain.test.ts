@@ -1,6 +1,6 @@
 // Explanations end where the flow ends, and say so.
 import t from "tap";
-import { createApiClient, startCluster } from "../../cluster/index.ts";
+import { type ApiClient, createApiClient, startCluster } from "../../cluster/index.ts";
 import type { ExplainAnswer } from "../../model/ports.ts";
 
 const OBJECTS = `
@@ -19,6 +19,19 @@ kind: Pod
 metadata: {name: web, labels: {app: web}}
 spec: {containers: [{name: web, image: nginx}]}
 `;
+
+const DENY = `
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: deny}
+spec: {podSelector: {matchLabels: {app: web}}, policyTypes: [Ingress]}
+`;
+
+/** The steps that this path of the explaining API answers with. */
+async function explained(client: ApiClient, query: string): Promise<readonly ExplainAnswer[]> {
+  const answer = await client.request("GET", `/apis/loopkube.dev/v1alpha1/${query}`);
+  return (answer as unknown as { readonly steps: readonly ExplainAnswer[] }).steps;
+}
 
 const rows: readonly (readonly [to: string, last: RegExp])[] = [
   ["http://web/", /Delivery|NetworkPolicy: allowed/],
@@ -50,9 +63,7 @@ t.test("ports that are published on 127.0.0.1", async (t) => {
     [api, /is the API server: it answers itself$/, /it answers itself$/],
   ];
   for (const [to, expected, last] of published) {
-    const { steps } = (await client.request("GET", `/apis/loopkube.dev/v1alpha1/explain?to=${encodeURIComponent(to)}`)) as unknown as {
-      steps: readonly ExplainAnswer[];
-    };
+    const steps = await explained(client, `explain?to=${encodeURIComponent(to)}`);
     const lines = steps.flatMap((step) => step.lines);
     t.ok(
       lines.some((line) => expected.test(line)),
@@ -70,17 +81,10 @@ t.test("ports that are published on 127.0.0.1", async (t) => {
 t.test("a denied flow goes no further", async (t) => {
   await using cluster = await startCluster({ nodes: 1, seed: 1 });
   await cluster.apply(OBJECTS);
-  await cluster.apply(`
-apiVersion: networking.k8s.io/v1
-kind: NetworkPolicy
-metadata: {name: deny}
-spec: {podSelector: {matchLabels: {app: web}}, policyTypes: [Ingress]}
-`);
+  await cluster.apply(DENY);
   await cluster.ready();
   using client = createApiClient(cluster.kubeconfig);
-  const { steps } = (await client.request("GET", "/apis/loopkube.dev/v1alpha1/explain?to=pod/web:80")) as unknown as {
-    steps: readonly ExplainAnswer[];
-  };
+  const steps = await explained(client, "explain?to=pod/web:80");
   t.equal(steps.at(-1)?.title, "NetworkPolicy: denied (the client times out)");
 });
 
@@ -90,12 +94,7 @@ t.test("the last step is the outcome", async (t) => {
   await cluster.ready();
   using client = createApiClient(cluster.kubeconfig);
   for (const [to, last] of rows) {
-    const { steps } = (await client.request(
-      "GET",
-      `/apis/loopkube.dev/v1alpha1/explain?from=pod/web&to=${encodeURIComponent(to)}`,
-    )) as unknown as {
-      steps: readonly ExplainAnswer[];
-    };
+    const steps = await explained(client, `explain?from=pod/web&to=${encodeURIComponent(to)}`);
     const step = steps.at(-1);
     t.match(`${step?.title} ${step?.lines.at(-1)}`, last, to, { steps });
   }
@@ -111,17 +110,11 @@ spec: {ingressClassName: nginx, rules: [{host: web.example, http: {paths: [{path
 `);
   await cluster.ready();
   using client = createApiClient(cluster.kubeconfig);
-  const ask = async (query: string): Promise<readonly ExplainAnswer[]> =>
-    ((await client.request("GET", `/apis/loopkube.dev/v1alpha1/${query}`)) as unknown as { steps: readonly ExplainAnswer[] }).steps;
+  const ask = (query: string): Promise<readonly ExplainAnswer[]> => explained(client, query);
   const request = `request?url=${encodeURIComponent("http://web.example/")}`;
   const flow = `explain?to=${encodeURIComponent("http://web.example/")}`;
   t.match((await ask(request)).at(-1), { title: "answer", lines: [/^the pod sees GET \//] });
-  await cluster.apply(`
-apiVersion: networking.k8s.io/v1
-kind: NetworkPolicy
-metadata: {name: deny}
-spec: {podSelector: {matchLabels: {app: web}}, policyTypes: [Ingress]}
-`);
+  await cluster.apply(DENY);
   await cluster.settle();
   t.match((await ask(request)).slice(-2), [
     { title: "NetworkPolicy: denied (the client times out)", lines: [/^egress: /, /from pod ingress-nginx\/ingress-nginx-controller-/] },

@@ -1,20 +1,10 @@
 // bind and debug: which blocks a pod's clients reach, what may stand side by side, and what is logged. Facts: CoreDNS 1.14.7, plugin/bind,
 // plugin/debug, core/dnsserver address.go and register.go with their tests.
 import t from "tap";
-import { CorefileError } from "../../dns/corefile.ts";
-import { Metrics } from "../../dns/metrics.ts";
-import { VirtualClock } from "../../model/clock.ts";
-import { testChain } from "./support.ts";
+import { faultOf, testChain } from "./plugin-harness.ts";
 
 const OWN = ["127.244.0.2", "fd00::2"];
-const refusal = (corefile: string): string => {
-  try {
-    testChain(corefile, [], { serverIPs: OWN }).chain.close();
-    return "";
-  } catch (error) {
-    return error instanceof CorefileError ? error.message.replace(/^.* - Error during parsing: /, "") : String(error);
-  }
-};
+const refusal = (corefile: string): string => faultOf(corefile, { serverIPs: OWN }).replace(/^.* - Error during parsing: /, "");
 
 t.test("who is reached", async (t) => {
   const block = (bind: string, name: string): string => `.:53 {\n${bind}\nchaos ${name}\n}\n`;
@@ -41,9 +31,8 @@ t.test("who is reached", async (t) => {
 });
 
 t.test("what is told of it", (t) => {
-  const metrics = new Metrics();
   const corefile = "b.example a.example {\nbind 127.244.0.2 127.0.0.1\nprometheus\nwhoami\n}\nc.example:53 {\nwhoami\n}";
-  const { chain } = testChain(corefile, [], { serverIPs: OWN, metrics });
+  const { chain, metrics } = testChain(corefile, [], { serverIPs: OWN });
   t.equal(
     chain.banner,
     "a.example.:53 on 127.244.0.2\nb.example.:53 on 127.244.0.2\na.example.:53 on 127.0.0.1\nb.example.:53 on 127.0.0.1\nc.example.:53\n",
@@ -94,8 +83,7 @@ t.test("level debug is logged with debug in any block", async (t) => {
       ["[DEBUG] plugin/hosts: Parsed hosts file into 2 entries", "[DEBUG] plugin/errors: 2 errors like '.*' occurred in last 1m0s"],
     ],
   ] as const) {
-    const clock = new VirtualClock();
-    const { ask, lines } = testChain(corefile, [], { clock, files: { "/f": "127.0.0.1 a.example\n" } });
+    const { ask, clock, lines } = testChain(corefile, [], { files: { "/f": "127.0.0.1 a.example\n" } });
     for (let i = 0; i < 2; i++) await ask("a.", "PTR");
     await clock.advance(60_000);
     t.strictSame(

@@ -1,84 +1,10 @@
 // cache on a clock that moves by hand: popular answers fetched anew, expired ones given while the source is asked.
 import t from "tap";
-import { decodeQuery } from "../../dns/decode.ts";
-import { encodeReply } from "../../dns/encode.ts";
-import { emptyReply, isRcode } from "../../dns/message.ts";
-import type { Reply } from "../../dns/message.ts";
-import { Metrics } from "../../dns/metrics.ts";
+import { isRcode } from "../../dns/message.ts";
 import { nextTurn, VirtualClock } from "../../model/clock.ts";
-import { namespace, service, slice, testChain } from "./support.ts";
-import type { Exchange, TestChain } from "./support.ts";
-
-const NAME = "db.default.svc.cluster.local.";
-const zoneOf = (ip: string) => [
-  namespace("default"),
-  service("default/db", "None", "sql:5432/TCP"),
-  slice("default/db", [ip], { name: "sql", port: 5432 }),
-];
-const addresses = (reply: Reply): readonly string[] =>
-  reply.answers.map((record) => (record.type === "A" ? `${record.address} ${record.ttl}` : record.type));
-const corefile = (cache: string): string => `.:53 {\n kubernetes cluster.local {\n  ttl 20\n }\n ${cache}\n}\n`;
-
-function rolling(cache: string): {
-  readonly clock: VirtualClock;
-  readonly test: TestChain;
-  ask(): Promise<readonly string[]>;
-  rollTo(ip: string): void;
-} {
-  const clock = new VirtualClock();
-  const test = testChain(corefile(cache), zoneOf("127.244.1.1"), { clock });
-  return {
-    clock,
-    test,
-    ask: async () => addresses(await test.ask(NAME, "A")),
-    rollTo: (ip) => {
-      const changed = slice("default/db", [ip], { name: "sql", port: 5432 });
-      test.zone.apply({ type: changed, key: "default/db-slice", object: changed }, clock.now());
-    },
-  };
-}
-
-t.test("prefetch: a popular name is fetched before it expires", async (t) => {
-  const { clock, ask, rollTo } = rolling("cache {\n  prefetch 2 1m 10%\n }");
-  for (let i = 0; i < 3; i++) await ask();
-  rollTo("127.244.1.2");
-  await clock.advance(18_000);
-  t.strictSame(await ask(), ["127.244.1.1 2"], "this one is still served from memory");
-  t.strictSame(await ask(), ["127.244.1.2 20"], "and the next is already new");
-});
-
-t.test("serve_stale: an expired answer is given with TTL 0 while the source is asked", async (t) => {
-  const { clock, ask, rollTo } = rolling("cache {\n  serve_stale 1h\n }");
-  await ask();
-  rollTo("127.244.1.2");
-  await clock.advance(60_000);
-  t.strictSame(await ask(), ["127.244.1.1 0"]);
-  t.strictSame(await ask(), ["127.244.1.2 20"]);
-  const verified = rolling("cache {\n  serve_stale 1h verify\n }");
-  await verified.ask();
-  verified.rollTo("127.244.1.2");
-  await verified.clock.advance(60_000);
-  t.strictSame(await verified.ask(), ["127.244.1.2 20"], "verify asks the source first");
-});
-
-t.test("more names than fit", async (t) => {
-  const count = 1300;
-  const objects = [
-    namespace("default"),
-    ...Array.from({ length: count }, (_, i) => service(`default/s${i}`, `127.96.${i >> 8}.${i & 255}`, "80/TCP")),
-  ];
-  const { ask, metrics } = measured(corefile("cache {\n  success 3\n }"), objects);
-  const why = async (i: number): Promise<string> => (await ask(`s${i}.default.svc.cluster.local.`, "A")).why[0]?.plugin ?? "";
-  for (let i = 0; i < count; i++) t.equal(await why(i), "kubernetes");
-  t.strictSame([await why(count - 1), await why(count - 1000)], ["cache", "cache"], "1024 is the least capacity");
-  t.equal(await why(0), "kubernetes", "the oldest went first");
-  t.match(metrics.text(), /coredns_cache_evictions_total\{server="dns:\/\/:53",zones="\.",view="",type="success"\} [1-9]/);
-});
-
-function measured(corefile: string, objects: Parameters<typeof testChain>[1]): TestChain & { readonly metrics: Metrics } {
-  const metrics = new Metrics();
-  return { ...testChain(corefile, objects, { metrics }), metrics };
-}
+import { webAndDb } from "./objects.ts";
+import { answering, answerTo, queryOf, refuses, testChain } from "./plugin-harness.ts";
+import type { Exchange } from "./plugin-harness.ts";
 
 /** A name outside the cluster whose server does as it is told; answers as "rcode address ttl", "-" without an address. */
 function outside(cache: string): {
@@ -94,9 +20,8 @@ function outside(cache: string): {
     asked++;
     const present = behaviour;
     if (present === "slow") await new Promise<void>((resolve) => clock.after(1000, resolve));
-    const decoded = decodeQuery(message, "udp", { ip: "127.0.0.1", port: 1 });
-    if (decoded.type !== "query") throw new Error("not a query");
-    const { name } = decoded.query.question;
+    const query = queryOf(message);
+    const { name } = query.question;
     const soa = {
       name: "x.",
       type: "SOA",
@@ -109,10 +34,9 @@ function outside(cache: string): {
       expire: 1,
       minimum: 20,
     } as const;
-    const reply: Reply = isRcode(present)
-      ? { ...emptyReply(present, "", ""), authorities: present === "NXDOMAIN" || present === "NOERROR" ? [soa] : [] }
-      : { ...emptyReply("NOERROR", "", ""), answers: [{ name, type: "A", ttl: 20, address: present === "slow" ? "127.1.0.9" : present }] };
-    return encodeReply(decoded.query, reply).bytes;
+    if (!isRcode(present))
+      return answerTo(query, { answers: [{ name, type: "A", ttl: 20, address: present === "slow" ? "127.1.0.9" : present }] });
+    return answerTo(query, { rcode: present, authorities: present === "NXDOMAIN" || present === "NOERROR" ? [soa] : [] });
   };
   const { ask } = testChain(`.:53 {\n ${cache}\n forward . 127.9.0.1 {\n max_fails 0\n max_connect_attempts 1\n }\n}\n`, [], {
     clock,
@@ -216,14 +140,10 @@ const stories: readonly [what: string, cache: string, steps: readonly string[]][
 ];
 
 t.test("the TTLs of what is not kept, and of delegations and transfers", async (t) => {
-  const exchange: Exchange = async (_server, message) => {
-    const decoded = decodeQuery(message, "udp", { ip: "127.0.0.1", port: 1 });
-    if (decoded.type !== "query") throw new Error("not a query");
-    const { name } = decoded.query.question;
-    const [rcode = ""] = name.split(".");
-    const authorities = [{ name: "x.", type: "NS", ttl: 900, target: "ns.x." }] as const;
-    return encodeReply(decoded.query, { ...emptyReply(isRcode(rcode) ? rcode : "NOERROR", "", ""), authorities }).bytes;
-  };
+  const exchange = answering(({ question }) => {
+    const [rcode = ""] = question.name.split(".");
+    return { rcode: isRcode(rcode) ? rcode : "NOERROR", authorities: [{ name: "x.", type: "NS", ttl: 900, target: "ns.x." }] };
+  });
   const { ask } = testChain(". {\ncache {\nsuccess 9984 300 20\ndenial 9984 200 30\n}\nforward . 127.9.0.1\n}", [], { exchange });
   const ttl = async (name: string): Promise<number | undefined> => (await ask(name, "A")).authorities[0]?.ttl;
   // Five seconds at first, raised to the least of the shelf.
@@ -231,7 +151,7 @@ t.test("the TTLs of what is not kept, and of delegations and transfers", async (
   t.equal(await ttl("REFUSED.x."), 20);
   t.equal(await ttl("NXDOMAIN.x."), 200, "a denial without SOA is not kept, and lowered all the same");
   t.equal(await ttl("SERVFAIL.x."), 5);
-  const transfer = testChain(". {\ncache\ntransfer {\nto *\n}\nkubernetes cluster.local {\nttl 30\n}\n}", zoneOf("127.244.1.1"));
+  const transfer = testChain(". {\ncache\ntransfer {\nto *\n}\nkubernetes cluster.local {\nttl 30\n}\n}", webAndDb);
   const { answers } = await transfer.ask("cluster.local.", "AXFR", { transport: "tcp" });
   t.strictSame([...new Set(answers.map((record) => record.ttl))], [5]);
 });
@@ -295,54 +215,45 @@ t.test("another class is another question", async (t) => {
   t.strictSame([await plugin(1), await plugin(1), await plugin(3)], ["hosts", "cache", "hosts"]);
 });
 
-const faults: readonly [stanza: string, message: string][] = [
-  ["cache 0 example.nl", "cache TTL can not be zero or negative: 0"],
-  ["cache -1 example.nl", "cache TTL can not be zero or negative: -1"],
-  ["cache {\n success\n}", "Wrong argument count"],
-  ["cache {\n success 15 aaa\n}", 'strconv.Atoi: parsing "aaa": invalid syntax'],
-  ["cache {\n success 15 0\n}", "cache TTL can not be zero or negative: 0"],
-  ["cache {\n denial aaa\n}", 'strconv.Atoi: parsing "aaa": invalid syntax'],
-  ["cache {\n denial 15 60 -1\n}", "cache min TTL can not be negative: -1"],
-  ["cache {\n prefetch\n}", "Wrong argument count"],
-  ["cache {\n prefetch 0 blurp\n}", 'time: invalid duration "blurp"'],
-  ["cache {\n prefetch -1\n}", "prefetch amount should be positive: -1"],
-  ["cache {\n prefetch 5 1m 20\n}", "last character of percentage"],
-  ["cache {\n prefetch 5 1m 95%\n}", "percentage should fall in range [10, 90]: 95"],
-  ["cache {\n serve_stale 20\n}", "time: invalid duration"],
-  ["cache {\n serve_stale -20m\n}", "invalid negative duration for serve_stale"],
-  ["cache {\n serve_stale 1m nono\n}", "invalid value for serve_stale refresh mode: nono"],
-  ["cache {\n serve_stale 1h immediate 100ms\n}", "must be a whole number of seconds"],
-  ["cache {\n serve_stale 1h immediate 4294967296s\n}", "exceeds the DNS TTL range"],
-  ["cache {\n serve_stale 1h immediate 30s 5m1s\n}", "cannot exceed 5 minutes"],
-  ["cache {\n serve_stale 1h immediate 30s 30s extra\n}", "Wrong argument count"],
-  ["cache {\n serve_stale 1h verify -1ms\n}", "invalid negative timeout for serve_stale verify"],
-  ["cache {\n serve_stale 1h verify 100ms 30s 30s extra\n}", "Wrong argument count"],
-  ["cache {\n serve_stale_policy prefer_positive\n}", "serve_stale_policy requires serve_stale"],
-  ["cache {\n serve_stale\n serve_stale_policy\n}", "Wrong argument count"],
-  ["cache {\n serve_stale\n serve_stale_policy other\n}", "invalid serve_stale_policy: other"],
-  ["cache {\n serve_stale\n serve_stale_policy prefer_positive\n serve_stale_policy prefer_positive\n}", "can only be specified once"],
-  ["cache {\n servfail\n}", "Wrong argument count"],
-  ["cache {\n servfail 6m\n}", "caching SERVFAIL responses over 5 minutes is not permitted"],
-  ["cache {\n servfail 20\n}", "time: invalid duration"],
-  ["cache {\n servfail -1s\n}", "invalid negative ttl for servfail"],
-  ["cache {\n servfail 1m invalid\n}", "Wrong argument count"],
-  ["cache {\n disable invalid example.com\n}", 'cache type for disable must be "success" or "denial"'],
-  ["cache {\n keepttl arg1\n}", "Wrong argument count"],
-  ["cache {\n other x\n}", "Wrong argument count or unexpected line ending after 'other'"],
-  ["cache {\n serve_stale 1h verify soon\n}", "invalid serve_stale verify timeout: time: invalid duration"],
-  ["cache {\n serve_stale 1h immediate soon\n}", "invalid serve_stale response TTL: time: invalid duration"],
-  ["cache {\n serve_stale 1h immediate 1s soon\n}", "invalid serve_stale failure recheck: time: invalid duration"],
-];
-
 t.test("stanzas that are refused", async (t) => {
-  for (const [stanza, expected] of faults) {
-    try {
-      testChain(`. {\n${stanza}\n}`, []);
-      t.fail(`no error for ${stanza}`);
-    } catch (error) {
-      t.ok(String(error).includes(expected), `${stanza}: ${String(error)}`);
-    }
-  }
+  refuses(t, [
+    ["cache 0 example.nl", "cache TTL can not be zero or negative: 0"],
+    ["cache -1 example.nl", "cache TTL can not be zero or negative: -1"],
+    ["cache {\n success\n}", "Wrong argument count"],
+    ["cache {\n success 15 aaa\n}", 'strconv.Atoi: parsing "aaa": invalid syntax'],
+    ["cache {\n success 15 0\n}", "cache TTL can not be zero or negative: 0"],
+    ["cache {\n denial aaa\n}", 'strconv.Atoi: parsing "aaa": invalid syntax'],
+    ["cache {\n denial 15 60 -1\n}", "cache min TTL can not be negative: -1"],
+    ["cache {\n prefetch\n}", "Wrong argument count"],
+    ["cache {\n prefetch 0 blurp\n}", 'time: invalid duration "blurp"'],
+    ["cache {\n prefetch -1\n}", "prefetch amount should be positive: -1"],
+    ["cache {\n prefetch 5 1m 20\n}", "last character of percentage"],
+    ["cache {\n prefetch 5 1m 95%\n}", "percentage should fall in range [10, 90]: 95"],
+    ["cache {\n serve_stale 20\n}", "time: invalid duration"],
+    ["cache {\n serve_stale -20m\n}", "invalid negative duration for serve_stale"],
+    ["cache {\n serve_stale 1m nono\n}", "invalid value for serve_stale refresh mode: nono"],
+    ["cache {\n serve_stale 1h immediate 100ms\n}", "must be a whole number of seconds"],
+    ["cache {\n serve_stale 1h immediate 4294967296s\n}", "exceeds the DNS TTL range"],
+    ["cache {\n serve_stale 1h immediate 30s 5m1s\n}", "cannot exceed 5 minutes"],
+    ["cache {\n serve_stale 1h immediate 30s 30s extra\n}", "Wrong argument count"],
+    ["cache {\n serve_stale 1h verify -1ms\n}", "invalid negative timeout for serve_stale verify"],
+    ["cache {\n serve_stale 1h verify 100ms 30s 30s extra\n}", "Wrong argument count"],
+    ["cache {\n serve_stale_policy prefer_positive\n}", "serve_stale_policy requires serve_stale"],
+    ["cache {\n serve_stale\n serve_stale_policy\n}", "Wrong argument count"],
+    ["cache {\n serve_stale\n serve_stale_policy other\n}", "invalid serve_stale_policy: other"],
+    ["cache {\n serve_stale\n serve_stale_policy prefer_positive\n serve_stale_policy prefer_positive\n}", "can only be specified once"],
+    ["cache {\n servfail\n}", "Wrong argument count"],
+    ["cache {\n servfail 6m\n}", "caching SERVFAIL responses over 5 minutes is not permitted"],
+    ["cache {\n servfail 20\n}", "time: invalid duration"],
+    ["cache {\n servfail -1s\n}", "invalid negative ttl for servfail"],
+    ["cache {\n servfail 1m invalid\n}", "Wrong argument count"],
+    ["cache {\n disable invalid example.com\n}", 'cache type for disable must be "success" or "denial"'],
+    ["cache {\n keepttl arg1\n}", "Wrong argument count"],
+    ["cache {\n other x\n}", "Wrong argument count or unexpected line ending after 'other'"],
+    ["cache {\n serve_stale 1h verify soon\n}", "invalid serve_stale verify timeout: time: invalid duration"],
+    ["cache {\n serve_stale 1h immediate soon\n}", "invalid serve_stale response TTL: time: invalid duration"],
+    ["cache {\n serve_stale 1h immediate 1s soon\n}", "invalid serve_stale failure recheck: time: invalid duration"],
+  ]);
 });
 
 t.test("whoami is kept like anything else, as upstream does", async (t) => {

@@ -13,7 +13,8 @@ import { endpointLabel } from "../../dns/service-table.ts";
 import { defaultKubernetesOptions, ZoneView } from "../../dns/view.ts";
 import { compileZone } from "../../dns/zone.ts";
 import type { KubeObject } from "../../model/object.ts";
-import { namespace, query, testChain } from "./support.ts";
+import { namespace } from "./objects.ts";
+import { query, testChain } from "./plugin-harness.ts";
 
 interface CaseRecord {
   readonly name: string;

@@ -82,7 +82,7 @@ export async function dnsCluster(t: Test, options: { clock?: Clock; delayMs?: nu
         argv: [],
         env: {},
         ports: [],
-        files: { read: () => undefined, write: () => undefined, remove: () => false, list: () => [] },
+        files: { read: () => undefined, write: () => undefined, generate: () => undefined, remove: () => false, list: () => [] },
         listen: (port, server) => fabric.expose({ ip, port }, "TCP", { type: "server", server }, peer),
         listenUdp: (port, handler) => fabric.expose({ ip, port }, "UDP", { type: "datagram", handler }, peer),
         dial: (host, port, dial) => fabric.dial(peer, { ip: host, port }, dial),
@@ -96,7 +96,7 @@ export async function dnsCluster(t: Test, options: { clock?: Clock; delayMs?: nu
         random: random.fork(ip),
         signal: abort.signal,
       } satisfies ContainerContext;
-      const exit = dns.program(context);
+      const exit = dns.image.program(context);
       await Promise.race([ready.promise, exit]);
       const stop = (): Promise<number> => {
         abort.abort();

@@ -7,7 +7,8 @@ import type { CorefileFiles } from "../../dns/corefile-parser.ts";
 import type { Directive } from "../../dns/corefile.ts";
 import { checkCorefile } from "../../dns/chain.ts";
 import { dataText, zoneLine } from "../../dns/record.ts";
-import { namespace, service, testChain } from "./support.ts";
+import { namespace, service } from "./objects.ts";
+import { testChain } from "./plugin-harness.ts";
 
 t.test("server blocks", async (t) => {
   const blocks = parseCorefile(

@@ -5,7 +5,8 @@ import { defaultCorefile } from "../../dns/corefile.ts";
 import { parseCorefile } from "../../dns/corefile-parser.ts";
 import { explainName } from "../../dns/explain-name.ts";
 import type { Peer } from "../../model/ports.ts";
-import { namespace, service, slice, testChain } from "./support.ts";
+import { namespace, service, slice } from "./objects.ts";
+import { testChain } from "./plugin-harness.ts";
 
 const pod: Peer = { kind: "pod", namespace: "default", name: "client", ip: "127.244.1.9", node: "loopkube-worker" };
 

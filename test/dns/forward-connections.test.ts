@@ -1,17 +1,12 @@
 // The connections that forward keeps to a server, on a clock moved by hand. Facts: CoreDNS 1.14.7, plugin/pkg/proxy persistent.go and connect.go.
 import t from "tap";
-import { decodeQuery } from "../../dns/decode.ts";
-import { encodeReply } from "../../dns/encode.ts";
-import { emptyReply } from "../../dns/message.ts";
-import { Metrics } from "../../dns/metrics.ts";
 import type { PluginEnv } from "../../dns/plugin.ts";
 import { VirtualClock } from "../../model/clock.ts";
-import { query, testChain } from "./support.ts";
+import { answerTo, query, queryOf, testChain } from "./plugin-harness.ts";
 
 /** Opens connections "1", "2" and so on, and writes down what happens to them. */
 function world(options: string) {
   const clock = new VirtualClock();
-  const metrics = new Metrics();
   const happened: string[] = [];
   const ended = new Set<number>();
   const broken = new Set<number>();
@@ -32,14 +27,12 @@ function world(options: string) {
         happened.push(`ask ${id}`);
         if (control.hold) await new Promise<void>((resolve) => held.push(resolve));
         if (ended.has(id) || broken.has(id)) throw new Error("ECONNRESET");
-        const decoded = decodeQuery(message, "udp", { ip: "127.0.0.1", port: 1 });
-        if (decoded.type !== "query") throw new Error("not a query");
-        return encodeReply(decoded.query, emptyReply("NOERROR", "", "")).bytes;
+        return answerTo(queryOf(message), {});
       },
       close: () => void happened.push(`close ${id}`),
     };
   };
-  const { chain } = testChain(`. {\nforward . 127.9.0.1 {\nmax_fails 0\n${options}\n}\n}`, [], { clock, metrics, connect });
+  const { chain, metrics } = testChain(`. {\nforward . 127.9.0.1 {\nmax_fails 0\n${options}\n}\n}`, [], { clock, connect });
   const ask = async (transport: "udp" | "tcp" = "udp"): Promise<string> => (await chain.serve(query("a.x.", "A", { transport }))).rcode;
   const together = async (count: number): Promise<void> => {
     control.hold = true;

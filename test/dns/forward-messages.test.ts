@@ -1,16 +1,11 @@
 // What a server's answer keeps on its way through forward and cache: the OPT record with its options, and the AD bit.
 // Facts: CoreDNS 1.14.7, request/request.go SizeAndDo, plugin/cache ad_bit_test.go, item.go and handler.go, plugin/minimal.
 import t from "tap";
-import { decodeQuery, decodeReply } from "../../dns/decode.ts";
-import { encodeQuery, encodeReply } from "../../dns/encode.ts";
-import { emptyReply } from "../../dns/message.ts";
+import { decodeReply } from "../../dns/decode.ts";
+import { encodeQuery } from "../../dns/encode.ts";
 import type { Edns, Query } from "../../dns/message.ts";
-import { Metrics } from "../../dns/metrics.ts";
-import { DnsServer } from "../../dns/server.ts";
-import { VirtualClock } from "../../model/clock.ts";
-import { seededRandom } from "../../model/random.ts";
-import { testChain } from "./support.ts";
-import type { Exchange } from "./support.ts";
+import { answerTo, queryOf, testServer } from "./plugin-harness.ts";
+import type { Exchange } from "./plugin-harness.ts";
 
 const EDE = { code: 15, data: Buffer.from([0, 22]) };
 const COOKIE = { code: 10, data: Buffer.from("0011223344556677", "hex") };
@@ -19,17 +14,12 @@ const COOKIE = { code: 10, data: Buffer.from("0011223344556677", "hex") };
 function asking(plugins: string, upstream: Edns | undefined) {
   const asked: Query[] = [];
   const exchange: Exchange = async (_server, message) => {
-    const decoded = decodeQuery(message, "udp", { ip: "127.0.0.1", port: 1 });
-    if (decoded.type !== "query") throw new Error("not a query");
-    const { edns: _own, ...query } = decoded.query;
-    asked.push(decoded.query);
+    const query = queryOf(message);
+    asked.push(query);
     const answers = [{ name: "a.x.", type: "A", ttl: 60, address: "127.1.0.1" }] as const;
-    const reply = { ...emptyReply("NOERROR", "", ""), answers, ad: true, ...(upstream ? { edns: upstream } : {}) };
-    return encodeReply({ ...query, edns: upstream }, reply).bytes;
+    return answerTo({ ...query, edns: upstream }, { answers, ad: true, ...(upstream ? { edns: upstream } : {}) });
   };
-  const [clock, metrics] = [new VirtualClock(), new Metrics()];
-  const { chain, zone } = testChain(`. {\n${plugins}\nforward . 127.9.0.1\n}`, [], { clock, metrics, exchange });
-  const server = new DnsServer({ chain, zone, clock, random: seededRandom("messages"), metrics });
+  const { server } = testServer(`. {\n${plugins}\nforward . 127.9.0.1\n}`, [], { exchange });
   const ask = (options: Parameters<typeof encodeQuery>[3] = {}): Promise<string> =>
     new Promise((resolve) => {
       server.serve(encodeQuery(7, "a.x.", 1, options), { transport: "udp", client: { ip: "127.0.0.2", port: 1 }, port: 53 }, (bytes) => {

@@ -1,16 +1,14 @@
 // forward from a coredns pod to another DNS server of the cluster, over the fabric: connections are kept, and lost ones are not missed.
 import t from "tap";
-import { decodeQuery } from "../../dns/decode.ts";
-import { encodeReply } from "../../dns/encode.ts";
 import { failureText } from "../../dns/forward/failure-text.ts";
 import type { Failed } from "../../dns/forward/failure-text.ts";
-import { emptyReply } from "../../dns/message.ts";
 import { DnsTcpServer } from "../../dns/tcp-server.ts";
 import { realClock } from "../../model/clock.ts";
 import type { ConfigMap } from "../../model/kinds/core-v1.ts";
 import type { Peer, ResolvConf, SocketAddress } from "../../model/ports.ts";
 import { dnsCluster } from "./cluster.ts";
-import { namespace } from "./support.ts";
+import { namespace } from "./objects.ts";
+import { answerTo, queryOf } from "./plugin-harness.ts";
 
 t.test("a kept connection serves question after question, and is replaced when the server has gone", async (t) => {
   const cluster = await dnsCluster(t);
@@ -18,11 +16,8 @@ t.test("a kept connection serves question after question, and is replaced when t
   const asked: string[] = [];
   const answer = (transport: "udp" | "tcp", message: Uint8Array, { ip, port }: SocketAddress): Buffer => {
     asked.push(`${transport} ${ip}:${port}`);
-    const decoded = decodeQuery(Buffer.from(message), transport, { ip, port });
-    if (decoded.type !== "query") throw new Error("not a query");
-    const { name } = decoded.query.question;
-    return encodeReply(decoded.query, { ...emptyReply("NOERROR", "", ""), answers: [{ name, type: "A", ttl: 0, address: "127.1.1.1" }] })
-      .bytes;
+    const query = queryOf(Buffer.from(message), transport, { ip, port });
+    return answerTo(query, { answers: [{ name: query.question.name, type: "A", ttl: 0, address: "127.1.1.1" }] });
   };
   const peer: Peer = { kind: "pod", namespace: "default", name: "upstream", ip: upstream, node: "n" };
   const at = { ip: upstream, port: 53 };

@@ -3,7 +3,7 @@ import { fork } from "node:child_process";
 import { once } from "node:events";
 import t from "tap";
 import { dnsCluster } from "./cluster.ts";
-import { namespace } from "./support.ts";
+import { namespace } from "./objects.ts";
 
 const [OPENED, KEPT] = [10_000, 1000];
 

@@ -1,8 +1,11 @@
 // The order of addresses: shuffled, by weight, preferred subnets first. Facts: CoreDNS 1.14.7, plugin/loadbalance.
 import t from "tap";
+import { shuffleAddresses } from "../../dns/plugins/loadbalance.ts";
 import { dataText } from "../../dns/record.ts";
+import type { ResourceRecord } from "../../dns/record.ts";
 import { VirtualClock } from "../../model/clock.ts";
-import { testChain } from "./support.ts";
+import { seededRandom } from "../../model/random.ts";
+import { refuses, takes, testChain } from "./plugin-harness.ts";
 
 const NAME = "w1.example.";
 const HOSTS =
@@ -74,4 +77,51 @@ t.test("preferred subnets come first, in their order", async (t) => {
     t.strictSame(await order(), ["10.0.0.1", "192.168.1.15", "192.168.1.14"]);
     t.strictSame(await order("AAAA"), ["fd01::1", "fd00::1"]);
   }
+});
+
+t.test("the shuffle leaves what is no address in its place", async (t) => {
+  const random = seededRandom(1);
+  const record = (type: "A" | "AAAA" | "CNAME" | "MX", value: string): ResourceRecord =>
+    type === "CNAME"
+      ? { name: "x.", ttl: 5, type, target: value }
+      : type === "MX"
+        ? { name: "x.", ttl: 5, type, preference: 1, exchange: value }
+        : { name: "x.", ttl: 5, type, address: value };
+  const given = [
+    record("MX", "m1."),
+    record("A", "1.1.1.1"),
+    record("A", "2.2.2.2"),
+    record("CNAME", "y."),
+    record("MX", "m2."),
+    record("AAAA", "::1"),
+  ];
+  const before = JSON.stringify(given);
+  const firsts = new Map<string, number>();
+  for (let i = 0; i < 600; i++) {
+    const types = shuffleAddresses(given, random).map((each) => each.type);
+    if (types[0] !== "CNAME" || types.slice(4).join() !== "MX,MX") t.fail(types.join());
+    const [, first] = shuffleAddresses(given, random).map(dataText);
+    firsts.set(first ?? "", (firsts.get(first ?? "") ?? 0) + 1);
+  }
+  t.equal(JSON.stringify(given), before, "what it was given is left alone");
+  for (const [address, count] of firsts) t.ok(count > 140 && count < 260, `${address} came first ${count} times of 600`);
+});
+
+t.test("stanzas that are refused", async (t) => {
+  refuses(t, [
+    ["loadbalance fleeb", "unknown policy: fleeb"],
+    ["loadbalance round_robin a", "unknown property for round_robin"],
+    ["loadbalance weighted", "missing weight file argument"],
+    ["loadbalance weighted a b", "unexpected argument(s)"],
+    ["loadbalance weighted w {\n susu\n}", "unknown property 'susu'"],
+    ["loadbalance weighted w {\n prefer 10.0.0.0/8\n}", "unknown property 'prefer'"],
+    ["loadbalance weighted w {\n reload a\n}", "invalid reload duration 'a'"],
+    ["loadbalance weighted w {\n reload 30s  a\n}", "unexpected argument"],
+    ["loadbalance weighted w {\n reload 0\n}", "failed to open weight file"],
+    ["loadbalance {\n prefer 10.0.0.0\n}", 'invalid CIDR "10.0.0.0": invalid CIDR address: 10.0.0.0'],
+  ]);
+});
+
+t.test("stanzas that are taken", async (t) => {
+  takes(t, ["loadbalance round_robin"]);
 });

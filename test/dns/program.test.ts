@@ -7,8 +7,9 @@ import type { ConfigMap } from "../../model/kinds/core-v1.ts";
 import type { Peer, ResolvConf } from "../../model/ports.ts";
 import { ConfigMaps, EndpointSlices } from "../../model/resources.ts";
 import { missingPrograms } from "../support/command.ts";
+import { until } from "../support/until.ts";
 import { dnsCluster } from "./cluster.ts";
-import { namespace, service, slice } from "./support.ts";
+import { namespace, service, slice } from "./objects.ts";
 
 const run = promisify(execFile);
 const QUICK = `.:53 {\n health\n ready\n kubernetes cluster.local in-addr.arpa ip6.arpa {\n ttl 30\n }\n prometheus\n loadbalance\n}\n`;
@@ -35,7 +36,7 @@ t.test("dig, nslookup and a reload", { skip: missingPrograms("dig", "nslookup") 
   const udp = cluster.fabric.socketOf({ ip, port: 53 }, "UDP");
   t.ok(udp, "UDP 53 is listened on");
   const dig = async (...args: readonly string[]): Promise<string> =>
-    (await run("dig", [`@${udp?.ip}`, "-p", String(udp?.port), "+tries=1", "+time=2", ...args])).stdout;
+    (await run("dig", [`@${udp?.ip}`, "-p", String(udp?.port), "+tries=1", "+time=30", ...args])).stdout;
 
   t.equal((await dig("+short", "web.default.svc.cluster.local")).trim(), "127.96.0.12");
   t.equal((await dig("+short", "-t", "SRV", "_http._tcp.web.default.svc.cluster.local")).trim(), "0 100 80 web.default.svc.cluster.local.");
@@ -76,7 +77,7 @@ t.test("dig, nslookup and a reload", { skip: missingPrograms("dig", "nslookup") 
   t.equal((await dig("+short", "web.default.svc.cluster.local")).trim(), "127.96.0.12", "the old configuration stays live");
   await cluster.store.update(ConfigMaps, configMap(".:53 {\n hosts {\n 127.1.2.3 web.default.svc.cluster.local\n }\n}\n"));
   await cluster.store.settle();
-  await new Promise((resolve) => setImmediate(resolve));
+  await until(() => log.join("").includes("Reloading complete"), "the reload");
   t.equal((await dig("+short", "web.default.svc.cluster.local")).trim(), "127.1.2.3", "the new one is live");
 });
 
@@ -166,7 +167,7 @@ t.test("the Corefile imports keys of its ConfigMap, and is read anew when one of
   t.match(log.join(""), "A IN a.example.", "the pattern found the other");
   await cluster.store.update(ConfigMaps, map("127.0.0.8"));
   await cluster.store.settle();
-  await new Promise((resolve) => setImmediate(resolve));
+  await until(() => log.join("").includes("Reloading complete"), "the reload");
   t.equal(await address(), "127.0.0.8");
   await cluster.store.update(ConfigMaps, map("127.0.0.8\n}\nfrobnicate {"));
   await cluster.store.settle();

@@ -3,13 +3,10 @@ import t from "tap";
 import { encodeQuery } from "../../dns/encode.ts";
 import { Metrics } from "../../dns/metrics.ts";
 import { typeCode } from "../../dns/record.ts";
-import { DnsServer } from "../../dns/server.ts";
-import { VirtualClock } from "../../model/clock.ts";
 import type { KubeObject } from "../../model/object.ts";
-import { seededRandom } from "../../model/random.ts";
-import { namespace, service, slice, testChain } from "./support.ts";
+import { externalName, namespace, service, slice, WEB } from "./objects.ts";
+import { testChain, testServer } from "./plugin-harness.ts";
 
-const WEB = "web.default.svc.cluster.local.";
 const objects = [
   namespace("default"),
   service("default/web", "127.96.0.12", "http:80/TCP"),
@@ -28,9 +25,7 @@ function counted(
   prefix: string,
   present: readonly KubeObject[] = objects,
 ): readonly string[] {
-  const [clock, metrics] = [new VirtualClock(), new Metrics()];
-  const { chain, zone } = testChain(corefile, present, { clock, metrics });
-  const server = new DnsServer({ chain, zone, clock, random: seededRandom("metrics"), metrics });
+  const { chain, metrics, server } = testServer(corefile, present);
   for (const question of questions) {
     const [name = "", type = "A", ...more] = question.split(" ");
     const edns = more.includes("do") ? { edns: { udpSize: 1232, version: 0, do: true, options: [] } } : {};
@@ -85,13 +80,10 @@ t.test("responses: by zone, code and the plugin behind prometheus", async (t) =>
 
 t.test("what a plugin asks of its own server counts too", (t) => {
   const corefile = `.:53 {\n prometheus\n rewrite cname exact one.x. two.y.\n hosts {\n 127.1.0.1 two.y\n fallthrough\n }\n kubernetes cluster.local\n}`;
-  const external = {
-    apiVersion: "v1",
-    kind: "Service",
-    metadata: { name: "alias", namespace: "default" },
-    spec: { type: "ExternalName", externalName: "two.y" },
-  } as const;
-  const requests = counted(corefile, ["alias.default.svc.cluster.local."], "coredns_dns_requests_total", [...objects, external]);
+  const requests = counted(corefile, ["alias.default.svc.cluster.local."], "coredns_dns_requests_total", [
+    ...objects,
+    externalName("default/alias", "two.y"),
+  ]);
   t.strictSame(requests, ['{server="dns://:53",zone=".",view="",proto="udp",family="1",type="A"} 2']);
   t.end();
 });

@@ -1,14 +1,10 @@
 // rewrite in its whole grammar. Facts: CoreDNS 1.14.7, plugin/rewrite (README and tables of cases).
 import t from "tap";
-import { CorefileError } from "../../dns/corefile.ts";
-import { decodeQuery } from "../../dns/decode.ts";
-import { encodeReply } from "../../dns/encode.ts";
-import { emptyReply } from "../../dns/message.ts";
 import type { Query, Reply } from "../../dns/message.ts";
-import { dataText, recordType, zoneLine } from "../../dns/record.ts";
+import { dataText, recordType } from "../../dns/record.ts";
 import type { ResourceRecord } from "../../dns/record.ts";
-import { testChain } from "./support.ts";
-import type { Exchange } from "./support.ts";
+import { externalName, namespace, WEB, webAndDb } from "./objects.ts";
+import { answerData, answering, answerLines, faultOf, testChain } from "./plugin-harness.ts";
 
 const HOSTS = `hosts {
  127.0.0.1 to.example bar.example.com foo.example.org corednsnginx.coredns.rocks a.svc.b x.coredns.maps a.b
@@ -18,9 +14,6 @@ const HOSTS = `hosts {
 }
 kubernetes cluster.local`;
 
-/** \`rcode owner ttl type data; …\` */
-const show = (reply: Reply): string =>
-  [reply.rcode, reply.answers.map((record) => zoneLine(record).replace(" IN ", " ")).join("; ")].join(" ").trim();
 const ask = async (rules: string, name: string, type: string, more?: Partial<Query>): Promise<Reply> =>
   testChain(`. {\n${rules}\n${HOSTS}\n}`, []).ask(name, type, more);
 
@@ -82,7 +75,8 @@ const rows: readonly [rules: string, name: string, type: string, expected: strin
 ];
 
 t.test("names, types, TTLs and codes", async (t) => {
-  for (const [rules, name, type, expected] of rows) t.equal(show(await ask(rules, name, type)), expected, `${name} ${type}: ${rules}`);
+  for (const [rules, name, type, expected] of rows)
+    t.equal(answerLines(await ask(rules, name, type)), expected, `${name} ${type}: ${rules}`);
 });
 
 const CLUSTER = "my.cluster.local.";
@@ -114,6 +108,29 @@ const values: readonly [record: ResourceRecord, held: string, shown: string][] =
   [raw(35, "\0\x64\0\x0a\x01"), "x", `NAPTR ${rawText("\0\x64\0\x0a\x01")}`],
 ];
 
+t.test("names of the cluster", async (t) => {
+  const table: readonly [rules: string, name: string, type: string, expected: string][] = [
+    ["rewrite name web.example web.default.svc.cluster.local", "web.example.", "A", "NOERROR A 127.96.0.12"],
+    ["rewrite name suffix .corp. .default.svc.cluster.local.", "web.corp.", "A", "NOERROR A 127.96.0.12"],
+    [
+      "rewrite name regex (.*)\\.my\\.org {1}.default.svc.cluster.local answer name (.*)\\.default\\.svc\\.cluster\\.local {1}.my.org",
+      "web.my.org.",
+      "A",
+      "NOERROR A 127.96.0.12",
+    ],
+    [
+      "rewrite stop name a.x web.default.svc.cluster.local\nrewrite name web.default.svc.cluster.local db.default.svc.cluster.local",
+      "a.x.",
+      "A",
+      "NOERROR A 127.96.0.12",
+    ],
+    ["rewrite continue name a.x b.x\nrewrite name b.x web.default.svc.cluster.local", "a.x.", "A", "NOERROR A 127.96.0.12"],
+    ["rewrite type MX A", WEB, "MX", "NOERROR A 127.96.0.12"],
+  ];
+  for (const [rules, name, type, expected] of table)
+    t.equal(answerData(await testChain(`. {\n${rules}\nkubernetes cluster.local\n}`, webAndDb).ask(name, type)), expected, rules);
+});
+
 t.test("names in what an answer holds, and of what comes with it", async (t) => {
   const back = "answer value (.*)\\.cluster\\.local {1}.domain.uk";
   const rules = [
@@ -124,13 +141,10 @@ t.test("names in what an answer holds, and of what comes with it", async (t) => 
   ];
   for (const rule of rules)
     for (const [record, held, shown] of values) {
-      const exchange: Exchange = async (_server, message) => {
-        const decoded = decodeQuery(message, "udp", { ip: "127.0.0.1", port: 1 });
-        if (decoded.type !== "query" || decoded.query.name !== CLUSTER) throw new Error("another question");
-        const glue = { name: `${held}.cluster.local.`, type: "A", ttl: 5, address: "127.0.0.1" } as const;
-        const reply: Reply = { ...emptyReply("NOERROR", "", ""), answers: [record], additionals: [glue] };
-        return encodeReply(decoded.query, reply).bytes;
-      };
+      const exchange = answering(({ name }) => {
+        if (name !== CLUSTER) throw new Error("another question");
+        return { answers: [record], additionals: [{ name: `${held}.cluster.local.`, type: "A", ttl: 5, address: "127.0.0.1" }] };
+      });
       const reply = await testChain(`. {\nrewrite ${rule}\nforward . 127.9.0.1\n}`, [], { exchange }).ask("my.domain.uk.", "ANY");
       t.equal(reply.answers.map((each) => `${recordType(each)} ${dataText(each)}`).join(), shown, rule);
       t.strictSame([reply.answers[0]?.name, reply.additionals[0]?.name], ["my.domain.uk.", `${held}.domain.uk.`], rule);
@@ -138,17 +152,10 @@ t.test("names in what an answer holds, and of what comes with it", async (t) => 
 });
 
 t.test("CNAME targets", async (t) => {
-  const external = (name: string, target: string) =>
-    ({
-      apiVersion: "v1",
-      kind: "Service",
-      metadata: { name, namespace: "default" },
-      spec: { type: "ExternalName", externalName: target },
-    }) as const;
   const objects = [
-    { apiVersion: "v1", kind: "Namespace", metadata: { name: "default" }, spec: {} } as const,
-    external("one", "old.target.net"),
-    external("chain", "one.default.svc.cluster.local"),
+    namespace("default"),
+    externalName("default/one", "old.target.net"),
+    externalName("default/chain", "one.default.svc.cluster.local"),
   ];
   const owner = "one.default.svc.cluster.local.";
   const found = `NOERROR ${owner} 5 CNAME new.target.net.; new.target.net. 60 A 127.0.0.2`;
@@ -168,14 +175,14 @@ t.test("CNAME targets", async (t) => {
     ],
   ];
   for (const [rule, name, expected] of table)
-    t.equal(show(await testChain(`. {\nrewrite ${rule}\n${HOSTS}\n}`, objects).ask(name, "A")), expected, rule);
+    t.equal(answerLines(await testChain(`. {\nrewrite ${rule}\n${HOSTS}\n}`, objects).ask(name, "A")), expected, rule);
 });
 
 t.test("classes: another class is refused at the door, unless forward opens it", async (t) => {
   const chaos = { question: { name: "to.example.", type: 1, class: 3 } };
   const rules = "rewrite continue class HS CH\nrewrite class CH IN";
-  t.equal(show(await ask(rules, "to.example.", "A", chaos)), "REFUSED");
-  t.equal(show(await ask(`${rules}\nforward other.example 127.0.0.9`, "to.example.", "A", chaos)), `NOERROR to.example. ${A}`);
+  t.equal(answerLines(await ask(rules, "to.example.", "A", chaos)), "REFUSED");
+  t.equal(answerLines(await ask(`${rules}\nforward other.example 127.0.0.9`, "to.example.", "A", chaos)), `NOERROR to.example. ${A}`);
 });
 
 t.test("EDNS0 options of the query, as its answer shows them", async (t) => {
@@ -304,15 +311,7 @@ const faults: readonly [rule: string, message: string][] = [
 
 t.test("rules that are refused", async (t) => {
   for (const [rule, expected] of faults) {
-    try {
-      testChain(`. {\nrewrite ${rule}\n}`, []);
-      t.fail(`no error for ${rule}`);
-    } catch (error) {
-      const text = error instanceof CorefileError ? error.message : String(error);
-      t.ok(
-        text.replace("Corefile:", "").replace(" - Error during parsing:", "").startsWith(`plugin/rewrite: ${expected}`),
-        `${rule}: ${text}`,
-      );
-    }
+    const text = faultOf(`. {\nrewrite ${rule}\n}`).replace("Corefile:", "").replace(" - Error during parsing:", "");
+    t.ok(text.startsWith(`plugin/rewrite: ${expected}`), `${rule}: ${text}`);
   }
 });

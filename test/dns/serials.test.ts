@@ -5,7 +5,8 @@ import { Zone } from "../../dns/zone.ts";
 import type { Service } from "../../model/kinds/core-v1.ts";
 import { keyOf } from "../../model/object.ts";
 import type { KubeObject } from "../../model/object.ts";
-import { service, slice, testChain } from "./support.ts";
+import { service, slice } from "./objects.ts";
+import { testChain } from "./plugin-harness.ts";
 
 const COREFILE = `cluster.local {
   kubernetes cluster.local

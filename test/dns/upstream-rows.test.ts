@@ -5,7 +5,8 @@ import t from "tap";
 import { dataText, recordType } from "../../dns/record.ts";
 import type { ResourceRecord } from "../../dns/record.ts";
 import type { KubeObject } from "../../model/object.ts";
-import { namespace, testChain } from "./support.ts";
+import { namespace } from "./objects.ts";
+import { testChain } from "./plugin-harness.ts";
 
 type Fixture = Readonly<Record<"services" | "serviceImports" | "endpointSlices" | "pods", KubeObject[] | undefined>> & {
   readonly namespacesMissing?: string[];

@@ -7,15 +7,15 @@ import { encodeQuery, encodeReply } from "../../dns/encode.ts";
 import { KeptAnswers } from "../../dns/kept-answers.ts";
 import { emptyReply } from "../../dns/message.ts";
 import type { Edns, Reply } from "../../dns/message.ts";
-import { Metrics } from "../../dns/metrics.ts";
 import { plainQuery, readPlainQuestion } from "../../dns/plain-question.ts";
 import { dataText, zoneLine } from "../../dns/record.ts";
 import type { ResourceRecord } from "../../dns/record.ts";
-import { DnsServer } from "../../dns/server.ts";
+import type { DnsServer } from "../../dns/server.ts";
 import type { Zone } from "../../dns/zone.ts";
 import { VirtualClock } from "../../model/clock.ts";
 import { seededRandom } from "../../model/random.ts";
-import { namespace, query, service, slice, testChain } from "./support.ts";
+import { namespace, service, slice } from "./objects.ts";
+import { query, testChain, testServer } from "./plugin-harness.ts";
 
 const client = { ip: "127.244.1.9", port: 40_000 };
 const SEED = 20_241_121;
@@ -34,9 +34,7 @@ function serverFor(corefile = COREFILE): {
   readonly server: DnsServer;
   readonly zone: Zone;
 } {
-  const clock = new VirtualClock();
-  const { chain, zone } = testChain(corefile, objects, { clock });
-  const server = new DnsServer({ chain, zone, clock, random: seededRandom("wire"), metrics: new Metrics() });
+  const { clock, zone, server } = testServer(corefile, objects);
   const ask = (message: Buffer, transport: "udp" | "tcp" = "udp"): Buffer | undefined => {
     let answer: Buffer | undefined;
     server.serve(message, { transport, client, port: 53 }, (bytes) => (answer = bytes));

@@ -65,29 +65,33 @@ function steps(cluster: RunningCluster, portOf: (port: number) => number): reado
     { title: "expose it", command: "kubectl expose deployment web --port=80 --target-port=5678", expect: /service\/web exposed/ },
     {
       title: "rollout status",
-      command: "kubectl rollout status deployment/web --timeout=20s",
+      command: "kubectl rollout status deployment/web --timeout=60s",
       expect: /deployment "web" successfully rolled out/,
     },
     {
       title: "scale",
-      command: "kubectl scale deployment/web --replicas=5 && kubectl rollout status deployment/web --timeout=20s",
+      command: "kubectl scale deployment/web --replicas=5 && kubectl rollout status deployment/web --timeout=60s",
       expect: /scaled[\s\S]*successfully rolled out/,
     },
-    { title: "watch pods", command: "timeout 3 kubectl get pods -l app=web -w; true", expect: /(web-\S+ +1\/1 +Running +0[\s\S]*){5}/ },
+    {
+      title: "watch pods",
+      command: "grep -m 5 '^web-.* 1/1 *Running *0' < <(exec timeout 60 kubectl get pods -l app=web -w 2>/dev/null)",
+      expect: /(web-\S+ +1\/1 +Running +0[\s\S]*){5}/,
+    },
     { title: "logs", command: "kubectl logs deployment/web", expect: /./ },
     {
       title: "the ClusterIP that kubectl printed answers",
-      command: `curl -sS -m 5 http://${webIp}${colon}/`,
+      command: `curl -sS -m 30 http://${webIp}${colon}/`,
       expect: /hello-world/,
       waits: true,
     },
     { title: "connections go to different pods", command: "loopkube curl -n 40 http://web", expect: /(web-\S+ +\d+ +\d+ %[\s\S]*){3}/ },
     {
       title: "a pod's own IP",
-      command: `curl -sS -m 5 http://$(kubectl get pods -l app=web -o jsonpath='{.items[0].status.podIP}'):5678/`,
+      command: `curl -sS -m 30 http://$(kubectl get pods -l app=web -o jsonpath='{.items[0].status.podIP}'):5678/`,
       expect: /hello-world/,
     },
-    { title: "a NodePort", command: `curl -sS -m 5 http://${nodeIp}:30080/`, expect: /Hostname: shop-/ },
+    { title: "a NodePort", command: `curl -sS -m 30 http://${nodeIp}:30080/`, expect: /Hostname: shop-/ },
     { title: "a deleted pod is replaced with a new IP, and the Service follows", command: deleteAndCompare(), expect: /^replaced$/m },
     { title: "exec nslookup", command: "kubectl exec deploy/web -- nslookup web", expect: /web\.default\.svc\.cluster\.local/ },
     {
@@ -134,38 +138,55 @@ function steps(cluster: RunningCluster, portOf: (port: number) => number): reado
     },
     {
       title: "the gateway by SOCKS5h",
-      command: `curl -sS -m 5 -x socks5h://${status.gateway} http://web.default.svc.cluster.local/`,
+      command: `curl -sS -m 30 -x socks5h://${status.gateway} http://web.default.svc.cluster.local/`,
       expect: /hello-world/,
     },
     {
       title: "the gateway by svc.localhost",
-      command: `curl -sS -m 5 -H 'Host: web.default.svc.localhost' http://${status.gateway}/`,
+      command: `curl -sS -m 30 -H 'Host: web.default.svc.localhost' http://${status.gateway}/`,
       expect: /hello-world/,
     },
     {
       title: "the Ingress routes by host and path",
-      command: `curl -sS -m 5 -H 'Host: shop.example' http://${httpHost}:${httpPort}/cart`,
+      command: `curl -sS -m 30 -H 'Host: shop.example' http://${httpHost}:${httpPort}/cart`,
       expect: /your cart is empty/,
     },
     {
       title: "the Ingress answers 404 for an unknown host",
-      command: `curl -sS -m 5 -o /dev/null -w '%{http_code}' -H 'Host: other.example' http://${httpHost}:${httpPort}/`,
+      command: `curl -sS -m 30 -o /dev/null -w '%{http_code}' -H 'Host: other.example' http://${httpHost}:${httpPort}/`,
       expect: /^404$/,
     },
     {
+      title: "the controller's container: its configuration, dbg, the status port",
+      command:
+        "kubectl exec -n ingress-nginx deploy/ingress-nginx-controller -- sh -c 'grep -m1 server_name.shop /etc/nginx/nginx.conf; /dbg backends list; curl -s http://127.0.0.1:10246/nginx_status'",
+      expect: /server_name shop\.example;\n(default-.*\n)+upstream-default-backend\nActive connections: \d+ \n/,
+    },
+    {
+      title: "CoreDNS's container: its version",
+      command: "kubectl exec -n kube-system deploy/coredns -- /coredns -version",
+      expect: /^CoreDNS-1\.14\.7\n/,
+    },
+    {
+      title: "a command of its own in the controller's image",
+      command:
+        "kubectl run look --image=registry.k8s.io/ingress-nginx/controller:v1.15.1 --rm -i --restart=Never --command -- /nginx-ingress-controller --version",
+      expect: /Release: {7}v1\.15\.1/,
+    },
+    {
       title: "the Ingress speaks TLS",
-      command: `curl -sSk -m 5 --resolve shop.example:${httpsPort}:127.0.0.1 https://shop.example:${httpsPort}/`,
+      command: `curl -sSk -m 30 --resolve shop.example:${httpsPort}:127.0.0.1 https://shop.example:${httpsPort}/`,
       expect: /Hostname: shop-/,
     },
     {
       title: "my own program is the image",
       command:
-        "loopkube image add shop/cart:1 -- node examples/cart-server.js && kubectl create deployment mycart --image=shop/cart:1 --port=8080 && kubectl expose deployment mycart --port=80 --target-port=8080 && kubectl rollout status deployment/mycart --timeout=20s",
+        "loopkube image add shop/cart:1 -- node examples/cart-server.js && kubectl create deployment mycart --image=shop/cart:1 --port=8080 && kubectl expose deployment mycart --port=80 --target-port=8080 && kubectl rollout status deployment/mycart --timeout=60s",
       expect: /successfully rolled out/,
     },
     {
       title: "my own program answers",
-      command: `curl -sS -m 5 -x http://${status.gateway} http://mycart.default/`,
+      command: `curl -sS -m 30 -x http://${status.gateway} http://mycart.default/`,
       expect: /"pod":"mycart-/,
       waits: true,
     },
@@ -197,7 +218,7 @@ function steps(cluster: RunningCluster, portOf: (port: number) => number): reado
     },
     {
       title: "the guestbook's tiers work together",
-      command: `kubectl rollout status deployment/frontend --timeout=20s >/dev/null && curl -sS -m 5 -x http://${status.gateway} 'http://frontend.default/guestbook.php?cmd=set&key=messages&value=hi' && curl -sS -m 5 -x http://${status.gateway} 'http://frontend.default/guestbook.php?cmd=get&key=messages'`,
+      command: `kubectl rollout status deployment/frontend --timeout=60s >/dev/null && curl -sS -m 30 -x http://${status.gateway} 'http://frontend.default/guestbook.php?cmd=set&key=messages&value=hi' && curl -sS -m 30 -x http://${status.gateway} 'http://frontend.default/guestbook.php?cmd=get&key=messages'`,
       expect: /Updated[\s\S]*hi/,
       waits: true,
     },
@@ -209,7 +230,7 @@ function steps(cluster: RunningCluster, portOf: (port: number) => number): reado
     },
     {
       title: "hello-world: frontend, backend and Ingress",
-      command: `kubectl create namespace hello; kubectl apply -n hello -f examples/hello/ && kubectl rollout status -n hello deployment/frontend --timeout=20s && curl -sS -m 5 -H 'Host: hello-world.example' http://${httpHost}:${httpPort}/`,
+      command: `kubectl create namespace hello; kubectl apply -n hello -f examples/hello/ && kubectl rollout status -n hello deployment/frontend --timeout=60s && curl -sS -m 30 -H 'Host: hello-world.example' http://${httpHost}:${httpPort}/`,
       expect: /"message": ?"Hello"/,
       waits: true,
     },
@@ -231,7 +252,7 @@ function steps(cluster: RunningCluster, portOf: (port: number) => number): reado
 
 const deleteAndCompare = (): string => `
   pod=$(kubectl get pods -l app=web -o jsonpath='{.items[0].metadata.name}'); ip=$(kubectl get pod $pod -o jsonpath='{.status.podIP}')
-  kubectl delete pod $pod >/dev/null && kubectl rollout status deployment/web --timeout=20s >/dev/null
+  kubectl delete pod $pod >/dev/null && kubectl rollout status deployment/web --timeout=60s >/dev/null
   ips=$(kubectl get pods -l app=web -o jsonpath='{.items[*].status.podIP}')
   slice=$(kubectl get endpointslices -l kubernetes.io/service-name=web -o jsonpath='{.items[*].endpoints[*].addresses[0]}')
   [ "$(echo $ips | tr ' ' '\\n' | sort)" = "$(echo $slice | tr ' ' '\\n' | sort)" ] && ! echo $slice | grep -qw "$ip" && echo replaced || echo "pods: $ips slice: $slice old: $ip"`;
@@ -239,13 +260,13 @@ const deleteAndCompare = (): string => `
 /** Runs a command on a pseudo-terminal and types one line into it. */
 const onTerminal = (command: string, line: string): string => `
   mkfifo "$HOME/typed" && (script -qec '${command}' /dev/null <"$HOME/typed" >"$HOME/screen" 2>&1 & echo $! >"$HOME/pid"; exec 3>"$HOME/typed"
-  for i in $(seq 200); do grep -q '[#$] ' "$HOME/screen" 2>/dev/null && break; sleep 0.05; done
+  for i in $(seq 1200); do grep -q '[#$] ' "$HOME/screen" 2>/dev/null && break; sleep 0.05; done
   printf '%s\\r' '${line}' >&3; wait); cat "$HOME/screen"; rm -f "$HOME/typed"`;
 
 const portForward = (): string => `
   kubectl port-forward svc/web :80 >"$HOME/pf" 2>&1 & pid=$!
-  for i in $(seq 100); do port=$(sed -n 's/.*127.0.0.1:\\([0-9]*\\) .*/\\1/p' "$HOME/pf" | head -1); [ -n "$port" ] && break; sleep 0.05; done
-  curl -sS -m 5 http://127.0.0.1:$port/; kill $pid; rm -f "$HOME/pf"`;
+  for i in $(seq 1200); do port=$(sed -n 's/.*127.0.0.1:\\([0-9]*\\) .*/\\1/p' "$HOME/pf" | head -1); [ -n "$port" ] && break; sleep 0.05; done
+  curl -sS -m 30 http://127.0.0.1:$port/; kill $pid; rm -f "$HOME/pf"`;
 
 function hostPort(address: string): readonly [host: string, port: string] {
   const bare = address.replace(/^https?:\/\//, "").replace(/\/$/, "");

@@ -20,16 +20,16 @@ t.test("garbage, second clusters, kill -9", async (t) => {
     for (const address of addresses) await throwGarbage(address.replace(/^https?:\/\//, ""));
     await throwDatagrams(status.dns);
     t.equal((await cluster.sh("kubectl get nodes -o name | wc -l")).stdout.trim(), "3");
-    t.equal((await cluster.sh(`curl -sS -m 5 -o /dev/null -w '%{http_code}' http://${status.nodes[0]?.ip}:30080/`)).stdout, "200");
+    t.equal((await cluster.sh(`curl -sS -m 30 -o /dev/null -w '%{http_code}' http://${status.nodes[0]?.ip}:30080/`)).stdout, "200");
     t.match((await cluster.sh(`dig +short -p ${status.dns.split(":")[1]} @127.0.0.1 shop.default.svc.cluster.local`)).stdout, /^127\./);
     t.match(
-      (await cluster.sh(`curl -sS -m 5 -H 'Host: shop.example' http://${status.ingress.http.replace(/^http:\/\//, "")}/cart`)).stdout,
+      (await cluster.sh(`curl -sS -m 30 -H 'Host: shop.example' http://${status.ingress.http.replace(/^http:\/\//, "")}/cart`)).stdout,
       /cart/,
     );
   });
 
   await t.test("the API needs credentials on loopback too", { skip: missingPrograms("curl") }, async (t) => {
-    const answer = await cluster.sh(`curl -sSk -m 5 ${status.api}/api/v1/pods`);
+    const answer = await cluster.sh(`curl -sSk -m 30 ${status.api}/api/v1/pods`);
     t.match(JSON.parse(answer.stdout), { kind: "Status", reason: "Unauthorized", code: 401 });
   });
 

@@ -70,15 +70,15 @@ t.test("below HTTP", { skip: missingPrograms("kubectl", "curl", "openssl", "nc",
     "kubectl create ingress who --class=nginx --rule='who.example/*=whoami:80'",
     `kubectl patch ${controller} --type=json -p ${additions("/spec/template/spec/containers/0/args/-", FLAGS)}`,
     `kubectl patch service/ingress-nginx-controller -n ingress-nginx --type=json -p ${additions("/spec/ports/-", PORTS)}`,
-    `kubectl rollout status ${controller} --timeout=30s`,
-    "kubectl rollout status deployment/tls --timeout=30s && kubectl rollout status deployment/whoami --timeout=30s",
+    `kubectl rollout status ${controller} --timeout=60s`,
+    "kubectl rollout status deployment/tls --timeout=60s && kubectl rollout status deployment/whoami --timeout=60s",
   ]) {
     const output = await cluster.sh(command);
     t.equal(output.code, 0, command, { ...output });
   }
   await cluster.until("loopkube status -o json", ({ stdout }) => /"5300": ?"/.test(stdout));
   for (const { title, command, expect } of await steps(cluster)) {
-    const output = await cluster.until(command, ({ stdout, stderr }) => expect.test(stdout + stderr), { withinMs: 10_000 });
+    const output = await cluster.until(command, ({ stdout, stderr }) => expect.test(stdout + stderr));
     t.match(output.stdout + output.stderr, expect, title, { command });
   }
   t.equal(await cluster.stop(), 0);
@@ -95,7 +95,7 @@ async function steps(cluster: RunningCluster): Promise<readonly Step[]> {
   const [host = "", https = ""] = String(ingress.https).split(":");
   const tcp = (port: number): string => String(ingress.tcp[String(port)]).replace(":", " ");
   const [dnsHost = "", dnsPort = ""] = String(ingress.udp["5300"]).split(":");
-  const toHttps = (name: string): string => `curl -sSkv -m 5 --resolve ${name}:${https}:${host} https://${name}:${https}/ 2>&1`;
+  const toHttps = (name: string): string => `curl -sSkv -m 30 --resolve ${name}:${https}:${host} https://${name}:${https}/ 2>&1`;
   const configure = "kubectl -n ingress-nginx create configmap ingress-nginx-controller --from-literal=use-proxy-protocol=true";
   return [
     {
@@ -125,22 +125,22 @@ async function steps(cluster: RunningCluster): Promise<readonly Step[]> {
     },
     {
       title: "a TCP service by nc",
-      command: `printf 'GET / HTTP/1.0\\r\\n\\r\\n' | nc -w 3 ${tcp(9000)}`,
+      command: `printf 'GET / HTTP/1.0\\r\\n\\r\\n' | nc -w 30 ${tcp(9000)}`,
       expect: /^HTTP\/1\.1 200 OK[\s\S]*Hostname: whoami-/,
     },
     {
       title: "a TCP service that decodes PROXY protocol",
-      command: `curl -sS -m 5 --haproxy-protocol http://${tcp(9005).replace(" ", ":")}/`,
+      command: `curl -sS -m 30 --haproxy-protocol http://${tcp(9005).replace(" ", ":")}/`,
       expect: /^Hostname: whoami-/,
     },
     {
       title: "without the header it hangs up",
-      command: `curl -sS -m 5 http://${tcp(9005).replace(" ", ":")}/`,
+      command: `curl -sS -m 30 http://${tcp(9005).replace(" ", ":")}/`,
       expect: /Empty reply from server|reset by peer/,
     },
     {
       title: "a UDP service by dig",
-      command: `dig +short +time=2 +tries=1 @${dnsHost} -p ${dnsPort} whoami.default.svc.cluster.local`,
+      command: `dig +short +time=30 +tries=1 @${dnsHost} -p ${dnsPort} whoami.default.svc.cluster.local`,
       expect: /^127\./,
     },
     {
@@ -160,12 +160,12 @@ async function steps(cluster: RunningCluster): Promise<readonly Step[]> {
     },
     {
       title: "use-proxy-protocol takes effect while it runs",
-      command: `${configure} >/dev/null 2>&1; curl -sS -m 5 --haproxy-protocol -H 'Host: who.example' http://${ingress.http}/`,
+      command: `${configure} >/dev/null 2>&1; curl -sS -m 30 --haproxy-protocol -H 'Host: who.example' http://${ingress.http}/`,
       expect: /X-Forwarded-For: 127\.0\.0\.1/,
     },
     {
       title: "and a plain request is hung up on",
-      command: `curl -sS -m 5 -H 'Host: who.example' http://${ingress.http}/`,
+      command: `curl -sS -m 30 -H 'Host: who.example' http://${ingress.http}/`,
       expect: /Empty reply from server|reset by peer/,
     },
   ];

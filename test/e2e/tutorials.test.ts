@@ -18,7 +18,7 @@ const apply = (...manifests: readonly string[]): string => `printf '%s\n---\n' '
 const PAGES: Readonly<Record<string, readonly Step[]>> = {
   "StatefulSet basics": [
     { command: "kubectl apply -f examples/tutorials/statefulset-basics.yaml", expect: /statefulset\.apps\/web created/ },
-    { command: "kubectl rollout status sts/web --timeout=20s", expect: /roll out complete: 2 new pods have been updated/ },
+    { command: "kubectl rollout status sts/web --timeout=60s", expect: /roll out complete: 2 new pods have been updated/ },
     { command: "kubectl get pvc -l app=nginx", expect: /^www-web-0 +Bound +pvc-\S+ +1Gi +RWO[\s\S]*^www-web-1 +Bound/m },
     { command: `for i in 0 1; do kubectl exec "web-$i" -- sh -c 'hostname'; done`, expect: /^web-0\nweb-1\n$/ },
     {
@@ -26,12 +26,12 @@ const PAGES: Readonly<Record<string, readonly Step[]>> = {
       expect: /Name:\s+web-1\.nginx\.default\.svc\.cluster\.local\s+Address: 127\.\d+/,
     },
     {
-      command: `for i in 0 1; do kubectl exec "web-$i" -- sh -c 'echo "$(hostname)" > /usr/share/nginx/html/index.html'; done; kubectl delete pod -l app=nginx && kubectl rollout status sts/web --timeout=20s >/dev/null; for i in 0 1; do kubectl exec "web-$i" -- curl -s http://localhost/; done`,
+      command: `for i in 0 1; do kubectl exec "web-$i" -- sh -c 'echo "$(hostname)" > /usr/share/nginx/html/index.html'; done; kubectl delete pod -l app=nginx && kubectl rollout status sts/web --timeout=60s >/dev/null; for i in 0 1; do kubectl exec "web-$i" -- curl -s http://localhost/; done`,
       expect: /^web-0\nweb-1\n$/m,
     },
-    { command: "kubectl scale sts web --replicas=3 && kubectl rollout status sts/web --timeout=20s", expect: /complete: 3 new pods/ },
+    { command: "kubectl scale sts web --replicas=3 && kubectl rollout status sts/web --timeout=60s", expect: /complete: 3 new pods/ },
     {
-      command: `kubectl patch sts web -p '{"spec":{"updateStrategy":{"type":"RollingUpdate","rollingUpdate":{"partition":2}}}}' && kubectl set image sts/web nginx=registry.k8s.io/nginx-slim:0.24 && kubectl rollout status sts/web --timeout=20s`,
+      command: `kubectl patch sts web -p '{"spec":{"updateStrategy":{"type":"RollingUpdate","rollingUpdate":{"partition":2}}}}' && kubectl set image sts/web nginx=registry.k8s.io/nginx-slim:0.24 && kubectl rollout status sts/web --timeout=60s`,
       expect: /complete: 1 new pods have been updated/,
     },
     {
@@ -44,7 +44,7 @@ const PAGES: Readonly<Record<string, readonly Step[]>> = {
   "Debug Services": [
     {
       command:
-        "kubectl create deployment hostnames --image=registry.k8s.io/serve_hostname && kubectl scale deployment hostnames --replicas=3 && kubectl expose deployment hostnames --port=80 --target-port=9376 && kubectl rollout status deploy/hostnames --timeout=20s",
+        "kubectl create deployment hostnames --image=registry.k8s.io/serve_hostname && kubectl scale deployment hostnames --replicas=3 && kubectl expose deployment hostnames --port=80 --target-port=9376 && kubectl rollout status deploy/hostnames --timeout=60s",
       expect: /successfully rolled out/,
     },
     {
@@ -64,7 +64,7 @@ const PAGES: Readonly<Record<string, readonly Step[]>> = {
       ),
       expect: /created/,
     },
-    { command: "kubectl wait --for=condition=Ready pod/etcd-with-grpc --timeout=20s", expect: /condition met/ },
+    { command: "kubectl wait --for=condition=Ready pod/etcd-with-grpc --timeout=60s", expect: /condition met/ },
   ],
   "Sidecar containers": [
     {
@@ -82,7 +82,7 @@ const PAGES: Readonly<Record<string, readonly Step[]>> = {
   ],
   "Jobs, CronJobs and DaemonSets": [
     {
-      command: "kubectl create job pi --image=busybox -- echo 3.14159 && kubectl wait --for=condition=complete job/pi --timeout=20s",
+      command: "kubectl create job pi --image=busybox -- echo 3.14159 && kubectl wait --for=condition=complete job/pi --timeout=60s",
       expect: /condition met/,
     },
     {
@@ -90,7 +90,7 @@ const PAGES: Readonly<Record<string, readonly Step[]>> = {
       expect: /^3\.14159\nNAME +STATUS +COMPLETIONS +DURATION +AGE\npi +Complete +1\/1/m,
     },
     {
-      command: `kubectl create cronjob hello --image=busybox --schedule='*/5 * * * *' -- date && kubectl create job now --from=cronjob/hello && kubectl wait --for=condition=complete job/now --timeout=20s && kubectl get cronjob hello`,
+      command: `kubectl create cronjob hello --image=busybox --schedule='*/5 * * * *' -- date && kubectl create job now --from=cronjob/hello && kubectl wait --for=condition=complete job/now --timeout=60s && kubectl get cronjob hello`,
       expect: /SCHEDULE +TIMEZONE +SUSPEND +ACTIVE +LAST SCHEDULE +AGE\nhello +\*\/5 \* \* \* \* +<none> +False/,
     },
     {
@@ -100,12 +100,12 @@ const PAGES: Readonly<Record<string, readonly Step[]>> = {
       expect: /daemonset\.apps\/agent created/,
     },
     {
-      command: "kubectl rollout status ds/agent --timeout=20s && kubectl get ds agent",
+      command: "kubectl rollout status ds/agent --timeout=60s && kubectl get ds agent",
       expect: /successfully rolled out[\s\S]*agent +3 +3 +3 +3 +3 +<none>/,
     },
     {
       command:
-        "kubectl set image ds/agent c=busybox:1.36 && kubectl rollout status ds/agent --timeout=90s && kubectl rollout history ds/agent",
+        "kubectl set image ds/agent c=busybox:1.36 && kubectl rollout status ds/agent --timeout=60s && kubectl rollout history ds/agent",
       expect: /^2 +<none>$/m,
     },
   ],

@@ -10,7 +10,7 @@ t.test("wrong words", { skip: missingPrograms("kubectl") }, async (t) => {
   const cluster = await startLoopkube(t, "--demo --seed 7");
   const { http } = cluster.status.ingress;
   const set = await cluster.sh(`kubectl create deployment empty --image=hashicorp/http-echo --replicas=0 &&
-    kubectl expose deployment empty --port=80 && kubectl wait --for=condition=Ready pod --all --timeout=20s`);
+    kubectl expose deployment empty --port=80 && kubectl wait --for=condition=Ready pod --all --timeout=60s`);
   t.equal(set.code, 0, "set up", { ...set });
 
   const failures: readonly (readonly [args: string, code: number, ...stderr: readonly (RegExp | string)[]])[] = [
@@ -41,6 +41,7 @@ t.test("wrong words", { skip: missingPrograms("kubectl") }, async (t) => {
     ["dig a..b", 1, '"a..b" is no DNS name'],
     ["dump zone --as nft", 1, /^error: --as has no effect on zone\n {2}loopkube dump zone\n$/],
     ["dump rules --as nginx", 1, 'rules cannot be printed as "nginx"; there is: nft, iptables, ipvs'],
+    ["dump routes --as nft", 1, 'routes cannot be printed as "nft"; there is: nginx'],
     ["dump faults", 0, "faults: empty\n"],
   ];
   for (const [args, code, ...expected] of failures) {
@@ -48,6 +49,15 @@ t.test("wrong words", { skip: missingPrograms("kubectl") }, async (t) => {
     t.equal(output.code, code, args, { ...output });
     for (const text of expected) t.match(output.stderr, text, args);
   }
+
+  await t.test("connections that are reset", async (t) => {
+    await cluster.sh("loopkube fault add --to svc/shop reset=100% --as torn");
+    const reset =
+      /^\n?(error: )?shop: the connection was reset before an answer had come\n {2}why: loopkube explain --to http:\/\/shop\/\n$/;
+    t.match(await cluster.sh("loopkube curl http://shop"), { code: 22, stderr: reset });
+    t.match(await cluster.sh("loopkube curl -n 2 http://shop"), { code: 22, stderr: reset, stdout: /^2 .* - /m });
+    await cluster.sh("loopkube fault remove torn");
+  });
 
   const answers: readonly (readonly [args: string, ...stdout: readonly (RegExp | string)[]])[] = [
     ["curl http://shop --from pod/client-0", /^RemoteAddr: 127\.2\d\d\.\d+\.\d+:/m],
@@ -59,6 +69,10 @@ t.test("wrong words", { skip: missingPrograms("kubectl") }, async (t) => {
     [
       `dig $(kubectl get service shop -o 'jsonpath={.spec.clusterIP}') PTR`,
       /in-addr\.arpa\. +30 +IN +PTR +shop\.default\.svc\.cluster\.local\./,
+    ],
+    [
+      `dig -x $(kubectl get service shop -o 'jsonpath={.spec.clusterIP}')`,
+      /in-addr\.arpa\. +\d+ +IN +PTR +shop\.default\.svc\.cluster\.local\./,
     ],
     ["explain --to http://shpo", /has no address: nothing is tried\nDid you mean shop\?\n$/],
     ["explain dns shpo", /Did you mean shop\?\n$/],
@@ -77,7 +91,7 @@ t.test("wrong words", { skip: missingPrograms("kubectl") }, async (t) => {
 
   const program = "require('http').createServer((_, answer) => answer.end(Buffer.from([255, 0, 1]))).listen(process.env.PORT)";
   const bytes = await cluster.sh(`loopkube image add raw:1 -- node -e "${program}" && kubectl run raw --image=raw:1 --port=8000 &&
-    kubectl wait --for=condition=Ready pod/raw --timeout=20s &&
+    kubectl wait --for=condition=Ready pod/raw --timeout=60s &&
     loopkube curl http://$(kubectl get pod raw -o 'jsonpath={.status.podIP}'):8000 | od -An -tx1`);
   t.match(bytes.stdout, / ff 00 01$/m, "an answer's bytes are passed on as they are", { ...bytes });
 

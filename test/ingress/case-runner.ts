@@ -2,7 +2,8 @@
 import type t from "tap";
 import { Ingresses, Services } from "../../model/resources.ts";
 import { type Case, type CaseExpect, type CaseRequest, fill, pair, setUp } from "./case.ts";
-import { ask, type Got } from "./client.ts";
+import { explainDifferences } from "./case-explain.ts";
+import { ask, type Asked, type Got } from "./client.ts";
 import { createHarness, type World } from "./harness.ts";
 import { askGrpc } from "./grpc-client.ts";
 
@@ -31,20 +32,24 @@ export async function runCases(tap: typeof t, cases: readonly Case[], skipped: R
 
 async function check(request: CaseRequest, expect: CaseExpect, world: World): Promise<readonly string[]> {
   const answers: Got[] = [];
+  const asked = askedOf(request, world);
+  const before = world.said.length;
   const count = request.count ?? 1;
   const width = request.concurrency ?? 1;
   for (let i = 0; i < count; i += width)
-    answers.push(...(await Promise.all(Array.from({ length: Math.min(width, count - i) }, () => send(request, world)))));
-  return [...answers.flatMap((answer) => differences(answer, expect, world)), ...tallies(answers, expect)];
+    answers.push(...(await Promise.all(Array.from({ length: Math.min(width, count - i) }, () => send(request, asked, world)))));
+  const [first] = answers;
+  const explained = first && count === 1 ? await explainDifferences(asked, { got: first, said: world.said.slice(before) }, world) : [];
+  return [...answers.flatMap((answer) => differences(answer, expect, world)), ...tallies(answers, expect), ...explained];
 }
 
-function send(request: CaseRequest, world: World): Promise<Got> {
+function askedOf(request: CaseRequest, world: World): Asked {
   const headers: Record<string, string> = {};
   for (const [name, value] of Object.entries(request.headers ?? {})) headers[name] = fill(value, world);
   if (request.basic_auth) headers["Authorization"] = `Basic ${Buffer.from(request.basic_auth.join(":")).toString("base64")}`;
   if (request.cookie !== undefined) headers["Cookie"] = seen.get(request.cookie) ?? "";
   const { scheme = "http", method = "GET", host, path = "/", sni } = request;
-  const asked = {
+  return {
     scheme,
     method,
     host: host ?? null,
@@ -54,8 +59,10 @@ function send(request: CaseRequest, world: World): Promise<Got> {
     ...(request.client_cert === undefined ? {} : { pair: pair("authtls", "client") }),
     ...(request.body_bytes === undefined ? {} : { body: Buffer.alloc(request.body_bytes, 97) }),
   };
-  const at = world.socket(scheme === "https" ? 443 : 80);
-  return request.protocol === "grpc" ? askGrpc(world.socket(443), asked) : ask(at, asked);
+}
+
+function send({ protocol, scheme }: CaseRequest, asked: Asked, world: World): Promise<Got> {
+  return protocol === "grpc" ? askGrpc(world.socket(443), asked) : ask(world.socket(scheme === "https" ? 443 : 80), asked);
 }
 
 function differences(got: Got, expect: CaseExpect, world: World): readonly string[] {

@@ -8,6 +8,7 @@ import type { Harness, World } from "./harness.ts";
 export interface CaseBackend {
   readonly service?: string;
   readonly port?: number | string | null;
+  readonly portName?: string;
   readonly resource?: { readonly kind: string; readonly name: string; readonly apiGroup: string };
 }
 export interface CaseIngress {
@@ -262,7 +263,7 @@ function ingressOf(given: CaseIngress, world: World): Ingress {
   const { ingressClassName = "nginx" } = given;
   const backend = (from: CaseBackend): IngressBackend => {
     if (from.resource) return { resource: from.resource };
-    const { port } = from;
+    const port = from.portName ?? from.port;
     return {
       service: {
         name: fill(from.service ?? "", world),

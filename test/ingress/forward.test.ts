@@ -121,8 +121,9 @@ await t.test("WebSocket: bytes both ways, Upgrade seen by the pod, refusals pass
   const answer = await raw(at, `${request("/chat//x")}ping`, /ping$/);
   t.match(answer, /^HTTP\/1\.1 101 Switching Protocols\r\n/);
   t.equal(sawUpgrade, "websocket upgrade /chat//x ws.example");
-  t.match(await raw(at, request("/refuse")), /^HTTP\/1\.1 403/);
-  t.match(await raw(at, request("/").replace("ws.example", "nowhere.example")), /^HTTP\/1\.1 404/);
+  const closing = request("/refuse").replace("Upgrade\r\n\r\n", "Upgrade, close\r\n\r\n");
+  t.match(await raw(at, closing), /^HTTP\/1\.1 403/);
+  t.match(await raw(at, closing.replace("ws.example", "nowhere.example")), /^HTTP\/1\.1 404/);
 });
 
 await t.test("connections to a pod are kept and used again", async (t) => {

@@ -9,7 +9,7 @@ import type {
   ContainerContext,
   DatagramHandler,
   Diagnostics,
-  InlineProgram,
+  InlineImage,
   Peer,
   Registration,
   SocketAddress,
@@ -19,8 +19,12 @@ import { ConfigMaps, EndpointSlices, IngressClasses, type ResourceType, Services
 import { addressError, claimClusterIndex, createAddressPlan, createFabric, type Fabric } from "../../netsim/index.ts";
 import { createIngress } from "../../ingress/index.ts";
 import { createStore, type Store } from "../../store/index.ts";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { IncomingHttpHeaders } from "node:http2";
 import type { Server } from "node:net";
+import { basename } from "node:path";
 import { PassThrough } from "node:stream";
+import { MapFiles } from "../support/fake-container.ts";
 import { podServer } from "./pod-servers.ts";
 
 interface Teardown {
@@ -66,6 +70,20 @@ export class Harness {
   }
 }
 
+/** What a pod was asked, and what it said. */
+export interface Said {
+  /** A subrequest of auth-url, a request for the page of an error, or one for the pod itself. */
+  readonly to: "auth" | "error" | "pod";
+  readonly service: string;
+  readonly ip: string;
+  readonly method: string;
+  readonly path: string;
+  /** Undefined: nothing yet. */
+  readonly status: number | undefined;
+  /** Its answer has an X-Accel-Redirect. */
+  readonly redirects: boolean;
+}
+
 /** A store and a controller pod of its own. */
 export class World implements AsyncDisposable {
   readonly harness: Harness;
@@ -73,10 +91,13 @@ export class World implements AsyncDisposable {
   readonly clock: VirtualClock;
   readonly ip: string;
   readonly log: string[] = [];
+  /** In order of asking; mirrors are not among it. */
+  readonly said: Said[] = [];
   readonly diagnostics: Diagnostics;
   #abort = new AbortController();
   readonly #flags: readonly string[];
-  readonly #program: InlineProgram;
+  readonly #image: InlineImage;
+  #container: ContainerContext;
   readonly #pods = new Map<string, { readonly ip: string; readonly registration: Registration }[]>();
   readonly #services = new Map<string, string>();
   #exit: Promise<number>;
@@ -95,8 +116,9 @@ export class World implements AsyncDisposable {
     this.component = ingress.component;
     this.#controllerClock = controllerClock;
     this.#flags = flags;
-    this.#program = ingress.program;
-    this.#exit = this.#program(this.#context(flags));
+    this.#image = ingress.image;
+    this.#container = this.#context(flags);
+    this.#exit = this.#image.program(this.#container);
   }
   static async start(harness: Harness, { flags = [], config, clock: controllerClock = realClock }: ControllerSetup): Promise<World> {
     const clock = new VirtualClock(Math.floor(Date.now() / 1000) * 1000 - 3_600_000);
@@ -138,7 +160,8 @@ export class World implements AsyncDisposable {
     await this.#exit;
     await meanwhile();
     this.#abort = new AbortController();
-    this.#exit = this.#program(this.#context(this.#flags));
+    this.#container = this.#context(this.#flags);
+    this.#exit = this.#image.program(this.#container);
     await this.#listening();
   }
   /** Where a program on this machine reaches the controller. */
@@ -146,6 +169,20 @@ export class World implements AsyncDisposable {
     const socket = this.harness.fabric.socketOf({ ip: this.ip, port }, "TCP");
     if (!socket) throw new Error(`port ${port} is not listened on`);
     return socket;
+  }
+  /** Runs a program in the controller's container, as exec does: what it prints, and its exit code when that is not 0. */
+  async exec(...argv: readonly string[]): Promise<string> {
+    const run = this.#image.programs?.[basename(argv[0] ?? "")];
+    if (!run) throw new Error(`no program ${argv[0]}`);
+    let text = "";
+    const output = (): PassThrough => new PassThrough().on("data", (chunk: Buffer) => (text += chunk.toString()));
+    const io = { stdin: undefined, stdout: output(), stderr: output(), signal: this.#abort.signal, context: this.#container };
+    const exitCode = await run(argv, io);
+    return exitCode === 0 ? text : `${text}exit ${exitCode}\n`;
+  }
+  /** A file of the controller's container. */
+  file(path: string): string | undefined {
+    return this.#container.files.read(path);
   }
   create<T extends KubeObject>(type: ResourceType<T>, object: T): Promise<T> {
     return this.store.create(type, object);
@@ -207,6 +244,11 @@ export class World implements AsyncDisposable {
       const pod = `${name}-${pods.length}`;
       const ip = this.harness.ip();
       const server = options.server?.(pod) ?? podServer(name, pod, options.protocol);
+      if (options.protocol === "grpc")
+        server.on("stream", (_: unknown, { ":method": method = "", ":path": path = "" }: IncomingHttpHeaders) =>
+          this.said.push({ to: "pod", service: name, ip, method, path, status: 200, redirects: false }),
+        );
+      else server.on("request", (request: IncomingMessage, response: ServerResponse) => this.#hear(name, ip, request, response));
       const peer: Peer = { kind: "pod", namespace: "default", name: pod, ip, node: "node-0" };
       const registration = options.closed
         ? none()
@@ -240,6 +282,19 @@ export class World implements AsyncDisposable {
     else await this.create(EndpointSlices, slice);
   }
 
+  #hear(service: string, ip: string, { headers, method = "", url: path = "" }: IncomingMessage, response: ServerResponse): void {
+    const to = headers["x-sent-from"] !== undefined ? "auth" : headers["x-code"] !== undefined ? "error" : "pod";
+    if (to === "pod" && headers["x-real-ip"] === undefined) return;
+    this.said.push({
+      ...{ to, service, ip, method, path },
+      get status() {
+        return response.headersSent ? response.statusCode : undefined;
+      },
+      get redirects() {
+        return response.hasHeader("x-accel-redirect");
+      },
+    });
+  }
   #context(flags: readonly string[]): ContainerContext {
     const { fabric } = this.harness;
     const peer: Peer = { kind: "pod", namespace: "ingress-nginx", name: `controller-${this.ip}`, ip: this.ip, node: "node-0" };
@@ -263,6 +318,7 @@ export class World implements AsyncDisposable {
       hostname: peer.name,
       argv: ["/nginx-ingress-controller", ...flags],
       env: {},
+      files: new MapFiles(),
       listen: (port: number, server: Server) => fabric.expose({ ip: this.ip, port }, "TCP", { type: "server", server }, peer),
       listenUdp: (port: number, handler: DatagramHandler) =>
         fabric.expose({ ip: this.ip, port }, "UDP", { type: "datagram", handler }, peer),

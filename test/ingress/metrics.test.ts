@@ -67,6 +67,53 @@ await t.test("requests and their histograms (e2e metrics/metrics.go, collectors/
   t.equal((await scrape(world)).get(`requests{${WEB}}`), undefined, "series go with their Ingress");
 });
 
+await t.test(
+  "labels of a canary, of an error's page, of gRPC, of an upgrade, of a body that breaks off (log_by_lua: monitor.lua)",
+  async (t) => {
+    await using world = await harness.start();
+    const hold: unknown[] = [];
+    await world.service("web", {
+      server: () =>
+        createServer((request, response) => (request.url === "/404" ? response.writeHead(404).end() : void hold.push(response))).on(
+          "upgrade",
+          (_, socket) => socket.on("error", () => {}).end("HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\n"),
+        ),
+    });
+    await world.service("next");
+    await world.service("errs");
+    await world.service("calls", { protocol: "grpc" });
+    await addIngress(
+      world,
+      ingress("main", "main.example", "web"),
+      ingress("pages", "pages.example", "web", { "custom-http-errors": "404", "default-backend": "errs" }),
+      ingress("calls", "calls.example", "calls", { "backend-protocol": "GRPC" }),
+      ingress("canary", "main.example", "next", { canary: "true", "canary-by-header": "new" }),
+    );
+    const at = world.socket(80);
+    await ask(at, { host: "main.example", headers: { new: "always" } });
+    await ask(at, { host: "pages.example", path: "/404" });
+    await ask(at, { host: "calls.example", path: "/grpc.Test/Unary" });
+    await raw(at, "GET /ws HTTP/1.1\r\nHost: main.example\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\n");
+    const cut = connect({ host: at.ip, port: at.port, allowHalfOpen: false });
+    cut.on("error", () => {}).end("POST / HTTP/1.1\r\nHost: main.example\r\nContent-Length: 9\r\n\r\nhalf");
+    await new Promise((resolve) => cut.resume().once("close", resolve));
+    const counted = (series: ReadonlyMap<string, string>): readonly string[] =>
+      [...series.keys()].filter((name) => name.startsWith("requests{")).sort();
+    const labels = (canary: string, ingress: string, method: string, service: string, status: number): string =>
+      `requests{canary="${canary}",host="${ingress}.example",ingress="${ingress}",method="${method}",namespace="default",path="/",service="${service}",status="${status}"}`;
+    t.strictSame(
+      counted(await scrape(world)),
+      [
+        labels("default-next-80", "main", "GET", "web", 200),
+        labels("", "main", "GET", "web", 101),
+        labels("", "main", "POST", "web", 400),
+        labels("", "pages", "GET", "web", 200),
+        labels("", "calls", "GET", "calls", 200),
+      ].sort(),
+    );
+  },
+);
+
 await t.test("flags: hosts, undefined hosts, classes of status, exclusion", async (t) => {
   const rows: readonly (readonly [flags: readonly string[], names: readonly string[]])[] = [
     [[], ["web.example 200", "web.example 404"]],

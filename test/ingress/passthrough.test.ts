@@ -193,3 +193,19 @@ await t.test("what is no TLS is refused by the HTTPS server", async (t) => {
   });
   t.pass("a client that says nothing and leaves");
 });
+
+await t.test("beside a passed host the others upgrade, wait for 100 Continue and keep their connection", async (t) => {
+  const { ip, port } = world.socket(443);
+  const socket = connectTls({ host: ip, port, rejectUnauthorized: false, servername: "plain.example" });
+  let text = "";
+  socket.on("error", () => {}).on("data", (chunk) => (text += chunk.toString()));
+  socket.write("GET /1 HTTP/1.1\r\nHost: plain.example\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n");
+  await until(() => text.includes('"path":"/1"'));
+  socket.write("POST /2 HTTP/1.1\r\nHost: plain.example\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n");
+  await until(() => text.includes(" 100 Continue"));
+  socket.write("hi");
+  await until(() => text.includes('"body":2}'));
+  t.strictSame(text.match(/HTTP\/1\.1 \d+/g), ["HTTP/1.1 200", "HTTP/1.1 100", "HTTP/1.1 200"]);
+  t.match(text, /"upgrade":"websocket"/);
+  socket.destroy();
+});

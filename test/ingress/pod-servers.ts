@@ -76,7 +76,9 @@ function cookies(request: IncomingMessage, response: ServerResponse): void {
 /** Answers every call with its request headers as JSON in one message. */
 function grpcServer(service: string, pod: string): Server {
   const server = createHttp2Server();
-  server.on("stream", (stream: ServerHttp2Stream, headers) => {
+  server.on("stream", (stream: ServerHttp2Stream, { host, ...named }) => {
+    // Without an authority it is the host, as for grpc-go.
+    const headers = { ":authority": host, ...named };
     stream.resume();
     stream.on("end", () => {
       stream.respond({ ":status": 200, "content-type": "application/grpc", "x-service": service, "x-pod": pod }, { waitForTrailers: true });

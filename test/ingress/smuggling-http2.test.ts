@@ -4,27 +4,11 @@ import { createServer } from "node:net";
 import { connect as connectTls } from "node:tls";
 import t from "tap";
 import { createHarness } from "./harness.ts";
+import { type Fields, frame, headersFrame, PREFACE } from "./http2-frames.ts";
 import { addIngress, ingress } from "./raw.ts";
-
-type Fields = readonly (readonly [name: string, value: string])[];
 
 const harness = await createHarness(t);
 await using world = await harness.start();
-
-/** A literal header field that no table takes: RFC 7541 §6.2.2. */
-function field(name: string, value: string): Buffer {
-  const text = (part: string): Buffer => Buffer.concat([Buffer.from([part.length]), Buffer.from(part, "latin1")]);
-  return Buffer.concat([Buffer.from([0]), text(name), text(value)]);
-}
-
-function frame(type: number, flags: number, stream: number, body: Buffer): Buffer {
-  const head = Buffer.alloc(9);
-  head.writeUIntBE(body.length, 0, 3);
-  head[3] = type;
-  head[4] = flags;
-  head.writeUInt32BE(stream, 5);
-  return Buffer.concat([head, body]);
-}
 
 /** One request over HTTP/2, as bytes; resolves when the stream or the connection has ended. */
 function rawHttp2(fields: Fields, body: string): Promise<void> {
@@ -48,10 +32,8 @@ function rawHttp2(fields: Fields, body: string): Promise<void> {
         read = read.subarray(9 + read.readUIntBE(0, 3));
       }
     });
-    const headers = Buffer.concat(fields.map(([name, value]) => field(name, value)));
-    socket.write("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
-    socket.write(frame(4, 0, 0, Buffer.alloc(0)));
-    socket.write(frame(1, body === "" ? 5 : 4, 1, headers));
+    socket.write(PREFACE);
+    socket.write(headersFrame(1, fields, body === ""));
     if (body !== "") socket.write(frame(0, 1, 1, Buffer.from(body)));
   });
 }

@@ -249,3 +249,26 @@ await t.test("a client that has sent its header has the time of any other", asyn
   t.match(answer, /^HTTP\/1\.1 404 /);
   socket.destroy();
 });
+
+await t.test(
+  "who the client is stays with its connection: behind a refused upgrade, a 100 Continue, a refused body, over TLS too",
+  async (t) => {
+    await using world = await start({ "use-http2": "false" }, []);
+    const upgrade = "GET / HTTP/1.1\r\nHost: echo.example\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
+    const expecting = "POST / HTTP/1.1\r\nHost: echo.example\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\nhi";
+    const redirected = "POST / HTTP/1.1\r\nHost: secure.example\r\nContent-Length: 2\r\n\r\nhi";
+    const sends = upgrade + expecting + redirected + request("echo.example");
+    const plain = await raw(world.socket(80), bytesOf(V1, sends));
+    t.strictSame(plain.match(/HTTP\/1\.1 \d+/g), ["HTTP/1.1 200", "HTTP/1.1 100", "HTTP/1.1 200", "HTTP/1.1 308", "HTTP/1.1 200"]);
+    t.strictSame(
+      plain.match(/"x-real-ip":"[^"]+"/g),
+      Array.from({ length: 3 }, () => '"x-real-ip":"192.168.0.1"'),
+    );
+    const secured = await overTls(world, V1, upgrade + expecting + request("echo.example"));
+    t.strictSame(secured.match(/HTTP\/1\.1 \d+/g), ["HTTP/1.1 200", "HTTP/1.1 100", "HTTP/1.1 200", "HTTP/1.1 200"]);
+    t.strictSame(
+      secured.match(/"x-real-ip":"[^"]+"/g),
+      Array.from({ length: 3 }, () => '"x-real-ip":"192.168.0.1"'),
+    );
+  },
+);

@@ -8,7 +8,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import t from "tap";
 import { VirtualClock } from "../../model/clock.ts";
-import { codeOf, connected, readAll, testFabric, until } from "./test-fabric.ts";
+import { codeOf, connected, readAll, testFabric } from "./test-fabric.ts";
+import { until } from "../support/until.ts";
 
 t.test("errors are Node's", async (t) => {
   const clock = new VirtualClock();

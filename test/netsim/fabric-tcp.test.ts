@@ -3,7 +3,8 @@ import { createServer as createHttp, get, type Server as HttpServer } from "node
 import { createServer, type Server } from "node:net";
 import t from "tap";
 import { VirtualClock } from "../../model/clock.ts";
-import { codeOf, connected, readAll, testFabric, until, type PodPeer, type TestFabric } from "./test-fabric.ts";
+import { codeOf, connected, readAll, testFabric, type PodPeer, type TestFabric } from "./test-fabric.ts";
+import { until } from "../support/until.ts";
 
 const whoami = (): HttpServer =>
   createHttp((req, res) => {

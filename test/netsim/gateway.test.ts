@@ -6,7 +6,8 @@ import { realClock, VirtualClock } from "../../model/clock.ts";
 import type { Resolve } from "../../model/ports.ts";
 import { createGateway, type Gateway, type GatewayOptions } from "../../netsim/index.ts";
 import { missingPrograms } from "../support/command.ts";
-import { connected, readAll, testFabric, until, type TestFabric } from "./test-fabric.ts";
+import { connected, readAll, testFabric, type TestFabric } from "./test-fabric.ts";
+import { until } from "../support/until.ts";
 
 const noCurl = missingPrograms("curl");
 const names: Record<string, string> = {};

@@ -1,8 +1,8 @@
 // A fabric of its own for a test file: a claimed cluster index, two nodes, and pods by name.
 import { connect, type Socket } from "node:net";
-import type { Readable } from "node:stream";
-import { nextTurn, realClock, type Clock } from "../../model/clock.ts";
-import type { Peer } from "../../model/ports.ts";
+import type { Duplex, Readable } from "node:stream";
+import { realClock, type Clock } from "../../model/clock.ts";
+import type { Peer, SocketAddress } from "../../model/ports.ts";
 import { seededRandom } from "../../model/random.ts";
 import {
   claimClusterIndex,
@@ -13,6 +13,7 @@ import {
   type Fabric,
   type FabricOptions,
 } from "../../netsim/index.ts";
+import { until } from "../support/until.ts";
 
 export type PodPeer = Extract<Peer, { kind: "pod" }>;
 
@@ -85,11 +86,17 @@ export async function codeOf(promise: Promise<unknown>): Promise<string> {
   }
 }
 
-/** Resolves when `condition` holds, looked at on each turn of the event loop. */
-export async function until(condition: () => boolean, what: string): Promise<void> {
-  const deadline = realClock.monotonic() + 10_000;
-  while (!condition()) {
-    if (realClock.monotonic() > deadline) throw new Error(`never happened: ${what}`);
-    await nextTurn();
-  }
+/** A dial of what may be dropped: undefined as soon as it is, instead of an error after the client's patience. */
+export async function dialUnlessDropped(fabric: Fabric, from: Peer, to: SocketAddress): Promise<Duplex | undefined> {
+  const drops = (): number => fabric.stats().dropped + fabric.stats().denied;
+  const before = drops();
+  const patience = new AbortController();
+  let settled = false;
+  const mark = (): void => void (settled = true);
+  const dialled = fabric.dial(from, to, { signal: patience.signal });
+  dialled.then(mark, mark);
+  await until(() => settled || drops() > before, "a decision");
+  if (settled) return dialled;
+  patience.abort();
+  return undefined;
 }

@@ -3,7 +3,8 @@ import { createSocket, type Socket } from "node:dgram";
 import t from "tap";
 import { VirtualClock } from "../../model/clock.ts";
 import type { DatagramHandler, SocketAddress } from "../../model/ports.ts";
-import { testFabric, until, type PodPeer, type TestFabric } from "./test-fabric.ts";
+import { testFabric, type PodPeer, type TestFabric } from "./test-fabric.ts";
+import { until } from "../support/until.ts";
 
 const named =
   (name: string): DatagramHandler =>

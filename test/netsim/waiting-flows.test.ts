@@ -6,7 +6,8 @@ import t from "tap";
 import { nextTurn, VirtualClock } from "../../model/clock.ts";
 import { selfSignedCertificate } from "../../model/x509.ts";
 import type { Verdict } from "../../model/ports.ts";
-import { codeOf, connected, readAll, testFabric, until, type PodPeer, type TestFabric } from "./test-fabric.ts";
+import { codeOf, connected, readAll, testFabric, type PodPeer, type TestFabric } from "./test-fabric.ts";
+import { until } from "../support/until.ts";
 
 const answering = (): Server => createServer((socket) => socket.on("data", (data) => socket.end(`got ${data}`)));
 

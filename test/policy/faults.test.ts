@@ -9,7 +9,8 @@ import { Faults, Pods, Services } from "../../model/resources.ts";
 import { compileFault, FaultTable, type Party } from "../../policy/index.ts";
 import { seededRandom } from "../../model/random.ts";
 import type { SocketAddress } from "../../model/ports.ts";
-import { codeOf, connected, until } from "../netsim/test-fabric.ts";
+import { codeOf, connected } from "../netsim/test-fabric.ts";
+import { until } from "../support/until.ts";
 import { party } from "./policy-rows.ts";
 import { realWorld, virtualWorld } from "./policy-world.ts";
 

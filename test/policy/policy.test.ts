@@ -2,7 +2,8 @@
 import type { Duplex } from "node:stream";
 import t from "tap";
 import { nextTurn } from "../../model/clock.ts";
-import { codeOf, connected, until } from "../netsim/test-fabric.ts";
+import { codeOf, connected } from "../netsim/test-fabric.ts";
+import { until } from "../support/until.ts";
 import { realWorld, virtualWorld } from "./policy-world.ts";
 
 const ONLY_CLIENT =

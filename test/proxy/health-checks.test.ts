@@ -8,20 +8,12 @@ import { Cidr } from "../../model/ip.ts";
 import type { Node, Service } from "../../model/kinds/core-v1.ts";
 import type { EndpointSlice } from "../../model/kinds/discovery-v1.ts";
 import type { SocketAddress } from "../../model/ports.ts";
-import { compileService, type ProxyConfig, Rules } from "../../proxy/index.ts";
+import { compileService, Rules } from "../../proxy/index.ts";
 import { localReadyEndpoints } from "../../proxy/health-check.ts";
 import { HealthChecks } from "../../proxy/health-checks.ts";
 import { NodeViews } from "../../proxy/node-views.ts";
+import { proxyConfig } from "./proxy-config.ts";
 
-const base: ProxyConfig = {
-  mode: "iptables",
-  serviceCIDRs: [],
-  clusterCIDRs: [],
-  nodePortAddresses: undefined,
-  masqueradeAll: false,
-  localDetector: true,
-  localhostNodePorts: true,
-};
 const node = (name: string, ...ips: readonly string[]): Node => ({
   apiVersion: "v1",
   kind: "Node",
@@ -101,7 +93,7 @@ t.test("a server on each address of each node, that follows the Service", async 
     rules,
     nodes,
     events: { opened: () => undefined, failed: () => undefined },
-    config: () => ({ ...base, nodePortAddresses }),
+    config: () => ({ ...proxyConfig, nodePortAddresses }),
     isHealthy: () => healthy,
   });
   t.teardown(() => checks.stop());

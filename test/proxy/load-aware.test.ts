@@ -5,7 +5,8 @@ import type { Duplex } from "node:stream";
 import { ipvsSchedulers } from "../../balancers/index.ts";
 import { IPVS_SCHEDULERS } from "../../cluster/options.ts";
 import type { Peer, SocketAddress } from "../../model/ports.ts";
-import { connected, type PodPeer, until } from "../netsim/test-fabric.ts";
+import { connected, type PodPeer } from "../netsim/test-fabric.ts";
+import { until } from "../support/until.ts";
 import { endpoint, proxyWorld, type World } from "./proxy-world.ts";
 
 type Teardown = Parameters<typeof proxyWorld>[0];

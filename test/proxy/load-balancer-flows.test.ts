@@ -6,6 +6,7 @@ import type { Service, ServiceSpec } from "../../model/kinds/core-v1.ts";
 import type { EndpointSlice } from "../../model/kinds/discovery-v1.ts";
 import type { Peer } from "../../model/ports.ts";
 import { compileService, evaluate, type NodeView, type ProxyMode, Rules } from "../../proxy/index.ts";
+import { proxyConfig } from "./proxy-config.ts";
 
 const node: NodeView = { name: "test-node", addresses: ["192.168.0.2", "192.168.1.2"], zone: "" };
 const FROM: Readonly<Record<string, Peer>> = {
@@ -63,13 +64,10 @@ function outcome(
     node: "test-node",
   };
   const decision = evaluate(rules, flow, node, {
+    ...proxyConfig,
     mode,
     serviceCIDRs: [new Cidr("172.30.0.0/16")],
     clusterCIDRs: [new Cidr("10.0.0.0/8")],
-    nodePortAddresses: undefined,
-    masqueradeAll: false,
-    localDetector: true,
-    localhostNodePorts: true,
   });
   if (decision.type !== "balance") return decision.type === "pass" ? "NONE" : decision.type.toUpperCase();
   return `DNAT ${decision.candidates.map(({ ip: target }) => target.split(".").at(-1)).join(" ")}${decision.masquerade ? " masq" : ""}`;

@@ -5,19 +5,11 @@ import { Cidr } from "../../model/ip.ts";
 import type { ProxyConfig } from "../../proxy/index.ts";
 import { hasNodePorts, nodePortsEverywhere } from "../../proxy/node-port-addresses.ts";
 import { iptablesRuleset } from "../../proxy/rulesets/iptables-ruleset.ts";
+import { proxyConfig } from "./proxy-config.ts";
 import { overall } from "./rulesets/overall-services.ts";
 
 const cidrs = (text: string): readonly Cidr[] | undefined => (text === "" ? undefined : text.split(" ").map((block) => new Cidr(block)));
 const selection = (text: string): ProxyConfig["nodePortAddresses"] => (text === "primary" ? text : cidrs(text));
-const base: ProxyConfig = {
-  mode: "iptables",
-  serviceCIDRs: [],
-  clusterCIDRs: [],
-  nodePortAddresses: undefined,
-  masqueradeAll: false,
-  localDetector: true,
-  localhostNodePorts: true,
-};
 
 /** `all` when a family is not narrowed; then the addresses of the node that answer. */
 const ROWS: readonly (readonly [name: string, blocks: string, addresses: string, ipv4: string, ipv6: string])[] = [
@@ -37,7 +29,7 @@ const ROWS: readonly (readonly [name: string, blocks: string, addresses: string,
   ["IPv4 narrowed, IPv6 not", "10.20.30.0/24", "10.20.30.51 2001:db8::1", "10.20.30.51", "all 2001:db8::1"],
 ];
 for (const [name, blocks, addresses, ipv4, ipv6] of ROWS) {
-  const config = { ...base, nodePortAddresses: selection(blocks) };
+  const config = { ...proxyConfig, nodePortAddresses: selection(blocks) };
   const node = { name: "n", addresses: addresses.split(" "), zone: "" };
   for (const [family, expected] of [
     ["IPv4", ipv4],
@@ -60,9 +52,9 @@ t.test("127.0.0.1 in mode iptables", async (t) => {
     ["128.0.2.0/28 ::1/128", false],
     ["primary", false],
   ] as const)
-    t.equal(hasNodePorts("127.0.0.1", node, { ...base, nodePortAddresses: selection(blocks) }), expected, blocks);
-  t.notOk(hasNodePorts("127.0.0.1", node, { ...base, localhostNodePorts: false }));
-  t.notOk(hasNodePorts("127.0.0.1", node, { ...base, mode: "nftables" }));
+    t.equal(hasNodePorts("127.0.0.1", node, { ...proxyConfig, nodePortAddresses: selection(blocks) }), expected, blocks);
+  t.notOk(hasNodePorts("127.0.0.1", node, { ...proxyConfig, localhostNodePorts: false }));
+  t.notOk(hasNodePorts("127.0.0.1", node, { ...proxyConfig, mode: "nftables" }));
 });
 
 t.test("the last rule of KUBE-SERVICES", async (t) => {
@@ -88,7 +80,7 @@ t.test("the last rule of KUBE-SERVICES", async (t) => {
 t.test("in mode nftables nothing given is primary, and a block that holds all is all", async (t) => {
   const node = { name: "n", addresses: ["10.20.30.51", "10.20.30.52"], zone: "" };
   const at = (overrides: Partial<ProxyConfig>): readonly string[] =>
-    node.addresses.filter((ip) => hasNodePorts(ip, node, { ...base, mode: "nftables", ...overrides }));
+    node.addresses.filter((ip) => hasNodePorts(ip, node, { ...proxyConfig, mode: "nftables", ...overrides }));
   t.same(at({}), ["10.20.30.51"]);
   t.same(at({ nodePortAddresses: "primary" }), ["10.20.30.51"]);
   t.same(at({ nodePortAddresses: cidrs("0.0.0.0/0") }), node.addresses);

@@ -9,7 +9,7 @@ import { seededRandom } from "../../model/random.ts";
 import { EndpointSlices, Nodes, Services } from "../../model/resources.ts";
 import { createProxy, type Proxy, type ProxyOptions } from "../../proxy/index.ts";
 import { createStore, type Store } from "../../store/index.ts";
-import { connected, type PodPeer, readAll, testFabric, type TestFabric } from "../netsim/test-fabric.ts";
+import { connected, dialUnlessDropped, type PodPeer, readAll, testFabric, type TestFabric } from "../netsim/test-fabric.ts";
 
 export interface World extends TestFabric {
   readonly store: Store;
@@ -117,7 +117,8 @@ export async function proxyWorld(
     },
     async askAs(from, to) {
       try {
-        const socket = await fabric.dial(from, to, { timeoutMs: 200 });
+        const socket = await dialUnlessDropped(fabric, from, to);
+        if (!socket) return "ETIMEDOUT";
         const answer = await readAll(socket);
         socket.destroy();
         return answer;

@@ -163,9 +163,9 @@ t.test("session affinity, per mode behaviour, explain, dump, status", async (t) 
 
 default/web TCP: ClusterIP ${vip.ip}:80
   random; ClientIP affinity for 10800 s
-  ${a.ip}:80 ready  node-0  default/a  used (cluster)
-  ${world.pod("c", 12).ip}:80 not ready  node-0  default/c  not used
-  ${b.ip}:80 ready  node-1  default/b  used (cluster)
+  ${a.ip}:80  ready      node-0  default/a  used (cluster)
+  ${world.pod("c", 12).ip}:80  not ready  node-0  default/c  not used
+  ${b.ip}:80  ready      node-1  default/b  used (cluster)
 `,
   );
 });

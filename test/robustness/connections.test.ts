@@ -4,7 +4,8 @@ import type { Cluster } from "../../cluster/index.ts";
 import type { Peer } from "../../model/ports.ts";
 import { Services } from "../../model/resources.ts";
 import { descriptorLimit } from "../../netsim/descriptor-budget.ts";
-import { app, descriptors, memoryBytes, socketOf, startRobust, until } from "./robust-cluster.ts";
+import { app, descriptors, memoryBytes, socketOf, startRobust } from "./robust-cluster.ts";
+import { until } from "../support/until.ts";
 import { Swarm } from "./swarm.ts";
 
 const HOST: Peer = { kind: "host", ip: "127.0.0.1" };

@@ -1,7 +1,8 @@
 // More connections than there are descriptors: new ones are reset and counted, people are told once, and it ends by itself.
 import t from "tap";
 import { Events } from "../../model/resources.ts";
-import { app, dial, ending, socketOf, startRobust, textOf, until } from "./robust-cluster.ts";
+import { app, dial, ending, socketOf, startRobust, textOf } from "./robust-cluster.ts";
+import { until } from "../support/until.ts";
 import { Swarm } from "./swarm.ts";
 
 const BUDGET = 200;

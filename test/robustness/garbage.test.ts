@@ -6,7 +6,8 @@ import t from "tap";
 import type { Cluster } from "../../cluster/index.ts";
 import { nextTurn, realClock } from "../../model/clock.ts";
 import { seededRandom } from "../../model/random.ts";
-import { app, memoryBytes, socketOf, startRobust, until } from "./robust-cluster.ts";
+import { app, memoryBytes, socketOf, startRobust } from "./robust-cluster.ts";
+import { until } from "../support/until.ts";
 import { Swarm } from "./swarm.ts";
 
 const WEB = `

@@ -3,7 +3,8 @@ import t from "tap";
 import { connect } from "node:net";
 import type { SocketAddress } from "../../model/ports.ts";
 import { nextTurn } from "../../model/clock.ts";
-import { app, dial, ending, socketOf, startRobust, textOf, until } from "./robust-cluster.ts";
+import { app, dial, ending, socketOf, startRobust, textOf } from "./robust-cluster.ts";
+import { until } from "../support/until.ts";
 
 const WAYS = [
   { way: "handed over", service: "line", shaped: false },

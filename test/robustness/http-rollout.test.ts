@@ -2,7 +2,8 @@
 import { Agent, request } from "node:http";
 import t from "tap";
 import type { SocketAddress } from "../../model/ports.ts";
-import { podsOf, socketOf, startRobust, until } from "./robust-cluster.ts";
+import { podsOf, socketOf, startRobust } from "./robust-cluster.ts";
+import { until } from "../support/until.ts";
 
 const web = (revision: number): string => `
 apiVersion: apps/v1

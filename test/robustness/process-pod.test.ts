@@ -2,7 +2,8 @@
 import t from "tap";
 import { execFileSync } from "node:child_process";
 import { Pods } from "../../model/resources.ts";
-import { app, dial, ending, PROCESS_MARK, socketOf, startRobust, textOf, until } from "./robust-cluster.ts";
+import { app, dial, ending, PROCESS_MARK, socketOf, startRobust, textOf } from "./robust-cluster.ts";
+import { until } from "../support/until.ts";
 
 /** The pids of the programs that this test's pods run now. */
 const programs = (): readonly number[] =>

@@ -6,9 +6,9 @@ import { runInNewContext } from "node:vm";
 import { readdirSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { type Cluster, type ClusterOptions, startCluster } from "../../cluster/index.ts";
-import { nextTurn } from "../../model/clock.ts";
 import type { ContainerContext, Image, SocketAddress } from "../../model/ports.ts";
 import { Pods, Services } from "../../model/resources.ts";
+import { until } from "../support/until.ts";
 import { createLineServer } from "./line-server.ts";
 
 const aborted = (signal: AbortSignal): Promise<void> =>
@@ -85,15 +85,6 @@ export async function socketOf(cluster: Cluster, service: string, port = 9000): 
   const socket = cluster.fabric.socketOf({ ip, port }, "TCP");
   if (!socket) throw new Error(`nothing listens for ${service}`);
   return socket;
-}
-
-/** Resolves when the condition holds; it is looked at once in each turn of the event loop. Rejects after `withinMs`. */
-export async function until(condition: () => boolean, withinMs = 15_000): Promise<void> {
-  const deadline = performance.now() + withinMs;
-  while (!condition()) {
-    if (performance.now() > deadline) throw new Error(`still not so: ${condition}`);
-    await nextTurn();
-  }
 }
 
 /** A real connection that has sent its purpose. */

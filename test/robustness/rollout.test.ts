@@ -2,7 +2,8 @@
 import type { Socket } from "node:net";
 import t from "tap";
 import { Pods } from "../../model/resources.ts";
-import { app, dial, ending, podsOf, socketOf, startRobust, textOf, until } from "./robust-cluster.ts";
+import { app, dial, ending, podsOf, socketOf, startRobust, textOf } from "./robust-cluster.ts";
+import { until } from "../support/until.ts";
 
 interface Client {
   readonly socket: Socket;

@@ -5,7 +5,8 @@ import { fileURLToPath } from "node:url";
 import t from "tap";
 import type { Service } from "../../model/kinds/core-v1.ts";
 import { EndpointSlices, Services } from "../../model/resources.ts";
-import { app, descriptors, memoryBytes, socketOf, startRobust, textOf, dial, until } from "./robust-cluster.ts";
+import { app, descriptors, memoryBytes, socketOf, startRobust, textOf, dial } from "./robust-cluster.ts";
+import { until } from "../support/until.ts";
 import { Swarm } from "./swarm.ts";
 
 const SERVICES = 1000;

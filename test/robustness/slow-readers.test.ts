@@ -1,7 +1,8 @@
 // One end does not read: the other end's program is slowed down, and nothing piles up in between.
 import t from "tap";
 import { nextTurn } from "../../model/clock.ts";
-import { app, dial, memoryBytes, socketOf, startRobust, until } from "./robust-cluster.ts";
+import { app, dial, memoryBytes, socketOf, startRobust } from "./robust-cluster.ts";
+import { until } from "../support/until.ts";
 
 const STREAMS = 6;
 /** What a connection may hold back in this process: its streams' own buffers and a pipe's mark; a shaped link holds a window of 4 MiB as well. */

@@ -5,6 +5,7 @@ import type { Endpoint, EndpointSlice } from "../../model/kinds/discovery-v1.ts"
 import { Nodes, Services } from "../../model/resources.ts";
 import type { PackedSlices } from "../../services/slice-packing.ts";
 import { TopologyCache } from "../../services/topology-cache.ts";
+import type { Store } from "../../store/index.ts";
 import { endpoints, hintsOf, node, serviceWorld } from "./topology-world.ts";
 
 const slice = (name: string, some: readonly Endpoint[]): EndpointSlice => ({
@@ -120,13 +121,15 @@ const AUTO = { "service.kubernetes.io/topology-mode": "Auto" };
 const ENABLED = "Normal TopologyAwareHintsEnabled: Topology Aware Hints has been enabled, addressType: IPv4";
 const DISABLED = "Warning TopologyAwareHintsDisabled: Topology Aware Hints has been disabled, addressType: IPv4";
 
+/** Node n1 in zone a, n2 in b. */
+async function twoZones(store: Store): Promise<void> {
+  await store.create(Nodes, node("a", "4", {}, "True", "n1"));
+  await store.create(Nodes, node("b", "4", {}, "True", "n2"));
+}
+
 t.test("the controller writes hints, tells, and follows the nodes", async (t) => {
   const { store, pod, zones, events } = await serviceWorld(t);
-  for (const [name, zone] of [
-    ["n1", "a"],
-    ["n2", "b"],
-  ] as const)
-    await store.create(Nodes, node(zone, "4", {}, "True", name));
+  await twoZones(store);
   await store.create(Services, {
     apiVersion: "v1",
     kind: "Service",
@@ -176,11 +179,7 @@ t.test("the controller writes hints, tells, and follows the nodes", async (t) =>
 
 t.test("a change of one slice leaves the hints of the others", async (t) => {
   const { store, pod, zones } = await serviceWorld(t);
-  for (const [name, zone] of [
-    ["n1", "a"],
-    ["n2", "b"],
-  ] as const)
-    await store.create(Nodes, node(zone, "4", {}, "True", name));
+  await twoZones(store);
   await store.create(Services, {
     apiVersion: "v1",
     kind: "Service",

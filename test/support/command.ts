@@ -37,7 +37,7 @@ export async function canBecomeNobody(): Promise<boolean> {
   return process.getuid?.() === 0 && (await run("true", { user: "nobody" })).code === 0;
 }
 
-/** Runs a shell command to its end; code 124 when it took longer than `timeoutMs` (default 30 s). */
+/** Runs a shell command to its end; code 124 when it took longer than `timeoutMs` (default 90 s). */
 export function run(command: string, options: RunOptions = {}): Promise<Output> {
   const [program = "bash", ...args] = asUser(options.user ?? "self", command);
   return new Promise((resolve) => {
@@ -48,7 +48,7 @@ export function run(command: string, options: RunOptions = {}): Promise<Output> 
       detached: true,
     });
     let [stdout, stderr, timedOut] = ["", "", false];
-    const timer = realClock.after(options.timeoutMs ?? 30_000, () => {
+    const timer = realClock.after(options.timeoutMs ?? 90_000, () => {
       timedOut = true;
       killGroup(child.pid);
     });
@@ -70,7 +70,7 @@ export async function runUntil(
   passes: (output: Output) => boolean,
   options: RunOptions & { readonly withinMs?: number } = {},
 ): Promise<Output> {
-  const deadline = realClock.monotonic() + (options.withinMs ?? 15_000);
+  const deadline = realClock.monotonic() + (options.withinMs ?? 60_000);
   for (;;) {
     const output = await run(command, options);
     if (passes(output) || realClock.monotonic() > deadline) return output;

@@ -87,12 +87,16 @@ export class FakeNetwork {
   }
 }
 
-class MapFiles implements PodFiles {
-  readonly #texts = new Map<string, string>();
+export class MapFiles implements PodFiles {
+  readonly #texts = new Map<string, string | (() => string)>();
   read(path: string): string | undefined {
-    return this.#texts.get(path.length > 1 ? path.replace(/\/$/, "") : path);
+    const text = this.#texts.get(path.length > 1 ? path.replace(/\/$/, "") : path);
+    return typeof text === "function" ? text() : text;
   }
   write(path: string, text: string): void {
+    this.#texts.set(path, text);
+  }
+  generate(path: string, text: () => string): void {
     this.#texts.set(path, text);
   }
   remove(path: string): boolean {

@@ -1,10 +1,11 @@
 // gRPC probes against a real HTTP/2 server in the pod.
 import { createServer, type ServerHttp2Stream } from "node:http2";
 import t from "tap";
-import { realClock, sleep } from "../../model/clock.ts";
+import { realClock } from "../../model/clock.ts";
 import type { Image } from "../../model/ports.ts";
 import { Pods } from "../../model/resources.ts";
 import { builtInImages } from "../../workloads/images/index.ts";
+import { eventually } from "../support/until.ts";
 import { container, eventLines, pod, podLines, testCluster } from "./support.ts";
 
 /** Answers each named service with its status, and others as an unimplemented method. */
@@ -72,18 +73,18 @@ t.test("the answer decides; upstream's words for what went wrong", async (t) => 
     ["nobody", { port: 9001 }, "0/1", /^timeout: failed to connect service "127\.\d+\.1\.\d+:9001" within 1s: context deadline exceeded$/],
   ] as const;
   for (const [name, grpc, , output, more = {}] of rows) {
+    const timeoutSeconds = String(output).includes("within 1s") ? 1 : 60;
     await store.create(
       Pods,
       pod(name, {
-        containers: [container("health", { readinessProbe: { grpc, periodSeconds: 60 }, ...more })],
+        containers: [container("health", { readinessProbe: { grpc, periodSeconds: 60, timeoutSeconds }, ...more })],
         terminationGracePeriodSeconds: 0,
       }),
     );
-    for (let tries = 0; tries < 200; tries++) {
+    await eventually(`a probe of ${name}`, () => {
       const ready = podLines(store).includes(`${name} Running 1/1`);
-      if (ready || eventLines(store, name).some((line) => line.includes("Unhealthy"))) break;
-      await sleep(realClock, 20);
-    }
+      return ready || eventLines(store, name).some((line) => line.includes("Unhealthy")) || undefined;
+    });
     await store.settle();
     const told = eventLines(store, name)
       .find((line) => line.includes("Unhealthy"))

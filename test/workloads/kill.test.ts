@@ -7,18 +7,10 @@ import t from "tap";
 import { realClock, sleep } from "../../model/clock.ts";
 import type { Image } from "../../model/ports.ts";
 import { Pods } from "../../model/resources.ts";
+import { eventually } from "../support/until.ts";
 import { container, eventLines, pod, testCluster } from "./support.ts";
 
 const linux = process.platform === "linux" ? {} : { skip: "reads /proc" };
-
-async function until<T>(what: string, attempt: () => T | undefined): Promise<T> {
-  for (let tries = 0; tries < 400; tries++) {
-    const value = attempt();
-    if (value !== undefined) return value;
-    await sleep(realClock, 25);
-  }
-  throw new Error(`never happened: ${what}`);
-}
 
 /** True while a process that has not been buried runs. */
 function alive(pid: number): boolean {
@@ -34,7 +26,7 @@ t.test("a program killed from outside is restarted, and backs off when it happen
   const { store, workloads } = await testCluster(t, { clock: realClock, images: [new Map([["mine/app:1", image]])] });
   await store.create(Pods, pod("p", { containers: [container("mine/app:1")], terminationGracePeriodSeconds: 1 }));
   const pids = async (): Promise<readonly number[]> => {
-    const running = await until("running", () => store.list(Pods).find((item) => item.status?.containerStatuses?.[0]?.state?.running));
+    const running = await eventually("running", () => store.list(Pods).find((item) => item.status?.containerStatuses?.[0]?.state?.running));
     for (;;) {
       let text = "";
       const options = { follow: false, previous: false, timestamps: false, signal: new AbortController().signal };
@@ -46,14 +38,14 @@ t.test("a program killed from outside is restarted, and backs off when it happen
   const status = (): unknown => store.get(Pods, "default", "p")?.status?.containerStatuses?.[0];
   const first = await pids();
   process.kill(first[0] ?? 0, "SIGKILL");
-  await until("one restart", () =>
+  await eventually("one restart", () =>
     store.get(Pods, "default", "p")?.status?.containerStatuses?.[0]?.restartCount === 1 ? true : undefined,
   );
   t.match(status(), { lastState: { terminated: { exitCode: 137, signal: 9, reason: "Error" } } });
-  await until("the end of what it had started", () => (first.some(alive) ? undefined : true));
+  await eventually("the end of what it had started", () => (first.some(alive) ? undefined : true));
   const second = await pids();
   process.kill(second[0] ?? 0, "SIGKILL");
-  await until("back-off", () => eventLines(store, "p").find((line) => line.startsWith("Warning BackOff")));
+  await eventually("back-off", () => eventLines(store, "p").find((line) => line.startsWith("Warning BackOff")));
   t.match(status(), { state: { waiting: { reason: "CrashLoopBackOff" } }, restartCount: 1 });
 });
 
@@ -65,6 +57,6 @@ t.test("nothing outlives a cluster that is killed", linux, async (t) => {
   t.ok(pids.every(alive) && existsSync(folder));
   cluster.kill("SIGKILL");
   await once(cluster, "exit");
-  await until("the end of its programs", () => (pids.some(alive) ? undefined : true));
-  await until("the end of their files", () => (existsSync(folder) ? undefined : true));
+  await eventually("the end of its programs", () => (pids.some(alive) ? undefined : true));
+  await eventually("the end of their files", () => (existsSync(folder) ? undefined : true));
 });

@@ -2,6 +2,8 @@ import t from "tap";
 import { Writable } from "node:stream";
 import { ConfigMaps, Pods, Secrets, Services } from "../../model/resources.ts";
 import type { ExecStreams } from "../../model/ports.ts";
+import { programsOf, withTools } from "../../workloads/images/index.ts";
+import { runTool } from "../../workloads/tools/index.ts";
 import { container, eventLines, pod, podLines, testCluster, type TestCluster } from "./support.ts";
 
 /** What a command prints in a pod, with its exit code. */
@@ -168,4 +170,43 @@ t.test("init containers run in order, a sidecar stays, a failing one keeps the p
     conditions: [{}, { type: "Initialized", reason: "ContainersNotInitialized", message: "containers with incomplete status: [one]" }],
     containerStatuses: [{ state: { waiting: { reason: "PodInitializing" } } }],
   });
+});
+
+t.test("programs and generated files of an image", async (t) => {
+  let reads = 0;
+  const image = withTools({
+    runtime: "inline",
+    cmd: ["/serve"],
+    async program({ argv, files, signal }) {
+      files.generate("/etc/serve/conf", () => `read ${++reads} by ${argv.join(" ")}\n`);
+      await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
+      return 0;
+    },
+    programs: {
+      async ask(argv, { stdout, context }) {
+        stdout.write(`${argv.join(" ")} in ${context.hostname}\n`);
+        return 3;
+      },
+    },
+  });
+  const cluster = await testCluster(t, {
+    findImage: () => image,
+    execTool: (command, context, streams, found) => runTool(command, context, streams, programsOf(found)),
+  });
+  const { store } = cluster;
+  for (const [name, command] of [["own"], ["other", ["sleep", "3600"]], ["flags", ["/usr/bin/init", "--", "/serve", "-v"]]] as const)
+    await store.create(Pods, pod(name, { containers: [container("feature/image", command && { command: [...command] })] }));
+  await store.settle();
+  t.equal(await run(cluster, "own", ["ask", "what"]), "ask what in own\n[exit 3]");
+  t.equal(
+    await run(cluster, "own", ["sh", "-c", "/ask; cat /etc/serve/conf /etc/serve/conf; ls /etc/serve"]),
+    "/ask in own\nread 1 by /serve\nread 2 by /serve\nconf\n",
+  );
+  t.equal(
+    await run(cluster, "own", ["sh", "-c", "echo new > /etc/serve/conf; cat /etc/serve/conf; rm /etc/serve/conf; ls /etc"]),
+    "new\nhostname\nhosts\nresolv.conf\n",
+  );
+  t.match(await run(cluster, "other", ["ps"]), / sleep 3600\n/);
+  t.match(await run(cluster, "other", ["cat", "/etc/serve/conf"]), /No such file/, "its program does not run");
+  t.match(await run(cluster, "flags", ["cat", "/etc/serve/conf"]), /by \/usr\/bin\/init -- \/serve -v\n/);
 });

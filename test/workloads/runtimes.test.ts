@@ -5,10 +5,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Writable } from "node:stream";
 import type { Test } from "tap";
-import { realClock, sleep } from "../../model/clock.ts";
+import { realClock } from "../../model/clock.ts";
 import type { Pod } from "../../model/kinds/core-v1.ts";
 import type { Image } from "../../model/ports.ts";
 import { ConfigMaps, Pods } from "../../model/resources.ts";
+import { eventually } from "../support/until.ts";
 import { container, eventLines, pod, testCluster, type TestCluster } from "./support.ts";
 
 const SERVER = `
@@ -24,15 +25,6 @@ function temporary(t: Test, files: Readonly<Record<string, string>>): string {
   t.teardown(() => rmSync(folder, { recursive: true, force: true }));
   for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text);
   return folder;
-}
-
-async function until<T>(what: string, attempt: () => T | undefined | Promise<T | undefined>): Promise<T> {
-  for (let tries = 0; tries < 400; tries++) {
-    const value = await attempt();
-    if (value !== undefined && value !== false) return value;
-    await sleep(realClock, 25);
-  }
-  throw new Error(`never happened: ${what}`);
 }
 
 async function get({ fabric, host }: TestCluster<typeof realClock>, found: Pod, port: number): Promise<string | undefined> {
@@ -66,9 +58,9 @@ for (const kind of ["process", "worker"] as const) {
         terminationGracePeriodSeconds: 5,
       }),
     );
-    const running = await until("running", () => store.list(Pods).find((item) => item.status?.phase === "Running"));
+    const running = await eventually("running", () => store.list(Pods).find((item) => item.status?.phase === "Running"));
     for (const port of [8080, 9090]) {
-      t.equal(await until("an answer", () => get(cluster, running, port)), `${port} cart red ${running.status?.podIP}`);
+      t.equal(await eventually("an answer", () => get(cluster, running, port)), `${port} cart red ${running.status?.podIP}`);
     }
     let text = "";
     const followed = (async () => {
@@ -79,7 +71,7 @@ for (const kind of ["process", "worker"] as const) {
     await followed;
     t.match(text, /on 8080\n/);
     t.match(text, /bye\n$/);
-    await until("gone", () => store.list(Pods).length === 0 || undefined);
+    await eventually("gone", () => store.list(Pods).length === 0 || undefined);
   });
 }
 
@@ -100,7 +92,7 @@ t.test("process: an image of the running cluster's ConfigMap, exec beside it, ex
   });
   await store.create(Pods, pod("app", { containers: [container("mine/app:2")], terminationGracePeriodSeconds: 1 }));
   await store.create(Pods, pod("none", { restartPolicy: "Never", containers: [container("mine/none")] }));
-  const running = await until("running", () =>
+  const running = await eventually("running", () =>
     store.list(Pods).find((item) => item.metadata.name === "app" && item.status?.phase === "Running"),
   );
   let output = "";
@@ -111,7 +103,7 @@ t.test("process: an image of the running cluster's ConfigMap, exec beside it, ex
   await t.rejects(workloads.streams.exec(running, "main", ["no-such-program"], streams), {
     message: /exec: "no-such-program": executable file not found in \$PATH: unknown$/,
   });
-  const failed = await until("failed", () =>
+  const failed = await eventually("failed", () =>
     store.list(Pods).find((item) => item.metadata.name === "none" && item.status?.phase === "Failed"),
   );
   t.match(failed.status?.containerStatuses?.[0]?.state?.terminated, {
@@ -141,7 +133,7 @@ t.test("process: mounted files are real files below LOOPKUBE_ROOT, gone with the
     { name: "work", emptyDir: {} },
   ];
   await store.create(Pods, pod("f", { containers: [container("mine/app:1", { volumeMounts })], volumes, restartPolicy: "Never" }));
-  const ended = await until("an end", () =>
+  const ended = await eventually("an end", () =>
     store.list(Pods).find((item) => item.status?.phase === "Succeeded" || item.status?.phase === "Failed"),
   );
   let text = "";

@@ -1,6 +1,7 @@
 // What an image file declares, and how it becomes an inline image: its ENTRYPOINT and CMD are argv of programs in a table, so that
 // `command: ["sh", "-c", "… && nginx -g 'daemon off;'"]` works as in the real image.
-import type { ContainerContext, Image } from "../../model/ports.ts";
+import { posix } from "node:path";
+import type { ContainerContext, Image, InlineImage } from "../../model/ports.ts";
 import { programTable, runTool, tools, type NamedTool, type Tool } from "../tools/index.ts";
 
 /** One image under all its names. */
@@ -39,9 +40,30 @@ export function inlineImage(spec: ImageSpec): Image {
   return image;
 }
 
-/** The programs that exec finds in a container of this image; the common tools for an image that is not built in. */
+/** A feature's image with the common tools: a command that names another program than the image's own runs that one, as `sleep 3600`. */
+export function withTools(image: InlineImage): InlineImage {
+  const own = posix.basename([...(image.entrypoint ?? []), ...(image.cmd ?? [])][0] ?? "");
+  const equipped: InlineImage = {
+    ...image,
+    async program(context) {
+      const { argv, stdin, stdout, stderr, tty = false, signal } = context;
+      const name = posix.basename(argv[0] ?? own);
+      if (name === own || posix.basename(argv[2] ?? "") === own) return image.program(context);
+      return runTool(argv, context, { stdin, stdout, stderr, tty, signal }, programsOf(equipped));
+    },
+  };
+  return equipped;
+}
+
+/** The programs that exec finds in a container of this image: its own and the common tools. */
 export function programsOf(image: Image | undefined): ReadonlyMap<string, Tool> {
-  return (image && programsByImage.get(image)) ?? commonPrograms;
+  if (!image) return commonPrograms;
+  const known = programsByImage.get(image);
+  if (known) return known;
+  const own = image.runtime === "inline" && image.programs ? Object.entries(image.programs) : [];
+  const programs = own.length === 0 ? commonPrograms : new Map<string, Tool>([...commonPrograms, ...own]);
+  programsByImage.set(image, programs);
+  return programs;
 }
 
 /** Paths at which the container has volumes. */

@@ -1,3 +1,3 @@
 // The public face of the images.
 export { builtInImages, extendImages, findImage, repositoryOf } from "./catalog.ts";
-export { imageTag, inlineImage, programsOf, type ImageSpec } from "./image.ts";
+export { imageTag, inlineImage, programsOf, withTools, type ImageSpec } from "./image.ts";

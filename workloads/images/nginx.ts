@@ -20,9 +20,9 @@ const WELCOME = page(
 );
 const ERROR_50X = page("Error", "<h1>An error occurred.</h1>\n<p>The server could not answer this request.</p>");
 
-/** The version of the image's tag: `nginx:1.14.2` is 1.14.2. */
+/** The version of the image's tag: `nginx:1.14.2` is 1.14.2. The tags of nginx-slim (`0.21`) are none. */
 export function nginxVersion(tag: string): string {
-  const written = /^\d+\.\d+(\.\d+)?/.exec(tag)?.[0];
+  const written = /^[1-9]\d*\.\d+(\.\d+)?/.exec(tag)?.[0];
   return written === undefined ? "1.29.3" : written.split(".").length === 3 ? written : `${written}.0`;
 }
 

@@ -38,14 +38,18 @@ function namesBelow(paths: Iterable<string>, folder: string): readonly string[] 
 
 /** Writable files in memory: a container's root or an emptyDir. */
 export class MemoryFiles implements FileSource {
-  readonly #files = new Map<string, string>();
+  readonly #files = new Map<string, string | (() => string)>();
   read(path: string): string | undefined {
-    return this.#files.get(path);
+    const text = this.#files.get(path);
+    return typeof text === "function" ? text() : text;
   }
   list(path: string): readonly string[] {
     return namesBelow(this.#files.keys(), path);
   }
   write(path: string, text: string): void {
+    this.#files.set(path, text);
+  }
+  generate(path: string, text: () => string): void {
     this.#files.set(path, text);
   }
   remove(path: string): boolean {
@@ -157,6 +161,9 @@ export class ContainerFiles implements PodFiles {
     const { source, rest, readOnly } = this.#locate(path);
     if (readOnly) throw readOnlyFileSystem(path);
     source.write(path.endsWith("/") && rest !== "" ? `${rest}/` : rest, text);
+  }
+  generate(path: string, text: () => string): void {
+    this.#root.generate(normalise(path).slice(1), text);
   }
   remove(path: string): boolean {
     const { source, rest, readOnly } = this.#locate(path);

@@ -1,8 +1,6 @@
 // The inline runtime: a container is an async function in this process.
-import type { Image } from "../../model/ports.ts";
+import type { InlineImage } from "../../model/ports.ts";
 import { KILLED, type ContainerExit, type Runtime } from "./runtime.ts";
-
-type InlineImage = Extract<Image, { readonly runtime: "inline" }>;
 
 /** Runs programs of this process. A program that ignores its signal is abandoned when killed; its sockets are gone by then. */
 export const inlineRuntime: Runtime<InlineImage> = {

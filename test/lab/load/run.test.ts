@@ -1,10 +1,10 @@
 // The generator against a server of this process: both loops, connections, errors by cause, a target that dies, endpoints learned late.
 import { createServer } from "node:http";
-import t from "tap";
+import t, { type Test } from "tap";
 import { gatewayTransport, runLoad, type Tally } from "../../../lab/index.ts";
-import { realClock } from "../../../model/clock.ts";
+import { realClock, VirtualClock } from "../../../model/clock.ts";
 import type { FlowRecord } from "../../../model/ports.ts";
-import { loadOf, tinyServer } from "./server.ts";
+import { loadOf, type TinyServer, tinyServer } from "./server.ts";
 
 const errorsOf = (tally: Tally): Record<string, number> => Object.fromEntries(tally.errors);
 
@@ -27,10 +27,10 @@ t.test("closed loop: exact counts, kept alive or not", async (t) => {
 });
 
 t.test("closed loop: ends by time, reports progress", async (t) => {
-  const { address, seen } = await tinyServer(t);
+  const { address, seen, clock } = await paced(t, 5);
   let reports = 0;
-  const { tally, durationMs } = await runLoad(loadOf(address, { forMs: 300, onProgress: () => reports++ }));
-  t.ok(durationMs >= 300 && durationMs < 1500, `took ${durationMs} ms`);
+  const { tally, durationMs } = await runLoad(loadOf(address, { connections: 1, forMs: 300, onProgress: () => reports++, clock }));
+  t.equal(durationMs, 300);
   t.equal(tally.answered, seen.requests);
   t.ok(reports >= 2, `${reports} reports`);
 });
@@ -52,8 +52,8 @@ t.test("one stall: a closed loop hardly sees it, an open loop counts from the ti
 });
 
 t.test("open loop: the rate is kept, what found no client is told", async (t) => {
-  const { address } = await tinyServer(t);
-  const even = await runLoad(loadOf(address, { connections: 10, requestsPerSecond: 200, forMs: 500 }));
+  const { address, clock } = await paced(t, 5);
+  const even = await runLoad(loadOf(address, { connections: 10, requestsPerSecond: 200, forMs: 500, clock }));
   t.match(even.tally, { sent: 100, answered: 100, failed: 0, connections: 10 });
   t.equal(even.unsent, 0);
   const deaf = await tinyServer(t, () => undefined);
@@ -72,15 +72,16 @@ t.test("errors by cause", async (t) => {
   t.strictSame(errorsOf(refused.tally), { ECONNREFUSED: 10 });
   t.match(refused.tally, { sent: 10, answered: 0, failed: 10, connections: 0 });
 
+  const clock = new VirtualClock();
   const scripted = await tinyServer(t, (request, response, nth) => {
     if (nth <= 10) return void response.writeHead(503).end();
     if (nth <= 15) return void request.socket.resetAndDestroy();
     if (nth <= 18) return void request.socket.destroy();
     if (nth === 19) return void response.writeHead(200, { "content-length": "10" }).write("ab", () => request.socket.destroy());
-    if (nth === 20) return;
+    if (nth === 20) return void clock.advance(300);
     response.end();
   });
-  const { tally } = await runLoad(loadOf(scripted.address, { requests: 30, connections: 1, timeoutMs: 300 }));
+  const { tally } = await runLoad(loadOf(scripted.address, { requests: 30, connections: 1, timeoutMs: 300, clock }));
   const wanted = { "HTTP 503": 10, ECONNRESET: 5, "closed before the answer": 3, "closed in the middle of the answer": 1, timeout: 1 };
   t.strictSame(errorsOf(tally), wanted);
   t.match(tally, { sent: 30, answered: 20, failed: 20 });
@@ -109,11 +110,8 @@ t.test("a signal ends the run at once, and what was under way is not counted", a
   t.match(tally, { sent: 20, answered: 20, failed: 0 });
 
   const stop = new AbortController();
-  const paced = await tinyServer(t, (_request, response, nth) => {
-    response.end();
-    if (nth === 5) stop.abort();
-  });
-  const open = await runLoad(loadOf(paced.address, { requestsPerSecond: 200, forMs: 60_000, signal: stop.signal }));
+  const even = await paced(t, 5, (nth) => nth === 5 && stop.abort());
+  const open = await runLoad(loadOf(even.address, { requestsPerSecond: 200, forMs: 60_000, signal: stop.signal, clock: even.clock }));
   t.ok(open.tally.sent <= 6 && open.unsent <= 1, "what would have been due later is not told as unsent");
 });
 
@@ -156,6 +154,17 @@ t.test("through a proxy: CONNECT tells the endpoint, its refusals are the dial's
   const refused = await runLoad(loadOf(address, { transport: through("gone"), requests: 5 }));
   t.strictSame(errorsOf(refused.tally), { ECONNREFUSED: 5 });
 });
+
+/** A server whose every answer takes so long, on a clock that only its answers move. */
+async function paced(t: Test, answerMs: number, seen: (nth: number) => unknown = () => {}): Promise<TinyServer & { clock: VirtualClock }> {
+  const clock = new VirtualClock();
+  const server = await tinyServer(t, (_request, response, nth) => {
+    response.end();
+    seen(nth);
+    void clock.advance(answerMs);
+  });
+  return { ...server, clock };
+}
 
 /** A stream of flows that the test feeds by source. */
 function flowsOf(endpoint: () => string): { add(source: string): void; stream(ended?: boolean): AsyncIterable<FlowRecord> } {

@@ -5,8 +5,8 @@ import { Batches } from "../../../netsim/datagrams/batches.ts";
 import { handleOf, type UdpHandle } from "../../../netsim/datagrams/handle.ts";
 import { receiveDatagrams } from "../../../netsim/datagrams/receive.ts";
 import type { SendDatagram } from "../../../netsim/datagrams/send.ts";
-import { systemCalls, type SystemCalls } from "../../../netsim/datagrams/system-calls.ts";
-import { until } from "../test-fabric.ts";
+import { systemCalls, type SystemCalls } from "../../../netsim/system-calls.ts";
+import { until } from "../../support/until.ts";
 
 interface Teardown {
   teardown(callback: () => void): void;

@@ -2,7 +2,7 @@
 import { createSocket, type Socket } from "node:dgram";
 import t from "tap";
 import { datagramSender } from "../../../netsim/datagrams/send.ts";
-import { until } from "../test-fabric.ts";
+import { until } from "../../support/until.ts";
 
 const LOOPBACK = { udp4: "127.0.0.1", udp6: "::1" } as const;
 

@@ -6,7 +6,8 @@ import type { FaultSettings } from "../../../model/kinds/loopkube-v1alpha1.ts";
 import type { Backend, SocketAddress } from "../../../model/ports.ts";
 import { seededRandom } from "../../../model/random.ts";
 import { FAULT_KINDS, FaultRule, meetFaults } from "../../../netsim/index.ts";
-import { connected, testFabric, type TestFabric, until } from "../test-fabric.ts";
+import { connected, testFabric, type TestFabric } from "../test-fabric.ts";
+import { until } from "../../support/until.ts";
 
 interface Shaped extends TestFabric {
   readonly at: SocketAddress;

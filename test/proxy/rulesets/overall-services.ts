@@ -6,16 +6,14 @@ import type { Service, ServiceSpec } from "../../../model/kinds/core-v1.ts";
 import type { Endpoint, EndpointSlice } from "../../../model/kinds/discovery-v1.ts";
 import { seededRandom } from "../../../model/random.ts";
 import type { RulesetInput } from "../../../proxy/rulesets/port-plan.ts";
+import { proxyConfig } from "../proxy-config.ts";
 
 const node: NodeView = { name: "test-node", addresses: ["192.168.0.2"], zone: "" };
 const config: ProxyConfig = {
+  ...proxyConfig,
   mode: "nftables",
   serviceCIDRs: [new Cidr("172.30.0.0/16")],
   clusterCIDRs: [new Cidr("10.0.0.0/8")],
-  nodePortAddresses: undefined,
-  masqueradeAll: false,
-  localDetector: true,
-  localhostNodePorts: true,
 };
 
 export const chooser = new Chooser({ mode: "ipvs", clock: new VirtualClock(), random: seededRandom("rulesets") });

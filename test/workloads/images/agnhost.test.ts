@@ -2,6 +2,7 @@ import t from "tap";
 import { createTcpServer } from "../../../netsim/tcp-server.ts";
 import { VirtualClock } from "../../../model/clock.ts";
 import { fakeContainer, FakeNetwork, type FakeContainer, type FakeOptions } from "../../support/fake-container.ts";
+import { until } from "../../support/until.ts";
 import { findImage, programsOf } from "../../../workloads/images/index.ts";
 
 const image = findImage("registry.k8s.io/e2e-test-images/agnhost:2.52");
@@ -75,13 +76,16 @@ t.test("netexec without UDP is never healthy", async (t) => {
 
 t.test("netexec stays up for --delay-shutdown", async (t) => {
   const network = new FakeNetwork();
-  const { container, exit } = start(network, SERVER, ["netexec", "--delay-shutdown=1"]);
+  const clock = new VirtualClock();
+  const { container, exit } = start(network, SERVER, ["netexec", "--delay-shutdown=1"], { clock });
   await listening(network, SERVER, 8080);
-  const before = Date.now();
   container.terminate();
+  await until(() => clock.nextDueMs() !== undefined, "it waits");
+  await clock.advance(999);
   t.equal((await fakeContainer({ network }).run(["curl", "-s", `http://${SERVER}:8080/readyz`])).out, "shutting down");
+  await clock.advance(1);
   t.equal(await exit, 0);
-  t.ok(Date.now() - before >= 990);
+  t.notOk(network.listens({ ip: SERVER, port: 8080 }));
 });
 
 t.test("serve-hostname, porter, test-webserver", async (t) => {

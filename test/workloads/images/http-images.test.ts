@@ -1,7 +1,9 @@
 import t from "tap";
+import { VirtualClock } from "../../../model/clock.ts";
 import type { InlineProgram } from "../../../model/ports.ts";
 import { createCa, issueCertificate } from "../../../model/x509.ts";
 import { fakeContainer, FakeNetwork, type FakeContainer, type FakeOptions } from "../../support/fake-container.ts";
+import { until } from "../../support/until.ts";
 import { builtInImages, findImage, programsOf } from "../../../workloads/images/index.ts";
 
 const stopAll = new Set<() => Promise<unknown>>();
@@ -78,6 +80,7 @@ const table: readonly (readonly [string, readonly string[] | undefined, readonly
     ["/nope"],
     /^<html>\r\n<head><title>404 Not Found<\/title><\/head>\r\n<body>\r\n<center><h1>404 Not Found<\/h1><\/center>\r\n<hr><center>nginx\/1.14.2<\/center>\r\n<\/body>\r\n<\/html>\r\n$/,
   ],
+  ["registry.k8s.io/nginx-slim:0.21", undefined, ["/nope"], /<center>nginx\/1\.\d+\.\d+<\/center>/],
   ["nginx", undefined, ["-X", "POST", "-o", "/dev/null", "-w", "%{http_code}", "/"], "405"],
   ["nginx", undefined, ["-o", "/dev/null", "-w", "%{http_code} %{redirect_url}", "/%2e%2e/%00"], "400 "],
   ["nginx", ["sh", "-c", "echo own > /usr/share/nginx/html/index.html && nginx -g 'daemon off;'"], ["/"], "own\n"],
@@ -272,15 +275,17 @@ t.test("nginx listens with TLS where its mounted configuration says so", async (
 });
 
 t.test("SIGTERM: accepts no more, finishes what is under way, returns", async (t) => {
-  const { server, client, exit } = await start("kennethreitz/httpbin");
+  const clock = new VirtualClock();
+  const { server, client, exit } = await start("kennethreitz/httpbin", { clock });
   const slow = client.run(["curl", "-s", "-w", "%{http_code}", "-o", "/dev/null", "http://127.244.1.9/delay/0.2"]);
-  await new Promise((resolve) => setTimeout(resolve, 50));
+  await until(() => clock.nextDueMs() !== undefined, "the request is under way");
   server.terminate();
   await new Promise((resolve) => setImmediate(resolve));
   t.match(
     (await client.run(["curl", "-sS", "http://127.244.1.9/ip"])).err,
     /^curl: \(7\) Failed to connect to 127.244.1.9 port 80 after \d+ ms: Could not connect to server\n$/,
   );
+  await clock.advance(200);
   t.equal((await slow).out, "200");
   t.equal(await exit, 0);
 });

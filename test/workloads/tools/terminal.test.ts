@@ -1,10 +1,12 @@
 import { PassThrough } from "node:stream";
 import t from "tap";
+import { type Clock, realClock, VirtualClock } from "../../../model/clock.ts";
 import { Collected, fakeContainer } from "../../support/fake-container.ts";
+import { until } from "../../support/until.ts";
 import { programTable, runTool, tools, type ExecutableNotFound } from "../../../workloads/tools/index.ts";
 
-function session(argv: readonly string[] = ["sh"]) {
-  const { context } = fakeContainer();
+function session(argv: readonly string[] = ["sh"], clock: Clock = realClock) {
+  const { context } = fakeContainer({ clock });
   const stdin = new PassThrough();
   const screen = new Collected();
   const stop = new AbortController();
@@ -45,10 +47,10 @@ t.test("dialogues", async (t) => {
 });
 
 t.test("Ctrl-C stops the foreground program, not the shell", async (t) => {
-  const { stdin, screen, exit } = session();
+  const clock = new VirtualClock();
+  const { stdin, screen, exit } = session(["sh"], clock);
   stdin.write("sleep 100\r");
-  await screen.until(/sleep 100\r\n/);
-  await new Promise((resolve) => setTimeout(resolve, 20));
+  await until(() => clock.nextDueMs() !== undefined, "it sleeps");
   stdin.write("\u0003");
   await screen.until(/\^C\r\n\/ # $/);
   stdin.write("echo $?\r\u0004");

@@ -1,6 +1,7 @@
 import t from "tap";
 import { VirtualClock } from "../../../model/clock.ts";
 import { fakeContainer } from "../../support/fake-container.ts";
+import { until } from "../../support/until.ts";
 
 // script → stdout. GNU's tools print the same, except names of the machine, busybox's column widths and exit codes, and refusals of our own.
 const rows: readonly (readonly [script: string, out: string | RegExp, code?: number])[] = [
@@ -80,18 +81,18 @@ t.test("sleep, date and tail -f follow the cluster's clock", async (t) => {
   const clock = new VirtualClock();
   const container = fakeContainer({ clock, files: { "/var/log/a": "1\n2\n" } });
   const slept = container.sh("date; sleep 1h; date -Iseconds");
-  for (let i = 0; i < 50 && clock.nextDueMs() === undefined; i++) await new Promise((resolve) => setImmediate(resolve));
+  await until(() => clock.nextDueMs() !== undefined, "it waits");
   await clock.advance(3_600_000);
   t.equal((await slept).out, "Wed Jan  1 00:00:00 UTC 2025\n2025-01-01T01:00:00+00:00\n");
   const following = container.sh("tail -n 1 -f /var/log/a | head -n 2");
-  for (let i = 0; i < 50 && clock.nextDueMs() === undefined; i++) await new Promise((resolve) => setImmediate(resolve));
+  await until(() => clock.nextDueMs() !== undefined, "it waits");
   container.context.files.write("/var/log/a", "1\n2\n3\n4\n");
   await clock.advance(1000);
   container.context.files.write("/var/log/a", "1\n2\n3\n4\n5\n");
   await clock.advance(1000);
   t.equal((await following).out, "2\n3\n");
   const waiting = container.sh("tail -n +1 -F /var/log/late | head -n 1");
-  for (let i = 0; i < 50 && clock.nextDueMs() === undefined; i++) await new Promise((resolve) => setImmediate(resolve));
+  await until(() => clock.nextDueMs() !== undefined, "it waits");
   container.context.files.write("/var/log/late", "here\n");
   await clock.advance(1000);
   container.context.files.write("/var/log/late", "here\nand more\n");

@@ -1,5 +1,5 @@
 // The last requests that were traced: their steps by the value of the answer's X-Loopkube-Trace. On by the ConfigMap's `loopkube-trace`.
-import type { NoteStep, Notes } from "../notes.ts";
+import type { NoteStep, Notes } from "./notes.ts";
 
 /** Requests remembered. */
 const SIZE = 256;

@@ -1,19 +1,23 @@
 // The image `registry.k8s.io/ingress-nginx/controller`: reads its flags, follows the store, serves until SIGTERM.
 // Upstream: cmd/nginx/main.go.
-import { sleep, type Clock } from "../model/clock.ts";
-import type { InlineProgram } from "../model/ports.ts";
-import type { Random } from "../model/random.ts";
-import type { Store } from "../store/index.ts";
-import { CheckCounts } from "./check-counts.ts";
-import { readCommandLine } from "./command-line.ts";
-import { type ControllerFlags, DEFAULT_FLAGS, flagProblem, parseBool, parseFlags } from "./config.ts";
-import { namespaceSelector } from "./ingress-class.ts";
-import { missingObject } from "./named-objects.ts";
-import { tellReloads } from "./reload-events.ts";
-import { Controller } from "./serve/controller.ts";
-import { RoutesFeed } from "./serve/routes-feed.ts";
-import { clearStatus } from "./status-controller.ts";
-import { tellStreamProblems } from "./stream-events.ts";
+import { createServer } from "node:http";
+import { sleep, type Clock } from "../../model/clock.ts";
+import { keyOf } from "../../model/object.ts";
+import type { ContainerContext, InlineProgram } from "../../model/ports.ts";
+import type { Random } from "../../model/random.ts";
+import type { Store } from "../../store/index.ts";
+import { readCommandLine } from "../command-line.ts";
+import { flagProblem, parseBool, parseFlags } from "../config.ts";
+import type { Feeds } from "../feeds.ts";
+import { namespaceSelector } from "../ingress-class.ts";
+import { dumpNginx } from "../dump.ts";
+import { missingObject } from "../named-objects.ts";
+import { tellReloads } from "../reload-events.ts";
+import { Controller } from "../serve/controller.ts";
+import { clearStatus } from "../status-controller.ts";
+import { CONFIG_FILE } from "./programs.ts";
+import { type RunningController, statusPort } from "./status-port.ts";
+import { BANNER } from "./version.ts";
 
 /** A pod that cannot read the store serves what it has, after this long. */
 const SYNC_LIMIT_MS = 5000;
@@ -22,54 +26,32 @@ const SYNC_LIMIT_MS = 5000;
 const FATAL = 255;
 const USAGE = 2;
 
-/** Feeds by their flags: pods with equal flags share one. */
-export class Feeds {
-  readonly #feeds = new Map<string, RoutesFeed>();
-  readonly #store: Store;
-  readonly #clock: Clock;
-  readonly #delayMs: number;
-  /** What admission has decided, which the controllers tell. */
-  readonly checks = new CheckCounts();
-  #flags = DEFAULT_FLAGS;
-  constructor(store: Store, clock: Clock, delayMs: number) {
-    this.#store = store;
-    this.#clock = clock;
-    this.#delayMs = delayMs;
+/** The controllers that serve, by their pods. */
+export class Running {
+  readonly #controllers = new Map<string, RunningController>();
+  of({ pod }: ContainerContext): RunningController | undefined {
+    return this.#controllers.get(keyOf(pod));
   }
-  of(flags: ControllerFlags): RoutesFeed {
-    const key = JSON.stringify(flags);
-    let feed = this.#feeds.get(key);
-    if (!feed) {
-      this.#feeds.set(key, (feed = new RoutesFeed(flags, this.#store, this.#clock, this.#delayMs)));
-      tellStreamProblems(feed, this.#store, this.#clock);
-    }
-    return feed;
-  }
-  /** The command line of the controllers that run, else of the last that did. */
-  get flags(): ControllerFlags {
-    return (this.#flags = this.live.at(-1)?.flags ?? this.#flags);
-  }
-  /** Feeds that some pod holds now. */
-  get live(): readonly RoutesFeed[] {
-    return [...this.#feeds.values()].filter((feed) => feed.holders > 0);
+  add({ pod }: ContainerContext, controller: RunningController): Disposable {
+    this.#controllers.set(keyOf(pod), controller);
+    return { [Symbol.dispose]: () => void this.#controllers.delete(keyOf(pod)) };
   }
 }
 
 export interface ProgramOptions {
   readonly store: Store;
   readonly feeds: Feeds;
+  readonly running: Running;
   readonly clock: Clock;
   readonly random: Random;
 }
 
-export function ingressProgram({ feeds, store, clock, random }: ProgramOptions): InlineProgram {
+export function ingressProgram({ feeds, running, store, clock, random }: ProgramOptions): InlineProgram {
   return async (context) => {
     const args = context.argv.slice(1);
     const line = readCommandLine(args);
-    if (line.problem === undefined && parseBool(line.values.get("version")) === true) {
-      context.stdout.write("NGINX Ingress controller v1.15.1\n");
-      return 0;
-    }
+    context.stdout.write(BANNER);
+    if (line.problem === undefined && parseBool(line.values.get("version")) === true) return 0;
     const flags = parseFlags(args);
     const problem = flagProblem(args);
     if (problem !== undefined) {
@@ -100,6 +82,16 @@ export function ingressProgram({ feeds, store, clock, random }: ProgramOptions):
       await controller.stop();
       return 1;
     }
+    const inspected: RunningController = {
+      feed,
+      fakeCertificate: controller.fakeCertificate,
+      connections: () => controller.connections(),
+    };
+    using found = running.add(context, inspected);
+    void found;
+    await using status = await context.listen(flags.statusPort, createServer(statusPort(inspected, context.peer.ip)));
+    void status;
+    context.files.generate(CONFIG_FILE, () => dumpNginx(feed.table, feed.streams));
     using told = tellReloads({ feed, pod: context.pod, store, clock, log: context.stderr });
     void told;
     if (!context.signal.aborted)

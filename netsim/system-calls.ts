@@ -1,6 +1,6 @@
-// recvmmsg and sendmmsg, which move many datagrams in one call: Node has them neither in dgram nor elsewhere, so they are called through
-// node:ffi. Linux on 64-bit little-endian machines (x64, arm64), glibc and musl, and a Node that has the module in the form known here;
-// everywhere else there are none, and each datagram takes dgram's way.
+// System calls that Node does not offer, called through node:ffi: recvmmsg and sendmmsg, which move many datagrams at once, and accept4.
+// Linux on 64-bit little-endian machines (x64, arm64), glibc and musl, and a Node that has the module in the form known here; everywhere
+// else there are none, and datagrams and connections come one by one, as Node hands them over.
 import type * as Ffi from "node:ffi";
 import { endianness } from "node:os";
 
@@ -9,15 +9,20 @@ export interface SystemCalls {
   receive(fd: number, vector: bigint, count: number): number;
   /** Without waiting; messages sent from the first on, or -1 when not even that one. */
   send(fd: number, vector: bigint, count: number): number;
+  /** A connection that waits at a listener, or -1. */
+  accept(fd: number): number;
   /** Where the bytes of a buffer stand, as long as it lives. */
   addressOf(buffer: Buffer): bigint;
 }
 
 const MSG_DONTWAIT = 0x40;
-const NO_TIMEOUT = 0n;
+const SOCK_NONBLOCK_CLOEXEC = 0o2004000;
+/** No timeout, no address asked for. */
+const NULL = 0n;
 const signatures = {
   recvmmsg: { arguments: ["i32", "pointer", "u32", "i32", "pointer"], return: "i32" },
   sendmmsg: { arguments: ["i32", "pointer", "u32", "i32"], return: "i32" },
+  accept4: { arguments: ["i32", "pointer", "pointer", "i32"], return: "i32" },
 } as const;
 
 let known: { readonly calls: SystemCalls | undefined } | undefined;
@@ -33,14 +38,16 @@ function load(): SystemCalls | undefined {
   try {
     const ffi = quietly(() => process.getBuiltinModule("node:ffi"));
     if (!ffi) return undefined;
-    const { recvmmsg, sendmmsg } = ffi.dlopen(null, signatures).functions;
+    const { recvmmsg, sendmmsg, accept4 } = ffi.dlopen(null, signatures).functions;
     const calls: SystemCalls = {
-      receive: (fd, vector, count) => recvmmsg(fd, vector, count, MSG_DONTWAIT, NO_TIMEOUT),
+      receive: (fd, vector, count) => recvmmsg(fd, vector, count, MSG_DONTWAIT, NULL),
       send: (fd, vector, count) => sendmmsg(fd, vector, count, MSG_DONTWAIT),
+      accept: (fd) => accept4(fd, NULL, NULL, SOCK_NONBLOCK_CLOEXEC),
       addressOf: (buffer) => ffi.getRawPointer(buffer),
     };
     const nothing = calls.addressOf(Buffer.allocUnsafeSlow(64));
-    return calls.receive(-1, nothing, 0) === -1 && calls.send(-1, nothing, 0) === -1 ? calls : undefined;
+    const failAsKnown = calls.receive(-1, nothing, 0) === -1 && calls.send(-1, nothing, 0) === -1 && calls.accept(-1) === -1;
+    return failAsKnown ? calls : undefined;
   } catch {
     // The permission model, a library without the names, or a module in another form.
     return undefined;

@@ -1,9 +1,9 @@
 // How large a request's head may be: lines that fit one of nginx's buffers, as many as all of them hold.
 // Upstream: client_header_buffer_size and large_client_header_buffers; ngx_http_alloc_large_header_buffer, ngx_http_v2_state_process_header.
 // nginx refuses with the first byte that does not fit; here a head of up to MAX_HEAD_BYTES is read to its end before.
-import { sizeBytes } from "../annotations/annotation.ts";
-import { type Answer, page } from "../answer.ts";
-import type { ControllerConfig } from "../config.ts";
+import { sizeBytes } from "./annotations/annotation.ts";
+import { type Answer, page } from "./answer.ts";
+import type { ControllerConfig } from "./config.ts";
 import { hpackLength } from "./hpack-length.ts";
 
 /** What the parsers take; larger heads are refused by them. */

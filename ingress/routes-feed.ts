@@ -1,14 +1,14 @@
 // The route table kept up to date: one reader of the store for all controller pods with equal flags, which share what it compiles.
 // Upstream: the informers of internal/ingress/controller/store. It runs while somebody holds it.
-import { type Clock, nextTurn } from "../../model/clock.ts";
-import { keyOf, splitKey } from "../../model/object.ts";
-import { ConfigMaps, EndpointSlices, Ingresses, IngressClasses, Namespaces, Secrets, Services } from "../../model/resources.ts";
-import { SharedFeed, type Activity, type Change, type Cursor, type FeedRun, type Store } from "../../store/index.ts";
-import type { ControllerFlags } from "../config.ts";
-import { RouteCompiler } from "../route-compiler.ts";
-import type { RouteTable } from "../route-table.ts";
-import { compileStreamServices, type StreamServices } from "../stream-services.ts";
-import { Upstreams } from "../upstreams.ts";
+import { type Clock, nextTurn } from "../model/clock.ts";
+import { keyOf, splitKey } from "../model/object.ts";
+import { ConfigMaps, EndpointSlices, Ingresses, IngressClasses, Namespaces, Secrets, Services } from "../model/resources.ts";
+import { SharedFeed, type Activity, type Change, type Cursor, type FeedRun, type Store } from "../store/index.ts";
+import type { ControllerFlags } from "./config.ts";
+import { RouteCompiler } from "./route-compiler.ts";
+import type { RouteTable } from "./route-table.ts";
+import { compileStreamServices, type StreamServices } from "./stream-services.ts";
+import { Upstreams } from "./upstreams.ts";
 import { RequestTraces } from "./request-traces.ts";
 
 /** Changes taken in one turn of the event loop. */

@@ -1,13 +1,13 @@
 // A request as it arrived, turned into facts; what is malformed beyond the parser's care is refused here.
 // Upstream: ngx_http_realip_module, the template's maps, ngx_http_process_request_headers.
 import type { IncomingMessage } from "node:http";
-import { type Answer, page } from "../answer.ts";
-import type { ControllerConfig, ControllerFlags } from "../config.ts";
-import type { ClientCertificate, RequestFacts } from "../exchange.ts";
-import { hostName } from "../match.ts";
-import type { ProxiedConnection } from "../proxy-protocol.ts";
-import { realIp } from "../real-ip.ts";
-import { parseTarget } from "../request-path.ts";
+import { type Answer, page } from "./answer.ts";
+import type { ControllerConfig, ControllerFlags } from "./config.ts";
+import type { ClientCertificate, RequestFacts } from "./exchange.ts";
+import { hostName } from "./match.ts";
+import type { ProxiedConnection } from "./proxy-protocol.ts";
+import { realIp } from "./real-ip.ts";
+import { parseTarget } from "./request-path.ts";
 import { fieldsTooLarge, headBuffers, headTooLarge } from "./head-limits.ts";
 
 export interface Arrival {
@@ -22,9 +22,12 @@ export interface Arrival {
   readonly tls?: RequestFacts["tls"] | undefined;
 }
 
+/** What of a request is looked at before its body. */
+export type RequestHead = Pick<IncomingMessage, "method" | "url" | "headers" | "rawHeaders" | "httpVersion" | "httpVersionMajor">;
+
 /** Facts, or the answer to a request that nginx would not route. */
 export function requestFacts(
-  request: IncomingMessage,
+  request: RequestHead,
   arrival: Arrival,
   config: ControllerConfig,
   flags: ControllerFlags,
@@ -41,6 +44,7 @@ export function requestFacts(
   if (http2) {
     const ended = fieldsTooLarge(request.rawHeaders, buffers);
     if (ended) return ended;
+    if (headers.host !== undefined && authority !== undefined) return page(400, "both :authority and Host");
   } else {
     // `METHOD target HTTP/1.1\r\n`
     const requestLine = (request.method?.length ?? 0) + target.length + 12;
