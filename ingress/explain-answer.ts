@@ -3,7 +3,7 @@ import { type Answer, page } from "./answer.ts";
 import { errorTarget, intercepted, type Replacement, replacement, signInUrl } from "./error-pages.ts";
 import type { Decision } from "./evaluate.ts";
 import type { Exchange } from "./exchange.ts";
-import { nextUpstream } from "./next-upstream.ts";
+import { nextUpstream, timeoutsOf } from "./next-upstream.ts";
 import type { Notes } from "./notes.ts";
 import type { Upstreams } from "./upstreams.ts";
 
@@ -11,6 +11,11 @@ import type { Upstreams } from "./upstreams.ts";
 export function answerNotes(decision: Decision, podStatus: number | undefined, upstreams: Upstreams, notes: Notes): void {
   if (decision.type === "answer") return notes.push(ownAnswer(decision.answer, decision.exchange, upstreams));
   const { exchange } = decision;
+  const { connectMs, readMs } = timeoutsOf(exchange);
+  if (connectMs === 0 || readMs === 0) {
+    const name = connectMs === 0 ? "proxy-connect-timeout" : "proxy-read-timeout";
+    return notes.push(ownAnswer(page(504, `${name} is 0: no pod is in time`), exchange, upstreams));
+  }
   const { customHttpErrors, disableProxyInterceptErrors } = exchange.location.settings;
   notes.push(`the pod sees ${exchange.facts.method} ${exchange.upstreamTarget}`);
   if (podStatus !== undefined) {

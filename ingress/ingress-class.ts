@@ -22,8 +22,8 @@ export function namespaceSelector(text: string): LabelMatcher {
   return matches;
 }
 
-/** Undefined when it counts, else why not. The annotation is only looked at without spec.ingressClassName. */
-export function ignoredBecause(ingress: Ingress, flags: ControllerFlags, { classOf, namespaceLabels }: ClassFacts): string | undefined {
+/** Undefined when its namespace is watched, else why not. */
+export function unwatchedBecause(ingress: Ingress, flags: ControllerFlags, { namespaceLabels }: ClassFacts): string | undefined {
   if (flags.watchNamespaceSelector !== "") {
     const labels = namespaceLabels(ingress.metadata.namespace ?? "");
     if (!labels || !namespaceSelector(flags.watchNamespaceSelector)(labels))
@@ -31,6 +31,14 @@ export function ignoredBecause(ingress: Ingress, flags: ControllerFlags, { class
   }
   if (flags.watchNamespace !== "" && ingress.metadata.namespace !== flags.watchNamespace)
     return `namespace ${ingress.metadata.namespace} is not watched`;
+  return undefined;
+}
+
+/** Undefined when it counts, else why not. The annotation is only looked at without spec.ingressClassName. */
+export function ignoredBecause(ingress: Ingress, flags: ControllerFlags, facts: ClassFacts): string | undefined {
+  const unwatched = unwatchedBecause(ingress, flags, facts);
+  if (unwatched !== undefined) return unwatched;
+  const { classOf } = facts;
   const name = ingress.spec.ingressClassName;
   if (name !== undefined && name !== "") {
     const found = classOf(name);

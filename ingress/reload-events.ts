@@ -4,10 +4,13 @@
 import type { Writable } from "node:stream";
 import { type Clock, nextTurn } from "../model/clock.ts";
 import type { Pod } from "../model/kinds/core-v1.ts";
-import { splitKey } from "../model/object.ts";
-import { ConfigMaps } from "../model/resources.ts";
+import type { Ingress } from "../model/kinds/networking-v1.ts";
+import { keyOf, splitKey } from "../model/object.ts";
+import { ConfigMaps, Ingresses } from "../model/resources.ts";
 import { createEventRecorder } from "../store/event-recorder.ts";
 import type { Store } from "../store/index.ts";
+import { classFacts } from "./class-facts.ts";
+import { ClassLog } from "./class-log.ts";
 import type { Server } from "./route-table.ts";
 import type { RoutesFeed } from "./routes-feed.ts";
 import { serverWarnings } from "./server-warnings.ts";
@@ -62,9 +65,19 @@ export function tellReloads({ feed, pod, store, clock, log }: ReloadTeller): Dis
       told.set(key, revision);
     }
   };
+  const classes = new ClassLog(feed.flags, classFacts(store));
+  const tellIngress = (key: string, ingress: Ingress | undefined): void => {
+    const said = classes.line(key, ingress);
+    if (said) log.write(line("I", clock.now(), ...said));
+  };
+  for (const ingress of store.list(Ingresses)) tellIngress(keyOf(ingress), ingress);
   tellConfigMaps();
   void tell();
-  return feed.onChange(() => {
+  return feed.onChange((changed) => {
+    for (const key of changed) {
+      const { namespace, name } = splitKey(key);
+      tellIngress(key, store.get(Ingresses, namespace, name));
+    }
     tellConfigMaps();
     void tell();
   });

@@ -22,7 +22,9 @@ export class RoutesFeed {
   #upstreams: Upstreams;
   readonly #secrets = new Map<string, Readonly<Record<string, Buffer>>>();
   readonly #configMaps = new Map<string, Readonly<Record<string, string>>>();
-  readonly #listeners = new Set<() => void>();
+  readonly #listeners = new Set<(ingresses: ReadonlySet<string>) => void>();
+  /** Keys of those that have changed since the listeners were called. */
+  #changed = new Set<string>();
   readonly traces = new RequestTraces();
   readonly #feed: SharedFeed;
   #reader: Pick<Store, "get">;
@@ -109,8 +111,8 @@ export class RoutesFeed {
   configMap(key: string): Readonly<Record<string, string>> | undefined {
     return this.#configMaps.get(key);
   }
-  /** Calls back after each batch of changes. */
-  onChange(listener: () => void): Disposable {
+  /** Calls back after each batch of changes, with the keys of Ingresses among them. */
+  onChange(listener: (ingresses: ReadonlySet<string>) => void): Disposable {
     this.#listeners.add(listener);
     return { [Symbol.dispose]: () => void this.#listeners.delete(listener) };
   }
@@ -148,7 +150,9 @@ export class RoutesFeed {
         }
         this.#table = compiler.table;
         this.#ports = ports;
-        for (const listener of this.#listeners) listener();
+        const changed = this.#changed;
+        this.#changed = new Set();
+        for (const listener of this.#listeners) listener(changed);
       },
     };
   }
@@ -173,8 +177,10 @@ export class RoutesFeed {
   #apply({ type, key, object }: Change): void {
     const { namespace, name } = splitKey(key);
     // Reads of the cursor are typed; a change is not.
-    if (type === Ingresses) this.#compiler.setIngress(key, object && this.#get(Ingresses, namespace, name));
-    else if (type === Namespaces) {
+    if (type === Ingresses) {
+      this.#changed.add(key);
+      this.#compiler.setIngress(key, object && this.#get(Ingresses, namespace, name));
+    } else if (type === Namespaces) {
       const found = object && this.#get(Namespaces, "", name);
       this.#compiler.setNamespace(name, found && (found.metadata.labels ?? {}));
     } else if (type === IngressClasses) this.#compiler.setClass(name, object && this.#get(IngressClasses, "", name));

@@ -38,6 +38,37 @@ await t.test("an Ingress is scheduled at its creation and at each change", async
   await world.component.stop();
 });
 
+await t.test("the log says of each Ingress which class it has, or why it is ignored (k8s-122-migration.md)", async (t) => {
+  await using world = await start();
+  const said = (): readonly string[] =>
+    [...world.log.join("").matchAll(/^I\d{4} \S+ +7 (store\.go:\d+\] .*)$/gm)].map(([, text = ""]) => text);
+  const web = ingress("web", "web.example", "echo");
+  const { ingressClassName, ...spec } = web.spec;
+  const annotated = { ...web.metadata, name: "old", annotations: { "kubernetes.io/ingress.class": "other" } };
+  await addIngress(world, web, { ...web, metadata: { ...web.metadata, name: "else" }, spec: { ...spec, ingressClassName: "else" } });
+  await addIngress(world, { ...web, metadata: annotated, spec }, { ...web, metadata: { ...web.metadata, name: "none" }, spec });
+  const ignoring = '"Ignoring ingress because of error while validating ingress class"';
+  const found = [
+    'store.go:443] "Found valid IngressClass" ingress="default/web" ingressclass="nginx"',
+    `store.go:439] ${ignoring} ingress="default/else" error="no object matching key \\"else\\" in local store"`,
+    `store.go:439] ${ignoring} ingress="default/old" error="ingress class annotation is not equal to the expected by Ingress Controller"`,
+    `store.go:439] ${ignoring} ingress="default/none" error="ingress does not contain a valid IngressClass"`,
+  ];
+  t.strictSame(said(), found);
+  await world.store.mutate(Ingresses, "default", "none", (edited) => void (edited.spec.ingressClassName = ingressClassName ?? ""));
+  await world.settle();
+  await world.store.mutate(Ingresses, "default", "web", (edited) => void (edited.spec.ingressClassName = "else"));
+  await world.settle();
+  await world.store.delete(Ingresses, "default", "old");
+  await world.settle();
+  t.strictSame(said().slice(found.length), [
+    'store.go:489] "creating ingress" ingress="default/none" ingressclass="nginx"',
+    'store.go:492] "removing ingress because of unknown ingressclass" ingress="default/web"',
+    `store.go:406] ${ignoring} ingress="default/old" error="ingress class annotation is not equal to the expected by Ingress Controller"`,
+  ]);
+  await world.component.stop();
+});
+
 await t.test("--disable-sync-events", async (t) => {
   await using world = await start(["--disable-sync-events=true"]);
   await addIngress(world, ingress("web", "web.example", "echo"));
