@@ -88,7 +88,8 @@ export function parseFaultSettings(words: readonly string[]): FaultSettings & Pi
     else if (key === "first") settings.first = countOf(word, value);
     else if (key === "dns") settings.dns = parseDns(valueOf(word, value));
     else if (key === "direction") settings.direction = directionOf(word, value);
-    else throw new RangeError(`"${word}" is no fault: there are ${ALL_SETTINGS.join(", ").replace("slowClose", "slow-close")}, and direction`);
+    else
+      throw new RangeError(`"${word}" is no fault: there are ${ALL_SETTINGS.join(", ").replace("slowClose", "slow-close")}, and direction`);
   }
   return settings;
 }
