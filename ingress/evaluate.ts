@@ -142,9 +142,10 @@ function denial(exchange: Exchange): Answer | undefined {
   let answer = denied === undefined ? undefined : page(503, `location denied: ${denied}`);
   for (const step of steps.location) {
     if (answer) break;
+    const said = exchange.notes?.count ?? 0;
     const found = step.run(exchange);
     if (found instanceof Promise) continue;
-    if (exchange.notes) stepNote(exchange, step, found);
+    if (exchange.notes) stepNote(exchange, step, found, said);
     answer = found;
   }
   if (!answer) return undefined;
@@ -195,22 +196,25 @@ function runSteps(exchange: Exchange, phase: Phase, from = 0): Answer | undefine
   for (let i = from; i < steps.length; i++) {
     const step = steps[i];
     if (!step) continue;
+    const said = exchange.notes?.count ?? 0;
     const answer = step.run(exchange);
     if (answer instanceof Promise) {
       return answer.then((value) => {
-        if (exchange.notes) stepNote(exchange, step, value);
+        if (exchange.notes) stepNote(exchange, step, value, said);
         return value ?? runSteps(exchange, phase, i + 1);
       });
     }
-    if (exchange.notes) stepNote(exchange, step, answer);
+    if (exchange.notes) stepNote(exchange, step, answer, said);
     if (answer) return answer;
   }
   return undefined;
 }
 
-function stepNote(exchange: Exchange, step: Step, answer: Answer | undefined): void {
-  const who = `${step.phase}: ${step.annotation} of ${exchange.location.owner ?? "the ConfigMap"}`;
-  exchange.note(answer ? `${who} answers ${answer.status}` : `${who} lets it pass`);
+/** What the step has not said itself. `said`: lines before it. */
+function stepNote(exchange: Exchange, { phase, annotation }: Step, answer: Answer | undefined, said: number): void {
+  const who = `${phase}: ${annotation} of ${exchange.location.owner ?? "the ConfigMap"}`;
+  if (answer) exchange.note(`${who} answers ${answer.status}`);
+  else if (phase !== "rewrite" || exchange.notes?.count === said) exchange.note(`${who} lets it pass`);
 }
 
 /** Lua's rewrite: ssl-redirect when a certificate entry exists for the host, force-ssl-redirect always. */
@@ -348,5 +352,15 @@ function serverNotes(facts: RequestFacts, server: Server, table: RouteTable, not
     notes.push(`regular expressions for the whole host, switched on by ${annotation} of ${owner} (path ${path})`);
     notes.push("every path is a prefix without regard to case, Exact included; the first in the order of length wins");
   } else notes.push("plain paths: Exact is equal, Prefix is whole elements; the longest wins");
-  for (const { owner, path, winner } of server.conflicts) notes.push(`path ${path} of ${owner} is not used: ${winner} is older`);
+  for (const { owner, path, winner, older } of server.conflicts)
+    notes.push(`path ${path} of ${owner} is not used: ${winner} ${older ? "is older" : "is of the same second, and its name comes last"}`);
+  const mains = new Map(
+    server.locations.flatMap(({ owner, settings, backend }) => (settings.canary.enabled && backend ? [[owner, backend]] : [])),
+  );
+  for (const [owner, { namespace, service, upstream }] of mains) {
+    const first = table.policies.get(upstream)?.owner;
+    notes.push(
+      `${owner} is no canary, though it says so: ${first} has its Service ${namespace}/${service} before, so its rules count as any other's`,
+    );
+  }
 }

@@ -82,9 +82,13 @@ export function backendRef(namespace: string, backend: IngressBackend): BackendR
 
 /** Oldest first; in the same second the greater key first. */
 export function compareParts(a: IngressPart, b: IngressPart): number {
-  const seconds = Math.floor(a.created / 1000) - Math.floor(b.created / 1000);
+  const seconds = secondOf(a) - secondOf(b);
   return seconds === 0 ? compareText(b.owner, a.owner) : seconds;
 }
+
+export const isOlder = (a: IngressPart, b: IngressPart): boolean => secondOf(a) < secondOf(b);
+
+const secondOf = ({ created }: IngressPart): number => Math.floor(created / 1000);
 
 /** Directives and places that a text of an Ingress must not name: nginx's configuration is made of such texts. */
 const FORBIDDEN = [/alias.*;/s, /root.*;/s, /\/etc\/(?:passwd|shadow|group|nginx|ingress-controller)/, /\/var\/run\/secrets/, /_by_lua/];

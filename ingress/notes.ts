@@ -31,6 +31,10 @@ export class Notes {
     if (this.#steps.length === 0) this.begin("server");
     this.#steps.at(-1)?.lines.push(line);
   }
+  /** Lines so far. */
+  get count(): number {
+    return this.#steps.reduce((sum, { lines }) => sum + lines.length, 0);
+  }
   /** Steps about which something was said. */
   get steps(): readonly NoteStep[] {
     return this.#steps.filter(({ lines }) => lines.length > 0);

@@ -60,6 +60,15 @@ export interface CertificateRef {
   readonly candidates: readonly string[];
 }
 
+/** The loser of a host and path that two Ingresses have. */
+export interface Conflict {
+  readonly owner: Owner;
+  readonly path: string;
+  readonly winner: Owner;
+  /** Else both are of one second, and the name that is last counts. */
+  readonly older: boolean;
+}
+
 export interface Server {
   /** `shop.example`, `*.shop.example`, or `_` for every other host. */
   readonly host: string;
@@ -76,8 +85,7 @@ export interface Server {
   readonly certificate: CertificateRef | undefined;
   /** Ingresses that make up this server, first first. */
   readonly owners: readonly Owner[];
-  /** Losers of a host+path conflict: `owner path → winner`. */
-  readonly conflicts: readonly { readonly owner: Owner; readonly path: string; readonly winner: Owner }[];
+  readonly conflicts: readonly Conflict[];
   /** The first location with an app-root, which is for `/` of the whole server. */
   readonly appRoot: Location | undefined;
   /** from-to-www: every request is sent to this host. */

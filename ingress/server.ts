@@ -4,8 +4,8 @@ import { compareText } from "../model/text.ts";
 import { BoundedRegex } from "./bounded-regex.ts";
 import { type CompiledAnnotations, compileAnnotations, withoutRewrites } from "./annotations/index.ts";
 import type { ControllerConfig } from "./config.ts";
-import { CATCH_ALL, type IngressPart, type PartRule } from "./ingress-part.ts";
-import type { BackendRef, CertificateRef, Location, Owner, Server } from "./route-table.ts";
+import { CATCH_ALL, type IngressPart, isOlder, type PartRule } from "./ingress-part.ts";
+import type { BackendRef, CertificateRef, Conflict, Location, Server } from "./route-table.ts";
 
 /** Rules that one Ingress has for the host. */
 export interface HostRules {
@@ -43,14 +43,15 @@ export function compileServer(
   rulesOf: readonly HostRules[] = parts.map((part) => ({ part, rules: part.hosts.get(host) ?? [] })),
 ): Server {
   const drafts = new Map<string, Draft>([["Prefix /", rootOf(host, parts, context)]]);
-  const conflicts: { owner: Owner; path: string; winner: Owner }[] = [];
+  const conflicts: Conflict[] = [];
   for (const { part, rules } of rulesOf) {
     for (const rule of rules) {
       if (context.reserved.has(rule.backend.upstream)) continue;
       const key = `${rule.pathType} ${rule.path}`;
       const taken = drafts.get(key);
       if (!taken || taken.standIn) drafts.set(key, { rule, backend: rule.backend, part, annotations: part.annotations });
-      else if (taken.part) conflicts.push({ owner: part.owner, path: rule.path, winner: taken.part.owner });
+      else if (taken.part)
+        conflicts.push({ owner: part.owner, path: rule.path, winner: taken.part.owner, older: isOlder(taken.part, part) });
     }
   }
   const root = drafts.get("Prefix /");

@@ -144,3 +144,23 @@ await t.test("10254 counts requests by host, path, status and backend", async (t
   t.ok(counted.includes(`nginx_ingress_controller_requests{canary="",${labels}} 1`), text);
   t.ok(counted.includes(`nginx_ingress_controller_requests{canary="default-next-80",${labels}} 1`), text);
 });
+
+await t.test("a canary in name only, and two rules of one second", async (t) => {
+  await using other = await harness.start();
+  await other.service("shop");
+  await other.service("cart");
+  await addIngress(other, ingress("shop", "shop.example", "cart"));
+  await other.clock.advance(5000);
+  const canary = { canary: "true", "canary-weight": "10" };
+  await addIngress(other, ingress("main", "canary.example", "shop"), ingress("next", "canary.example", "cart", canary));
+  const steps = await other.diagnostics.explainRequest?.({
+    type: "asked",
+    from: { kind: "host", ip: "127.0.0.1" },
+    method: "GET",
+    url: "http://canary.example/",
+    headers: [],
+  });
+  const matching = steps?.find(({ title }) => title === "matching")?.lines.join("\n") ?? "";
+  t.match(matching, /default\/next is no canary, though it says so: default\/shop has its Service default\/cart before/);
+  t.match(matching, /path \/ of default\/main is not used: default\/next is of the same second, and its name comes last/);
+});
