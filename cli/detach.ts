@@ -38,12 +38,17 @@ export async function detach(name: string): Promise<Ready> {
   });
 }
 
-/** The error that a cluster ended with and the advice below it; without one how it ended, if by a signal or in silence, and its last lines. */
+/** The error that a cluster ended with and the advice below it; without one how it ended, and its last lines. */
 export function lastWords(log: string, end: string | number | null): { readonly message: string; readonly advice: readonly string[] } {
   const lines = log.split("\n").flatMap((line) => (line.trim() === "" ? [] : [line.trim()]));
   const at = lines.findLastIndex((line) => line.startsWith("error: "));
-  const words = at < 0 ? lines.slice(-5) : lines.slice(at);
-  if (at < 0 && typeof end === "string") return { message: `the cluster was killed by ${end}`, advice: words };
-  const [first = `error: the cluster ended with code ${end}: is the disk full?`, ...advice] = words;
-  return { message: first.replace(/^error: /, ""), advice };
+  const [error, ...advice] = at < 0 ? [] : lines.slice(at);
+  if (error !== undefined) return { message: error.slice("error: ".length), advice };
+  return { message: howItEnded(end, lines.length > 0), advice: lines.slice(-5) };
+}
+
+function howItEnded(end: string | number | null, hasLog: boolean): string {
+  if (typeof end === "string") return `the cluster was killed by ${end}`;
+  if (end === 0) return "the cluster was stopped before it was ready";
+  return `the cluster ended with code ${end}${hasLog ? "" : ": is the disk full?"}`;
 }

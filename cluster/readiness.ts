@@ -13,6 +13,7 @@ export interface ReadyOptions {
 
 /** Resolves when ready; rejects after the timeout, naming what is not, or with the signal's reason. */
 export async function waitUntilReady(store: Store, { timeoutMs = DEFAULT_TIMEOUT_MS, signal }: ReadyOptions = {}): Promise<void> {
+  signal?.throwIfAborted();
   const abort = new AbortController();
   const timer = realClock.after(timeoutMs, () => abort.abort());
   const onAbort = (): void => abort.abort();

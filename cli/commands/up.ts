@@ -136,13 +136,13 @@ function refuseDirectDualStack({ ipFamily, addressPlan }: UpOptions): void {
 async function run(options: UpOptions): Promise<void> {
   const began = realClock.monotonic();
   const progress = createProgress(options.quiet ?? options.output === "json");
-  const interrupted = onInterrupt();
+  const interrupt = onInterrupt();
   await cleanStale(options);
   const files = manifestFiles(options);
   const corefile = await readCorefile(options.corefile);
   makeStateDirectory(options.name);
   try {
-    await runCluster(options, { began, progress, interrupted, files, corefile });
+    await runCluster(options, { began, progress, interrupt, files, corefile });
   } finally {
     removeState(options.name);
   }
@@ -151,12 +151,13 @@ async function run(options: UpOptions): Promise<void> {
 interface Preparations {
   readonly began: number;
   readonly progress: Progress;
-  readonly interrupted: AbortSignal;
+  readonly interrupt: AbortController;
   readonly files: ReturnType<typeof manifestFiles>;
   readonly corefile: Corefile;
 }
 
-async function runCluster(options: UpOptions, { began, progress, interrupted, files, corefile }: Preparations): Promise<void> {
+async function runCluster(options: UpOptions, { began, progress, interrupt, files, corefile }: Preparations): Promise<void> {
+  const interrupted = interrupt.signal;
   await using cluster = await progress.phase(
     `cluster "${options.name}" with ${options.nodes} ${options.nodes === 1 ? "node" : "nodes"}`,
     async () => {
@@ -174,7 +175,7 @@ async function runCluster(options: UpOptions, { began, progress, interrupted, fi
     await waitForPods(cluster, progress, interrupted);
     if (interrupted.aborted) return;
     const ready: Ready = { status: { ...cluster.status(), kubeconfig: state.kubeconfig }, state, elapsedMs: realClock.monotonic() - began };
-    if (process.send) process.send(ready);
+    if (process.send) report(ready, interrupt);
     else show(ready, options);
     if (!interrupted.aborted) await new Promise<void>((resolve) => interrupted.addEventListener("abort", () => resolve(), { once: true }));
     await progress.phase("stopping", () => cluster.stop());
@@ -185,8 +186,8 @@ async function runCluster(options: UpOptions, { began, progress, interrupted, fi
 
 const SAME_KEYPRESS_MS = 500;
 
-/** Aborts at the first signal. A later one (not the same Ctrl-C, which npm passes on too) ends the process at once. */
-function onInterrupt(): AbortSignal {
+/** Aborts at the first signal, or when who waits for a cluster in the background leaves. A later signal (not the same Ctrl-C, which npm passes on too) ends the process at once. */
+function onInterrupt(): AbortController {
   const abort = new AbortController();
   let first: number | undefined;
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
@@ -196,7 +197,18 @@ function onInterrupt(): AbortSignal {
       abort.abort();
     });
   }
-  return abort.signal;
+  process.once("disconnect", () => abort.abort());
+  // The listener would keep a cluster that fails alive.
+  process.channel?.unref();
+  return abort;
+}
+
+/** Tells who waits that the cluster is ready; from then on that process may leave. */
+function report(ready: Ready, interrupt: AbortController): void {
+  process.removeAllListeners("disconnect");
+  process.send?.(ready, undefined, undefined, (error) => {
+    if (error) interrupt.abort();
+  });
 }
 
 /** A pod that does not get ready is the user's to look at, not a reason to stop. */
