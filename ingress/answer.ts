@@ -42,8 +42,8 @@ export const titleOf = (status: number): string => TITLES[status] ?? STATUS_CODE
 /** What stands behind the number in nginx's status line. */
 export const reasonOf = (status: number): string => REASONS[status] ?? titleOf(status);
 
-/** Status lines that say it otherwise than the page does. */
-const REASONS: Readonly<Record<number, string>> = { 302: "Moved Temporarily", 401: "Unauthorized" };
+/** Status lines that say it otherwise than the page does, or nothing. */
+const REASONS: Readonly<Record<number, string>> = { 300: "", 305: "", 306: "", 302: "Moved Temporarily", 401: "Unauthorized" };
 
 /** nginx's page for a status. */
 export function pageOf(status: number, detail?: string): string {

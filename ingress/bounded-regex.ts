@@ -30,8 +30,9 @@ export class BoundedRegex {
   constructor(source: string, flags = "") {
     this.source = source;
     const inline = /^\(\?([a-z]+)\)/.exec(source);
-    const insensitive = flags.includes("i") || (inline?.[1]?.includes("i") ?? false);
-    this.#regex = new RegExp(toJavaScript(inline ? source.slice(inline[0].length) : source), insensitive ? "is" : "s");
+    const letters = `${flags}${inline?.[1] ?? ""}`;
+    const given = "is".split("").filter((flag) => letters.includes(flag));
+    this.#regex = new RegExp(toJavaScript(inline ? source.slice(inline[0].length) : source, given.includes("s")), given.join(""));
     this.#nested = /\((?:[^()\\]|\\.)*(?:[*+|]|\{\d+,)(?:[^()\\]|\\.)*\)(?:[*+]|\{\d+,)/s.test(source) || /\)[*+]\)*[*+{]/.test(source);
     this.#repeats = source.match(/(?<!\\)(?:[*+]|\{\d+,\})/g)?.length ?? 0;
   }
@@ -52,16 +53,18 @@ export class BoundedRegex {
   }
 }
 
-/** PCRE spellings that JavaScript lacks. */
-function toJavaScript(source: string): string {
+/** PCRE's dialect: spellings that JavaScript lacks, and lines that end in a line feed alone. */
+function toJavaScript(source: string, dotAll: boolean): string {
   return source
     .replace(/\(\?P?<([A-Za-z_]\w*)>/g, "(?<$1>")
     .replace(/\[\[:(\^?)(\w+):\]\]/g, (whole, not: string, name: string) => posixClass(name, not === "^") ?? whole)
     .replace(/\[:(\w+):\]/g, (whole, name: string) => POSIX[name] ?? whole)
-    .replace(/\\A/g, "^")
-    .replace(/\\[zZ]/g, "$")
-    .replace(/([*+?}])\+/g, "$1");
+    .replace(/([*+?}])\+/g, "$1")
+    .replace(/\\[^]|\[(?:\\[^]|[^\]\\])*\]|[.$]/g, (token) => (token === "." && dotAll ? token : (LINES[token] ?? token)));
 }
+
+/** What knows of ends of lines. `$` is before a last line feed, too. */
+const LINES: Readonly<Record<string, string>> = { ".": "[^\n]", $: "(?=\n?$)", "\\A": "^", "\\Z": "(?=\n?$)", "\\z": "$" };
 
 const POSIX: Readonly<Record<string, string>> = {
   alnum: "A-Za-z0-9",

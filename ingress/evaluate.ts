@@ -17,7 +17,7 @@ import { tellForwardedFor } from "./proxy-protocol-header.ts";
 import { escapePath, parseTarget } from "./request-path.ts";
 import type { Step } from "./annotations/annotation.ts";
 import { expand } from "./variables.ts";
-import { type Alternative, type BackendRef, type Phase, PHASES, type RouteTable, type Server } from "./route-table.ts";
+import { type Alternative, type BackendRef, type Location, type Phase, PHASES, type RouteTable, type Server } from "./route-table.ts";
 import type { Peer, Upstreams } from "./upstreams.ts";
 
 export type Decision =
@@ -229,9 +229,7 @@ function httpsRedirect(exchange: Exchange): Answer | undefined {
     if (exchange.notes) notRedirected(exchange);
     return undefined;
   }
-  const excluded = table.config
-    .list("no-tls-redirect-locations", "/.well-known/acme-challenge")
-    .some((prefix) => location.served.startsWith(prefix));
+  const excluded = excludedFromTls(location, table.config);
   if (excluded) {
     exchange.note(`none: path ${location.path} is among no-tls-redirect-locations`);
     return undefined;
@@ -244,6 +242,10 @@ function httpsRedirect(exchange: Exchange): Answer | undefined {
   const [host = ""] = exchange.bestHost.split(":");
   return redirect(redirectCode(table.config), `https://${host}${port}${uri}`, why);
 }
+
+/** no-tls-redirect-locations */
+export const excludedFromTls = ({ served }: Location, config: ControllerConfig): boolean =>
+  config.list("no-tls-redirect-locations", "/.well-known/acme-challenge").some((prefix) => served.startsWith(prefix));
 
 function notRedirected({ location, server, scheme, notes }: Exchange): void {
   const { force, redirect } = location.settings.sslRedirect;
@@ -320,7 +322,7 @@ function stickyDecision(exchange: Exchange, alternative: Alternative): { readonl
 }
 
 /** http-redirect-code */
-function redirectCode(config: ControllerConfig): number {
+export function redirectCode(config: ControllerConfig): number {
   const asked = config.decimal("http-redirect-code", 308);
   return [301, 302, 307, 308].includes(asked) ? asked : 308;
 }

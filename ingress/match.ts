@@ -90,9 +90,14 @@ function explainPlain(server: Server, path: string, found: LocationMatch, notes:
 
 /** As nginx writes it: `location = /foo`, `location /foo/`, `location ~* "^/foo"`. */
 export function locationText({ match }: Location): string {
-  if (match.type === "Exact") return `location = ${match.path}`;
-  return match.type === "Prefix" ? `location ${match.path}` : `location ~* "${match.regex.source}"`;
+  if (match.type === "Regex") return `location ~* "${pathText(match.regex.source)}"`;
+  const path = pathText(match.path);
+  const word = /[\s;{}"']/.test(path) ? `"${path.replace(/[\\"]/g, "\\$&")}"` : path;
+  return match.type === "Exact" ? `location = ${word}` : `location ${word}`;
 }
+
+/** Locations are compared by their bytes; people, and nginx.conf, have them as UTF-8. */
+export const pathText = (bytes: string): string => Buffer.from(bytes, "latin1").toString();
 
 /** Whether a certificate covers a name that is not its host's own: an alias, or the other of `www.` and none. */
 export type Covers = (certificate: CertificateRef, name: string) => boolean;

@@ -59,12 +59,18 @@ export const redirect = annotationGroup<Redirect>({
             phase: "rewrite",
             annotation: settings.annotation,
             run(exchange) {
-              const url = absoluteRedirect(exchange, expand(exchange, settings.url));
-              return { ...redirectAnswer(settings.code, url, `${settings.annotation} ${settings.url}`), returned: true };
+              const { code, annotation, url } = settings;
+              const [target, reason] = [expand(exchange, url), `${annotation} ${url}`];
+              if (WITH_LOCATION.has(code)) return { ...redirectAnswer(code, absoluteRedirect(exchange, target), reason), returned: true };
+              const type = exchange.table.config.text("default-type", "text/html");
+              return { status: code, headers: [["Content-Type", type]], body: target, reason, returned: true };
             },
           },
         ],
 });
+
+/** To other codes `return` gives the URL as a body (ngx_http_send_response). */
+const WITH_LOCATION: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
 
 /** One that is there without a value undoes the group. */
 function needValues(read: AnnotationReader, ...names: readonly string[]): void {

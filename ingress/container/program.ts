@@ -10,7 +10,7 @@ import { readCommandLine } from "../command-line.ts";
 import { flagProblem, parseBool, parseFlags } from "../config.ts";
 import type { Feeds } from "../feeds.ts";
 import { namespaceSelector } from "../ingress-class.ts";
-import { dumpNginx } from "../dump.ts";
+import { dumpNginx } from "../dump-nginx.ts";
 import { missingObject } from "../named-objects.ts";
 import { tellReloads } from "../reload-events.ts";
 import { Controller } from "../serve/controller.ts";

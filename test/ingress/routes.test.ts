@@ -1,7 +1,8 @@
 // Matching, ordering and merging as text: Ingresses in one line each, requests with the location that answers them.
 import t from "tap";
 import { DEFAULT_FLAGS } from "../../ingress/config.ts";
-import { dumpNginx, dumpRoutes } from "../../ingress/dump.ts";
+import { dumpRoutes } from "../../ingress/dump.ts";
+import { dumpNginx } from "../../ingress/dump-nginx.ts";
 import { findServer } from "../../ingress/match.ts";
 import { escapePath } from "../../ingress/request-path.ts";
 import { compileRoutes, RouteCompiler } from "../../ingress/route-compiler.ts";
