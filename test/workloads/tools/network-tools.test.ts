@@ -3,6 +3,7 @@ import { createServer as createTlsServer } from "node:https";
 import t from "tap";
 import { createTcpServer } from "../../../netsim/tcp-server.ts";
 import { fakeContainer, FakeNetwork, type FakeContainer } from "../../support/fake-container.ts";
+import { until } from "../../support/until.ts";
 import { createCa, issueCertificate } from "../../../model/x509.ts";
 
 const WEB = "127.96.0.12";
@@ -191,13 +192,18 @@ t.test("nc", async (t) => {
       ["nc -z nope 80", 1, "", 'nc: getaddrinfo for host "nope" port 80: Name or service not known\n'],
       ["nc -z -w 0.05 127.96.0.99 80", 1, ""],
       ["printf 'GET /404 HTTP/1.0\\r\\n\\r\\n' | nc web 80", 0, /^HTTP\/1.1 404 Not Found\r\n/],
-      ["echo ping | nc -u -w 0.1 web 53", 0, "re:ping\n"],
+      ["echo ping | nc -u -w 1 web 53", 0, "re:ping\n"],
       ["nc -zuv web 9", 1, ""],
       ["nc web 99999", 1, "", "nc: port number out of range: 99999\n"],
-      [`nc -l -p 5000 > /tmp/in & sleep 0.05; echo sent | nc -N 127.244.1.5 5000; wait; cat /tmp/in`, 0, "sent\n"],
     ],
     client,
   );
+  const listening = client.sh("nc -l -p 5000");
+  await until(() => network.listens({ ip: "127.244.1.5", port: 5000 }), "it listens");
+  t.equal((await client.sh("echo sent | nc -N 127.244.1.5 5000")).code, 0);
+  const { code, out, err } = await listening;
+  t.equal(code, 0);
+  t.strictSame([out, err], ["sent\n", ""]);
 });
 
 t.test("dig, nslookup, host, getent", async (t) => {
