@@ -7,7 +7,7 @@ import { blockedClient } from "./blocked-clients.ts";
 import type { Settings } from "./annotations/index.ts";
 import { clientCertificateAnswer, misdirected, withAskedCertificate } from "./client-certificate-check.ts";
 import type { ControllerConfig } from "./config.ts";
-import { annotatedBackend, errorPage, setErrorHeaders, signIn } from "./error-pages.ts";
+import { annotatedBackend, setErrorHeaders } from "./error-pages.ts";
 import { ownPage } from "./own-pages.ts";
 import { absoluteRedirect, Exchange, type RequestFacts, type World } from "./exchange.ts";
 import { coversName } from "./certificates.ts";
@@ -164,11 +164,7 @@ function runPhases(exchange: Exchange, upstreams: Upstreams): Decision | Promise
 }
 
 function afterRewrite(exchange: Exchange, upstreams: Upstreams): Decision | Promise<Decision> {
-  const answered = (answer: Answer): Decision => ({
-    type: "answer",
-    answer: errorPage(exchange, answer.status) === "sign-in" ? signIn(exchange, answer) : answer,
-    exchange,
-  });
+  const answered = (answer: Answer): Decision => ({ type: "answer", answer, exchange });
   exchange.notes?.begin("https redirect");
   const secured = httpsRedirect(exchange);
   if (secured) return answered(secured);
@@ -211,7 +207,7 @@ function runSteps(exchange: Exchange, phase: Phase, from = 0): Answer | undefine
 
 function stepNote(exchange: Exchange, step: Step, answer: Answer | undefined): void {
   const who = `${step.phase}: ${step.annotation} of ${exchange.location.owner ?? "the ConfigMap"}`;
-  exchange.note(answer ? `${who} answers ${answer.status}` : `${who} lets it pass`);
+  exchange.note(`${who} ${answer ? `answers ${answer.status}` : step.phase === "content" ? "applies" : "lets it pass"}`);
 }
 
 /** Lua's rewrite: ssl-redirect when a certificate entry exists for the host, force-ssl-redirect always. */

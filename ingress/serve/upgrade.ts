@@ -7,6 +7,7 @@ import { type Answer, page } from "../answer.ts";
 import { type Balance, NO_PEER } from "../balance.ts";
 import { type UpstreamError, upstreamError } from "../engine/forward.ts";
 import type { HttpProxyEngine } from "../engine/http-proxy-engine.ts";
+import { errorPage, signIn } from "../error-pages.ts";
 import type { Decision } from "../evaluate.ts";
 import type { Exchange, World } from "../exchange.ts";
 import { addHsts } from "../headers.ts";
@@ -60,7 +61,10 @@ export function serveUpgrade(parts: UpgradeParts, balance: Balance, asking: Upgr
       if (answered) record.bodyBytes = Math.max(0, bytesWritten(socket) - writtenBefore - sentHead.length);
       endRequest(parts, { request, arrival, exchange, record, status: own?.statusCode ?? answered?.statusCode ?? 499, sentHead });
     });
-    if (decision.type === "answer") return answerOn(decision.answer, exchange);
+    if (decision.type === "answer") {
+      const { answer } = decision;
+      return answerOn(exchange && errorPage(exchange, answer.status) === "sign-in" ? signIn(exchange, answer) : answer, exchange);
+    }
     record.alternative = decision.alternative?.backend.upstream ?? "";
     const failure = await join(decision);
     if (failure && !socket.destroyed) answerOn(failure, exchange);
