@@ -3,7 +3,7 @@
 import { type Balancer, balancerKind, type PickContext } from "../balancers/index.ts";
 import { assertNever } from "../model/errors.ts";
 import type { Random } from "../model/random.ts";
-import { stickiness, stickyPeer } from "./annotations/affinity.ts";
+import { type Affinity, stickiness, stickyPeer } from "./annotations/affinity.ts";
 import type { Settings } from "./annotations/index.ts";
 import type { Exchange } from "./exchange.ts";
 import type { Peer } from "./upstreams.ts";
@@ -17,6 +17,25 @@ interface State {
 /** Why there is no further try. */
 export const NO_PEER = "no peer is left that has not failed";
 
+/** How an upstream's peer is chosen. */
+export type Choice =
+  | { readonly type: "round_robin" | "ewma" }
+  /** `subsetSize`: the key leads to so many neighbours, and chance to one of them. */
+  | { readonly type: "hash"; readonly expression: string; readonly subsetSize: number | undefined }
+  | { readonly type: "cookie"; readonly affinity: Affinity };
+
+export function choiceOf(upstream: string, settings: Settings, exchange: Exchange): Choice {
+  const { defaultBackend, policies } = exchange.table;
+  // Of --default-backend-service nobody says how.
+  if (upstream === defaultBackend?.upstream) return { type: "round_robin" };
+  const affinity = stickiness(exchange);
+  const sticky = settings === exchange.location.settings || settings.affinity.canaryBehavior === "sticky";
+  if (affinity && sticky) return { type: "cookie", affinity };
+  const { upstreamHashBy, loadBalance } = policies.get(upstream) ?? settings;
+  const { expression, subset, subsetSize } = upstreamHashBy;
+  return expression === "" ? { type: loadBalance } : { type: "hash", expression, subsetSize: subset ? subsetSize : undefined };
+}
+
 export class Balance {
   readonly #random: Random;
   readonly #states = new Map<string, State>();
@@ -26,18 +45,12 @@ export class Balance {
   }
   /** Where the next try goes; `upstream` is the peers' name. Undefined: a sticky upstream has none that has not failed. */
   pick(upstream: string, peers: readonly Peer[], settings: Settings, exchange: Exchange, tried: ReadonlySet<string>): Peer | undefined {
-    // Of --default-backend-service nobody says how.
-    if (upstream === exchange.table.defaultBackend?.upstream)
-      return this.#balancer(upstream, "round_robin").pick(peers, { key: "", nowMs: 0 });
-    const affinity = stickiness(exchange);
-    const sticky = settings === exchange.location.settings || settings.affinity.canaryBehavior === "sticky";
-    if (affinity && sticky) return stickyPeer(affinity, exchange, upstream, peers, tried);
-    const { upstreamHashBy, loadBalance } = exchange.table.policies.get(upstream) ?? settings;
-    const { expression: hashBy, subset, subsetSize } = upstreamHashBy;
-    const key = hashBy === "" ? "" : expand(exchange, hashBy);
+    const choice = choiceOf(upstream, settings, exchange);
+    if (choice.type === "cookie") return stickyPeer(choice.affinity, exchange, upstream, peers, tried);
+    const key = choice.type === "hash" ? expand(exchange, choice.expression) : "";
     const context = { key, nowMs: exchange.world.clock.monotonic() };
-    if (hashBy !== "" && subset) return this.#fromSubset(upstream, context, peers, subsetSize);
-    const algorithm = hashBy === "" ? loadBalance : "hash";
+    if (choice.type === "hash" && choice.subsetSize !== undefined) return this.#fromSubset(upstream, context, peers, choice.subsetSize);
+    const algorithm = choice.type;
     const balancer = this.#balancer(upstream, algorithm);
     // Only ewma asks who has failed: the others take their turn, or lead to the same peer again.
     if (algorithm !== "ewma" || tried.size === 0) return balancer.pick(peers, context);

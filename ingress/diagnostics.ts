@@ -7,7 +7,7 @@ import type { Random } from "../model/random.ts";
 import { ConfigMaps, Ingresses, IngressClasses, Services } from "../model/resources.ts";
 import { splitKey } from "../model/object.ts";
 import type { Store } from "../store/index.ts";
-import { stickiness } from "./annotations/affinity.ts";
+import { choiceOf } from "./balance.ts";
 import { DEFAULT_FLAGS } from "./config.ts";
 import { dumpRoutes } from "./dump.ts";
 import { dumpNginx } from "./dump-nginx.ts";
@@ -113,9 +113,8 @@ export function routesDiagnostics({ store, feeds, clock, random }: DiagnosticsOp
 
 /** Between which pods a request's upstream chooses. A cookie's answer depends on the client. */
 function balanceOf({ exchange, backend, peers, balance }: Forwarded): BalanceAnswer {
-  const { upstreamHashBy, loadBalance } = exchange.table.policies.get(backend.upstream) ?? balance;
-  const hashBy = upstreamHashBy.expression;
-  const how = stickiness(exchange) ? "cookie" : hashBy !== "" ? `hash of ${hashBy}` : loadBalance;
+  const choice = choiceOf(backend.upstream, balance, exchange);
+  const how = choice.type === "hash" ? `hash of ${choice.expression}` : choice.type;
   const endpoints = peers.map(({ id }) => ({ address: id, pod: "", node: "" }));
   return {
     service: `${backend.namespace}/${backend.service}:${backend.port}`,

@@ -7,7 +7,7 @@ import { blockedClient } from "./blocked-clients.ts";
 import type { Settings } from "./annotations/index.ts";
 import { clientCertificateAnswer, misdirected, withAskedCertificate } from "./client-certificate-check.ts";
 import type { ControllerConfig } from "./config.ts";
-import { annotatedBackend, errorPage, setErrorHeaders, signIn } from "./error-pages.ts";
+import { annotatedBackend, setErrorHeaders } from "./error-pages.ts";
 import { ownPage } from "./own-pages.ts";
 import { absoluteRedirect, Exchange, type RequestFacts, type World } from "./exchange.ts";
 import { coversName } from "./certificates.ts";
@@ -164,11 +164,7 @@ function runPhases(exchange: Exchange, upstreams: Upstreams): Decision | Promise
 }
 
 function afterRewrite(exchange: Exchange, upstreams: Upstreams): Decision | Promise<Decision> {
-  const answered = (answer: Answer): Decision => ({
-    type: "answer",
-    answer: errorPage(exchange, answer.status) === "sign-in" ? signIn(exchange, answer) : answer,
-    exchange,
-  });
+  const answered = (answer: Answer): Decision => ({ type: "answer", answer, exchange });
   exchange.notes?.begin("https redirect");
   const secured = httpsRedirect(exchange);
   if (secured) return answered(secured);
@@ -214,6 +210,7 @@ function runSteps(exchange: Exchange, phase: Phase, from = 0): Answer | undefine
 function stepNote(exchange: Exchange, { phase, annotation }: Step, answer: Answer | undefined, said: number): void {
   const who = `${phase}: ${annotation} of ${exchange.location.owner ?? "the ConfigMap"}`;
   if (answer) exchange.note(`${who} answers ${answer.status}`);
+  else if (phase === "content") exchange.note(`${who} applies`);
   else if (phase !== "rewrite" || exchange.notes?.count === said) exchange.note(`${who} lets it pass`);
 }
 

@@ -5,6 +5,7 @@ import type { Decision } from "./evaluate.ts";
 import type { Exchange } from "./exchange.ts";
 import { nextUpstream, timeoutsOf } from "./next-upstream.ts";
 import type { Notes } from "./notes.ts";
+import { isUpgrade } from "./request-facts.ts";
 import type { Upstreams } from "./upstreams.ts";
 
 /** `podStatus`: without one, what follows from each status that is not passed on. */
@@ -16,14 +17,14 @@ export function answerNotes(decision: Decision, podStatus: number | undefined, u
     const name = connectMs === 0 ? "proxy-connect-timeout" : "proxy-read-timeout";
     return notes.push(ownAnswer(page(504, `${name} is 0: no pod is in time`), exchange, upstreams));
   }
-  const { customHttpErrors, disableProxyInterceptErrors } = exchange.location.settings;
   notes.push(`the pod sees ${exchange.facts.method} ${exchange.upstreamTarget}`);
   if (podStatus !== undefined) {
     if (nextUpstream(exchange).conditions.has(`http_${podStatus}`)) notes.push(`every pod that is tried is taken to say ${podStatus}`);
     const answer = page(podStatus, `the pod says ${podStatus}`);
     return notes.push(intercepted(exchange, podStatus) ? ownAnswer(answer, exchange, upstreams) : `answers ${podStatus}, as the pod says`);
   }
-  notes.push("its answer is passed on");
+  notes.push(`its answer is passed on${isUpgrade(exchange.facts) ? ", and with 101 client and pod are joined" : ""}`);
+  const { customHttpErrors, disableProxyInterceptErrors } = exchange.location.settings;
   const named = [401, ...customHttpErrors.own, ...customHttpErrors.everywhere];
   const kept = named.filter((status) => intercepted(exchange, status));
   for (const line of consequences(exchange, kept, upstreams)) notes.push(`but when it says ${line}`);
@@ -37,9 +38,8 @@ function consequences(exchange: Exchange, statuses: readonly number[], upstreams
   const byText = new Map<string, number[]>();
   for (const status of new Set(statuses.toSorted((a, b) => a - b))) {
     const instead = replacement(exchange, status, upstreams);
-    if (!instead) continue;
-    const text = replacementText(instead, exchange);
-    byText.set(text, [...(byText.get(text) ?? []), status]);
+    const text = instead && replacementText(instead, exchange);
+    if (text !== undefined) byText.set(text, [...(byText.get(text) ?? []), status]);
   }
   return [...byText].map(([text, of]) => `${of.join(", ")}: ${text}`);
 }
@@ -49,7 +49,7 @@ function replacementText(instead: Replacement, exchange: Exchange): string {
     case "sign-in":
       return `answers 302, as auth-signin says (Location: ${signInUrl(exchange)})`;
     case "answer":
-      return `answers ${instead.answer.status}, ${instead.answer.reason}`;
+      return `answers ${instead.answer.status}: ${instead.answer.reason}`;
     case "service": {
       const { namespace, service } = instead.backend;
       return `Service ${namespace}/${service} answers instead, as custom-http-errors says, asked for ${errorTarget(exchange)}`;
@@ -60,7 +60,7 @@ function replacementText(instead: Replacement, exchange: Exchange): string {
 /** What the client gets for an answer of the controller's own. */
 export function ownAnswer({ status, reason, headers }: Answer, exchange: Exchange | undefined, upstreams: Upstreams): string {
   const instead = exchange && replacement(exchange, status, upstreams);
-  if (exchange && instead) return `${replacementText(instead, exchange)}; ${status}: ${reason}`;
+  if (exchange && instead) return `${status}, ${reason}: ${replacementText(instead, exchange)}`;
   const location = headers.find(([name]) => name === "Location")?.[1];
   return `answers ${status}: ${reason}${location === undefined ? "" : ` (Location: ${location})`}`;
 }

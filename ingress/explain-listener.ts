@@ -35,7 +35,7 @@ export function explainListener(feed: RoutesFeed, question: ListenerQuestion, no
         : `use-proxy-protocol: a PROXY header must come first, else the connection is closed; one that names ${from} is assumed`,
     );
   if (scheme === "https" && !tlsNotes(feed, sni, notes)) return undefined;
-  if (scheme === "http") notes.push("80");
+  if (scheme === "http") notes.push(`port ${port}`);
   const peerIp = passing ? "127.0.0.1" : from;
   const proxied = proxyProtocol || passing ? { sourceIp: from, sourcePort: 0, destinationIp: "", destinationPort: port } : undefined;
   const clientIp = realIp(headers, { peerIp, proxied }, table.config);
@@ -47,7 +47,7 @@ export function explainListener(feed: RoutesFeed, question: ListenerQuestion, no
 function tlsNotes(feed: RoutesFeed, sni: string | undefined, notes: Notes): boolean {
   const { table, upstreams } = feed;
   const route = tlsRoute(table, upstreams, sni);
-  const named = `443, ${sni === undefined ? "no SNI" : `SNI ${sni}`}`;
+  const named = `port ${table.flags.httpsPort}, ${sni === undefined ? "no SNI" : `SNI ${sni}`}`;
   switch (route.type) {
     case "service": {
       const { owner, backend, address } = route;

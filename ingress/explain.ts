@@ -5,9 +5,9 @@ import type { Ingress } from "../model/kinds/networking-v1.ts";
 import { ipFamily } from "../model/ip.ts";
 import type { Random } from "../model/random.ts";
 import { compareText } from "../model/text.ts";
-import { stickiness } from "./annotations/affinity.ts";
+import { setsCookie, stuckPeer } from "./annotations/affinity.ts";
 import { limitAnswers } from "./annotations/limits.ts";
-import { Balance } from "./balance.ts";
+import { Balance, choiceOf } from "./balance.ts";
 import { type Decision, evaluate } from "./evaluate.ts";
 import type { World } from "./exchange.ts";
 import { explainListener } from "./explain-listener.ts";
@@ -73,7 +73,8 @@ export async function explainRequest(parts: ExplainParts, request: ExplainedRequ
   const [deciding, met] = decide(authStatus ?? 200, notes);
   const decision = await deciding;
   if (met.limits && decision.exchange)
-    for (const answer of limitAnswers(decision.exchange)) notes.push(`once used up: ${ownAnswer(answer, decision.exchange, upstreams)}`);
+    for (const answer of limitAnswers(decision.exchange))
+      notes.push(`once limits are used up: ${ownAnswer(answer, decision.exchange, upstreams)}`);
   if (met.auth && authStatus === undefined) {
     for (const [says, status] of REFUSALS) {
       const other = await decide(status)[0];
@@ -154,23 +155,26 @@ function classNotes({ feed, ingress }: ExplainParts, host: string, notes: Notes)
 const covers = (rule: string, host: string): boolean =>
   rule === host || (rule.startsWith("*.") && host.includes(".") && host.slice(host.indexOf(".")) === rule.slice(1));
 
-function forwardNotes({ exchange, peers, balance, backend }: Forwarded, random: Random, notes: Notes): void {
-  const policy = exchange.table.policies.get(backend.upstream);
-  const { upstreamHashBy, loadBalance } = policy ?? balance;
-  const hashBy = upstreamHashBy.expression;
-  const affinity = stickiness(exchange);
+function forwardNotes({ exchange, peers, balance, backend: { upstream } }: Forwarded, random: Random, notes: Notes): void {
   notes.begin("balancer");
   const among = peers.map((peer) => peer.id).join(", ");
-  const fixed = affinity !== undefined || hashBy !== "";
-  if (affinity) notes.push(`affinity: cookie ${affinity.name}, ${affinity.mode}, among ${among}`);
-  else
-    notes.push(
-      `balancer ${hashBy === "" ? loadBalance : `hash of ${hashBy}`} among ${among}${policy ? `, as ${policy.owner} says, which names the Service first` : ""}`,
-    );
-  const before = exchange.addedHeaders.length;
-  const peer = fixed ? new Balance(random).pick(backend.upstream, peers, balance, exchange, new Set()) : undefined;
-  const fresh = exchange.addedHeaders.length > before;
-  if (peer) notes.push(fresh ? `no cookie of this upstream was sent: any of them, and Set-Cookie` : `leads to ${peer.id}`);
+  const choice = choiceOf(upstream, balance, exchange);
+  if (choice.type === "cookie") {
+    const { affinity } = choice;
+    notes.push(`affinity: cookie ${affinity.name}, ${affinity.mode || "balanced"}, among ${among}`);
+    const stuck = stuckPeer(affinity, exchange, upstream, peers);
+    const cookie = setsCookie(exchange) ? ", and Set-Cookie" : "; this location sets no cookie";
+    notes.push(stuck ? `leads to ${stuck.id}` : `no cookie of this upstream was sent: any of them${cookie}`);
+  } else {
+    const owner = exchange.table.policies.get(upstream)?.owner;
+    const how = choice.type === "hash" ? `hash of ${choice.expression}` : choice.type;
+    notes.push(`balancer ${how} among ${among}${owner === undefined ? "" : `, as ${owner} says, which names the Service first`}`);
+    if (choice.type === "hash") {
+      const peer = new Balance(random).pick(upstream, peers, balance, exchange, new Set());
+      if (choice.subsetSize !== undefined) notes.push(`the key leads to ${choice.subsetSize} of them, chance to one of these`);
+      else if (peer) notes.push(`leads to ${peer.id}`);
+    }
+  }
   notes.begin("tries");
   const { conditions, tries, timeoutMs, idempotent } = nextUpstream(exchange);
   const { connectMs, readMs } = timeoutsOf(exchange);

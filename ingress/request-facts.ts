@@ -94,6 +94,10 @@ export function requestFacts(
 const portOf = ({ scheme, serverPort }: Arrival, { httpPort, httpsPort, enableSslPassthrough }: ControllerFlags): number =>
   scheme === "http" ? httpPort : enableSslPassthrough ? serverPort : httpsPort;
 
+/** A request for another protocol: the parser hands its connection over. */
+export const isUpgrade = ({ headers }: Pick<RequestFacts, "headers">): boolean =>
+  headers.upgrade !== undefined && /(?:^|,)\s*upgrade\s*(?:,|$)/i.test(headers.connection ?? "");
+
 export const isAnswer = (value: RequestFacts | Answer): value is Answer => "status" in value;
 
 /** How many Host lines there are, and the bytes of the longest line and of all, with their ends. */

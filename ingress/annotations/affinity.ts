@@ -72,7 +72,7 @@ export function stickiness({ location, table }: Exchange): Affinity | undefined 
 }
 
 /** Only locations of Ingresses that ask for it set the cookie, under a name that is written there, or with `*` for its first label. */
-function setsCookie({ facts, location, table, server }: Exchange): boolean {
+export function setsCookie({ facts, location, table, server }: Exchange): boolean {
   const policy = location.backend && table.policies.get(location.backend.upstream);
   if (!policy) return false;
   const name = server === table.fallback ? server.host : facts.host;
@@ -91,6 +91,13 @@ export function stickyCookie(settings: Affinity, exchange: Exchange): { readonly
 /** True when the cookie was given out for this upstream. */
 export const belongsTo = (backend: string, upstream: string): boolean => backend === upstreamHash(upstream);
 
+/** Whom the client's cookie leads to. A key of another upstream is as good as any. */
+export function stuckPeer(settings: Affinity, exchange: Exchange, upstream: string, peers: readonly Peer[]): Peer | undefined {
+  const key = stickyCookie(settings, exchange)?.key;
+  if (key === undefined) return undefined;
+  return settings.mode === "persistent" ? peers.find((peer) => nodeKey(upstream, peer) === key) : rendezvous(key, peers);
+}
+
 /** The peer of a cookie, or a new one with its cookie set; undefined when all that there are have failed. */
 export function stickyPeer(
   settings: Affinity,
@@ -99,14 +106,9 @@ export function stickyPeer(
   peers: readonly Peer[],
   tried: ReadonlySet<string>,
 ): Peer | undefined {
-  const sent = stickyCookie(settings, exchange);
-  // A key of another upstream is as good as any.
-  const known = sent?.key;
-  if (known !== undefined) {
-    const found = settings.mode === "persistent" ? peers.find((peer) => nodeKey(upstream, peer) === known) : rendezvous(known, peers);
-    // Without session-cookie-change-on-failure a client's pod is asked again, although it has just failed.
-    if (found && !(settings.changeOnFailure && tried.has(found.id))) return found;
-  }
+  const found = stuckPeer(settings, exchange, upstream, peers);
+  // Without session-cookie-change-on-failure a client's pod is asked again, although it has just failed.
+  if (found && !(settings.changeOnFailure && tried.has(found.id))) return found;
   const { random, clock } = exchange.world;
   const open = peers.filter((peer) => !tried.has(peer.id));
   const draw = (): string => `${(clock.now() / 1000).toFixed(3)}.${1 + random.int(9999)}.${random.int(1_000_000)}`;

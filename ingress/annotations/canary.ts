@@ -50,7 +50,7 @@ export function canaryDecision(settings: Canary, exchange: Exchange): { readonly
   const total = settings.weightTotal > 100 ? settings.weightTotal : 100;
   if (settings.weight <= 0) return { chosen: false, why: "no header, cookie or weight asks for it" };
   const drawn = exchange.world.random.int(total) + 1;
-  return { chosen: drawn <= settings.weight, why: `weight ${settings.weight} of ${total}: drew ${drawn}` };
+  return { chosen: drawn <= settings.weight, why: `weight ${settings.weight} of ${total}, and this request drew ${drawn}` };
 }
 
 function byHeader(settings: Canary, sent: string): { readonly chosen: boolean; readonly why: string } | undefined {

@@ -30,7 +30,7 @@ type Steps = Readonly<Record<string, readonly string[]>>;
 async function differences(asked: Asked, answered: Answered, authStatus: number | undefined, world: World): Promise<readonly string[]> {
   const podStatus = answered.said.find(({ to }) => to === "pod")?.status;
   const told = await explain(asked, { authStatus, podStatus }, world);
-  const ends = [...(told["answer"] ?? []), ...(told["access phases"] ?? []).filter((line) => line.startsWith("once used up: "))];
+  const ends = [...(told["answer"] ?? []), ...(told["access phases"] ?? []).filter((line) => line.startsWith("once limits are used up: "))];
   const wrong = ends.map((line) => endDifferences(line, told, answered, world));
   if (!wrong.some((found) => found?.length === 0)) return [...wrong.flatMap((found) => found ?? []), `told was ${JSON.stringify(told)}`];
   const open = await explain(asked, {}, world);
@@ -69,7 +69,7 @@ function endDifferences(
   };
   const pod = said.find(({ to }) => to === "pod");
   const other = said.findLast(({ to }) => to === "error");
-  const replaced = /Service default\/(\S+) answers instead, as custom-http-errors says, asked for ([^\s;]+)/.exec(line);
+  const replaced = /Service default\/(\S+) answers instead, as custom-http-errors says, asked for (\S+)/.exec(line);
   const [, status, location] = /answers (\d+)[^]*?(?:\(Location: (.*?)\)(?:;.*)?)?$/.exec(line) ?? [];
   if (replaced) {
     same("Service of an error", replaced[1], other?.service);

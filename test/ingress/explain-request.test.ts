@@ -114,7 +114,7 @@ const rows: readonly (readonly [
     "http://pages.example/",
     [],
     "answer",
-    /^Service default\/next answers instead, as custom-http-errors says, asked for \/; 403: 127\.0\.0\.1 is not in whitelist-source-range$/,
+    /^403, 127\.0\.0\.1 is not in whitelist-source-range: Service default\/next answers instead, as custom-http-errors says, asked for \/$/,
   ],
   ["no SNI certificate", "GET", "https://shop.example/cart", [], "listener", /no tls section for shop\.example: the fake certificate/],
 ];
