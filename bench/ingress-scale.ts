@@ -5,7 +5,7 @@ import type { Ingress } from "../model/kinds/networking-v1.ts";
 import { seededRandom } from "../model/random.ts";
 import { IngressClasses, Ingresses } from "../model/resources.ts";
 import { DEFAULT_FLAGS, findLocation, findServer } from "../ingress/index.ts";
-import { RoutesFeed } from "../ingress/routes-feed.ts";
+import { RoutesFeed } from "../ingress/routes/routes-feed.ts";
 import { createStore } from "../store/index.ts";
 import { figure, summarise } from "./measure.ts";
 

@@ -6,17 +6,17 @@ import { Pods } from "../model/resources.ts";
 import type { Component, Diagnostics, InlineImage } from "../model/ports.ts";
 import type { Random } from "../model/random.ts";
 import type { Admission, Store } from "../store/index.ts";
-import { ingressAdmission } from "./admission.ts";
-import { routesDiagnostics } from "./diagnostics.ts";
+import { ingressAdmission } from "./report/admission.ts";
+import { routesDiagnostics } from "./explain/diagnostics.ts";
 import { ingressProgram, Running } from "./container/program.ts";
 import { containerPrograms } from "./container/programs.ts";
-import { Feeds } from "./feeds.ts";
-import { createStatusController } from "./status-controller.ts";
+import { Feeds } from "./routes/feeds.ts";
+import { createStatusController } from "./report/status-controller.ts";
 
-export { compileRoutes } from "./route-compiler.ts";
+export { compileRoutes } from "./routes/route-compiler.ts";
 export { DEFAULT_FLAGS, parseFlags, type ControllerFlags } from "./config.ts";
-export { findLocation, findServer } from "./match.ts";
-export type { RouteTable } from "./route-table.ts";
+export { findLocation, findServer } from "./request/match.ts";
+export type { RouteTable } from "./routes/route-table.ts";
 
 export interface IngressOptions {
   readonly store: Store;

@@ -1,7 +1,7 @@
 // use-proxy-protocol with use-forwarded-headers: whom the request is taken to be from goes by way of a header, which pods see, too.
 // Upstream: nginx.tmpl's $forwarded_for_proxy_protocol.
-import type { Exchange } from "./exchange.ts";
-import { isTrustedProxy } from "./real-ip.ts";
+import type { Exchange } from "./request/exchange.ts";
+import { isTrustedProxy } from "./request/real-ip.ts";
 
 /** forwarded-for-header of a balancer that proxy-real-ip-cidr trusts, else the address in the balancer's PROXY header. */
 export function tellForwardedFor(exchange: Exchange): void {

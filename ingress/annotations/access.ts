@@ -1,9 +1,9 @@
 // satisfy, and the access phase itself: source ranges, external and basic authentication, all of them or any.
 // Upstream: ngx_http_core_module satisfy; nginx.tmpl leaves authentication out for no-auth-locations.
-import { type Answer, page } from "../answer.ts";
-import { askExternally } from "../auth-request.ts";
+import { type Answer, page } from "../request/answer.ts";
+import { askExternally } from "../request/auth-request.ts";
 import type { Cidr } from "../../model/ip.ts";
-import type { Exchange } from "../exchange.ts";
+import type { Exchange } from "../request/exchange.ts";
 import { annotationGroup, type AnnotationReader, low, type Step } from "./annotation.ts";
 import { oneOf } from "./validators.ts";
 import { allowlistSourceRange } from "./allowlist-source-range.ts";

@@ -1,9 +1,9 @@
 // affinity, session-cookie-*: a cookie that brings a client back to the same pod.
 // Upstream: internal/ingress/annotations/sessionaffinity; lua/balancer/sticky*.lua. A value is `<key>|<hash of the upstream's name>`.
 import { createHash } from "node:crypto";
-import type { Exchange } from "../exchange.ts";
-import type { Peer } from "../upstreams.ts";
-import { cookie, headerText } from "../variables.ts";
+import type { Exchange } from "../request/exchange.ts";
+import type { Peer } from "../routes/upstreams.ts";
+import { cookie, headerText } from "../request/variables.ts";
 import { annotationGroup, low, medium } from "./annotation.ts";
 import { BASIC, BOOL, matching, oneOf, URL_CHARS } from "./validators.ts";
 

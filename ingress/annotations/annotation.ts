@@ -1,11 +1,11 @@
 // What an annotation group is: the names it owns, how their values are read, and the steps they put into a location's phases.
 // Upstream: internal/ingress/annotations/*. A group is one file and one line in the list of index.ts.
 import type { Ingress } from "../../model/kinds/networking-v1.ts";
-import { type Answer, page } from "../answer.ts";
+import { type Answer, page } from "../request/answer.ts";
 import { assertNever } from "../../model/errors.ts";
 import { type ControllerConfig, parseBool, splitList } from "../config.ts";
-import type { Exchange, World } from "../exchange.ts";
-import type { Phase } from "../route-table.ts";
+import type { Exchange, World } from "../request/exchange.ts";
+import type { Phase } from "../routes/route-table.ts";
 import type { Validator } from "./validators.ts";
 
 /** In ascending order: `annotations-risk-level` of the ConfigMap allows up to one of them. */

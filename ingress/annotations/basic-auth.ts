@@ -1,8 +1,8 @@
 // auth-type, auth-secret, auth-secret-type, auth-realm: a user name and password from a Secret; without the Secret, 503.
 // Upstream: internal/ingress/annotations/auth; ngx_http_auth_basic_module. What a digest is compared with: digest-auth.ts.
-import { page } from "../answer.ts";
+import { page } from "../request/answer.ts";
 import { verifyPassword } from "../password.ts";
-import type { Exchange } from "../exchange.ts";
+import type { Exchange } from "../request/exchange.ts";
 import { annotationGroup, LocationDenied, low, medium, noObject } from "./annotation.ts";
 import { BASIC, BASIC_WITH_BLANKS, matching } from "./validators.ts";
 

@@ -1,8 +1,8 @@
 // canary-*: an Ingress that lends its Service to the main rule of equal host, path and type, for some requests.
 // Upstream: internal/ingress/annotations/canary, lua/balancer.lua route_to_alternative_balancer.
 import { BoundedRegex, RegexTimeout } from "../bounded-regex.ts";
-import type { Exchange } from "../exchange.ts";
-import { cookieVariable, headerText, headerVariable } from "../variables.ts";
+import type { Exchange } from "../request/exchange.ts";
+import { cookieVariable, headerText, headerVariable } from "../request/variables.ts";
 import { annotationGroup, low, medium } from "./annotation.ts";
 import { BASIC, BOOL, INTEGER, REGEX } from "./validators.ts";
 

@@ -1,7 +1,7 @@
 // enable-cors, cors-*: headers for allowed origins, and 204 for their preflights. Before authentication and source ranges.
 // Upstream: internal/ingress/annotations/cors; nginx.tmpl CORS. `*` with credentials is sent as upstream sends it.
-import type { Exchange } from "../exchange.ts";
-import { headerText } from "../variables.ts";
+import type { Exchange } from "../request/exchange.ts";
+import { headerText } from "../request/variables.ts";
 import { annotationGroup, type AnnotationReader, low, medium } from "./annotation.ts";
 import { BOOL, HEADER_NAMES, INTEGER, matching } from "./validators.ts";
 

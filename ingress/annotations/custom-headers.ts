@@ -1,8 +1,8 @@
 // custom-headers: a ConfigMap of response headers, whose names the administrator must have allowed; without the map, 503.
 // Upstream: internal/ingress/annotations/customheaders. The ConfigMap key add-headers does the same for every location.
-import type { Exchange } from "../exchange.ts";
-import { shown } from "../server-header.ts";
-import { expand } from "../variables.ts";
+import type { Exchange } from "../request/exchange.ts";
+import { shown } from "../request/server-header.ts";
+import { expand } from "../request/variables.ts";
 import { annotationGroup, medium } from "./annotation.ts";
 import { BASIC } from "./validators.ts";
 

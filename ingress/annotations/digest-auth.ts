@@ -1,8 +1,8 @@
 // auth-type digest: the Secret's `auth` is an htdigest file, lines of `user:realm:MD5(user:realm:password)`.
 // Upstream: nginx-http-auth-digest, RFC 2617 with qop auth and MD5. Leaves out its limits of replays and of guesses.
 import { createHash, timingSafeEqual } from "node:crypto";
-import { type Answer, page } from "../answer.ts";
-import { type Exchange, randomHex } from "../exchange.ts";
+import { type Answer, page } from "../request/answer.ts";
+import { type Exchange, randomHex } from "../request/exchange.ts";
 import type { BasicAuth } from "./basic-auth.ts";
 
 /** auth_digest_timeout: how long a nonce is good for the first answer to it. */

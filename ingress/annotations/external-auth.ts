@@ -1,7 +1,7 @@
 // auth-url and its family, and the ConfigMap's global-auth-*: another server says whether a request may pass. It is asked by auth-request.ts.
 // Upstream: internal/ingress/annotations/{authreq,authreqglobal}.
 import { parseBool, splitList } from "../config.ts";
-import type { KeepAlive } from "../exchange.ts";
+import type { KeepAlive } from "../request/exchange.ts";
 import { enableGlobalAuth } from "./enable-global-auth.ts";
 import { annotationGroup, type AnnotationReader, GroupSkipped, LocationDenied, timeMs, high, low, medium } from "./annotation.ts";
 import { BASIC, BOOL, EXTENDED, HEADER_NAMES, INTEGER, oneOf, URL_CHARS, URL_WITH_VARIABLES, VARIABLES } from "./validators.ts";

@@ -1,10 +1,10 @@
 // fastcgi-index, fastcgi-params-configmap: what FCGI pods are told beside nginx's fastcgi_params.
 // Upstream: internal/ingress/annotations/fastcgi; ngx_http_fastcgi_module, which passes the client's headers as HTTP_* and none of ours.
 import type { CgiParam } from "../engine/fastcgi-records.ts";
-import type { Exchange } from "../exchange.ts";
-import { parseTarget } from "../request-path.ts";
-import { NGINX } from "../server-header.ts";
-import { expand } from "../variables.ts";
+import type { Exchange } from "../request/exchange.ts";
+import { parseTarget } from "../request/request-path.ts";
+import { NGINX } from "../request/server-header.ts";
+import { expand } from "../request/variables.ts";
 import { annotationGroup, GroupSkipped, LocationDenied, medium, noObject } from "./annotation.ts";
 import { BASIC, matching } from "./validators.ts";
 

@@ -1,7 +1,7 @@
 // Every annotation group, one line each. The order is that of the steps within a phase, as nginx's template and OpenResty give it.
 import type { Ingress } from "../../model/kinds/networking-v1.ts";
 import { type ControllerConfig, parseBool } from "../config.ts";
-import type { Phase } from "../route-table.ts";
+import type { Phase } from "../routes/route-table.ts";
 import {
   type AnnotationRule,
   AnnotationReader,

@@ -1,8 +1,8 @@
 // limit-rps, limit-rpm, limit-connections: by client address or limit-conn-zone-variable, per Ingress and controller pod.
 // Upstream: internal/ingress/annotations/ratelimit; ngx_http_limit_req_module (a leaky bucket, nodelay), ngx_http_limit_conn_module.
-import { type Answer, page } from "../answer.ts";
-import type { Exchange } from "../exchange.ts";
-import { expand } from "../variables.ts";
+import { type Answer, page } from "../request/answer.ts";
+import type { Exchange } from "../request/exchange.ts";
+import { expand } from "../request/variables.ts";
 import type { Cidr } from "../../model/ip.ts";
 import { annotationGroup, type Step, low } from "./annotation.ts";
 import { CIDRS, INTEGER } from "./validators.ts";

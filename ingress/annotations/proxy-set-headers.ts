@@ -1,7 +1,7 @@
 // The ConfigMap's proxy-set-headers and proxy-add-original-uri-header: headers for every pod. No annotation.
 // Upstream: nginx.tmpl, location block; after the template's own headers, which they may replace.
-import type { Exchange } from "../exchange.ts";
-import { expand } from "../variables.ts";
+import type { Exchange } from "../request/exchange.ts";
+import { expand } from "../request/variables.ts";
 import { annotationGroup, type Step } from "./annotation.ts";
 
 export interface ProxySetHeaders {

@@ -3,10 +3,10 @@
 // of the location's own Ingress count, else those of the host's first Ingress that has some, unless `proxy-ssl-location-only`.
 import { X509Certificate } from "node:crypto";
 import { ipFamily } from "../../model/ip.ts";
-import { usableSecret } from "../client-certificates.ts";
+import { usableSecret } from "../tls/client-certificates.ts";
 import { type PeerTls, UNVERIFIED } from "../engine/peer-tls.ts";
-import type { Exchange } from "../exchange.ts";
-import { expand } from "../variables.ts";
+import type { Exchange } from "../request/exchange.ts";
+import { expand } from "../request/variables.ts";
 import { annotationGroup, high, LocationDenied, low, medium } from "./annotation.ts";
 import { BASIC, INTEGER, matching, SERVER_NAME } from "./validators.ts";
 

@@ -1,9 +1,9 @@
 // permanent-redirect, temporal-redirect: the location answers with a redirect. Temporal wins. from-to-www-redirect: a server for the other
 // of `example.com` and `www.example.com` answers 308, unless that host exists. relative-redirects: nginx's redirects to a path name no host.
 // Upstream: internal/ingress/annotations/redirect; controller.go, "redirects"; absolute_redirect of ngx_http_core_module.
-import { redirect as redirectAnswer } from "../answer.ts";
-import { absoluteRedirect } from "../exchange.ts";
-import { expand } from "../variables.ts";
+import { redirect as redirectAnswer } from "../request/answer.ts";
+import { absoluteRedirect } from "../request/exchange.ts";
+import { expand } from "../request/variables.ts";
 import { annotationGroup, type AnnotationReader, GroupSkipped, low, medium } from "./annotation.ts";
 import { BOOL, INTEGER, URL_CHARS_KEPT } from "./validators.ts";
 

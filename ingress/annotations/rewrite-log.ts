@@ -1,8 +1,8 @@
 // enable-rewrite-log: what rewrite-target does to a request, in the controller's error log at level notice.
 // Upstream: internal/ingress/annotations/log; rewrite_log of ngx_http_rewrite_module (ngx_http_script.c). Leaves out the lines of the
 // regular expressions of cors-allow-origin.
-import { type LineOf, noticeLine } from "../error-log.ts";
-import type { Exchange } from "../exchange.ts";
+import { type LineOf, noticeLine } from "../report/error-log.ts";
+import type { Exchange } from "../request/exchange.ts";
 import { annotationGroup, low, type Step } from "./annotation.ts";
 import { rewriteOf, rewritePattern } from "./rewrite.ts";
 import { BOOL } from "./validators.ts";

@@ -1,11 +1,11 @@
 // rewrite-target, use-regex: what the pod sees as path.
 // Upstream: internal/ingress/annotations/rewrite; template.go buildProxyPass. The rewrite's pattern is the location's path, unanchored, without case.
-import { type Answer, redirect } from "../answer.ts";
+import { type Answer, redirect } from "../request/answer.ts";
 import { BoundedRegex, RegexTimeout } from "../bounded-regex.ts";
-import type { Exchange } from "../exchange.ts";
-import { escapeArguments, escapePath } from "../request-path.ts";
-import { page } from "../answer.ts";
-import { expand } from "../variables.ts";
+import type { Exchange } from "../request/exchange.ts";
+import { escapeArguments, escapePath } from "../request/request-path.ts";
+import { page } from "../request/answer.ts";
+import { expand } from "../request/variables.ts";
 import { annotationGroup, type Step, low, medium } from "./annotation.ts";
 import { BOOL, PATH_WITH_CAPTURES_KEPT } from "./validators.ts";
 

@@ -1,6 +1,6 @@
 // upstream-vhost: the Host that the pod sees.
 // Upstream: internal/ingress/annotations/upstreamvhost.
-import { expand } from "../variables.ts";
+import { expand } from "../request/variables.ts";
 import { annotationGroup, low } from "./annotation.ts";
 import { SERVER_NAME } from "./validators.ts";
 

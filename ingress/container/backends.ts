@@ -2,9 +2,9 @@
 // Upstream: pkg/apis/ingress/types.go Backend, internal/ingress/controller/nginx.go configureBackends.
 import type { Json, JsonObject } from "../../model/json.ts";
 import type { Canary } from "../annotations/canary.ts";
-import type { BackendRef, RouteTable } from "../route-table.ts";
-import type { UpstreamPolicy } from "../upstream-policy.ts";
-import type { Upstreams } from "../upstreams.ts";
+import type { BackendRef, RouteTable } from "../routes/route-table.ts";
+import type { UpstreamPolicy } from "../routes/upstream-policy.ts";
+import type { Upstreams } from "../routes/upstreams.ts";
 
 export interface BackendsSource {
   readonly table: RouteTable;

@@ -2,9 +2,9 @@
 // Upstream: the last server of nginx.tmpl's http block, lua/configuration.lua. Left out: POST, by which the controller configures nginx.
 import type { RequestListener } from "node:http";
 import type { KeyPair } from "../../model/x509.ts";
-import { chooseCertificate, pairOf, type SecretOf } from "../certificates.ts";
+import { chooseCertificate, pairOf, type SecretOf } from "../tls/certificates.ts";
 import type { ConnectionCounts } from "../serve/controller-metrics.ts";
-import type { RoutesFeed } from "../routes-feed.ts";
+import type { RoutesFeed } from "../routes/routes-feed.ts";
 import { backendsOf } from "./backends.ts";
 
 /** A controller that runs, as its pod's programs see it. */

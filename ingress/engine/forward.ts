@@ -1,7 +1,7 @@
 // What carries one request to one peer, whatever the engine: http-proxy, node:http or node:http2. One behaviour suite runs on all.
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from "node:http";
 import type { Duplex, Readable } from "node:stream";
-import type { Peer } from "../upstreams.ts";
+import type { Peer } from "../routes/upstreams.ts";
 import type { CgiParam } from "./fastcgi-records.ts";
 import type { PeerTls } from "./peer-tls.ts";
 

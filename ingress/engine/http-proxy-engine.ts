@@ -13,7 +13,7 @@ import type { Duplex } from "node:stream";
 import util from "node:util";
 import type HttpProxy from "http-proxy";
 import type { Clock } from "../../model/clock.ts";
-import type { Peer } from "../upstreams.ts";
+import type { Peer } from "../routes/upstreams.ts";
 import { Attempt } from "./attempt.ts";
 import { atEndOfTurn } from "./end-of-turn.ts";
 import type { Forward, ForwardBody, ForwardClient, ForwardRequest, ForwardResponse } from "./forward.ts";

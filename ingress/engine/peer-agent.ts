@@ -3,7 +3,7 @@
 import { Agent as HttpAgent, type AgentOptions, type ClientRequestArgs } from "node:http";
 import { Agent as HttpsAgent } from "node:https";
 import type { Duplex } from "node:stream";
-import type { Peer } from "../upstreams.ts";
+import type { Peer } from "../routes/upstreams.ts";
 import { type PeerTls, UNVERIFIED } from "./peer-tls.ts";
 
 /** Connects to a peer by address or name. */

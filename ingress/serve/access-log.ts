@@ -3,8 +3,8 @@
 // `log-format-upstream` switches it on, and `enable-access-log: "true"` does for one Ingress. Requests to the controller's own default
 // backend are left out, unless `enable-access-log-for-default-backend`. Leaves out syslog.
 import type { ControllerConfig } from "../config.ts";
-import type { Exchange } from "../exchange.ts";
-import { mapKey } from "../map-key.ts";
+import type { Exchange } from "../request/exchange.ts";
+import { mapKey } from "../routes/map-key.ts";
 import { type LogOutput, onStdout } from "./log-output.ts";
 import { compileLogFormat, DEFAULT_FORMAT, type LogFormat, type LogSubject } from "./log-format.ts";
 import { perConfig } from "./per-config.ts";

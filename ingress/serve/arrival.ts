@@ -3,9 +3,9 @@ import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { TLSSocket } from "node:tls";
 import { intermediates } from "../annotations/proxy-ssl.ts";
-import type { ClientCertificate } from "../exchange.ts";
+import type { ClientCertificate } from "../request/exchange.ts";
 import { originOf } from "./origin.ts";
-import type { Arrival } from "../request-facts.ts";
+import type { Arrival } from "../request/request-facts.ts";
 import { verifyResult } from "./verify-result.ts";
 
 export function arrivalOf(socket: Duplex, scheme: "http" | "https", serverPort: number): Arrival {

@@ -15,20 +15,20 @@ import type { Clock } from "../../model/clock.ts";
 import type { KeyPair } from "../../model/x509.ts";
 import { carrierOf, type SecureContext } from "../../netsim/index.ts";
 import { arrivalOf } from "./arrival.ts";
-import type { Arrival } from "../request-facts.ts";
+import type { Arrival } from "../request/request-facts.ts";
 import { BareResponse } from "./upgrade.ts";
 import { CertificateContexts } from "./tls-contexts.ts";
 import { answerUnderWay, countStream, headTimeoutMs, tuneServers } from "./connection-limits.ts";
 import { FirstHeads } from "./first-head.ts";
 import { type DialStream, FrontDoor } from "./front-door.ts";
 import type { Handler } from "./handler.ts";
-import { MAX_HEAD_BYTES } from "../head-limits.ts";
+import { MAX_HEAD_BYTES } from "../request/head-limits.ts";
 import { refuseMalformed, refusePlain } from "./malformed.ts";
 import { originOf, setOrigin } from "./origin.ts";
-import { findServer } from "../match.ts";
-import { nameOf } from "../certificates.ts";
+import { findServer } from "../request/match.ts";
+import { nameOf } from "../tls/certificates.ts";
 import { Parking } from "./parking.ts";
-import type { RoutesFeed } from "../routes-feed.ts";
+import type { RoutesFeed } from "../routes/routes-feed.ts";
 import { hasBody } from "./request-body.ts";
 
 /** What does not change while the servers run. The handler looks at Host, and at how long lines are; Node would leave out the body of an upgrade. */

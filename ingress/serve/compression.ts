@@ -4,8 +4,8 @@ import type { Transform } from "node:stream";
 import { constants, createBrotliCompress, createGzip } from "node:zlib";
 import { BoundedRegex } from "../bounded-regex.ts";
 import type { ControllerConfig } from "../config.ts";
-import type { Exchange } from "../exchange.ts";
-import { headerText } from "../variables.ts";
+import type { Exchange } from "../request/exchange.ts";
+import { headerText } from "../request/variables.ts";
 
 const TYPES =
   "application/atom+xml application/javascript application/x-javascript application/json application/rss+xml application/vnd.ms-fontobject " +

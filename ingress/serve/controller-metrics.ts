@@ -4,12 +4,12 @@
 import { X509Certificate } from "node:crypto";
 import { type MetricFamily, type MetricLabels, MetricRegistry } from "../../model/metrics.ts";
 import { splitKey } from "../../model/object.ts";
-import type { CheckCounts } from "../check-counts.ts";
-import type { RouteTable, Server } from "../route-table.ts";
-import type { Upstreams } from "../upstreams.ts";
-import { type ChosenCertificate, chooseCertificate, type SecretOf } from "../certificates.ts";
+import type { CheckCounts } from "../report/check-counts.ts";
+import type { RouteTable, Server } from "../routes/route-table.ts";
+import type { Upstreams } from "../routes/upstreams.ts";
+import { type ChosenCertificate, chooseCertificate, type SecretOf } from "../tls/certificates.ts";
 import { PREFIX, requestFamilies, type RequestMetrics } from "./request-metrics.ts";
-import type { RoutesFeed } from "../routes-feed.ts";
+import type { RoutesFeed } from "../routes/routes-feed.ts";
 
 const family = (name: string, type: MetricFamily["type"], help: string): MetricFamily => ({ name: PREFIX + name, type, help });
 

@@ -9,13 +9,13 @@ import type { Duplex } from "node:stream";
 import type { Clock } from "../../model/clock.ts";
 import { goDurationMs } from "../config.ts";
 import type { SecureContext } from "../../netsim/index.ts";
-import { tlsRoute } from "../passthrough.ts";
+import { tlsRoute } from "../routes/passthrough.ts";
 import { parseProxyHeader, type ProxiedConnection, type ProxyHeader } from "../proxy-protocol.ts";
 import { hasCiphers, serverNameOf, someHostHasCiphers, withContext } from "./host-ciphers.ts";
 import { setOrigin } from "./origin.ts";
 import { takePreface } from "./preface.ts";
 import { relay } from "./relay.ts";
-import type { RoutesFeed } from "../routes-feed.ts";
+import type { RoutesFeed } from "../routes/routes-feed.ts";
 
 /** client-header-timeout: how long nginx waits for a PROXY header, and for a handshake. */
 const HEADER_TIMEOUT_S = 60;

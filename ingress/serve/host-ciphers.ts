@@ -4,9 +4,9 @@
 import type { Duplex } from "node:stream";
 import type { Clock } from "../../model/clock.ts";
 import type { SecureContext } from "../../netsim/index.ts";
-import { parseClientHello } from "../client-hello.ts";
-import { findServer } from "../match.ts";
-import type { RouteTable } from "../route-table.ts";
+import { parseClientHello } from "../tls/client-hello.ts";
+import { findServer } from "../request/match.ts";
+import type { RouteTable } from "../routes/route-table.ts";
 import { takePreface } from "./preface.ts";
 
 const known = new WeakMap<RouteTable, boolean>();

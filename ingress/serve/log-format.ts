@@ -1,10 +1,10 @@
 // An nginx log_format: text with variables, compiled once, filled for each request.
 // Upstream: ngx_http_log_module with its three ways to escape; variables of a request that is over.
 import type { IncomingMessage } from "node:http";
-import type { Exchange } from "../exchange.ts";
-import { headBytes, lineOf, type RequestRecord, triesText, type Try } from "../request-record.ts";
-import { isoTime, localTime, seconds, since } from "../nginx-times.ts";
-import { variable } from "../variables.ts";
+import type { Exchange } from "../request/exchange.ts";
+import { headBytes, lineOf, type RequestRecord, triesText, type Try } from "../request/request-record.ts";
+import { isoTime, localTime, seconds, since } from "../request/nginx-times.ts";
+import { variable } from "../request/variables.ts";
 
 /** A request that is over. */
 export interface LogSubject {

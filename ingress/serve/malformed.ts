@@ -1,9 +1,9 @@
 // What Node's parser refuses gets nginx's page, or nginx's silence.
 // Upstream: ngx_http_process_request_line, ngx_http_process_request_headers.
 import type { Duplex } from "node:stream";
-import { pageOf, titleOf } from "../answer.ts";
+import { pageOf, titleOf } from "../request/answer.ts";
 import type { ControllerConfig } from "../config.ts";
-import { serverHeader, signed } from "../server-header.ts";
+import { serverHeader, signed } from "../request/server-header.ts";
 import { end } from "./first-head.ts";
 
 interface ParseError extends NodeJS.ErrnoException {

@@ -5,13 +5,13 @@ import type { Readable, Writable } from "node:stream";
 import type { Clock } from "../../model/clock.ts";
 import { atEndOfTurn } from "../engine/end-of-turn.ts";
 import type { ForwardResponse } from "../engine/forward.ts";
-import type { Exchange } from "../exchange.ts";
-import { addHsts, clientHeaders } from "../headers.ts";
-import type { RequestRecord } from "../request-record.ts";
+import type { Exchange } from "../request/exchange.ts";
+import { addHsts, clientHeaders } from "../request/headers.ts";
+import type { RequestRecord } from "../request/request-record.ts";
 import { compression } from "./compression.ts";
 import { buffered, Gather } from "./gather.ts";
 import { limitRateOf, Throttle } from "./throttle.ts";
-import { isGrpc } from "../next-upstream.ts";
+import { isGrpc } from "../request/next-upstream.ts";
 
 export function passAnswer(response: ServerResponse, answer: ForwardResponse, exchange: Exchange, clock: Clock): void {
   addHsts(exchange);

@@ -4,14 +4,14 @@ import type { IncomingMessage } from "node:http";
 import { cgiParams } from "../annotations/fastcgi.ts";
 import { mirrorUrl } from "../annotations/mirror.ts";
 import { peerTls } from "../annotations/proxy-ssl.ts";
-import type { HeaderLine } from "../answer.ts";
+import type { HeaderLine } from "../request/answer.ts";
 import type { ForwardBody, ForwardRequest } from "../engine/forward.ts";
-import type { Decision } from "../evaluate.ts";
-import type { Exchange, World } from "../exchange.ts";
-import { podHeaders } from "../headers.ts";
-import { timeoutsOf } from "../next-upstream.ts";
-import type { Peer } from "../upstreams.ts";
-import { expand, keepsUnderscores } from "../variables.ts";
+import type { Decision } from "../request/evaluate.ts";
+import type { Exchange, World } from "../request/exchange.ts";
+import { podHeaders } from "../request/headers.ts";
+import { timeoutsOf } from "../request/next-upstream.ts";
+import type { Peer } from "../routes/upstreams.ts";
+import { expand, keepsUnderscores } from "../request/variables.ts";
 
 export type Forwarding = Extract<Decision, { type: "forward" }> & {
   /** It is an error's own Service: its answer stands, whatever it is. */

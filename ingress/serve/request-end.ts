@@ -2,13 +2,13 @@
 // Upstream: nginx's log phase.
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Http2ServerResponse } from "node:http2";
-import type { Exchange } from "../exchange.ts";
-import { realIp } from "../real-ip.ts";
-import type { RequestRecord, Try } from "../request-record.ts";
+import type { Exchange } from "../request/exchange.ts";
+import { realIp } from "../request/real-ip.ts";
+import type { RequestRecord, Try } from "../request/request-record.ts";
 import type { AccessLog } from "./access-log.ts";
-import type { Arrival } from "../request-facts.ts";
+import type { Arrival } from "../request/request-facts.ts";
 import type { RequestMetrics } from "./request-metrics.ts";
-import type { RoutesFeed } from "../routes-feed.ts";
+import type { RoutesFeed } from "../routes/routes-feed.ts";
 import type { ControllerWorld } from "./world.ts";
 
 export interface EndParts {

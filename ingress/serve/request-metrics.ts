@@ -3,8 +3,8 @@
 // A request costs a lookup and additions: series are held by location, and text is made when somebody asks.
 import { Histogram, type MetricFamily, type MetricRegistry } from "../../model/metrics.ts";
 import type { ControllerFlags } from "../config.ts";
-import type { Exchange } from "../exchange.ts";
-import type { Location, RouteTable } from "../route-table.ts";
+import type { Exchange } from "../request/exchange.ts";
+import type { Location, RouteTable } from "../routes/route-table.ts";
 import { bytesSent, type LogSubject, requestLength } from "./log-format.ts";
 
 export const PREFIX = "nginx_ingress_controller_";

@@ -1,11 +1,11 @@
 // Writes the controller's own answers.
 import type { ServerResponse } from "node:http";
-import { type Answer, reasonOf } from "../answer.ts";
-import type { Exchange } from "../exchange.ts";
-import { addHsts } from "../headers.ts";
-import { serverHeader, shown, signed } from "../server-header.ts";
-import { expand, withoutVariables } from "../variables.ts";
-import type { RoutesFeed } from "../routes-feed.ts";
+import { type Answer, reasonOf } from "../request/answer.ts";
+import type { Exchange } from "../request/exchange.ts";
+import { addHsts } from "../request/headers.ts";
+import { serverHeader, shown, signed } from "../request/server-header.ts";
+import { expand, withoutVariables } from "../request/variables.ts";
+import type { RoutesFeed } from "../routes/routes-feed.ts";
 
 /** What of the feed answers look at. */
 export type AnswerFeed = Pick<RoutesFeed, "table" | "configMap">;

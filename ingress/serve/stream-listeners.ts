@@ -9,12 +9,12 @@ import { createTcpServer } from "../../netsim/index.ts";
 import { timeMs } from "../annotations/annotation.ts";
 import type { ControllerConfig } from "../config.ts";
 import { proxyHeader, type ProxiedConnection } from "../proxy-protocol.ts";
-import { isTrustedProxy } from "../real-ip.ts";
-import type { StreamService } from "../stream-services.ts";
-import type { Peer } from "../upstreams.ts";
+import { isTrustedProxy } from "../request/real-ip.ts";
+import type { StreamService } from "../routes/stream-services.ts";
+import type { Peer } from "../routes/upstreams.ts";
 import { addressesOf, takeProxyHeader } from "./front-door.ts";
 import { relay } from "./relay.ts";
-import type { RoutesFeed } from "../routes-feed.ts";
+import type { RoutesFeed } from "../routes/routes-feed.ts";
 import type { StreamEnd, StreamLog, StreamSubject } from "./stream-log.ts";
 import { UdpSessions } from "./udp-sessions.ts";
 

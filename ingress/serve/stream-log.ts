@@ -2,7 +2,7 @@
 // Upstream: log-format-stream of nginx.tmpl, ngx_stream_log_module. Off until asked for, as the log of requests is: by a
 // `log-format-stream`, or by `disable-access-log` or `disable-stream-access-log` "false". What ssl-passthrough carries is in no log.
 import type { ControllerConfig } from "../config.ts";
-import { localTime, seconds } from "../nginx-times.ts";
+import { localTime, seconds } from "../request/nginx-times.ts";
 import { type Format, compileFormat } from "./log-format.ts";
 import { type LogOutput, onStdout } from "./log-output.ts";
 import { perConfig } from "./per-config.ts";

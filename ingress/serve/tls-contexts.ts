@@ -3,10 +3,10 @@
 import type { SecureContextOptions } from "node:tls";
 import { type KeyPair, selfSignedCertificate } from "../../model/x509.ts";
 import { createTlsContext, type SecureContext } from "../../netsim/index.ts";
-import { chooseCertificate, nameOf, pairOf, rejectsHandshake, type SecretOf } from "../certificates.ts";
-import { askedCertificate, revocations } from "../client-certificates.ts";
-import { findServer } from "../match.ts";
-import type { RouteTable, Server } from "../route-table.ts";
+import { chooseCertificate, nameOf, pairOf, rejectsHandshake, type SecretOf } from "../tls/certificates.ts";
+import { askedCertificate, revocations } from "../tls/client-certificates.ts";
+import { findServer } from "../request/match.ts";
+import type { RouteTable, Server } from "../routes/route-table.ts";
 
 const FAKE_NAME = "Kubernetes Ingress Controller Fake Certificate";
 /** The certificate that upstream makes when no Secret fits. */

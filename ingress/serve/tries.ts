@@ -1,6 +1,6 @@
 // Peers are asked one after another until one answers. Upstream: ngx_http_upstream_next.
 import type { Clock } from "../../model/clock.ts";
-import { type Balance, NO_PEER } from "../balance.ts";
+import { type Balance, NO_PEER } from "../request/balance.ts";
 import {
   type Forward,
   type ForwardBody,
@@ -10,7 +10,7 @@ import {
   UpstreamError,
   upstreamError,
 } from "../engine/forward.ts";
-import { isFastCgi, isGrpc, nextUpstream } from "../next-upstream.ts";
+import { isFastCgi, isGrpc, nextUpstream } from "../request/next-upstream.ts";
 import { type Forwarding, podRequest } from "./pod-request.ts";
 import { answeredTry } from "./request-end.ts";
 import { upgradeOf } from "./upgrade.ts";

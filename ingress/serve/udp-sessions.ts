@@ -3,7 +3,7 @@
 import type { Clock, Timer } from "../../model/clock.ts";
 import { ipFamily } from "../../model/ip.ts";
 import type { ContainerContext, DatagramSocket, SocketAddress } from "../../model/ports.ts";
-import type { Peer } from "../upstreams.ts";
+import type { Peer } from "../routes/upstreams.ts";
 import type { StreamSubject } from "./stream-log.ts";
 
 /** worker_connections: beyond it new clients get no answer. */

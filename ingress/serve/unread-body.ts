@@ -2,7 +2,7 @@
 // Upstream: ngx_http_test_expect, ngx_http_discard_request_body, ngx_http_set_lingering_close.
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Clock } from "../../model/clock.ts";
-import type { RequestRecord } from "../request-record.ts";
+import type { RequestRecord } from "../request/request-record.ts";
 
 /** `HTTP/1.1 100 Continue CRLF CRLF`, which nginx counts to the body it has sent. */
 const CONTINUE_BYTES = 25;

@@ -5,8 +5,8 @@ import { type IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { ForwardResponse, Upgraded } from "../engine/forward.ts";
-import type { Exchange } from "../exchange.ts";
-import { addHsts, clientHeaders } from "../headers.ts";
+import type { Exchange } from "../request/exchange.ts";
+import { addHsts, clientHeaders } from "../request/headers.ts";
 import { relay, type RelayIdle } from "./relay.ts";
 
 /** What is asked for; undefined of a request that leaves its protocol as it is. */

@@ -6,9 +6,9 @@ import type { Clock } from "../../model/clock.ts";
 import type { Random } from "../../model/random.ts";
 import { speakHttp10 } from "../engine/http10.ts";
 import { type DialPeer, PeerAgent, TlsPeerAgent } from "../engine/peer-agent.ts";
-import type { HeaderLine } from "../answer.ts";
-import type { KeepAlive, Subrequest, SubrequestAnswer, World } from "../exchange.ts";
-import type { RoutesFeed } from "../routes-feed.ts";
+import type { HeaderLine } from "../request/answer.ts";
+import type { KeepAlive, Subrequest, SubrequestAnswer, World } from "../request/exchange.ts";
+import type { RoutesFeed } from "../routes/routes-feed.ts";
 
 /** Bodies of subrequests are read up to this size. */
 const BODY_LIMIT = 1024 * 1024;

@@ -1,7 +1,7 @@
 // What the admission webhook refuses, word for word, and what it lets pass.
 import t from "tap";
-import { CheckCounts } from "../../ingress/check-counts.ts";
-import { checkIngress, ingressAdmission } from "../../ingress/admission.ts";
+import { CheckCounts } from "../../ingress/report/check-counts.ts";
+import { checkIngress, ingressAdmission } from "../../ingress/report/admission.ts";
 import { DEFAULT_FLAGS } from "../../ingress/config.ts";
 import type { Ingress, IngressClass } from "../../model/kinds/networking-v1.ts";
 import { ConfigMaps, IngressClasses, Ingresses } from "../../model/resources.ts";

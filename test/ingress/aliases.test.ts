@@ -1,8 +1,8 @@
 // server-alias as nginx's server_name reads it: names, a `*` at either end, a dot before, regular expressions, and their order.
 import t from "tap";
-import { compileRoutes } from "../../ingress/route-compiler.ts";
+import { compileRoutes } from "../../ingress/routes/route-compiler.ts";
 import { DEFAULT_FLAGS } from "../../ingress/config.ts";
-import { findServer } from "../../ingress/match.ts";
+import { findServer } from "../../ingress/request/match.ts";
 import { ingress } from "./raw.ts";
 
 const alias = (host: string, names: string): ReturnType<typeof ingress> =>

@@ -3,8 +3,8 @@
 // controller/certificate.go verifyHostname, nginx.go configureCertificates, net/ssl/ssl.go IsValidHostname.
 import t from "tap";
 import { DEFAULT_FLAGS } from "../../ingress/config.ts";
-import { compileRoutes } from "../../ingress/route-compiler.ts";
-import { chooseCertificate } from "../../ingress/certificates.ts";
+import { compileRoutes } from "../../ingress/routes/route-compiler.ts";
+import { chooseCertificate } from "../../ingress/tls/certificates.ts";
 import type { Ingress, IngressTLS } from "../../model/kinds/networking-v1.ts";
 import { Ingresses, Secrets } from "../../model/resources.ts";
 import { createCa, issueCertificate } from "../../model/x509.ts";

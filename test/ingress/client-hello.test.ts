@@ -6,7 +6,7 @@ import { createServer, type AddressInfo } from "node:net";
 import { connect, type ConnectionOptions } from "node:tls";
 import fc from "fast-check";
 import t from "tap";
-import { type ClientHello, HELLO_LIMIT, parseClientHello } from "../../ingress/client-hello.ts";
+import { type ClientHello, HELLO_LIMIT, parseClientHello } from "../../ingress/tls/client-hello.ts";
 
 /** What a client of Node's OpenSSL sends first. */
 async function helloOf(options: ConnectionOptions): Promise<Buffer> {

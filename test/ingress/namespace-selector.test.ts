@@ -1,7 +1,7 @@
 // --watch-namespace-selector: Ingresses of namespaces that have the labels.
 // Facts: ingress-nginx pkg/flags/flags.go, store.go watchedNamespace, test/e2e/settings/namespace_selector.go.
 import t from "tap";
-import { ignoredBecause } from "../../ingress/ingress-class.ts";
+import { ignoredBecause } from "../../ingress/routes/ingress-class.ts";
 import { DEFAULT_FLAGS } from "../../ingress/config.ts";
 import { Events, Ingresses, Namespaces } from "../../model/resources.ts";
 import { ask } from "./client.ts";

@@ -1,7 +1,7 @@
 // Ingresses in one line each, and the location that answers a request.
-import { findLocation, findServer, hostName, locationText } from "../../ingress/match.ts";
-import { parseTarget } from "../../ingress/request-path.ts";
-import type { RouteTable } from "../../ingress/route-table.ts";
+import { findLocation, findServer, hostName, locationText } from "../../ingress/request/match.ts";
+import { parseTarget } from "../../ingress/request/request-path.ts";
+import type { RouteTable } from "../../ingress/routes/route-table.ts";
 import type { Ingress, IngressClass } from "../../model/kinds/networking-v1.ts";
 import { ingress } from "./raw.ts";
 

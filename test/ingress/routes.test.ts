@@ -1,11 +1,11 @@
 // Matching, ordering and merging as text: Ingresses in one line each, requests with the location that answers them.
 import t from "tap";
 import { DEFAULT_FLAGS } from "../../ingress/config.ts";
-import { dumpRoutes } from "../../ingress/dump.ts";
-import { dumpNginx } from "../../ingress/dump-nginx.ts";
-import { findServer } from "../../ingress/match.ts";
-import { escapePath } from "../../ingress/request-path.ts";
-import { compileRoutes, RouteCompiler } from "../../ingress/route-compiler.ts";
+import { dumpRoutes } from "../../ingress/explain/dump.ts";
+import { dumpNginx } from "../../ingress/explain/dump-nginx.ts";
+import { findServer } from "../../ingress/request/match.ts";
+import { escapePath } from "../../ingress/request/request-path.ts";
+import { compileRoutes, RouteCompiler } from "../../ingress/routes/route-compiler.ts";
 import { keyOf } from "../../model/object.ts";
 import { ingress } from "./raw.ts";
 import { answerOf, classes, objects } from "./route-text.ts";

@@ -2,8 +2,8 @@
 // Sources: ingress-nginx controller.go (createServers, getBackendServers, createUpstreams, mergeAlternativeBackends), store.go, location.go.
 import t from "tap";
 import { DEFAULT_FLAGS } from "../../ingress/config.ts";
-import { RouteCompiler, compileRoutes } from "../../ingress/route-compiler.ts";
-import type { RouteTable } from "../../ingress/route-table.ts";
+import { RouteCompiler, compileRoutes } from "../../ingress/routes/route-compiler.ts";
+import type { RouteTable } from "../../ingress/routes/route-table.ts";
 import type { Ingress } from "../../model/kinds/networking-v1.ts";
 import { keyOf } from "../../model/object.ts";
 import { answerOf, classes, objects } from "./route-text.ts";

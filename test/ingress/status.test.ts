@@ -2,7 +2,7 @@
 // Facts: ingress-nginx internal/ingress/status/status.go and status_test.go, internal/k8s/main_test.go, pkg/flags/flags.go.
 import t from "tap";
 import { DEFAULT_FLAGS, flagProblem } from "../../ingress/config.ts";
-import { statusAddresses } from "../../ingress/status-addresses.ts";
+import { statusAddresses } from "../../ingress/report/status-addresses.ts";
 import type { Node, Pod, Service } from "../../model/kinds/core-v1.ts";
 import { Ingresses, Nodes, Pods } from "../../model/resources.ts";
 import { testStore } from "../support/store.ts";

@@ -1,6 +1,6 @@
 // A Service's peers for the Ingress: ports by number, target port and name, slices, ExternalNames (endpointslices_test.go, controller.go).
 import t from "tap";
-import { compileUpstream } from "../../ingress/upstreams.ts";
+import { compileUpstream } from "../../ingress/routes/upstreams.ts";
 import type { Service } from "../../model/kinds/core-v1.ts";
 import type { EndpointSlice } from "../../model/kinds/discovery-v1.ts";
 
