@@ -2,7 +2,6 @@
 // block of a stock nginx that has an upstream `upstream_balancer`; what it does not carry it tells in comments.
 // Upstream: nginx.tmpl, template.go.
 import type { Settings } from "./annotations/index.ts";
-import type { ControllerConfig } from "./config.ts";
 import { aliasesOf, NO_STREAMS, serverName, serversOf } from "./dump.ts";
 import { excludedFromTls, redirectCode } from "./evaluate.ts";
 import { locationText, pathText } from "./match.ts";
@@ -141,7 +140,7 @@ const quoted = (text: string): string => `"${text.replace(/[\\"]/g, "\\$&").repl
 const indented = (lines: readonly string[]): readonly string[] => lines.map((line) => (line === "" ? "" : `\t${line}`));
 
 function streamBlock(services: readonly StreamService[], config: RouteTable["config"]): readonly string[] {
-  const lines = ["stream {"];
+  const lines = ["# Beside http; Lua tells the balancer its upstream, and a stock nginx has none.", "stream {"];
   for (const { protocol, port, upstream, decode, encode } of services) {
     const udp = protocol === "UDP";
     lines.push(
