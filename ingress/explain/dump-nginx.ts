@@ -140,7 +140,7 @@ const quoted = (text: string): string => `"${text.replace(/[\\"]/g, "\\$&").repl
 const indented = (lines: readonly string[]): readonly string[] => lines.map((line) => (line === "" ? "" : `\t${line}`));
 
 function streamBlock(services: readonly StreamService[], config: RouteTable["config"]): readonly string[] {
-  const lines = ["stream {"];
+  const lines = ["# Beside http; Lua tells the balancer its upstream, and a stock nginx has none.", "stream {"];
   for (const { protocol, port, upstream, decode, encode } of services) {
     const udp = protocol === "UDP";
     lines.push(

@@ -57,10 +57,15 @@ function replacementText(instead: Replacement, exchange: Exchange): string {
   }
 }
 
-/** What the client gets for an answer of the controller's own. */
-export function ownAnswer({ status, reason, headers }: Answer, exchange: Exchange | undefined, upstreams: Upstreams): string {
+/** What the client gets for an answer of the controller's own: of one that has another in its place `cause` tells first. */
+export function ownAnswer(
+  { status, reason, headers }: Answer,
+  exchange: Exchange | undefined,
+  upstreams: Upstreams,
+  cause = `${status}, ${reason}: `,
+): string {
   const instead = exchange && replacement(exchange, status, upstreams);
-  if (exchange && instead) return `${status}, ${reason}: ${replacementText(instead, exchange)}`;
+  if (exchange && instead) return cause + replacementText(instead, exchange);
   const location = headers.find(([name]) => name === "Location")?.[1];
   return `answers ${status}: ${reason}${location === undefined ? "" : ` (Location: ${location})`}`;
 }

@@ -78,7 +78,7 @@ export async function explainRequest(parts: ExplainParts, request: ExplainedRequ
   if (met.auth && authStatus === undefined) {
     for (const [says, status] of REFUSALS) {
       const other = await decide(status)[0];
-      const then = other.type === "forward" ? "it goes on all the same" : ownAnswer(other.answer, other.exchange, upstreams);
+      const then = other.type === "forward" ? "it goes on all the same" : ownAnswer(other.answer, other.exchange, upstreams, "");
       notes.push(`if auth-url says ${says}: ${then}`);
     }
   }

@@ -29,12 +29,21 @@ await addIngress(
     "custom-http-errors": "403",
     "default-backend": "next",
   }),
+  ingress("guarded", "guarded.example", "web", {
+    "auth-url": "http://auth.example/",
+    "auth-signin": "https://login.example/",
+    "custom-http-errors": "403,404",
+    "default-backend": "next",
+    "limit-rps": "5",
+  }),
+  ingress("sticky", "sticky.example", "next", { affinity: "cookie", "proxy-next-upstream": "off" }),
 );
 
 async function explain(
   method: string,
   url: string,
   headers: readonly (readonly [string, string])[] = [],
+  assumed: { readonly authStatus?: number; readonly podStatus?: number } = {},
 ): Promise<Readonly<Record<string, string>>> {
   const steps = await world.diagnostics.explainRequest?.({
     type: "asked",
@@ -42,6 +51,7 @@ async function explain(
     method,
     url,
     headers,
+    ...assumed,
   });
   return Object.fromEntries((steps ?? []).map(({ title, lines }) => [title, lines.join("\n")]));
 }
@@ -124,6 +134,44 @@ for (const [what, method, url, headers, step, says] of rows) {
     t.match(steps[step], says, what, { ...steps });
   });
 }
+
+await t.test("what follows from what others say", async (t) => {
+  const open = await explain("GET", "http://guarded.example/a?b");
+  const page = "Service default/next answers instead, as custom-http-errors says, asked for /?b";
+  const signIn = "answers 302, as auth-signin says (Location: https://login.example/?rd=http://guarded.example%2Fa%3Fb)";
+  t.equal(
+    open["access phases"],
+    `preaccess: limit-rps of default/guarded lets it pass
+would ask http://auth.example/; 200 is assumed
+access: auth-url of default/guarded lets it pass
+once limits are used up: answers 503: limit-rps 5: burst of 25 used up by 127.0.0.1
+if auth-url says 401: ${signIn}
+if auth-url says 403: ${page}
+if auth-url says anything else, or nothing: answers 500: auth-url answers 500, which is neither 2xx nor 401 nor 403`,
+  );
+  t.equal(
+    open["answer"],
+    `the pod sees GET /a?b\nits answer is passed on\nbut when it says 401: ${signIn}\nbut when it says 403, 404: ${page}`,
+  );
+  const told = async (assumed: object): Promise<string | undefined> =>
+    (await explain("GET", "http://guarded.example/a?b", [], assumed))["answer"];
+  t.equal(await told({ authStatus: 401 }), `401, auth-url says 401: ${signIn}`);
+  t.equal(await told({ authStatus: 204, podStatus: 404 }), `the pod sees GET /a?b\n404, the pod says 404: ${page}`);
+  t.equal(await told({ podStatus: 500 }), "the pod sees GET /a?b\nanswers 500, as the pod says");
+});
+
+await t.test("a cookie leads to a pod when it was sent, and an upgrade has no pages", async (t) => {
+  const fresh = await explain("GET", "http://sticky.example/");
+  t.match(fresh["balancer"], /cookie INGRESSCOOKIE, balanced, among .*\nno cookie of this upstream was sent: any of them, and Set-Cookie$/);
+  t.match(fresh["tries"], /^one: proxy-next-upstream is off\n502 /);
+  const sent = await explain("GET", "http://sticky.example/", [["Cookie", "INGRESSCOOKIE=1|2"]]);
+  t.match(sent["balancer"], /\nleads to 127\.\S+$/);
+  const upgrade = [
+    ["Upgrade", "websocket"],
+    ["Connection", "upgrade"],
+  ] as const;
+  t.match((await explain("GET", "http://guarded.example/", upgrade))["answer"], /with 101 client and pod are joined; no error has a page$/);
+});
 
 await t.test("a live request names its trace", async (t) => {
   const answer = await ask(world.socket(80), { host: "shop.example", path: "/cart", headers: { "X-Request-ID": "mine" } });
