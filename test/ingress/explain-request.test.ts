@@ -160,7 +160,7 @@ if auth-url says anything else, or nothing: answers 500: auth-url answers 500, w
   t.equal(await told({ podStatus: 500 }), "the pod sees GET /a?b\nanswers 500, as the pod says");
 });
 
-await t.test("a cookie leads to a pod when it was sent, and an upgrade has no pages", async (t) => {
+await t.test("a cookie leads to a pod when it was sent, and an upgrade joins the two", async (t) => {
   const fresh = await explain("GET", "http://sticky.example/");
   t.match(fresh["balancer"], /cookie INGRESSCOOKIE, balanced, among .*\nno cookie of this upstream was sent: any of them, and Set-Cookie$/);
   t.match(fresh["tries"], /^one: proxy-next-upstream is off\n502 /);
@@ -170,7 +170,10 @@ await t.test("a cookie leads to a pod when it was sent, and an upgrade has no pa
     ["Upgrade", "websocket"],
     ["Connection", "upgrade"],
   ] as const;
-  t.match((await explain("GET", "http://guarded.example/", upgrade))["answer"], /with 101 client and pod are joined; no error has a page$/);
+  t.match(
+    (await explain("GET", "http://guarded.example/", upgrade))["answer"],
+    /its answer is passed on, and with 101 client and pod are joined\n/,
+  );
 });
 
 await t.test("a live request names its trace", async (t) => {
