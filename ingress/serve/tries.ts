@@ -30,7 +30,7 @@ export interface TryParts {
   readonly clock: Clock;
 }
 
-/** Kept connections that turn out closed, before a request is given up. */
+/** Requests sent to pods, those on kept connections that turn out closed among them, before one is given up. */
 const MOST_ROUNDS = 64;
 
 /** The answer of the first peer that gives one: others are asked while proxy-next-upstream's conditions hold. */
@@ -70,7 +70,7 @@ export async function tryPeers(
         answeredTry(asked, answer.status, answer.rawHeaders, clock.monotonic());
       }
       // http_503 and the like: the answer is not passed on while another peer may be asked.
-      if (conditions.has(`http_${answer.status}`) && idempotent && unsent && tries + 1 < limit && inTime()) {
+      if (conditions.has(`http_${answer.status}`) && idempotent && unsent && tries + 1 < limit && rounds < MOST_ROUNDS && inTime()) {
         tries++;
         answer.abort();
         if (asked) asked.endedAt = clock.monotonic();
