@@ -252,7 +252,7 @@ await t.test("a pod that refuses a request before it has come whole, and goes: i
 await t.test("tries without an end have one: a pod that always says 503 is asked 64 times", async (t) => {
   await using world = await harness.start();
   let asked = 0;
-  await world.service("busy", { server: () => createServer((_, response) => (asked++, response.writeHead(503).end("busy"))) });
+  await world.service("busy", { server: () => http((_, response) => (asked++, response.writeHead(503).end("busy"))) });
   await addIngress(world, ingress("busy", "busy.example", "busy", { "proxy-next-upstream": "http_503", "proxy-next-upstream-tries": "0" }));
   const answer = await ask(world.socket(80), { host: "busy.example" });
   t.equal(answer.status, 503);
