@@ -30,3 +30,22 @@ test("work that throws is the program's fault, and the rest is done all the same
   await nextTurn();
   t.strictSame(done, ["the rest"]);
 });
+
+test("thirty-two do not wait for the end of the turn, and what one of them throws is not the caller's", async (t) => {
+  const done: number[] = [];
+  const seen = once(process, "uncaughtException");
+  atEndOfTurn(() => {
+    throw new Error("broken");
+  });
+  for (let i = 1; i < 32; i++) {
+    t.strictSame(done, []);
+    atEndOfTurn(() => done.push(i));
+  }
+  atEndOfTurn(() => done.push(32));
+  const [error] = (await seen) as [Error];
+  t.equal(error.message, "broken");
+  t.strictSame(
+    done,
+    Array.from({ length: 32 }, (_, i) => i + 1),
+  );
+});
