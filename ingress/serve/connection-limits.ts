@@ -40,7 +40,7 @@ export function countStream({ stream }: Http2ServerRequest, config: ControllerCo
 }
 
 const LATEST = Symbol("latest answer");
-type Asked = object & { [LATEST]?: ServerResponse };
+type Asked = object & { [LATEST]?: ServerResponse | undefined };
 
 /** The answer that is under way on a connection of HTTP/1: nginx looks at a request when it has answered the one before. */
 export function answerUnderWay(socket: Asked): ServerResponse | undefined {
@@ -50,4 +50,9 @@ export function answerUnderWay(socket: Asked): ServerResponse | undefined {
 
 export function setLatestAnswer(socket: Asked, response: ServerResponse): void {
   socket[LATEST] = response;
+}
+
+/** An idle connection keeps nothing of its last request alive. */
+export function forgetAnswer(socket: Asked, response: ServerResponse): void {
+  if (socket[LATEST] === response) socket[LATEST] = undefined;
 }

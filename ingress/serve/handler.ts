@@ -14,7 +14,7 @@ import type { Exchange, World } from "../request/exchange.ts";
 import { isFastCgi, isGrpc } from "../request/next-upstream.ts";
 import { Notes } from "../explain/notes.ts";
 import { RequestRecord } from "../request/request-record.ts";
-import { answerUnderWay, isLastRequest, setLatestAnswer } from "./connection-limits.ts";
+import { answerUnderWay, forgetAnswer, isLastRequest, setLatestAnswer } from "./connection-limits.ts";
 import { breakOff, passAnswer } from "./pass-answer.ts";
 import { type Forwarding, mirrorRequest } from "./pod-request.ts";
 import { hasBody, LimitedBody, readBody } from "./request-body.ts";
@@ -83,6 +83,7 @@ export class Handler {
     const ends: (() => void)[] = [];
     response.once("close", () => {
       this.#open.delete(response);
+      forgetAnswer(request.socket, response);
       this.#left();
       ends.forEach((end) => end());
     });
