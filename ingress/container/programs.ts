@@ -54,14 +54,20 @@ type Debug = (name: string | undefined, io: ProgramIo, controller: RunningContro
 /** `show` of a body with status 200; what went wrong else. */
 const asking =
   (path: (name: string) => string, show: (body: string, name: string) => string, missing?: (name: string) => string): Debug =>
-  (name, io, controller) => {
-    const target = path(name ?? "");
-    if (name === undefined && target.endsWith("="))
-      return print(io, "Error: accepts 1 arg(s), received 0\naccepts 1 arg(s), received 0", 1);
+  (name = "", io, controller) => {
+    const target = path(name);
     if (!controller) return print(io, `Get "http://127.0.0.1:10246${target}": dial tcp 127.0.0.1:10246: connect: connection refused`);
     const { status, body } = statusAnswer(controller, "GET", target);
-    if (status === 404 && missing) return print(io, missing(name ?? ""));
-    return print(io, status === 200 ? show(body, name ?? "") : `Nginx returned code ${status}`);
+    if (status === 404 && missing) return print(io, missing(name));
+    return print(io, status === 200 ? show(body, name) : `Nginx returned code ${status}`);
+  };
+
+/** A command that wants the name of one. */
+const named =
+  (run: Debug): Debug =>
+  (name, io, controller) => {
+    const problem = "accepts 1 arg(s), received 0";
+    return name === undefined ? print(io, `Error: ${problem}\n${problem}`, 1) : run(name, io, controller);
   };
 
 const pretty = (value: unknown): string => JSON.stringify(value, undefined, 2);
@@ -80,20 +86,21 @@ const DEBUG: Readonly<Record<string, Debug>> = {
         .map(({ name }) => String(name))
         .join("\n"),
   ),
-  "backends get": (name, io, controller) => {
-    if (name === undefined) return print(io, "Error: accepts 1 arg(s), received 0\naccepts 1 arg(s), received 0", 1);
-    return asking(
+  "backends get": named(
+    asking(
       () => "/configuration/backends",
-      (body) => {
+      (body, name) => {
         const found = backends(body).find((backend) => backend["name"] === name);
         return found ? pretty(sorted(found)) : "A backend of this name was not found.";
       },
-    )(name, io, controller);
-  },
-  "certs get": asking(
-    (name) => `/configuration/certs?hostname=${name}`,
-    (body) => body.trimEnd(),
-    (name) => `No cert found for host ${name}`,
+    ),
+  ),
+  "certs get": named(
+    asking(
+      (name) => `/configuration/certs?hostname=${name}`,
+      (body) => body.trimEnd(),
+      (name) => `No cert found for host ${name}`,
+    ),
   ),
   general: (_name, io) => print(io, "{}"),
   conf: (_name, io) => print(io, io.context.files.read(CONFIG_FILE) ?? `open ${CONFIG_FILE}: no such file or directory`),

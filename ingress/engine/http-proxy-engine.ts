@@ -4,8 +4,8 @@
 //   a client's abort never reaches the pod      → the attempt listens to the client and destroys the request
 //   chunked DELETE and OPTIONS are smuggled     → the pass that drops their framing is taken out
 //   X-Forwarded-* appended, hop-by-hop copied   → headers come from us; it sees no others
-//   upgrades: loses what follows a 101, frames  → its upgrades are not used: a pod's 101 is an answer as any other, with a connection
-//     no refusal, ends the client with an error
+//   ws() loses what follows a 101, frames no    → web() carries upgrades too: a pod's 101 is an answer, with the pod's connection
+//     refusal and ends the client on an error
 //   throws without an error listener            → every call has a callback, and the server a listener
 import type { ClientRequest, IncomingMessage } from "node:http";
 import { createRequire } from "node:module";

@@ -5,7 +5,7 @@ import type { Decision } from "../request/evaluate.ts";
 import type { Exchange } from "../request/exchange.ts";
 import { nextUpstream, timeoutsOf } from "../request/next-upstream.ts";
 import type { Notes } from "./notes.ts";
-import { isUpgrade } from "../request/request-facts.ts";
+import { upgradeOf } from "../request/request-facts.ts";
 import type { Upstreams } from "../routes/upstreams.ts";
 
 /** `podStatus`: without one, what follows from each status that is not passed on. */
@@ -23,7 +23,7 @@ export function answerNotes(decision: Decision, podStatus: number | undefined, u
     const answer = page(podStatus, `the pod says ${podStatus}`);
     return notes.push(intercepted(exchange, podStatus) ? ownAnswer(answer, exchange, upstreams) : `answers ${podStatus}, as the pod says`);
   }
-  notes.push(`its answer is passed on${isUpgrade(exchange.facts) ? ", and with 101 client and pod are joined" : ""}`);
+  notes.push(`its answer is passed on${upgradeOf(exchange.facts) === undefined ? "" : ", and with 101 client and pod are joined"}`);
   const { customHttpErrors, disableProxyInterceptErrors } = exchange.location.settings;
   const named = [401, ...customHttpErrors.own, ...customHttpErrors.everywhere];
   const kept = named.filter((status) => intercepted(exchange, status));

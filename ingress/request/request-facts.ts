@@ -94,9 +94,9 @@ export function requestFacts(
 const portOf = ({ scheme, serverPort }: Arrival, { httpPort, httpsPort, enableSslPassthrough }: ControllerFlags): number =>
   scheme === "http" ? httpPort : enableSslPassthrough ? serverPort : httpsPort;
 
-/** A request for another protocol: the parser hands its connection over. */
-export const isUpgrade = ({ headers }: Pick<RequestFacts, "headers">): boolean =>
-  headers.upgrade !== undefined && /(?:^|,)\s*upgrade\s*(?:,|$)/i.test(headers.connection ?? "");
+/** The protocol that a request over HTTP/1.1 asks for in place of its own. */
+export const upgradeOf = ({ headers }: Pick<RequestHead, "headers">): string | undefined =>
+  /(?:^|,)\s*upgrade\s*(?:,|$)/i.test(headers.connection ?? "") ? headers.upgrade : undefined;
 
 export const isAnswer = (value: RequestFacts | Answer): value is Answer => "status" in value;
 

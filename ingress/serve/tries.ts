@@ -11,9 +11,9 @@ import {
   upstreamError,
 } from "../engine/forward.ts";
 import { isFastCgi, isGrpc, nextUpstream } from "../request/next-upstream.ts";
+import { upgradeOf } from "../request/request-facts.ts";
 import { type Forwarding, podRequest } from "./pod-request.ts";
 import { answeredTry } from "./request-end.ts";
-import { upgradeOf } from "./upgrade.ts";
 
 /** One for each way to speak to a pod; `own` where the client speaks HTTP/2. */
 export interface Engines {
@@ -44,7 +44,7 @@ export async function tryPeers(
   const startedAt = clock.monotonic();
   const tried = new Set<string>();
   const { request, signal } = client;
-  const upgrade = decision.error === true ? undefined : upgradeOf(request);
+  const upgrade = decision.error === true || request.httpVersionMajor >= 2 ? undefined : upgradeOf(request);
   const plain = request.httpVersionMajor >= 2 ? engines.own : upgrade === undefined ? engines.memory : engines.upgrades;
   // The pages of errors come over HTTP.
   const special =

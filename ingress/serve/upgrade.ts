@@ -9,11 +9,6 @@ import type { Exchange } from "../request/exchange.ts";
 import { addHsts, clientHeaders } from "../request/headers.ts";
 import { relay, type RelayIdle } from "./relay.ts";
 
-/** What is asked for; undefined of a request that leaves its protocol as it is. */
-export function upgradeOf({ headers, httpVersionMajor }: IncomingMessage): string | undefined {
-  return httpVersionMajor < 2 && /\bupgrade\b/i.test(headers.connection ?? "") ? headers.upgrade : undefined;
-}
-
 /** The answer on a connection that the server has let go. */
 export class BareResponse extends ServerResponse {
   readonly #client: Duplex;
